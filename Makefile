@@ -1,0 +1,41 @@
+# Two commands a newcomer needs: `make demo` and `make test`. Both set themselves up.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys,venv,ensurepip; sys.exit(sys.version_info < (3,11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+
+.PHONY: setup demo test lint unit docs lock clean help
+
+help:            ## what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+setup: .venv/.stamp   ## virtual environment with locked dependencies, Prometheus and Alertmanager
+	@sh scripts/servers.sh
+
+.venv/.stamp: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "lens-exporter needs Python 3.11 or newer with venv (Debian: apt install python3 python3-venv)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup      ## the whole loop on this machine, in under four minutes
+	@$(BIN)/lens-exporter demo
+
+test: setup lint unit   ## lint, types, import direction, all tests
+
+lint: .venv/.stamp  ## ruff, mypy, import direction
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: .venv/.stamp
+	$(BIN)/python -m pytest -n 4
+
+docs: .venv/.stamp  ## regenerate docs/metrics.md, docs/events.md, docs/configuration.md
+	$(BIN)/python -m lens_exporter.reference docs
+
+lock:            ## resolve requirements.lock anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev --extra all pyproject.toml build.in -o requirements.lock
+
+clean:
+	rm -rf .venv dist build

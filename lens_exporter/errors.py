@@ -1,0 +1,172 @@
+"""Every error lens-exporter raises. The docstring is the message; fields fill it in."""
+
+
+class LensError(Exception):
+    """something in lens-exporter failed"""
+
+    # Whether the same call can be expected to succeed later without anybody changing anything.
+    retryable = False
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        template = " ".join((type(self).__doc__ or "").split())
+        super().__init__(template.format(**fields))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross the durable queue's pickling with their fields.
+        return (_rebuild, (type(self), self.fields))
+
+
+def _rebuild(kind: type[LensError], fields: dict[str, object]) -> LensError:
+    return kind(**fields)
+
+
+# --- configuration ---
+
+
+class ConfigError(LensError):
+    """{where}: {problem}"""
+
+
+class SecretUnreadable(LensError):
+    """cannot read the secret for {key} from {path}: {reason}"""
+
+
+# --- servers we call ---
+
+
+class RemoteError(LensError):
+    """{service} at {url}: {reason}"""
+
+
+class Unreachable(RemoteError):
+    """{service} at {url} cannot be reached: {reason}"""
+
+    retryable = True
+
+
+class RemoteTimeout(RemoteError):
+    """{service} at {url} did not answer within {seconds} s"""
+
+    retryable = True
+
+
+class RemoteUnavailable(RemoteError):
+    """{service} at {url} answered {status}: {reason}"""
+
+    retryable = True
+
+
+class RemoteRefused(RemoteError):
+    """{service} at {url} refused the request with {status}: {reason}"""
+
+
+class BadAnswer(RemoteError):
+    """{service} at {url} answered something that is not its protocol: {reason}"""
+
+    retryable = True
+
+
+class AnswerTooLarge(RemoteError):
+    """{service} at {url} answered more than {limit} bytes"""
+
+
+class BreakerOpen(RemoteError):
+    """{service} is not called before {until}: it failed {failures} times in a row, last with: {reason}"""
+
+    retryable = True
+
+
+# --- PromQL ---
+
+
+class QueryError(LensError):
+    """PromQL query failed ({kind}): {reason}; query: {query}"""
+
+
+class QueryTooExpensive(QueryError):
+    """query refused before it was sent: {reason}; query: {query}"""
+
+
+# --- database ---
+
+
+class DatabaseError(LensError):
+    """database {url}: {reason}"""
+
+    retryable = True
+
+
+class DatabaseFull(DatabaseError):
+    """database {url} cannot grow: {reason}"""
+
+
+class DatabaseInUse(LensError):
+    """database {url} is in use by another lens-exporter (pid {pid}): stop that one, or give this one its own database_url"""
+
+
+class SchemaTooNew(LensError):
+    """database {url} has schema {found}, newer than this version knows ({known}): start the newer lens-exporter"""
+
+
+# --- lenses and their tools ---
+
+
+class LensUnavailable(LensError):
+    """{lens}: {reason}"""
+
+
+class UnknownLens(LensError):
+    """there is no lens {name!r}; known: {known}"""
+
+
+class UnknownWatcher(LensError):
+    """there is no watcher {name!r}; known: {known}"""
+
+
+# --- language models ---
+
+
+class ModelError(LensError):
+    """model client {client}: {reason}"""
+
+
+class ModelRefused(ModelError):
+    """model client {client} refused to answer: {reason}"""
+
+
+class ModelOverloaded(ModelError):
+    """model client {client} is overloaded ({status}): {reason}"""
+
+    retryable = True
+
+
+class ModelTimeout(ModelError):
+    """model client {client} did not answer within {seconds} s"""
+
+    retryable = True
+
+
+class BudgetSpent(ModelError):
+    """model client {client} was not called: the budget of {limit} dollars a day is spent until {until}"""
+
+
+# --- intake ---
+
+
+class BadWebhook(LensError):
+    """not an Alertmanager webhook of version 4: {reason}"""
+
+
+class BodyTooLarge(LensError):
+    """the body has more than {limit} bytes"""
+
+
+class IntakeFull(LensError):
+    """{depth} investigations are waiting, the limit is {limit}"""
+
+    retryable = True
+
+
+class UnknownInvestigation(LensError):
+    """there is no investigation {id!r}"""

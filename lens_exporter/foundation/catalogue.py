@@ -1,0 +1,153 @@
+"""Every metric and event lens-exporter emits about itself. docs/metrics.md and docs/events.md are generated from here.
+
+Nothing else may be emitted: Telemetry and Events refuse a name that is not listed.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventSpec:
+    type: str
+    when: str
+    data: tuple[str, ...] = ()
+
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_LONG_SECONDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
+C, G, H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
+
+METRICS: tuple[MetricSpec, ...] = (
+    MetricSpec("lens_build_info", G, "Constant 1, labelled with the version of lens-exporter.", ("version",)),
+    MetricSpec("lens_ready", G, "1 when lens-exporter is ready to work, 0 with the reason on /-/ready."),
+    MetricSpec("lens_config_last_reload_successful", G, "Whether the last configuration reload succeeded."),
+    MetricSpec("lens_config_last_reload_success_timestamp_seconds", G, "When a configuration was last loaded successfully."),
+    # lenses
+    MetricSpec("lens_up", G, "Whether the lens could collect at this scrape.", ("lens",)),
+    MetricSpec("lens_collect_duration_seconds", G, "How long the lens took to collect at this scrape.", ("lens",)),
+    MetricSpec("lens_collect_failed_total", C, "Collections of this lens that failed.", ("lens",)),
+    # watchers
+    MetricSpec("lens_ticks_total", C, "Ticks of this watcher that ran.", ("watcher",)),
+    MetricSpec("lens_ticks_failed_total", C, "Ticks of this watcher that failed.", ("watcher",)),
+    MetricSpec("lens_ticks_skipped_total", C, "Ticks not run because the one before was still running.", ("watcher",)),
+    MetricSpec("lens_tick_duration_seconds", H, "How long a tick took.", ("watcher",), _SECONDS),
+    MetricSpec("lens_watcher_last_run_timestamp_seconds", G, "When this watcher last finished a tick successfully.", ("watcher",)),
+    MetricSpec("lens_watcher_series", G, "Series this watcher judged at its last tick.", ("watcher",)),
+    MetricSpec("lens_decisions_total", C, "Decisions by intent.", ("watcher", "intent")),
+    MetricSpec("lens_anomalies_suppressed_total", C, "Anomalies not alerted on because of a cooldown.", ("watcher", "category")),
+    # outside parts
+    MetricSpec("lens_remote_requests_total", C, "Requests sent to an outside service.", ("service",)),
+    MetricSpec(
+        "lens_remote_requests_failed_total", C, "Requests to an outside service that failed, by error.", ("service", "error")
+    ),
+    MetricSpec("lens_remote_request_duration_seconds", H, "How long an outside service took to answer.", ("service",), _SECONDS),
+    MetricSpec("lens_breaker_state", G, "Circuit breaker: 0 closed, 1 half-open, 2 open.", ("client",)),
+    # alerts and findings
+    MetricSpec("lens_alerts_firing", G, "Alerts lens-exporter keeps alive, by origin (watcher, investigation).", ("origin",)),
+    MetricSpec("lens_alerts_sent_total", C, "Alerts an Alertmanager accepted, resends included.", ("alertmanager",)),
+    MetricSpec("lens_alerts_failed_total", C, "Alerts an Alertmanager did not accept.", ("alertmanager",)),
+    MetricSpec("lens_annotations_sent_total", C, "Annotations Grafana accepted."),
+    MetricSpec("lens_annotations_failed_total", C, "Annotations Grafana did not accept."),
+    # intake and investigation
+    MetricSpec(
+        "lens_webhooks_total", C, "Webhook bodies by answer (accepted, malformed, too_large, full, unavailable).", ("answer",)
+    ),
+    MetricSpec("lens_intake_alerts_total", C, "Alerts taken in, by what became of them.", ("outcome",)),
+    MetricSpec("lens_queue_depth", G, "Investigations held or waiting."),
+    MetricSpec("lens_investigations_total", C, "Finished investigations by verdict.", ("verdict",)),
+    MetricSpec("lens_investigations_running", G, "Investigations being worked on."),
+    MetricSpec(
+        "lens_investigation_duration_seconds", H, "From start of an investigation to its published result.", (), _LONG_SECONDS
+    ),
+    MetricSpec("lens_tool_calls_total", C, "Tool calls of investigations, by status of the answer.", ("tool", "status")),
+    MetricSpec("lens_receipts_total", C, "Receipts re-checked, by outcome.", ("recheck",)),
+    MetricSpec("lens_findings_struck_total", C, "Claims struck because their receipts do not hold."),
+    MetricSpec("lens_reviews_total", C, "Reviews of analyses, by verdict.", ("verdict",)),
+    # models
+    MetricSpec("lens_llm_calls_total", C, "Model calls that were answered.", ("client", "role")),
+    MetricSpec("lens_llm_calls_failed_total", C, "Model calls that failed, by error.", ("client", "role", "error")),
+    MetricSpec(
+        "lens_llm_calls_skipped_total", C, "Model calls not made, by reason (budget, breaker).", ("client", "role", "reason")
+    ),
+    MetricSpec("lens_llm_input_tokens_total", C, "Input tokens, cache reads and writes included.", ("client", "role")),
+    MetricSpec("lens_llm_output_tokens_total", C, "Output tokens.", ("client", "role")),
+    MetricSpec("lens_llm_cost_dollars_total", C, "Money spent on model calls.", ("client", "role")),
+    MetricSpec("lens_llm_call_duration_seconds", H, "How long a model call took.", ("client", "role"), _LONG_SECONDS),
+    MetricSpec("lens_llm_budget_remaining_dollars", G, "Money that may be spent now; refills over the day."),
+    # foundation
+    MetricSpec("lens_child_restarts_total", C, "Restarts of supervised parts.", ("child",)),
+    MetricSpec("lens_child_up", G, "Whether a supervised part is running.", ("child",)),
+    MetricSpec("lens_events_total", C, "Events stored, by type.", ("type",)),
+    MetricSpec("lens_events_lost_total", C, "Events that could not be stored; they are in the log."),
+    MetricSpec("lens_database_errors_total", C, "Database operations that failed, by error.", ("error",)),
+)
+
+EVENTS: tuple[EventSpec, ...] = (
+    EventSpec("service.started", "lens-exporter began to work", ("version", "watchers", "database")),
+    EventSpec("service.stopped", "lens-exporter was asked to stop and did", ("reason",)),
+    EventSpec(
+        "service.child_failed", "a supervised part crashed and is restarted after a pause", ("child", "error", "restarts", "pause")
+    ),
+    EventSpec("service.child_given_up", "a supervised part crashed too often; readiness fails", ("child", "error", "restarts")),
+    EventSpec("config.loaded", "a configuration took effect", ("path", "watchers", "changed")),
+    EventSpec("config.rejected", "a configuration was refused; the last good one stays", ("path", "error")),
+    EventSpec("schedule.skipped", "a tick was due while the one before still ran", ("due",)),
+    EventSpec("watcher.decided", "a tick ended; counts of its decisions", ("seconds", "series", "intents", "notes", "trigger")),
+    EventSpec("watcher.failed", "a tick failed; notes and baseline are kept, the next tick tries again", ("error", "seconds")),
+    EventSpec(
+        "anomaly.detected",
+        "an anomaly was admitted",
+        ("anomaly_type", "severity", "summary", "target", "rule", "since", "evidence", "cooldown_until"),
+    ),
+    EventSpec("anomaly.suppressed", "an anomaly fell into a cooldown", ("anomaly_type", "summary", "target", "cooldown_until")),
+    EventSpec("anomaly.over", "an anomaly's series are back to normal", ("anomaly_type", "target", "seconds")),
+    EventSpec("alert.fired", "an alert of ours began", ("fingerprint", "labels", "annotations", "starts_at")),
+    EventSpec("alert.resolved", "an alert of ours ended", ("fingerprint", "labels", "ends_at")),
+    EventSpec(
+        "alert.delivered", "an Alertmanager accepted an alert for the first time in its present state", ("alertmanager", "state")
+    ),
+    EventSpec("alert.delivery_failed", "an Alertmanager did not accept an alert; it is tried again", ("alertmanager", "error")),
+    EventSpec("webhook.received", "a webhook was stored", ("group_key", "alerts", "status")),
+    EventSpec("webhook.refused", "a webhook was not taken", ("answer", "error")),
+    EventSpec("investigation.accepted", "an alert group became work", ("group_key", "alerts", "due", "source")),
+    EventSpec("investigation.duplicate", "an alert was known already", ("fingerprint", "investigation")),
+    EventSpec(
+        "investigation.promoted",
+        "the webhook brought an alert a watcher had announced; its investigation starts now",
+        ("group_key",),
+    ),
+    EventSpec("investigation.cancelled", "every alert of a waiting investigation resolved before it began", ("group_key",)),
+    EventSpec("investigation.started", "the durable workflow began", ("analyst",)),
+    EventSpec("investigation.finished", "the workflow ended", ("verdict", "status", "summary", "cost")),
+    EventSpec("investigation.failed", "the workflow itself failed; a not_investigated result is published", ("error",)),
+    EventSpec("agent.stopped", "the agent's loop ended", ("reason", "iterations", "tool_calls")),
+    EventSpec("tool.called", "a tool answered", ("receipt", "tool", "arguments", "status", "seconds", "note")),
+    EventSpec("llm.called", "a model answered", ("client", "role", "model", "input_tokens", "output_tokens", "dollars", "seconds")),
+    EventSpec("llm.failed", "a model call failed", ("client", "role", "error")),
+    EventSpec("llm.skipped", "a model call was not made", ("client", "role", "reason")),
+    EventSpec("receipts.checked", "code re-checked receipts and claims", ("receipts", "struck")),
+    EventSpec("judge.reviewed", "a review ended", ("attempt", "verdict", "by", "issues")),
+    EventSpec("judge.failed", "the reviewing model failed; the answer goes out and says so", ("attempt", "error")),
+    EventSpec("finding.published", "a finding reached its target", ("target", "detail")),
+    EventSpec("finding.publish_failed", "a finding did not reach its target; it is tried again", ("target", "error")),
+    EventSpec("breaker.opened", "calls to a service are stopped", ("failures", "error", "until")),
+    EventSpec("breaker.half_opened", "one trial call is let through", ()),
+    EventSpec("breaker.closed", "a service works again", ()),
+)

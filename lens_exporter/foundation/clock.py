@@ -1,0 +1,22 @@
+"""Time and identity as constructor arguments, so that tests own both."""
+
+import time
+from collections.abc import Callable
+
+from ulid import ULID
+
+Clock = Callable[[], float]  # Unix seconds
+NewId = Callable[[], str]
+
+wall: Clock = time.time
+monotonic: Clock = time.monotonic
+
+
+def new_ulid() -> str:
+    """Return a fresh ULID: sorts by time, 128 bits."""
+    return str(ULID())
+
+
+def trace_id(correlation: str) -> int:
+    """Read a correlation ULID as the 128-bit OpenTelemetry trace id it is."""
+    return int(ULID.from_str(correlation))

@@ -1,0 +1,121 @@
+"""The event store: one row for each thing that happened, joined by correlation id from sample to page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+import structlog
+
+from lens_exporter.errors import DatabaseError
+from lens_exporter.foundation.catalogue import EVENTS
+from lens_exporter.foundation.clock import Clock, NewId, new_ulid, wall
+from lens_exporter.foundation.database import Database, metadata
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.model.event import Event
+
+events_table = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False, index=True),
+    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("correlation", sa.String(26), nullable=False, default=""),
+    sa.Column("subject", sa.String(255), nullable=False, default=""),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Index("ix_events_correlation_id", "correlation", "id"),
+    sa.Index("ix_events_type_id", "type", "id"),
+)
+
+_DOCUMENTED = {spec.type for spec in EVENTS}
+_log = structlog.get_logger("lens_exporter.events")
+
+
+class Events:
+    """Append and query. Appending never fails its caller: an event that cannot be stored is logged and counted as lost."""
+
+    def __init__(self, database: Database, telemetry: Telemetry, *, clock: Clock = wall, new_id: NewId = new_ulid) -> None:
+        self._database = database
+        self._telemetry = telemetry
+        self._clock = clock
+        self._new_id = new_id
+
+    def append(self, kind: str, *, correlation: str = "", subject: str = "", **data: Any) -> None:
+        """Store one event. Raises ValueError when `kind` is not in the catalogue."""
+        if kind not in _DOCUMENTED:
+            raise ValueError(f"event {kind!r} is not in the catalogue")
+        event = Event(self._new_id(), self._clock(), kind, correlation, subject[:255], data)
+        _log.info(kind, correlation=correlation, subject=subject, **_brief(data))
+        try:
+            with self._database.transaction() as connection:
+                connection.execute(events_table.insert().values(_row(event)))
+        except DatabaseError as error:
+            self._telemetry.inc("lens_events_lost_total")
+            _log.error("event lost", kind=kind, error=str(error))
+            return
+        self._telemetry.inc("lens_events_total", type=kind)
+
+    def query(
+        self,
+        *,
+        correlation: str | None = None,
+        kind: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        newest_first: bool = False,
+        limit: int = 500,
+    ) -> list[Event]:
+        """Read events in order of time.
+
+        Raises:
+            DatabaseError: the database cannot be read.
+
+        """
+        order = events_table.c.id.desc() if newest_first else events_table.c.id.asc()
+        statement = sa.select(events_table).order_by(order).limit(limit)
+        if correlation is not None:
+            statement = statement.where(events_table.c.correlation == correlation)
+        if kind is not None:
+            statement = statement.where(events_table.c.type == kind)
+        if since is not None:
+            statement = statement.where(events_table.c.at >= since)
+        if until is not None:
+            statement = statement.where(events_table.c.at < until)
+        with self._database.transaction() as connection:
+            return [_event(row) for row in connection.execute(statement).mappings()]
+
+    def prune(self, before: float) -> int:
+        """Delete events older than `before` (Unix seconds) and say how many."""
+        with self._database.transaction() as connection:
+            return connection.execute(events_table.delete().where(events_table.c.at < before)).rowcount
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "at": event.at,
+        "type": event.type,
+        "correlation": event.correlation,
+        "subject": event.subject,
+        "data": orjson.dumps(event.data, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY),
+    }
+
+
+def _event(row: sa.RowMapping) -> Event:
+    return Event(row["id"], row["at"], row["type"], row["correlation"], row["subject"], orjson.loads(row["data"]))
+
+
+def _brief(data: Mapping[str, Any]) -> dict[str, Any]:
+    # The log line carries scalars and short text; the whole is in the table.
+    return {
+        key: value
+        for key, value in data.items()
+        if isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 200)
+    }
+
+
+def story(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """Shape events for the API and the CLI."""
+    return [
+        {"id": e.id, "at": e.at, "type": e.type, "correlation": e.correlation, "subject": e.subject, "data": e.data} for e in events
+    ]

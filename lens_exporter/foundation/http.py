@@ -1,0 +1,185 @@
+"""One outside HTTP service: a session, its credentials, its limits, its breaker. The one place where HTTP is retried."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from lens_exporter.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    LensError,
+    RemoteError,
+    RemoteRefused,
+    RemoteTimeout,
+    RemoteUnavailable,
+    Unreachable,
+)
+from lens_exporter.foundation.breaker import CircuitBreaker
+from lens_exporter.foundation.telemetry import Telemetry
+
+_CHUNK = 64 * 1024
+_REASON_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How we show who we are. read_* are called per request, so a rotated secret file is picked up."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)  # tenant header and other constants
+    bearer: Callable[[], str] | None = None
+    basic: Callable[[], tuple[str, str]] | None = None
+    ca_file: str | None = None
+    client_cert: tuple[str, str] | None = None
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    content_type: str
+
+    def json(self) -> Any:
+        """Parse the body. Raises orjson.JSONDecodeError."""
+        return orjson.loads(self.body)
+
+
+class Endpoint:
+    """Requests to one configured base URL. Redirects are not followed: they would take credentials to another host."""
+
+    def __init__(
+        self,
+        service: str,
+        url: str,
+        *,
+        telemetry: Telemetry,
+        breaker: CircuitBreaker,
+        credentials: Credentials | None = None,
+        timeout: float = 30.0,
+        max_bytes: int = 64 * 1024 * 1024,
+        connect_retries: int = 1,
+    ) -> None:
+        self.service = service
+        self.url = url.rstrip("/")
+        self._telemetry = telemetry
+        self._breaker = breaker
+        self._credentials = credentials or Credentials()
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._session = requests.Session()
+        self._session.trust_env = False  # the environment is read in one file; no .netrc, no surprise proxy
+        # Connection errors only: a query that timed out once must not be put on the server twice.
+        retry = Retry(total=None, connect=connect_retries, read=0, status=0, redirect=0, other=0, backoff_factor=0.2)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+        if self._credentials.client_cert:
+            self._session.cert = self._credentials.client_cert
+        self._session.verify = (self._credentials.ca_file or True) if self._credentials.verify else False
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | list[tuple[str, Any]] | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+        accept: Collection[int] = (),
+    ) -> Answer:
+        """Send one request and read its answer whole, within `timeout` seconds in all.
+
+        An answer of 2xx, or with a status in `accept`, is returned; every other one is raised.
+
+        Raises:
+            Unreachable, RemoteTimeout, RemoteUnavailable (5xx, 429), RemoteRefused (other 4xx, redirects), AnswerTooLarge,
+            BadAnswer (connection broken inside the body), BreakerOpen.
+
+        """
+        self._telemetry.inc("lens_remote_requests_total", service=self.service)
+        started = time.monotonic()
+        try:
+            with self._breaker.call(counts=_held_against_the_service):
+                return self._send(method, path, params, form, json, timeout or self._timeout, accept)
+        except LensError as error:
+            self._telemetry.inc("lens_remote_requests_failed_total", service=self.service, error=type(error).__name__)
+            raise
+        finally:
+            self._telemetry.observe("lens_remote_request_duration_seconds", time.monotonic() - started, service=self.service)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        form: Mapping[str, Any] | list[tuple[str, Any]] | None,
+        json: Any,
+        timeout: float,
+        accept: Collection[int],
+    ) -> Answer:
+        deadline = time.monotonic() + timeout
+        headers = {"User-Agent": "lens-exporter", "Accept": "application/json", **self._credentials.headers}
+        if json is not None:
+            headers["Content-Type"] = "application/json"
+        if self._credentials.bearer:
+            headers["Authorization"] = f"Bearer {self._credentials.bearer()}"
+        try:
+            with self._session.request(
+                method,
+                self.url + path,
+                params=params,
+                data=orjson.dumps(json) if json is not None else form,
+                headers=headers,
+                auth=self._credentials.basic() if self._credentials.basic else None,
+                timeout=(min(timeout, 5.0), timeout),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = self._read(response, deadline, timeout)
+        except requests.Timeout as error:
+            raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout) from error
+        except requests.exceptions.ChunkedEncodingError as error:
+            raise BadAnswer(service=self.service, url=self.url, reason="the connection broke inside the answer") from error
+        except requests.ConnectionError as error:
+            if "Read timed out" in str(error):  # requests wraps a timeout inside the body in a ConnectionError
+                raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout) from error
+            raise Unreachable(service=self.service, url=self.url, reason=_innermost(error)) from error
+        except requests.RequestException as error:
+            raise BadAnswer(service=self.service, url=self.url, reason=_innermost(error)) from error
+        if 200 <= response.status_code < 300 or response.status_code in accept:
+            return Answer(response.status_code, body, response.headers.get("Content-Type", ""))
+        raise self._refusal(response, body)
+
+    def _read(self, response: requests.Response, deadline: float, timeout: float) -> bytes:
+        # The socket timeout bounds one read; a server that drips is bounded by the deadline.
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise AnswerTooLarge(service=self.service, url=self.url, limit=self._max_bytes)
+            if time.monotonic() > deadline:
+                raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout)
+        return bytes(body)
+
+    def _refusal(self, response: requests.Response, body: bytes) -> RemoteError:
+        reason = " ".join(body[:_REASON_CHARACTERS].decode("utf-8", "replace").split()) or response.reason
+        if response.is_redirect:
+            reason = f"redirects to {response.headers['Location']}, which is not followed; configure that address"
+        kind = RemoteUnavailable if response.status_code >= 500 or response.status_code == 429 else RemoteRefused
+        return kind(service=self.service, url=self.url, status=response.status_code, reason=reason)
+
+
+def _held_against_the_service(error: BaseException) -> bool:
+    return isinstance(error, RemoteError) and error.retryable
+
+
+def _innermost(error: BaseException) -> str:
+    reason = error.args[0] if error.args else error
+    reason = getattr(reason, "reason", reason)
+    return str(reason).rpartition("object at 0x")[2].partition(": ")[2] or str(reason)

@@ -1,0 +1,48 @@
+"""An alert as Alertmanager knows it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lens_exporter.model import labels as label_sets
+from lens_exporter.model.labels import Labels
+
+COMPANION = "LensInvestigation"  # the alert name of findings; such alerts are never work
+
+
+class AlertState(StrEnum):
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """labels are its identity, annotations its prose. Times are Unix seconds; ends_at is None while it fires."""
+
+    labels: Labels
+    annotations: Labels = field(default_factory=dict)
+    starts_at: float = 0.0
+    ends_at: float | None = None
+    generator_url: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        return label_sets.fingerprint(self.labels)
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("alertname", "")
+
+    @property
+    def state(self) -> AlertState:
+        return AlertState.FIRING if self.ends_at is None else AlertState.RESOLVED
+
+
+@dataclass(frozen=True, slots=True)
+class AlertGroup:
+    """The unit of work: what one webhook delivered, or what a watcher raised together."""
+
+    key: str  # Alertmanager's groupKey, or "watcher:NAME"
+    alerts: tuple[Alert, ...]
+    receiver: str = ""
+    truncated: int = 0  # alerts Alertmanager left out (max_alerts)
+    external_url: str = ""

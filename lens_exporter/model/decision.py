@@ -1,0 +1,99 @@
+"""What a watcher concludes about one target at one moment, as a tagged union on `intent`."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from lens_exporter.model.labels import Labels
+
+
+class Confidence(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Rule(StrEnum):
+    """Which rule made a reading an anomaly."""
+
+    CONSECUTIVE = "consecutive"  # three readings in a row outside the band
+    JUMP = "jump"  # a step larger than twice anything seen
+    CEILING = "ceiling"  # above the metric's ceiling, whatever the baseline
+    EXHAUSTION = "exhaustion"  # a clear trend reaches the hard limit soon
+
+
+class Phase(StrEnum):
+    """How one series stands at the judged moment."""
+
+    COLLECTING = "collecting"  # too few observations for a baseline
+    NORMAL = "normal"
+    DEVIATING = "deviating"  # outside its band, but no rule has made it an anomaly yet
+    ANOMALY = "anomaly"
+    MISSING = "missing"  # had values before, has none now
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One series of one metric at the judged moment, next to what is normal for it. None where there is no value."""
+
+    metric: str
+    unit: str
+    target: Labels
+    at: float  # Unix seconds
+    value: float | None
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    score: float | None
+    phase: Phase
+    since: float | None = None  # first reading of the present run outside the band
+    full_at: float | None = None  # when the trend reaches the hard limit
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueObserving:
+    notes: str
+    confidence: Confidence = Confidence.LOW
+    target: Labels = field(default_factory=dict)
+    observations: tuple[Observation, ...] = ()
+    intent: Literal["continue_observing"] = "continue_observing"
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    summary: str
+    confidence: Confidence = Confidence.MEDIUM
+    target: Labels = field(default_factory=dict)
+    observations: tuple[Observation, ...] = ()
+    intent: Literal["healthy"] = "healthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """An anomaly of one target in one category. summary and description are ready to be read at 3 a.m."""
+
+    anomaly_type: str  # memory_high; the part before the first underscore is the category
+    severity: Severity
+    summary: str
+    description: str
+    query: str  # PromQL that shows the series
+    target: Labels
+    rule: Rule
+    since: float  # Unix seconds of the first reading outside the band
+    evidence: tuple[Observation, ...]  # the carrying series first, then what else moved
+    confidence: Confidence = Confidence.MEDIUM
+    cooldown_minutes: float = 5.0
+    intent: Literal["anomaly"] = "anomaly"
+
+    @property
+    def category(self) -> str:
+        return self.anomaly_type.split("_", 1)[0]
+
+
+Decision = ContinueObserving | Anomaly | Healthy
