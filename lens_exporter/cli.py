@@ -1,0 +1,143 @@
+"""The command line: Prometheus-style flags, help with examples, errors in one line and exit codes that mean something.
+
+Exit codes: 0 done, 1 it did not work out, 2 the configuration or the call is wrong.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lens_exporter import __version__
+from lens_exporter.errors import ConfigError, LensError
+
+_CONFIG = click.option(
+    "--config.file",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML configuration; without it, host and this process are watched against a Prometheus on localhost:9090.",
+)
+_LOG = [
+    click.option("--log.level", "log_level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True),
+    click.option("--log.format", "log_format", type=click.Choice(["logfmt", "json"]), default="logfmt", show_default=True),
+]
+
+
+def _examples(*lines: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _with_log_flags(command: Any) -> Any:
+    for option in reversed(_LOG):
+        command = option(command)
+    return command
+
+
+class _OneLineErrors(click.Group):
+    """Errors that have a name end in one line and an exit code; anything else is a fault of ours and keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(2)
+        except LensError as error:
+            click.echo(f"lens-exporter: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", prog_name="lens-exporter")
+def main() -> None:
+    """Know what normal looks like: publish, learn baselines, alert on anomalies, investigate with checked evidence."""
+
+
+@main.command(epilog=_examples("lens-exporter run", "lens-exporter run --config.file lens.yml --web.listen-address 127.0.0.1:10077"))
+@_CONFIG
+@click.option("--web.listen-address", "listen_address", help="Overrides web.listen_address.  [default: 127.0.0.1:10077]")
+@click.option("--web.telemetry-path", "telemetry_path", help="Overrides web.telemetry_path.  [default: /metrics]")
+@click.option("--web.external-url", "external_url", help="The address under which people reach this process; used in links.")
+@_with_log_flags
+def run(
+    config_file: Path | None,
+    listen_address: str | None,
+    telemetry_path: str | None,
+    external_url: str | None,
+    log_level: str,
+    log_format: str,
+) -> None:
+    """Run lens-exporter until it is told to stop. SIGHUP or POST /-/reload takes a changed configuration."""
+    from lens_exporter.app import run as run_app  # noqa: PLC0415 - keeps --help and check-config quick
+    from lens_exporter.foundation import logs  # noqa: PLC0415
+
+    logs.set_up(log_level, log_format)
+    web = {"listen_address": listen_address, "telemetry_path": telemetry_path, "external_url": external_url}
+    sys.exit(run_app(config_file, {key: value for key, value in web.items() if value is not None}))
+
+
+@main.command("check-config", epilog=_examples("lens-exporter check-config lens.yml"))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def check_config(file: Path) -> None:
+    """Read a configuration and name everything that is wrong with it, with its line. Exit code 2 if anything is."""
+    from lens_exporter.parts import load_config  # noqa: PLC0415
+
+    config = load_config(file)
+    click.echo(f"{file}: fine. {len(config.watchers)} watchers: {', '.join(w.name for w in config.watchers) or 'none'}")
+
+
+@main.command(epilog=_examples("lens-exporter watch python --once", "lens-exporter watch checkout --once --config.file lens.yml"))
+@click.argument("name")
+@click.option("--once", is_flag=True, help="One look, then exit. Without it, one look at each time of the watcher's schedule.")
+@_CONFIG
+def watch(name: str, config_file: Path | None, *, once: bool) -> None:
+    """Show every series a watcher judges, next to what is normal for it. Alerts nobody and stores nothing."""
+    from lens_exporter.oneshot import watch as look  # noqa: PLC0415
+
+    look(config_file, name, once=once, write=click.echo)
+
+
+@main.command(
+    epilog=_examples(
+        "lens-exporter investigate --alert 9f2c51b7f1f3a8d0 --config.file lens.yml",
+        "lens-exporter investigate --file payload.json",
+    )
+)
+@click.option("--alert", "fingerprint", help="Fingerprint of an alert that an Alertmanager holds now.")
+@click.option("--file", "payload", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A saved webhook body (version 4).")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_CONFIG
+def investigate(fingerprint: str | None, payload: Path | None, form: str, config_file: Path | None) -> None:
+    """Investigate one alert now, here, and print the finding. Publishes nothing."""
+    from lens_exporter.oneshot import investigate as look_into  # noqa: PLC0415
+
+    if (fingerprint is None) == (payload is None):
+        raise click.UsageError("give either --alert FINGERPRINT or --file payload.json")
+    look_into(config_file, fingerprint=fingerprint, payload=payload, as_json=form == "json", write=click.echo)
+
+
+@main.command(epilog=_examples("lens-exporter events --correlation 01JD3V7Q4C0000000000000000", "lens-exporter events --type anomaly.detected"))
+@click.option("--correlation", help="One story, in order.")
+@click.option("--type", "kind", help="Events of one type (docs/events.md).")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_CONFIG
+def events(correlation: str | None, kind: str | None, limit: int, form: str, config_file: Path | None) -> None:
+    """Read what happened from the database, also while lens-exporter runs."""
+    from lens_exporter.oneshot import events as tell  # noqa: PLC0415
+
+    tell(config_file, correlation=correlation, kind=kind, limit=limit, as_json=form == "json", write=click.echo)
+
+
+@main.command(epilog=_examples("lens-exporter demo", "KEEP=1 lens-exporter demo"))
+@click.option("--keep", is_flag=True, envvar="KEEP", help="Leave everything running at the end and print the addresses.")
+def demo(*, keep: bool) -> None:
+    """Show the whole loop on this machine: real servers, a program that really leaks, every hop as it happens."""
+    from lens_exporter.demo.run import run_demo  # noqa: PLC0415
+
+    sys.exit(run_demo(keep=keep))
+
+
+if __name__ == "__main__":
+    main()
