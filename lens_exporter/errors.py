@@ -170,3 +170,14 @@ class IntakeFull(LensError):
 
 class UnknownInvestigation(LensError):
     """there is no investigation {id!r}"""
+
+
+# --- servers the demo and the tests start ---
+
+
+class ServerMissing(LensError):
+    """{program} is not on PATH: install it (Debian: apt install prometheus prometheus-alertmanager), or run scripts/servers.sh"""
+
+
+class ServerNotReady(LensError):
+    """{program} at {url} did not start: {reason}; the end of its log: {log}"""

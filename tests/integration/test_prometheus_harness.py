@@ -1,0 +1,41 @@
+"""The servers that other tests stand on."""
+
+import time
+
+import pytest
+import requests
+
+from lens_exporter.demo.backfill import Series
+from tests.servers.alertmanager import AlertmanagerServer
+from tests.servers.prometheus import PrometheusServer
+from tests.servers.waiting import until
+
+pytestmark = pytest.mark.integration
+
+
+def test_history_written_before_the_start_can_be_queried_and_survives_a_kill(tmp_path):
+    """Backfilled samples are there, and are still there on the same port after SIGKILL and a new start."""
+    end = time.time() - 4 * 3600
+    history = [Series("demo_bytes", {"instance": "a", "path": 'C:\\"x"'}, [(end - 60 * i, float(i)) for i in reversed(range(60))])]
+    with PrometheusServer(tmp_path, history=history) as server:
+        url = server.url
+
+        def count() -> str:
+            answer = requests.post(f"{url}/api/v1/query", data={"query": "count_over_time(demo_bytes[1h])", "time": end}, timeout=5)
+            result = answer.json()["data"]["result"]
+            return result[0]["value"][1] if result else ""
+
+        assert count() == "60"
+        server.kill()
+        assert not server.running
+        server.start_again()
+        assert server.url == url
+        assert count() == "60"
+
+
+def test_rules_of_prometheus_reach_alertmanager(tmp_path):
+    """A firing rule of Prometheus arrives in the Alertmanager it was told about."""
+    rule = {"name": "g", "rules": [{"alert": "Always", "expr": "vector(1)", "labels": {"severity": "warning"}}]}
+    with AlertmanagerServer(tmp_path) as alertmanager, PrometheusServer(tmp_path, rules=[rule], alertmanagers=[alertmanager.url]):
+        alerts = until(lambda: requests.get(f"{alertmanager.url}/api/v2/alerts", timeout=5).json(), 20)
+        assert alerts[0]["labels"]["alertname"] == "Always"
