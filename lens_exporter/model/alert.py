@@ -16,17 +16,21 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """labels are its identity, annotations its prose. Times are Unix seconds; ends_at is None while it fires."""
+    """labels are its identity, annotations its prose. Times are Unix seconds; ends_at is None while it fires.
+
+    given is the fingerprint its sender calls it by; without one it is computed from the labels as Alertmanager does.
+    """
 
     labels: Labels
     annotations: Labels = field(default_factory=dict)
     starts_at: float = 0.0
     ends_at: float | None = None
     generator_url: str = ""
+    given: str = ""
 
     @property
     def fingerprint(self) -> str:
-        return label_sets.fingerprint(self.labels)
+        return self.given or label_sets.fingerprint(self.labels)
 
     @property
     def name(self) -> str:
@@ -46,3 +50,4 @@ class AlertGroup:
     receiver: str = ""
     truncated: int = 0  # alerts Alertmanager left out (max_alerts)
     external_url: str = ""
+    labels: Labels = field(default_factory=dict)  # what the group is grouped by
