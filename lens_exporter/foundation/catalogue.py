@@ -34,15 +34,18 @@ _LONG_SECONDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 C, G, H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
 
+# The lens runner emits these itself: a program with only the in-process python lens has no Telemetry.
+LENS_METRICS: tuple[MetricSpec, ...] = (
+    MetricSpec("lens_up", G, "Whether the lens could collect at this scrape.", ("lens",)),
+    MetricSpec("lens_collect_duration_seconds", G, "How long the lens took to collect at this scrape.", ("lens",)),
+    MetricSpec("lens_collect_failed_total", C, "Scrapes at which this lens failed or was late.", ("lens",)),
+)
+
 METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_build_info", G, "Constant 1, labelled with the version of lens-exporter.", ("version",)),
     MetricSpec("lens_ready", G, "1 when lens-exporter is ready to work, 0 with the reason on /-/ready."),
     MetricSpec("lens_config_last_reload_successful", G, "Whether the last configuration reload succeeded."),
     MetricSpec("lens_config_last_reload_success_timestamp_seconds", G, "When a configuration was last loaded successfully."),
-    # lenses
-    MetricSpec("lens_up", G, "Whether the lens could collect at this scrape.", ("lens",)),
-    MetricSpec("lens_collect_duration_seconds", G, "How long the lens took to collect at this scrape.", ("lens",)),
-    MetricSpec("lens_collect_failed_total", C, "Collections of this lens that failed.", ("lens",)),
     # watchers
     MetricSpec("lens_ticks_total", C, "Ticks of this watcher that ran.", ("watcher",)),
     MetricSpec("lens_ticks_failed_total", C, "Ticks of this watcher that failed.", ("watcher",)),
