@@ -28,6 +28,10 @@ class ConfigError(LensError):
     """{where}: {problem}"""
 
 
+class ConfigInvalid(ConfigError):
+    """{lines}"""  # every problem of the file, one per line
+
+
 class SecretUnreadable(LensError):
     """cannot read the secret for {key} from {path}: {reason}"""
 
@@ -151,7 +155,7 @@ class BudgetSpent(ModelError):
     """model client {client} was not called: the budget of {limit} dollars a day is spent until {until}"""
 
 
-# --- intake ---
+# --- our HTTP server and intake ---
 
 
 class BadWebhook(LensError):
@@ -164,6 +168,16 @@ class BodyTooLarge(LensError):
 
 class IntakeFull(LensError):
     """{depth} investigations are waiting, the limit is {limit}"""
+
+    retryable = True
+
+
+class AddressTaken(LensError):
+    """cannot listen on {address}: {reason}"""
+
+
+class IntakeBusy(LensError):
+    """webhook bodies on their way in already take {limit} bytes"""
 
     retryable = True
 

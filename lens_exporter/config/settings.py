@@ -1,68 +1,75 @@
 """Every setting, with its default. Unknown keys are errors; secrets are files or environment names, never values in this file."""
 
-import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from lens_exporter.config.values import (
+    DatabaseUrl,
+    Duration,
+    FilePath,
+    HeaderName,
+    HeaderValue,
+    ListenAddress,
+    Misfit,
+    Name,
+    Pause,
+    Regex,
+    Schedule,
+    Selector,
+    Settings,
+    Url,
+    seconds,
+)
 from lens_exporter.model.metric import BaselineMetric, Direction
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
-_SECONDS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
-
-
-def seconds(value: object) -> float:
-    """Read a Prometheus duration (1h30m, 15s, 500ms) or a number of seconds."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    match = _DURATION.fullmatch(str(value).strip())
-    if match is None or not any(match.groups()):
-        raise ValueError(f'expected a duration like "30s", "5m" or "1h30m", got {value!r}')
-    return sum(float(part) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True) if part)
-
-
-def _url(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
-        raise ValueError(f'expected an address like "http://localhost:9090", got {value!r}')
-    return value.rstrip("/")
-
-
-Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
-Url = Annotated[str, AfterValidator(_url)]
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=False)
+DEFAULT_ANTHROPIC_MODEL = "claude-haiku-4-5"
 
 
 class Tls(Settings):
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    insecure_skip_verify: bool = False
+    """How a server's certificate is checked, and ours shown."""
+
+    ca_file: FilePath | None = Field(None, description="certificates trusted instead of the system's")
+    cert_file: FilePath | None = Field(None, description="our certificate, where the server asks for one")
+    key_file: FilePath | None = Field(None, description="its key")
+    insecure_skip_verify: bool = Field(False, description="accept any certificate")
+
+    @model_validator(mode="after")
+    def _pair(self) -> "Tls":
+        if (self.cert_file is None) != (self.key_file is None):
+            raise Misfit(("cert_file" if self.key_file is None else "key_file",), "cert_file and key_file come together")
+        return self
 
 
 class BasicAuth(Settings):
-    username: str
-    password_file: Path
+    """A user's name, and where the password is."""
+
+    username: str = Field(description="sent with the password of password_file")
+    password_file: FilePath = Field(description="read at each request, so it may be rotated")
 
 
 class Server(Settings):
     """A server we call, and how we show who we are."""
 
-    timeout: Duration = 30.0
-    headers: dict[str, str] = Field(default_factory=dict, description="sent with each request")
-    basic_auth: BasicAuth | None = None
-    bearer_token_file: Path | None = None
-    bearer_token_env: str | None = None
-    tls: Tls = Tls()
+    timeout: Duration = Field(30.0, description="for one request and its whole answer")
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict, repr=False, description="sent with each request")
+    basic_auth: BasicAuth | None = Field(None, description="user and password")
+    bearer_token_file: FilePath | None = Field(None, description="token sent as Authorization: Bearer; read at each request")
+    bearer_token_env: str | None = Field(None, description="environment variable that holds the token")
+    tls: Tls = Field(Tls(), description="certificates")
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> "Server":
+        given = [key for key in ("basic_auth", "bearer_token_file", "bearer_token_env") if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise Misfit((given[1],), f"{given[0]} is given too; give only one of them")
+        return self
 
 
 class Prometheus(Server):
     """Any engine that speaks the Prometheus HTTP API."""
 
-    url: Url = "http://localhost:9090"
+    url: Url = Field("http://localhost:9090", description="where it is")
     tenant: str | None = Field(None, description="sent as X-Scope-OrgID")
     max_samples: int = Field(5_000_000, gt=0, description="a query estimated to read more samples is refused before it is sent")
     max_series: int = Field(10_000, gt=0, description="more series in an answer make it truncated")
@@ -71,145 +78,229 @@ class Prometheus(Server):
 
 
 class Alertmanager(Server):
+    """Where our alerts go."""
+
     urls: tuple[Url, ...] = Field((), description="every one gets every alert; none: anomalies stay on the page and in metrics")
-    resend_interval: Duration = 60.0
+    resend_interval: Duration = Field(60.0, description="how often a firing alert is sent again")
     resolved_for: Duration = Field(seconds("15m"), description="how long a resolved alert is still re-sent")
-    timeout: Duration = 10.0
+    timeout: Duration = Field(10.0, description="for one request and its whole answer")
 
 
 class Grafana(Server):
-    url: Url
-    token_file: Path | None = None
-    token_env: str | None = None
+    """Where findings are drawn as annotations."""
+
+    url: Url = Field(description="where it is")
+    token_file: FilePath | None = Field(None, description="service-account token; read at each request")
+    token_env: str | None = Field(None, description="environment variable that holds the token")
     dashboard_uid: str | None = Field(None, description="annotate this dashboard only; default: the organisation")
-    timeout: Duration = 10.0
+    timeout: Duration = Field(10.0, description="for one request and its whole answer")
+
+    @model_validator(mode="after")
+    def _one_token(self) -> "Grafana":
+        given = [
+            key
+            for key in ("basic_auth", "bearer_token_file", "bearer_token_env", "token_file", "token_env")
+            if getattr(self, key) is not None
+        ]
+        if len(given) > 1:
+            raise Misfit((given[1],), f"{given[0]} is given too; give only one of them")
+        return self
 
 
 class LlmOptions(Settings):
-    model: str | None = None
-    base_url: Url | None = None
-    api_key_file: Path | None = None
-    api_key_env: str | None = None
-    max_tokens: int = Field(4096, gt=0)
-    timeout: Duration = 60.0
+    """What a provider needs."""
+
+    model: str | None = Field(
+        None, min_length=1, description=f"required for openai; for anthropic, when left out: {DEFAULT_ANTHROPIC_MODEL}"
+    )
+    base_url: Url | None = Field(None, description="another server that speaks the same protocol (a gateway, Ollama, vLLM)")
+    api_key_file: FilePath | None = Field(None, description="read at each use, so it may be rotated")
+    api_key_env: str | None = Field(None, description="environment variable that holds the key")
+    max_tokens: int = Field(4096, gt=0, description="most output tokens of one answer")
+    timeout: Duration = Field(60.0, description="for one model call")
     input_price: float | None = Field(
         None, ge=0, description="dollars per million input tokens; default: the published price, 0 when unknown"
     )
-    output_price: float | None = Field(None, ge=0, description="dollars per million output tokens")
+    output_price: float | None = Field(None, ge=0, description="dollars per million output tokens; default: as input_price")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> "LlmOptions":
+        if self.api_key_file is not None and self.api_key_env is not None:
+            raise Misfit(("api_key_env",), "api_key_file is given too; give only one of them")
+        return self
 
 
 class LlmClient(Settings):
-    name: str = Field(min_length=1)
-    provider: Literal["anthropic", "openai", "offline"]
-    options: LlmOptions = LlmOptions()
+    """One language model under a name of its own."""
+
+    name: str = Field(min_length=1, description="what primary, reviewer, metrics and findings call it")
+    provider: Literal["anthropic", "openai", "offline"] = Field(
+        description="openai is any server that speaks its chat protocol; offline is the deterministic analyst"
+    )
+    options: LlmOptions = Field(LlmOptions(), description="model, key, limits")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_model(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("provider") == "anthropic" and isinstance(given.get("options", {}), dict):
+            return {**given, "options": {"model": DEFAULT_ANTHROPIC_MODEL, **given.get("options", {})}}
+        return given
+
+    @model_validator(mode="after")
+    def _fits_the_provider(self) -> "LlmClient":
+        options = self.options
+        if self.provider == "offline":
+            if options.model_fields_set:
+                raise Misfit(("options",), "the offline analyst takes no options")
+            return self
+        if self.name == "offline":
+            raise Misfit(("name",), "the name offline belongs to the built-in analyst")
+        if options.model is None:
+            raise Misfit(("options", "model"), f"required for {self.provider}")
+        if options.base_url is None and options.api_key_file is None and options.api_key_env is None:
+            raise Misfit(("options",), f"{self.provider} needs api_key_file or api_key_env (or a base_url that asks for no key)")
+        return self
 
 
 class Budget(Settings):
     """Money as a refill rate, so that a bad night cannot spend tomorrow's."""
 
-    dollars_per_day: float = Field(5.0, ge=0)
+    dollars_per_day: float = Field(5.0, ge=0, description="what flows in, evenly over the day")
     burst_dollars: float = Field(1.0, ge=0, description="most that can be saved up")
     critical_reserve: float = Field(0.3, ge=0, le=1, description="part of the burst kept for critical alerts")
 
 
 class Llm(Settings):
-    primary: str = "offline"
+    """The language models. With none, the offline analyst answers and says so."""
+
+    primary: str = Field("offline", description="the client that investigates")
     reviewer: str | None = Field(None, description="client that reviews analyses; default: primary")
-    clients: tuple[LlmClient, ...] = ()
-    budget: Budget = Budget()
-    redact: tuple[str, ...] = Field((), description="more regular expressions whose matches never leave, beside the built-in ones")
+    clients: tuple[LlmClient, ...] = Field((), description="clients by name")
+    budget: Budget = Field(Budget(), description="what may be spent")
+    redact: tuple[Regex, ...] = Field(
+        (), description="more regular expressions whose matches never leave, beside the built-in ones"
+    )
 
     @model_validator(mode="after")
     def _names(self) -> "Llm":
         names = [client.name for client in self.clients]
-        for name in {n for n in names if names.count(n) > 1}:
-            raise ValueError(f"clients: the name {name!r} is used twice")
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise Misfit(("clients", index, "name"), f'the name "{name}" is used by clients[{names.index(name)}] too')
         for key, chosen in (("primary", self.primary), ("reviewer", self.reviewer)):
             if chosen is not None and chosen not in {*names, "offline"}:
-                raise ValueError(f"{key}: there is no client {chosen!r}; known: {', '.join([*names, 'offline'])}")
+                raise Misfit((key,), f'there is no client "{chosen}"; known: {", ".join(dict.fromkeys([*names, "offline"]))}')
         return self
 
 
 class Metric(Settings):
     """One tracked quantity of a watcher."""
 
-    query: str = Field(min_length=1)
-    unit: str = ""
-    category: str = ""
-    direction: Direction = Direction.BOTH
-    min_change: float = Field(0.0, ge=0)
-    ceiling: float | None = None
-    full: float | None = None
-    words: str = ""
+    query: str = Field(min_length=1, description="PromQL that answers an instant vector; each of its series is judged by itself")
+    unit: str = Field("", description='ratio, bytes, seconds, per_second, or "" for a plain number')
+    category: str = Field(
+        "",
+        pattern=r"^([a-z][a-z0-9]*)?$",
+        description="cooldown and alert name (memory: LensMemory); default: the name's first word",
+    )
+    direction: Direction = Field(Direction.BOTH, description="which side of normal is worth an alert")
+    min_change: float = Field(0.0, ge=0, description="in the metric's unit: a smaller departure is never an anomaly")
+    ceiling: float | None = Field(None, description="a level that is an anomaly whatever the baseline")
+    full: float | None = Field(None, description="the hard limit: a trend towards it is forecast")
+    words: str = Field("", description='how prose names it ("open files")')
 
     def named(self, name: str) -> BaselineMetric:
         return BaselineMetric(name=name, **self.model_dump())
 
 
 class Cooldown(Settings):
-    default: Duration = 300.0
-    minimum: Duration = 60.0
-    maximum: Duration = 86_400.0
+    """How long an anomaly of one category and target stays quiet after it was alerted on."""
+
+    default: Duration = Field(300.0, description="when the analyzer proposes none")
+    minimum: Duration = Field(60.0, description="shortest it may propose")
+    maximum: Duration = Field(86_400.0, description="longest it may propose")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Cooldown":
+        if not self.minimum <= self.default <= self.maximum:
+            raise Misfit(("default",), "expected minimum <= default <= maximum")
+        return self
 
 
 class Watcher(Settings):
-    """name defaults to the lens; schedule is cron in UTC, five fields and an optional sixth, seconds, last."""
+    """What is watched, when, and against which history."""
 
-    name: str = Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]*$")
-    lens: str
-    schedule: str
+    name: Name = Field(description="in alerts and metrics; default: the lens")
+    lens: str = Field(description="host, python, or promql for metrics of your own")
+    schedule: Schedule = Field(description="cron in UTC: five fields and an optional sixth, seconds, last")
     datasource: str | None = Field(None, description="a name under datasources; default: prometheus")
     window: Duration = Field(86_400.0, description="how much history a baseline is learnt from")
-    step: Duration = 60.0
-    selector: str = Field("", description='PromQL matchers put into every query of the lens, like job="api"')
-    metrics: dict[str, Metric] = Field(default_factory=dict, description="replaces the lens' own list")
-    min_observations: int = Field(10, ge=3)
+    step: Duration = Field(60.0, description="time between two readings of the history")
+    selector: Selector = Field("", description='PromQL matchers put into every query of the lens, like job="api"')
+    metrics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Metric] = Field(
+        default_factory=dict, description="by name; replaces the lens' own list"
+    )
+    min_observations: int = Field(10, ge=3, description="readings before anything is judged")
     sensitivity: float = Field(6.0, gt=0, description="half-width of the band in robust standard deviations")
     exhaustion_horizon: Duration = Field(3600.0, description="a trend that reaches the limit within this time is an anomaly")
-    cooldown: Cooldown | None = None
+    cooldown: Cooldown | None = Field(None, description="default: the top-level cooldown")
     target_labels: tuple[str, ...] | None = Field(None, description="labels that identify a target; default: all of a series")
-    timeout: Duration = 60.0
-    options: dict[str, Any] = Field(default_factory=dict, description="what the lens itself needs (nodes, cookie_file)")
+    timeout: Duration = Field(60.0, description="for one tick")
+    options: dict[str, Any] = Field(default_factory=dict, description="what the lens itself needs")
+
+    @model_validator(mode="after")
+    def _has_history(self) -> "Watcher":
+        if self.window < self.step * self.min_observations:
+            raise Misfit(("window",), "expected room for min_observations readings, one every step")
+        if self.lens == "promql" and not self.metrics:
+            raise Misfit(("metrics",), "required for the lens promql")
+        return self
 
 
 class PythonProcess(Settings):
     """A Python process to look at from outside."""
 
-    name: str = Field(min_length=1)
-    pid: int | None = Field(None, gt=0)
-    match: str | None = Field(None, description="regular expression searched in the command line")
+    name: Name = Field(description="the label process")
+    pid: int | None = Field(None, gt=0, description="its process id")
+    match: Regex | None = Field(None, description="regular expression searched in the command line")
 
     @model_validator(mode="after")
     def _one(self) -> "PythonProcess":
         if (self.pid is None) == (self.match is None):
-            raise ValueError("give either pid or match")
+            raise Misfit((), "give either pid or match")
         return self
 
 
 class Lenses(Settings):
-    host: bool = True
+    """What is published on /metrics."""
+
+    host: bool = Field(True, description="publish the host's memory, CPU, disks, load")
     python: bool = Field(True, description="publish lens-exporter's own process")
-    python_processes: tuple[PythonProcess, ...] = ()
+    python_processes: tuple[PythonProcess, ...] = Field((), description="other Python processes on this host")
 
 
 class Web(Settings):
-    listen_address: str = "127.0.0.1:10077"
-    telemetry_path: str = "/metrics"
-    external_url: Url | None = None
+    """The HTTP server. The flags --web.listen-address, --web.telemetry-path and --web.external-url win over these."""
+
+    listen_address: ListenAddress = Field("127.0.0.1:10077", description="host and port")
+    telemetry_path: str = Field("/metrics", pattern=r"^/[^\s?#]*$", description="where Prometheus scrapes")
+    external_url: Url | None = Field(None, description="how people reach this page; put into links")
     max_body_bytes: int = Field(10 * 1024 * 1024, gt=0, description="a larger webhook body is answered with 413")
 
 
 class Investigate(Settings):
-    enabled: bool = True
-    concurrency: int = Field(2, ge=1, le=32)
+    """How alerts are looked into, and how far."""
+
+    enabled: bool = Field(True, description="investigate at all")
+    concurrency: int = Field(2, ge=1, le=32, description="investigations at once")
     iterations: int = Field(10, ge=1, le=50, description="model calls before the best answer so far is taken")
-    tool_timeout: Duration = 30.0
+    tool_timeout: Duration = Field(30.0, description="for one tool call")
     total_timeout: Duration = Field(300.0, description="wall time of one investigation's agent")
     max_tokens: int = Field(200_000, gt=0, description="input and output tokens of one investigation")
     max_dollars: float = Field(0.25, ge=0, description="money one investigation may cost")
-    review_retries: int = Field(2, ge=0, le=5)
-    debounce: Duration = Field(30.0, description="how long a new group waits; critical ones never wait")
-    webhook_grace: Duration = Field(
+    review_retries: int = Field(2, ge=0, le=5, description="how often a reviewer may send an analysis back")
+    debounce: Pause = Field(30.0, description="how long a new group waits; critical ones never wait")
+    webhook_grace: Pause = Field(
         60.0, description="how long an own alert waits for Alertmanager's webhook before it is investigated anyway"
     )
     max_queue: int = Field(1000, gt=0, description="more waiting investigations are answered with 503")
@@ -219,19 +310,26 @@ class Config(Settings):
     """The whole configuration. With none given it watches its own host and process."""
 
     origin: str = Field("lens", pattern=r"^[a-zA-Z0-9_.-]+$", description="label lens_origin: which lens-exporter said it")
-    prometheus: Prometheus = Prometheus()
-    datasources: dict[str, Prometheus] = Field(default_factory=dict)
-    alertmanager: Alertmanager = Alertmanager()
-    grafana: Grafana | None = None
-    llm: Llm = Llm()
-    lenses: Lenses = Lenses()
-    watchers: tuple[Watcher, ...] = (
-        Watcher(name="host", lens="host", schedule="*/1 * * * *"),
-        Watcher(name="python", lens="python", schedule="*/1 * * * *"),
+    prometheus: Prometheus = Field(Prometheus(), description="where history is")
+    datasources: dict[Name, Prometheus] = Field(default_factory=dict, description="more of them, by name, for single watchers")
+    alertmanager: Alertmanager = Field(Alertmanager(), description="where alerts go")
+    grafana: Grafana | None = Field(None, description="where annotations go")
+    llm: Llm = Field(Llm(), description="language models")
+    lenses: Lenses = Field(Lenses(), description="what is published")
+    watchers: tuple[Watcher, ...] = Field(
+        (
+            Watcher(name="host", lens="host", schedule="*/1 * * * *"),
+            Watcher(name="python", lens="python", schedule="*/1 * * * *"),
+        ),
+        description="what is watched; default: host and python, each minute",
     )
-    cooldown: Cooldown = Cooldown()
-    investigate: Investigate = Investigate()
-    web: Web = Web()
-    database_url: str = "sqlite:///data/lens.db"
-    events_retention: Duration = seconds("30d")
+    cooldown: Cooldown = Field(Cooldown(), description="for every watcher without one of its own")
+    investigate: Investigate = Field(Investigate(), description="limits of investigations")
+    web: Web = Field(Web(), description="the HTTP server")
+    database_url: DatabaseUrl = Field(
+        "sqlite:///data/lens.db", description="SQLite file (relative to the working directory) or PostgreSQL, which replicas share"
+    )
+    database_password_file: FilePath | None = Field(None, description="password of the PostgreSQL user; read at start")
+    database_password_env: str | None = Field(None, description="environment variable that holds that password")
+    events_retention: Duration = Field(seconds("30d"), description="how long events are kept")
     otlp_endpoint: Url | None = Field(None, description="spans go there (extra: otlp)")

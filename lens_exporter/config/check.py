@@ -1,0 +1,53 @@
+"""What `check-config` tells: a configuration that loads, in a few lines, and what about it will not work on this machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lens_exporter.config.file import LensOptions, load
+from lens_exporter.config.secrets import Secrets, secret_sources
+from lens_exporter.config.settings import Config
+from lens_exporter.errors import SecretUnreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """rows are (part, what it is set to). warnings are what starts, but will not work."""
+
+    rows: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...] = ()
+
+
+def check_config(path: Path, lens_options: LensOptions, environment: Mapping[str, str] | None = None) -> Summary:
+    """Load a configuration file and try every secret it names.
+
+    Raises:
+        ConfigInvalid, ConfigError: as load.
+
+    """
+    config = load(path, lens_options)
+    warnings: list[str] = []
+    secrets = Secrets(environment, warn=warnings.append)
+    for source in secret_sources(config):
+        try:
+            secrets.read(source)
+        except SecretUnreadable as error:
+            warnings.append(str(error))
+    return Summary(summary(config), tuple(warnings))
+
+
+def summary(config: Config) -> tuple[tuple[str, str], ...]:
+    """Say in a few rows what a configuration does."""
+    clients = {client.name: client for client in config.llm.clients}
+    primary = clients.get(config.llm.primary)
+    model = f"{primary.name} ({primary.provider}, {primary.options.model})" if primary else "offline analyst, no model"
+    watchers = [f"{each.name} ({each.lens}, {each.schedule})" for each in config.watchers]
+    return (
+        ("prometheus", ", ".join([config.prometheus.url, *(f"{name}: {each.url}" for name, each in config.datasources.items())])),
+        ("alertmanager", ", ".join(config.alertmanager.urls) or "none: anomalies stay on the page and in metrics"),
+        ("grafana", config.grafana.url if config.grafana else "none"),
+        ("investigations", f"by {model}" if config.investigate.enabled else "off"),
+        ("watchers", "; ".join(watchers) or "none"),
+        ("listens on", config.web.listen_address),
+        ("database", config.database_url),
+    )

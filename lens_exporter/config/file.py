@@ -1,0 +1,164 @@
+"""From one YAML file to a Config, or to every error in it at once: `lens.yml:6: watchers[1].beam.nodes: expected a list ...`."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from lens_exporter.config import shortforms, words
+from lens_exporter.config.settings import Config, Watcher
+from lens_exporter.config.tree import Problem, Tree, parse
+from lens_exporter.config.values import Key, Settings
+from lens_exporter.errors import ConfigError, ConfigInvalid
+
+LensOptions = Mapping[str, type[BaseModel]]  # the lenses there are, each with the model of its options
+
+
+class NoOptions(Settings):
+    """For lenses that take no options of their own."""
+
+
+def load(path: Path, lens_options: LensOptions) -> Config:
+    """Read a configuration file. Relative paths in it are taken from its own folder.
+
+    Raises:
+        ConfigInvalid: with every problem found, one per line; ConfigError: the file cannot be read.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(where=path, problem=f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(where=path, problem=f"is not UTF-8 text: byte {error.start}") from error
+    return read(text, path, lens_options)
+
+
+def read(text: str, path: Path, lens_options: LensOptions) -> Config:
+    """Turn the text of a configuration file into a Config; `path` is for its name in errors and for relative paths.
+
+    Raises:
+        ConfigInvalid: with every problem found, one per line.
+
+    """
+    tree = parse(text)
+    if tree.value is None:
+        tree.value = {}
+    if not isinstance(tree.value, dict):
+        tree.problems.append(Problem((), "expected a mapping of settings", 1))
+    if tree.problems and not isinstance(tree.value, dict):
+        raise _invalid(path, tree, tree.problems)
+    listed = tree.value.get("watchers")
+    entries = [shortforms.expand(entry) for entry in listed] if isinstance(listed, list) else []
+    context = {"base": path.parent}
+    problems = [*tree.problems, *_watchers_misfit(tree.value, entries, lens_options)]
+    values = [entry.value for entry in entries]
+    for index, entry in enumerate(entries):
+        checked = _options(entry, lens_options, context)
+        if isinstance(checked, ValidationError):
+            problems += _problems(lens_options[entry.value["lens"]], checked, ("watchers", index), entry, under=("options",))
+        elif checked is not None:
+            values[index] = {**entry.value, "options": checked}
+    try:
+        config = Config.model_validate({**tree.value, "watchers": values} if entries else tree.value, context=context)
+    except ValidationError as error:
+        problems += _translated(error, entries)
+        raise _invalid(path, tree, problems) from None  # pydantic's own text may hold what was given
+    if problems:
+        raise _invalid(path, tree, problems)
+    return config
+
+
+def changed(old: Config, new: Config) -> list[str]:
+    """Name the top-level settings that differ."""
+    return [key for key in Config.model_fields if getattr(old, key) != getattr(new, key)]
+
+
+def dump(config: Config) -> dict[str, Any]:
+    """Give the whole configuration as plain values to show; header values may be secrets and are left out."""
+
+    def shown(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: "<hidden>" if key == "headers" else shown(item, name) for name, item in value.items()}
+        return [shown(item) for item in value] if isinstance(value, list) else value
+
+    return {key: shown(value, key) for key, value in config.model_dump(mode="json").items()}
+
+
+def _options(entry: shortforms.Entry, lens_options: LensOptions, context: Mapping[str, Any]) -> Any:
+    # None: there is no such lens, or the entry is no watcher at all; others say so.
+    if not isinstance(entry.value, dict) or not isinstance(entry.value.get("lens"), str):
+        return None
+    model = lens_options.get(entry.value["lens"])
+    given = entry.value.get("options", {})
+    if model is None or not isinstance(given, dict):
+        return None
+    try:
+        return model.model_validate(given, context=dict(context)).model_dump()
+    except ValidationError as error:
+        return error
+
+
+def _watchers_misfit(value: Mapping[str, Any], entries: list[shortforms.Entry], lens_options: LensOptions) -> Iterator[Problem]:
+    """Find what no watcher can know by itself: lenses and data sources that are not there, and names used twice."""
+    names: dict[str, Key] = {}
+    datasources = value.get("datasources") or {}
+    for index, entry in enumerate(entries):
+        if not isinstance(entry.value, dict):
+            continue
+        here: Key = ("watchers", index)
+        lens, name, source = (entry.value.get(key) for key in ("lens", "name", "datasource"))
+        if isinstance(lens, str) and lens not in lens_options:
+            meant = words.did_you_mean(lens, lens_options)
+            yield Problem((*here, *entry.written(("lens",))), f'there is no lens "{lens}" in this version{meant}')
+        if isinstance(name, str):
+            if name in names:
+                given = entry.written(("name",))
+                yield Problem((*here, *given), f'the name "{name}" is used by {_path(names[name])} too; give one a name of its own')
+            names.setdefault(name, here)
+        if isinstance(source, str) and isinstance(datasources, dict) and source not in datasources:
+            known = f"; known: {', '.join(datasources)}" if datasources else "; there are none under datasources"
+            yield Problem((*here, *entry.written(("datasource",))), f'there is no data source "{source}"{known}')
+
+
+def _translated(error: ValidationError, entries: list[shortforms.Entry]) -> Iterator[Problem]:
+    for detail in error.errors(include_url=False):
+        key, text = words.explain(Config, detail)
+        match key:
+            case ("watchers", int(index), *rest) if index < len(entries):
+                key = ("watchers", index, *entries[index].written(tuple(rest)))
+        yield Problem(key, text)
+
+
+def _problems(
+    model: type[BaseModel], error: ValidationError, here: Key, entry: shortforms.Entry, *, under: Key
+) -> Iterator[Problem]:
+    for detail in error.errors(include_url=False):
+        key, text = words.explain(model, detail)
+        if detail["type"] == "extra_forbidden" and len(key) == 1 and entry.short:
+            # In the short form a watcher's own settings and its lens' options stand side by side.
+            text = words.unknown_key(str(key[0]), [*model.model_fields, *Watcher.model_fields.keys() - {"lens", "options"}])
+        if entry.scalar:
+            text = f"needs settings, not a schedule alone: {_path(key)}: {text}"
+        yield Problem((*here, *entry.written((*under, *key))), text)
+
+
+def _invalid(path: Path, tree: Tree, problems: list[Problem]) -> ConfigInvalid:
+    found = sorted({(problem.line or tree.line(problem.key), _path(problem.key), problem.text) for problem in problems})
+    lines = [f"{path}:{line}: {f'{key}: ' if key else ''}{text}" for line, key, text in found]
+    return ConfigInvalid(lines="\n".join(lines))
+
+
+def _path(key: Key) -> str:
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif re.fullmatch(r"[\w<-]+", part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part)}]"
+    return text

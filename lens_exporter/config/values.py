@@ -1,0 +1,157 @@
+"""The kinds of values settings are made of, each with the words an error says it in.
+
+The `title` of a type is the noun its errors use ("expected a duration like ...") and its name in docs/configuration.md.
+"""
+
+import re
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import Annotated
+
+from croniter import CroniterBadDateError, croniter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+Key = tuple[str | int, ...]
+
+_UNITS = {
+    "y": Decimal(31_536_000),
+    "w": Decimal(604_800),
+    "d": Decimal(86_400),
+    "h": Decimal(3600),
+    "m": Decimal(60),
+    "s": Decimal(1),
+    "ms": Decimal("0.001"),
+}
+_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?", re.ASCII)
+_MATCHER = r'[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*(?:"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\')'
+_SELECTOR = re.compile(rf"\s*(?:{_MATCHER}\s*(?:,\s*{_MATCHER}\s*)*,?\s*)?")
+_RANDOM_FIELD = re.compile(r"(?<![A-Za-z])[HhRr](?![A-Za-z])")  # croniter's extension; a schedule here says when, not whether
+_ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]*):(?P<port>\d{1,5})", re.ASCII)
+
+
+class Misfit(ValueError):
+    """Settings that are right each by itself but do not fit together. Carries where inside the model the fault lies."""
+
+    def __init__(self, key: Key, problem: str) -> None:
+        super().__init__(problem)
+        self.key = key
+
+
+class Settings(BaseModel):
+    """The base of all settings: unknown keys are errors, values do not change, and no error repeats what was given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def seconds(value: object) -> float:
+    """Read a Prometheus duration (1h30m, 15s, 500ms, 4w) or a number of seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        total = float(value)
+    else:
+        match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match is None or not any(match.groups()):
+            raise ValueError('expected a duration like "30s", "5m" or "1h30m"')
+        total = float(sum(Decimal(part) * unit for part, unit in zip(match.groups(), _UNITS.values(), strict=True) if part))
+    if not isfinite(total):
+        raise ValueError("expected a duration that ends")
+    return total
+
+
+def duration_text(length: float) -> str:
+    """Write seconds as the shortest duration that reads back as the same number."""
+    if round(length * 1000) / 1000 != length:
+        return f"{Decimal(repr(length)):f}s"
+    rest = round(length * 1000)
+    parts = []
+    for name, unit in _UNITS.items():
+        count, rest = divmod(rest, int(unit * 1000))
+        if count:
+            parts.append(f"{count}{name}")
+    return "".join(parts) or "0s"
+
+
+def _url(value: str) -> str:
+    match = re.fullmatch(r"https?://([^\s/?#]+)[^\s?#]*", value)
+    if match is None:
+        raise ValueError('expected an address like "http://localhost:9090"')
+    if "@" in match[1]:
+        raise ValueError("an address holds no user or password here: use basic_auth")
+    return value.rstrip("/")
+
+
+def _database_url(value: str) -> str:
+    if not re.fullmatch(r"(?:sqlite|postgresql)(?:\+\w+)?://\S*", value):
+        raise ValueError('expected a database address like "sqlite:///data/lens.db" or "postgresql://lens@db/lens"')
+    if re.match(r"[^/]+://[^@/]*:[^@/]*@", value):
+        raise ValueError("a password does not belong into this file: use database_password_file or database_password_env")
+    return value
+
+
+def _listen_address(value: str) -> str:
+    match = _ADDRESS.fullmatch(value)
+    if match is None or int(match["port"]) > 65535:
+        raise ValueError('expected an address to listen on like "127.0.0.1:10077" or ":10077"')
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value):
+        raise ValueError("expected the name of an HTTP header")
+    if value.lower() in {"authorization", "proxy-authorization", "cookie"}:
+        raise ValueError("secrets do not belong into this file: use basic_auth or bearer_token_file")
+    return value
+
+
+def _header_value(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("expected one line of printable text")
+    return value
+
+
+def _schedule(value: str) -> str:
+    fields = len(value.split())
+    if fields not in {5, 6} or _RANDOM_FIELD.search(value):
+        raise ValueError('expected five cron fields (UTC) like "*/5 * * * *", or six with the seconds last')
+    try:
+        # A day that never comes (30 February) is found only by looking for the next one.
+        croniter(value, 0.0).get_next(float)
+    except CroniterBadDateError as error:
+        raise ValueError("expected a schedule for a day that comes") from error
+    except (ValueError, KeyError) as error:
+        reason = str(error).removeprefix(f"[{value}] ")
+        raise ValueError(f"expected five cron fields (UTC), or six with the seconds last: {reason}") from error
+    return value
+
+
+def _selector(value: str) -> str:
+    if not _SELECTOR.fullmatch(value):
+        raise ValueError('expected PromQL matchers like "job=\\"api\\", env!=\\"test\\"" without braces')
+    return value.strip().rstrip(",")
+
+
+def _regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"expected a regular expression: {error}") from error
+    return value
+
+
+def _beside_the_file(value: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base")
+    return Path(base) / value if base else value
+
+
+Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, title='duration like "30s", "5m" or "1h30m"')]
+Pause = Annotated[float, BeforeValidator(seconds), Field(ge=0, title='duration like "30s" or "5m", or 0')]
+Url = Annotated[str, AfterValidator(_url), Field(title='address like "http://localhost:9090"')]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url), Field(title="database address")]
+ListenAddress = Annotated[str, AfterValidator(_listen_address), Field(title='address to listen on like "127.0.0.1:10077"')]
+HeaderName = Annotated[str, AfterValidator(_header_name), Field(title="name of an HTTP header")]
+HeaderValue = Annotated[str, AfterValidator(_header_value), Field(title="text")]
+Schedule = Annotated[str, AfterValidator(_schedule), Field(title='schedule like "*/5 * * * *"')]
+Selector = Annotated[str, AfterValidator(_selector), Field(title="PromQL matchers")]
+Regex = Annotated[str, AfterValidator(_regex), Field(title="regular expression")]
+FilePath = Annotated[Path, AfterValidator(_beside_the_file), Field(title="path")]  # relative to the configuration file
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]*$", title="name of letters, digits, _ and -")]
