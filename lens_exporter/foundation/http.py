@@ -92,10 +92,12 @@ class Endpoint:
         json: Any = None,
         timeout: float | None = None,
         accept: Collection[int] = (),
+        check: Callable[[Answer], object] | None = None,
     ) -> Answer:
         """Send one request and read its answer whole, within `timeout` seconds in all.
 
-        An answer of 2xx, or with a status in `accept`, is returned; every other one is raised.
+        An answer of 2xx, or with a status in `accept`, is returned; every other one is raised. `check` may raise BadAnswer for
+        one that is not the service's protocol; inside the guarded call, so that it counts as the service's failure.
 
         Raises:
             Unreachable, RemoteTimeout, RemoteUnavailable (5xx, 429), RemoteRefused (other 4xx, redirects), AnswerTooLarge,
@@ -106,7 +108,10 @@ class Endpoint:
         started = time.monotonic()
         try:
             with self._breaker.call(counts=_held_against_the_service):
-                return self._send(method, path, params, form, json, timeout or self._timeout, accept)
+                answer = self._send(method, path, params, form, json, timeout or self._timeout, accept)
+                if check is not None:
+                    check(answer)
+                return answer
         except LensError as error:
             self._telemetry.inc("lens_remote_requests_failed_total", service=self.service, error=type(error).__name__)
             raise
