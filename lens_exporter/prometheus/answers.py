@@ -1,0 +1,80 @@
+"""What Prometheus answers, as values."""
+
+from dataclasses import dataclass, field
+
+from lens_exporter.model.labels import Labels
+from lens_exporter.model.tool import ToolStatus
+from lens_exporter.model.window import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """labels include `__name__` where the expression keeps it. times are Unix seconds, ascending; values has the same length."""
+
+    labels: Labels
+    times: FloatArray
+    values: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryAnswer:
+    """status is data, empty or truncated; the note says what is missing. series are in the order of their labels."""
+
+    status: ToolStatus
+    series: tuple[Series, ...] = ()
+    warnings: tuple[str, ...] = ()  # the server's warnings and infos, then ours
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesAnswer:
+    """The label sets that match a selector."""
+
+    status: ToolStatus
+    labels: tuple[Labels, ...] = ()
+    warnings: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesAnswer:
+    """Label names, or the values of one label."""
+
+    status: ToolStatus
+    values: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricMetadata:
+    type: str
+    help: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule as the server evaluates it. state is firing, pending or inactive for alerting rules, "" for recording rules."""
+
+    group: str
+    kind: str  # alerting, recording
+    name: str
+    query: str
+    state: str = ""
+    health: str = ""
+    last_error: str = ""
+    duration: float = 0.0  # seconds of `for`
+    labels: Labels = field(default_factory=dict)
+    annotations: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveAlert:
+    """An alert that one of the server's own rules holds active."""
+
+    state: str  # firing, pending
+    labels: Labels
+    annotations: Labels
+    active_at: str  # RFC 3339, as the server wrote it
+    value: float

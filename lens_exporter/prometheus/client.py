@@ -1,0 +1,176 @@
+"""Questions to one server that speaks the Prometheus HTTP API: Prometheus 2.x and 3.x, Thanos, Mimir, VictoriaMetrics."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+
+from lens_exporter.errors import BadAnswer, QueryError, RemoteTimeout
+from lens_exporter.foundation.clock import Clock, wall
+from lens_exporter.foundation.http import Answer, Endpoint
+from lens_exporter.prometheus import cost, parse
+from lens_exporter.prometheus.answers import ActiveAlert, MetricMetadata, QueryAnswer, Rule, SeriesAnswer, ValuesAnswer
+from lens_exporter.prometheus.cost import QueryLimits
+
+# 400 bad_data and 422 execution carry a JSON error that says what is wrong with the query.
+_SPOKEN_REFUSALS = (400, 422)
+_SHOWN_CHARACTERS = 120
+
+
+class Prometheus:
+    """One server. At most `limits.concurrency` requests are in flight; the others wait their turn."""
+
+    def __init__(self, endpoint: Endpoint, limits: QueryLimits, *, clock: Clock = wall) -> None:
+        self._endpoint = endpoint
+        self._limits = limits
+        self._clock = clock
+        self._turns = threading.BoundedSemaphore(limits.concurrency)
+        # The server is told to give up a little before we do, so that its own words for it reach us.
+        self._server_timeout = f"{limits.timeout * 0.9:g}"
+
+    @property
+    def url(self) -> str:
+        return self._endpoint.url
+
+    @property
+    def limits(self) -> QueryLimits:
+        return self._limits
+
+    def query(self, query: str, at: float | None = None, *, series: int | None = None) -> QueryAnswer:
+        """Evaluate an expression at one time (default: now). `series` is the number per selector where it is known.
+
+        Raises:
+            QueryTooExpensive: before sending, when the estimate is above the limits.
+            QueryError: the server refused the query.
+            RemoteError: its subclasses say how the server failed.
+
+        """
+        cost.check_instant(query, self._limits, series)
+        moment = self._clock() if at is None else at
+        form = {"query": query, "time": f"{moment:.3f}", "timeout": self._server_timeout}
+        return self._evaluate("/api/v1/query", form, query)
+
+    def query_range(self, query: str, start: float, end: float, step: float, *, series: int | None = None) -> QueryAnswer:
+        """Evaluate an expression from start to end (Unix seconds, both included) every `step` seconds.
+
+        Raises:
+            QueryTooExpensive: before sending; says which step would fit.
+            QueryError, RemoteError: as query().
+
+        """
+        cost.check_range(query, start, end, step, self._limits, series)
+        form = {
+            "query": query,
+            "start": f"{start:.3f}",
+            "end": f"{end:.3f}",
+            "step": f"{step:.3f}",
+            "timeout": self._server_timeout,
+        }
+        return self._evaluate("/api/v1/query_range", form, query)
+
+    def series(self, match: str, start: float, end: float) -> SeriesAnswer:
+        """List the label sets that match a selector and have samples between start and end (Unix seconds).
+
+        Raises:
+            QueryError, RemoteError: as query().
+
+        """
+        form = {"match[]": match, "start": f"{start:.3f}", "end": f"{end:.3f}"}
+        data, warnings = self._ask("POST", "/api/v1/series", form, match)
+        with self._protocol():
+            return parse.label_sets(data, warnings, self._limits.max_series)
+
+    def labels(self, match: str = "") -> ValuesAnswer:
+        """List label names, of the series that match or of all. Raises as query()."""
+        data, warnings = self._ask("POST", "/api/v1/labels", {"match[]": match} if match else {}, match)
+        with self._protocol():
+            return parse.values(data, warnings, self._limits.max_series)
+
+    def label_values(self, label: str, match: str = "") -> ValuesAnswer:
+        """List the values one label has, in the series that match or in all. Raises as query().
+
+        A name that no label can have is answered with an error, since it would become part of the address.
+        """
+        if not label.isascii() or not label.isidentifier():
+            raise QueryError(kind="bad_data", reason=f"{label!r} is not a label name", query=match)
+        data, warnings = self._ask("GET", f"/api/v1/label/{label}/values", {"match[]": match} if match else {}, match)
+        with self._protocol():
+            return parse.values(data, warnings, self._limits.max_series)
+
+    def metadata(self, metric: str = "") -> dict[str, MetricMetadata]:
+        """Give type, help and unit of one metric or of all; an unknown metric has no entry. Raises RemoteError."""
+        data, _warnings = self._ask("GET", "/api/v1/metadata", {"metric": metric} if metric else {}, metric)
+        with self._protocol():
+            return parse.metadata(data)
+
+    def rules(self) -> tuple[Rule, ...]:
+        """List the server's alerting and recording rules. Raises RemoteError."""
+        data, _warnings = self._ask("GET", "/api/v1/rules", {}, "")
+        with self._protocol():
+            return parse.rules(data)
+
+    def alerts(self) -> tuple[ActiveAlert, ...]:
+        """List the alerts that the server's own rules hold pending or firing. Raises RemoteError."""
+        data, _warnings = self._ask("GET", "/api/v1/alerts", {}, "")
+        with self._protocol():
+            return parse.active_alerts(data)
+
+    def _evaluate(self, path: str, form: Mapping[str, str], query: str) -> QueryAnswer:
+        data, warnings = self._ask("POST", path, form, query)
+        with self._protocol():
+            return parse.query_answer(data, warnings, self._limits.max_series)
+
+    def _ask(self, method: str, path: str, fields: Mapping[str, str], query: str) -> tuple[Any, tuple[str, ...]]:
+        sent = {"form": fields} if method == "POST" else {"params": fields}
+        decoded: list[dict[str, Any]] = []
+        with self._turn():
+            self._endpoint.request(
+                method,
+                path,
+                timeout=self._limits.timeout,
+                accept=_SPOKEN_REFUSALS,
+                check=lambda answer: decoded.append(self._decode(answer)),
+                **sent,
+            )
+        (body,) = decoded
+        if body.get("status") == "error":
+            kind, reason = str(body.get("errorType", "error")), str(body.get("error", ""))
+            if kind in {"timeout", "canceled"}:
+                raise RemoteTimeout(service=self._endpoint.service, url=self.url, seconds=self._limits.timeout)
+            raise QueryError(kind=kind, reason=reason, query=query)
+        if body.get("status") != "success" or "data" not in body:
+            raise self._bad("no status and data in the JSON")
+        return body["data"], (*map(str, body.get("warnings") or ()), *map(str, body.get("infos") or ()))
+
+    def _decode(self, answer: Answer) -> dict[str, Any]:
+        shown = " ".join(answer.body[:_SHOWN_CHARACTERS].decode("utf-8", "replace").split())
+        try:
+            body = answer.json()
+        except orjson.JSONDecodeError:
+            kind = answer.content_type.partition(";")[0] or "no content type"
+            raise self._bad(f"not JSON ({answer.status}, {kind}): {shown}") from None
+        if not isinstance(body, dict):
+            raise self._bad(f"not a JSON object ({answer.status}): {shown}")
+        return body
+
+    def _bad(self, reason: str) -> BadAnswer:
+        return BadAnswer(service=self._endpoint.service, url=self.url, reason=reason)
+
+    @contextmanager
+    def _protocol(self) -> Iterator[None]:
+        # JSON of another shape than documented is the server's fault, not a bug of ours.
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise self._bad(f"JSON of an unknown shape: {type(error).__name__} {error}") from error
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=self._limits.timeout):
+            raise RemoteTimeout(service=self._endpoint.service, url=self.url, seconds=self._limits.timeout)
+        try:
+            yield
+        finally:
+            self._turns.release()

@@ -1,0 +1,153 @@
+"""Just enough PromQL to know what a query reads: its selectors, their ranges, and the subqueries around them.
+
+Not a parser: the server judges the syntax. What is not understood is counted as an hour, never as nothing.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    r"""
+    (?P<skip> \s+ | \#[^\n]* )
+  | (?P<text> "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | `[^`]*` )
+  | (?P<braces> \{ (?: "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | `[^`]*` | [^}"'`] )* \} )
+  | (?P<brackets> \[ [^\]]* \] )
+  | (?P<number> (?:0x[0-9a-fA-F]+ | \d[\d_.]*(?:[eE][+-]?\d+)?(?:[a-z]+[\d.a-z]*)?) )
+  | (?P<name> [a-zA-Z_:][a-zA-Z0-9_:.]* )
+  | (?P<open> \( )
+  | (?P<close> \) )
+  | (?P<other> . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
+_UNKNOWN_RANGE = 3600.0
+# Words that stand before or between operands and select nothing.
+_LABEL_LISTS = frozenset({"by", "without", "on", "ignoring", "group_left", "group_right"})
+_KEYWORDS = _LABEL_LISTS | {"bool", "offset", "and", "or", "unless", "atan2", "start", "end", "inf", "nan", "limit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery:
+    range: float  # seconds
+    resolution: float | None  # seconds; None: the server's default
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One selector. range is how far back it reads at each evaluation (0: the newest sample only); outermost subquery first."""
+
+    range: float
+    subqueries: tuple[Subquery, ...] = ()
+
+    @property
+    def reach(self) -> float:
+        """How far before the evaluated time the oldest sample may lie, in seconds."""
+        return self.range + sum(subquery.range for subquery in self.subqueries)
+
+
+@dataclass(slots=True)
+class _Selector:
+    at: int  # index of its token
+    range: float = 0.0
+
+
+def readings(query: str) -> list[Reading]:
+    """List every selector in the query with its range and its enclosing subqueries."""
+    tokens = [(str(match.lastgroup), match.group()) for match in _TOKEN.finditer(query) if match.lastgroup != "skip"]
+    pairs = _parentheses(tokens)
+    lists = _label_lists(tokens, pairs)
+    selectors: list[_Selector] = []
+    spans: list[tuple[int, int, Subquery]] = []  # first token, last token, and the subquery over them
+    for index, (kind, text) in enumerate(tokens):
+        if index in lists:
+            continue
+        if kind == "brackets":
+            _bracket(text, index, selectors, spans, pairs, tokens)
+        elif _is_selector(tokens, index, kind, text):
+            selectors.append(_Selector(index))
+    return [
+        Reading(selector.range, tuple(sub for first, last, sub in reversed(spans) if first <= selector.at <= last))
+        for selector in selectors
+    ]
+
+
+def _is_selector(tokens: list[tuple[str, str]], index: int, kind: str, text: str) -> bool:
+    following = tokens[index + 1] if index + 1 < len(tokens) else ("", "")
+    if kind == "name":
+        if text.lower() in _KEYWORDS and following[0] != "braces":
+            return False
+        # A name before a parenthesis, or before `by (...)`, is a function or an aggregation.
+        return following[0] != "open" and following[1].lower() not in {"by", "without"}
+    return kind == "braces" and (index == 0 or tokens[index - 1][0] != "name")
+
+
+def _bracket(
+    text: str,
+    index: int,
+    selectors: list[_Selector],
+    spans: list[tuple[int, int, Subquery]],
+    pairs: dict[int, int],
+    tokens: list[tuple[str, str]],
+) -> None:
+    length, colon, resolution = text[1:-1].partition(":")
+    if not colon:
+        if selectors:
+            selectors[-1].range = _seconds(length)
+        return
+    first = _operand(index - 1, pairs, tokens)
+    spans.append((first, index, Subquery(_seconds(length), _seconds(resolution) if resolution.strip() else None)))
+
+
+def _operand(last: int, pairs: dict[int, int], tokens: list[tuple[str, str]]) -> int:
+    """Find where the operand begins that ends with token `last`."""
+    if last < 0:
+        return 0
+    kind, _text = tokens[last]
+    if kind == "close" and last in pairs:
+        first = pairs[last]
+        before = tokens[first - 1] if first else ("", "")
+        if before[1].lower() in _LABEL_LISTS:  # sum(x) by (y)[1h:1m]: the operand is the aggregation before the list
+            return _operand(first - 2, pairs, tokens)
+        return first
+    if kind == "brackets":  # a subquery of a subquery, or one over a range selector
+        return _operand(last - 1, pairs, tokens)
+    if kind == "braces" and last and tokens[last - 1][0] == "name":
+        return last - 1
+    return last
+
+
+def _parentheses(tokens: list[tuple[str, str]]) -> dict[int, int]:
+    """Map the index of each closing parenthesis to that of its opening one."""
+    pairs: dict[int, int] = {}
+    opened: list[int] = []
+    for index, (kind, _text) in enumerate(tokens):
+        if kind == "open":
+            opened.append(index)
+        elif kind == "close" and opened:
+            pairs[index] = opened.pop()
+    return pairs
+
+
+def _label_lists(tokens: list[tuple[str, str]], pairs: dict[int, int]) -> set[int]:
+    """Give the indices of tokens inside `by (...)` and its like: label names, which select nothing."""
+
+    def inside() -> Iterator[int]:
+        for last, first in pairs.items():
+            if first and tokens[first - 1][1].lower() in _LABEL_LISTS:
+                yield from range(first, last)
+
+    return set(inside())
+
+
+def _seconds(text: str) -> float:
+    text = text.strip()
+    parts = _DURATION.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    try:
+        return float(text)  # Prometheus 3 takes plain seconds
+    except ValueError:
+        return _UNKNOWN_RANGE

@@ -1,0 +1,172 @@
+"""Windows on an even grid, from a server that plays a known signal."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from lens_exporter.errors import QueryError, QueryTooExpensive
+from lens_exporter.model.metric import BaselineMetric
+from lens_exporter.prometheus.client import Prometheus
+from lens_exporter.prometheus.cost import QueryLimits
+from lens_exporter.prometheus.history import History
+from tests.servers.endpoints import endpoint
+from tests.servers.faulty import FaultyServer, ok
+
+METRIC = BaselineMetric("memory_utilization", "memory")
+
+
+class Signal:
+    """Answers query_range from functions of time, one for each series; None is a gap."""
+
+    def __init__(self, **functions):
+        self.functions = {(("pod", name),): function for name, function in functions.items()}
+        self.warnings = []
+
+    def __call__(self, request):
+        start, end, step = (float(request.form[name][0]) for name in ("start", "end", "step"))
+        times = [round(start + step * i, 3) for i in range(round((end - start) / step) + 1)]
+        result = []
+        for labels, function in reversed(self.functions.items()):
+            values = [[at, str(value)] for at in times if (value := function(at)) is not None]
+            if values:
+                result.append({"metric": dict(labels), "values": values})
+        data = {"resultType": "matrix", "result": result}
+        return ok({"status": "success", "data": data, "warnings": self.warnings})
+
+
+@pytest.fixture
+def server():
+    with FaultyServer(Signal()) as one:
+        yield one
+
+
+def history(server, **limits):
+    return History(Prometheus(endpoint(server.url), QueryLimits(timeout=5, **limits)))
+
+
+def asked(server):
+    return [(float(request.form["start"][0]), float(request.form["end"][0])) for request in server.requests]
+
+
+def test_the_grid_is_even_and_ends_at_the_aligned_moment(server):
+    """`at` goes down to the step, the window holds length/step points, and rows are in the order of their labels."""
+    server.respond = Signal(b=lambda at: at, a=lambda at: -at)
+    window = history(server).window(METRIC, 1007.9, length=100, step=10)
+    assert window.times.tolist() == list(range(910, 1001, 10))
+    assert asked(server) == [(910, 1000)]
+    assert window.labels == ({"pod": "a"}, {"pod": "b"})
+    assert window.values[1].tolist() == window.times.tolist()
+    assert window.metric == "memory_utilization"
+
+
+def test_gaps_are_nan(server):
+    """Where a series has no value there is NaN, and nothing is shifted."""
+    server.respond = Signal(a=lambda at: None if 930 <= at < 960 else at)
+    (row,) = history(server).window(METRIC, 1000, length=100, step=10).values
+    assert np.isnan(row).tolist() == [False, False, True, True, True, False, False, False, False, False]
+
+
+def test_no_series_is_an_empty_window_on_the_same_grid(server):
+    """An unknown metric has a window of no rows."""
+    window = history(server).window(METRIC, 1000, length=100, step=10)
+    assert window.values.shape == (0, 10)
+    assert window.labels == ()
+
+
+def test_names_are_dropped_and_series_that_differ_by_name_only_are_refused(server):
+    """`{job="x"}` over two metrics would put two series into one row."""
+    signal = Signal(a=lambda at: 1.0)
+    signal.functions = {(("__name__", "x"), ("pod", "a")): lambda at: 1.0}
+    server.respond = signal
+    assert history(server).window(METRIC, 1000, length=100, step=10).labels == ({"pod": "a"},)
+    signal.functions[("__name__", "y"), ("pod", "a")] = lambda at: 2.0
+    with pytest.raises(QueryError, match="differ by their metric name only"):
+        history(server).window(METRIC, 1000, length=100, step=10)
+
+
+def test_warnings_of_the_server_and_cut_series_are_in_the_window(server):
+    """Whoever judges the window can see that it is not all."""
+    signal = Signal(a=lambda at: 1.0, b=lambda at: 1.0)
+    signal.warnings = ["partial response"]
+    server.respond = signal
+    window = history(server, max_series=1).window(METRIC, 1000, length=100, step=10)
+    assert window.warnings == ("partial response", "1 of 2 series left out, the limit is 1")
+
+
+def test_more_than_11000_points_are_asked_in_parts_and_joined(server):
+    """A day at a second is eight queries and one window without a seam."""
+    server.respond = Signal(a=lambda at: at)
+    window = history(server, max_samples=10**9).window(METRIC, 1_000_000, length=86_400, step=1)
+    assert window.values.shape == (1, 86_400)
+    assert (window.values[0] == window.times).all()
+    assert len(server.requests) == 8
+    assert all(later[0] == earlier[1] + 1 for earlier, later in itertools.pairwise(asked(server)))
+
+
+def test_a_window_that_costs_too_much_in_any_parts_is_refused(server):
+    """Cutting into parts is no way round the limit: the number of parts is bounded."""
+    expensive = BaselineMetric("x", "max_over_time(rate(x[5m])[1d:1s])")
+    with pytest.raises(QueryTooExpensive):
+        history(server).window(expensive, 1_000_000, length=86_400, step=60)
+    assert server.requests == []
+
+
+def test_a_warm_window_asks_only_for_what_is_new(server):
+    """The second tick asks for the new points and the few that may still change; the result is what a cold one gives."""
+    server.respond = Signal(a=lambda at: at, b=lambda at: at if at > 50_000 else None)
+    warm = history(server)
+    warm.window(METRIC, 100_000, length=86_400, step=60)
+    warm.window(METRIC, 100_065, length=86_400, step=60)
+    second = warm.window(METRIC, 100_300, length=86_400, step=60)
+    cold = history(server).window(METRIC, 100_300, length=86_400, step=60)
+    assert [round((end - start) / 60) + 1 for start, end in asked(server)] == [1440, 6, 9, 1440]
+    assert second.labels == cold.labels
+    assert np.array_equal(second.values, cold.values, equal_nan=True)
+    assert np.array_equal(second.times, cold.times)
+
+
+def test_a_newest_point_that_changes_later_is_seen(server):
+    """A value that arrived after it was first asked for replaces the gap."""
+    late = {"from": 99_000}
+    server.respond = Signal(a=lambda at: 1.0 if at <= late["from"] else None)
+    warm = history(server)
+    assert np.isnan(warm.window(METRIC, 99_060, length=6000, step=60).values[0, -1])
+    late["from"] = 99_120
+    assert warm.window(METRIC, 99_120, length=6000, step=60).values[0, -2:].tolist() == [1.0, 1.0]
+
+
+def test_a_series_that_left_the_window_is_gone_and_a_new_one_begins_with_gaps(server):
+    """Rows follow the labels, not the order of arrival."""
+    server.respond = Signal(old=lambda at: 1.0 if at <= 10_000 else None, fresh=lambda at: 2.0 if at >= 10_900 else None)
+    warm = history(server)
+    assert warm.window(METRIC, 10_010, length=1000, step=10).labels == ({"pod": "old"},)
+    both = warm.window(METRIC, 10_900, length=1000, step=10)
+    assert both.labels == ({"pod": "fresh"}, {"pod": "old"})
+    assert np.isnan(both.values[0, :-1]).all()
+    assert warm.window(METRIC, 11_010, length=1000, step=10).labels == ({"pod": "fresh"},)
+
+
+@pytest.mark.parametrize("later", [99_000, 100_000 + 3660, 100_000 + 90_000])
+def test_a_step_back_an_old_window_and_a_long_pause_are_asked_whole(server, later):
+    """Time that runs backwards, an hour of patches, or nothing in common: everything is asked again."""
+    server.respond = Signal(a=lambda at: at)
+    warm = history(server)
+    warm.window(METRIC, 100_000, length=86_400, step=60)
+    window = warm.window(METRIC, later, length=86_400, step=60)
+    assert asked(server)[-1] == (window.times[0], window.times[-1])
+
+
+def test_a_failed_question_leaves_the_kept_window_as_it_was(server):
+    """After an outage the next tick asks for everything it missed."""
+    signal = Signal(a=lambda at: at)
+    server.respond = signal
+    warm = history(server)
+    warm.window(METRIC, 100_000, length=86_400, step=60)
+    server.respond = lambda _request: ok({"status": "error", "errorType": "execution", "error": "no"}, 422)
+    with pytest.raises(QueryError):
+        warm.window(METRIC, 100_600, length=86_400, step=60)
+    server.respond = signal
+    window = warm.window(METRIC, 101_200, length=86_400, step=60)
+    assert not np.isnan(window.values).any()
+    assert asked(server)[-1][0] > 99_000

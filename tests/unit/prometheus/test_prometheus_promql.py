@@ -1,0 +1,40 @@
+"""What a query reads, seen from its text."""
+
+import pytest
+
+from lens_exporter.prometheus.promql import Reading, Subquery, readings
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("up", [Reading(0)]),
+        ('rate(x{a="[1d]", b="}{"}[5m])', [Reading(300)]),
+        ("sum by (le, pod) (rate(requests_bucket{job='checkout'}[1h30m]))", [Reading(5400)]),
+        ("max_over_time(rate(x[5m])[1h:10s])", [Reading(300, (Subquery(HOUR, 10),))]),
+        ("max_over_time(sum(x) by (y)[1d:])", [Reading(0, (Subquery(24 * HOUR, None),))]),
+        ("(a + b)[1h:1m] offset 5m", [Reading(0, (Subquery(HOUR, 60),))] * 2),
+        ("max_over_time(max_over_time(x[10m:1m])[1d:10m])", [Reading(0, (Subquery(24 * HOUR, 600), Subquery(600, 60)))]),
+        ("a - max_over_time(b[1h:1m])", [Reading(0), Reading(0, (Subquery(HOUR, 60),))]),
+        ('{__name__="x"}[1h]', [Reading(HOUR)]),
+        ('a{b="c"} / on(i) group_left(z) d', [Reading(0)] * 2),
+        ("x[300]", [Reading(300)]),
+        ("x[5i]", [Reading(HOUR)]),
+        ("sum(x) # y[5m]", [Reading(0)]),
+        ("vector(1) + 5m > bool 0.9", []),
+        ("", []),
+        ("((((", []),
+        ("]][[:]", []),
+    ],
+)
+def test_selectors_are_found_with_their_ranges_and_subqueries(query, expected):
+    """Strings, comments, label lists, functions and keywords select nothing; everything else is counted once."""
+    assert readings(query) == expected
+
+
+def test_reach_adds_up_through_subqueries():
+    """How far back the oldest sample lies includes every enclosing subquery."""
+    (reading,) = readings("max_over_time(rate(x[5m])[1h:10s])")
+    assert reading.reach == HOUR + 300
