@@ -125,5 +125,6 @@ class _Reader:
     def _scalar(self, node: yaml.Node) -> Any:
         try:
             return self._loader.construct_object(node)
-        except (ValueError, OverflowError) as error:  # 2026-02-30 looks like a date
-            raise yaml.constructor.ConstructorError(None, None, f"{error}; put it in quotes", node.start_mark) from error
+        except (ValueError, OverflowError) as error:  # 2026-02-30
+            problem = "looks like a date or a number and is none; put it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
