@@ -41,6 +41,15 @@ LENS_METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_collect_failed_total", C, "Scrapes at which this lens failed or was late.", ("lens",)),
 )
 
+# The bands' collector emits these itself; beside these labels each sample has those of its series.
+BAND_METRICS: tuple[MetricSpec, ...] = (
+    MetricSpec("lens_baseline_expected", G, "What is normal for this series now.", ("watcher", "metric")),
+    MetricSpec("lens_baseline_lower", G, "Lower edge of what is normal for this series now.", ("watcher", "metric")),
+    MetricSpec("lens_baseline_upper", G, "Upper edge of what is normal for this series now.", ("watcher", "metric")),
+    MetricSpec("lens_anomaly_score", G, "Signed distance from expected; 1 and -1 are the edges of the band.", ("watcher", "metric")),
+    MetricSpec("lens_anomaly_active", G, "1 while this series is an anomaly.", ("watcher", "metric")),
+)
+
 METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_build_info", G, "Constant 1, labelled with the version of lens-exporter.", ("version",)),
     MetricSpec("lens_ready", G, "1 when lens-exporter is ready to work, 0 with the reason on /-/ready."),
@@ -120,7 +129,7 @@ EVENTS: tuple[EventSpec, ...] = (
         ("anomaly_type", "severity", "summary", "target", "rule", "since", "evidence", "cooldown_until"),
     ),
     EventSpec("anomaly.suppressed", "an anomaly fell into a cooldown", ("anomaly_type", "summary", "target", "cooldown_until")),
-    EventSpec("anomaly.over", "an anomaly's series are back to normal", ("anomaly_type", "target", "seconds")),
+    EventSpec("anomaly.over", "an anomaly ended, and why", ("category", "target", "seconds", "reason")),
     EventSpec("alert.fired", "an alert of ours began", ("fingerprint", "labels", "annotations", "starts_at")),
     EventSpec("alert.resolved", "an alert of ours ended", ("fingerprint", "labels", "ends_at")),
     EventSpec(

@@ -30,7 +30,7 @@ class Window:
 class Scores:
     """A detector's reading of a window: four arrays of its shape [series, time], NaN where there is no baseline yet.
 
-    score is the distance from expected in half-widths of the band at the default sensitivity: 1.0 lies on the band's edge,
+    score is the distance from expected in half-widths of the band: 1.0 lies on the band's edge,
     whatever the unit. It is signed by side: negative below expected.
     observations counts the values each series had before the judged moment.
     """

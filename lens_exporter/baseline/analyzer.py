@@ -1,0 +1,158 @@
+"""From scores to decisions: one for each target and category of a watcher."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lens_exporter.baseline import prose
+from lens_exporter.baseline.detector import TAIL
+from lens_exporter.baseline.naming import category, narrowed, projected, related, target_name
+from lens_exporter.baseline.rules import Reading, Thresholds, Verdict, judge
+from lens_exporter.model.decision import (
+    Anomaly,
+    Confidence,
+    ContinueObserving,
+    Decision,
+    Healthy,
+    Observation,
+    Phase,
+    Rule,
+    Severity,
+)
+from lens_exporter.model.labels import Labels, fingerprint
+
+_MANY_READINGS = 6  # a run twice as long as needed, or two rules at once, make an anomaly certain
+_MOST_NOTES = 10
+# Which rule speaks for an anomaly that several made: the one that says most about what happens next.
+_WEIGHT = (Rule.CONSECUTIVE, Rule.JUMP, Rule.CEILING, Rule.EXHAUSTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The decision about one target in one category, and what hysteresis needs to know beside it."""
+
+    category: str
+    target: Labels
+    decision: Decision
+    calm: int  # readings in a row in which no present series was outside its band or beyond its ceiling
+    missing: bool  # no series of it has a value now
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Everything one look at a watcher's metrics gives. notes is None where there is nothing new to remember."""
+
+    observations: tuple[Observation, ...]
+    conclusions: tuple[Conclusion, ...]
+    notes: str | None
+
+
+class Analyzer:
+    """The statistics' side of the seed's AnalyzeBaseline: pure, and the same input gives the same words.
+
+    A reading is one column of the window. Where the window's step is shorter than the scrape interval, Prometheus repeats a
+    sample into several columns and "three in a row" can be one sample: keep the step at the scrape interval or above.
+    """
+
+    def __init__(
+        self,
+        thresholds: Thresholds | None = None,
+        *,
+        target_labels: tuple[str, ...] | None = None,
+        cooldown_minutes: float = 5.0,
+    ) -> None:
+        self._thresholds = thresholds or Thresholds()
+        self._target_labels = target_labels
+        self._cooldown_minutes = cooldown_minutes
+
+    def decide(self, readings: Sequence[Reading]) -> Judgement:
+        """Judge every series, then decide for each (target, category)."""
+        verdicts = [verdict for reading in readings for verdict in judge(reading, self._thresholds)]
+        groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
+        for verdict in verdicts:
+            groups[category(verdict.metric), fingerprint(self._target(verdict))].append(verdict)
+        neighbours = _Neighbours(verdicts)
+        conclusions = tuple(self._conclude(group, neighbours) for group in groups.values())
+        return Judgement(tuple(v.observation for v in verdicts), conclusions, _notes(conclusions))
+
+    def _target(self, verdict: Verdict) -> Labels:
+        return projected(verdict.observation.target, self._target_labels)
+
+    def _conclude(self, group: Sequence[Verdict], neighbours: "_Neighbours") -> Conclusion:
+        present = [v for v in group if v.observation.phase is not Phase.MISSING]
+        target = self._target(group[0])
+        return Conclusion(
+            category=category(group[0].metric),
+            target=target,
+            decision=self._decision(group, target, neighbours),
+            calm=min((v.calm for v in present), default=0),
+            missing=not present,
+        )
+
+    def _decision(self, group: Sequence[Verdict], target: Labels, neighbours: "_Neighbours") -> Decision:
+        observations = tuple(v.observation for v in group)
+        anomalous = [v for v in group if v.rules]
+        if anomalous:
+            return self._anomaly(anomalous, target, neighbours)
+        worth_noting = [v for v in group if v.observation.phase is Phase.DEVIATING or v.trend is not None]
+        if worth_noting:
+            return ContinueObserving("; ".join(map(prose.note, worth_noting)), Confidence.MEDIUM, target, observations)
+        name = target_name(target)
+        if all(v.observation.phase is Phase.MISSING for v in group):
+            return ContinueObserving(f"{name} has no value now", Confidence.LOW, target, observations)
+        if any(v.observation.phase is not Phase.NORMAL for v in group):
+            return ContinueObserving(f"collecting: {name} has too few readings", Confidence.LOW, target, observations)
+        certain = all(v.calm >= TAIL for v in group)
+        confidence = Confidence.HIGH if certain else Confidence.MEDIUM
+        return Healthy(f"{category(group[0].metric)} of {name} is inside its band", confidence, target, observations)
+
+    def _anomaly(self, anomalous: Sequence[Verdict], target: Labels, neighbours: "_Neighbours") -> Anomaly:
+        carrier = max(anomalous, key=lambda v: (v.critical, len(v.rules), abs(v.observation.score or 0.0)))
+        others = neighbours.of(carrier)
+        certain = len(carrier.rules) > 1 or max(carrier.outside, carrier.beyond) >= _MANY_READINGS
+        observation = carrier.observation
+        return Anomaly(
+            anomaly_type=f"{category(carrier.metric)}_{'high' if carrier.side > 0 else 'low'}",
+            severity=Severity.CRITICAL if any(v.critical for v in anomalous) else Severity.WARNING,
+            summary=prose.summary(carrier),
+            description=prose.description(carrier, others),
+            query=narrowed(carrier.metric.query, observation.target),
+            target=target,
+            rule=max(carrier.rules, key=_WEIGHT.index),
+            since=observation.at if observation.since is None else observation.since,
+            evidence=(observation, *(v.observation for v in prose.telling(others))),
+            confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
+            cooldown_minutes=self._cooldown_minutes,
+        )
+
+
+class _Neighbours:
+    """Finds the other series of the same thing. Series with equal labels are compared once, which keeps a fleet cheap."""
+
+    def __init__(self, verdicts: Sequence[Verdict]) -> None:
+        self._by_labels: dict[frozenset[tuple[str, str]], list[Verdict]] = defaultdict(list)
+        for verdict in verdicts:
+            self._by_labels[frozenset(verdict.observation.target.items())].append(verdict)
+
+    def of(self, carrier: Verdict) -> list[Verdict]:
+        target = carrier.observation.target
+        return [
+            verdict
+            for alike in self._by_labels.values()
+            if related(alike[0].observation.target, target)
+            for verdict in alike
+            if verdict is not carrier and verdict.observation.phase is not Phase.COLLECTING
+        ]
+
+
+def _notes(conclusions: Sequence[Conclusion]) -> str | None:
+    """Join what deviates or trends without being an anomaly; collecting and healthy leave the notes as they are."""
+    texts = [
+        c.decision.notes
+        for c in conclusions
+        if isinstance(c.decision, ContinueObserving) and c.decision.confidence is not Confidence.LOW
+    ]
+    if not texts:
+        return None
+    more = len(texts) - _MOST_NOTES
+    return "; ".join(texts[:_MOST_NOTES]) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,72 @@
+"""What is normal, published as metrics, so that people can draw it and alert on it."""
+
+import threading
+from collections.abc import Iterable, Sequence
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from lens_exporter.foundation.catalogue import BAND_METRICS
+from lens_exporter.model.decision import Observation, Phase
+from lens_exporter.model.labels import Labels
+
+_OWN_LABELS = ("watcher", "metric")
+_FIRST = (Phase.ANOMALY, Phase.DEVIATING, Phase.NORMAL, Phase.COLLECTING, Phase.MISSING)
+
+
+class Bands(Collector):
+    """Publishes band and score of each series as of its watcher's last tick, at most `limit` series, anomalies first.
+
+    Labels are watcher, metric and those of the series. A series' own labels named watcher or metric are published as
+    target_watcher and target_metric. Its instance and job are published as they are: Prometheus, which adds these labels to
+    everything it scrapes, stores ours as exported_instance and exported_job (unless honor_labels is set).
+    """
+
+    def __init__(self, limit: int = 500) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._observations: dict[str, tuple[Observation, ...]] = {}
+
+    def update(self, watcher: str, observations: Sequence[Observation]) -> None:
+        """Replace what one watcher's last tick saw."""
+        with self._lock:
+            self._observations[watcher] = tuple(observations)
+
+    def forget(self, watcher: str) -> None:
+        """Stop publishing a watcher that is gone."""
+        with self._lock:
+            self._observations.pop(watcher, None)
+
+    def describe(self) -> Iterable[Metric]:
+        """Name the families without collecting, for the registry's check of duplicates."""
+        return [GaugeMetricFamily(spec.name, spec.help) for spec in BAND_METRICS]
+
+    def collect(self) -> Iterable[Metric]:
+        families = {spec.name: GaugeMetricFamily(spec.name, spec.help) for spec in BAND_METRICS}
+        for labels, observation in self._chosen():
+            values = {
+                "lens_baseline_expected": observation.expected,
+                "lens_baseline_lower": observation.lower,
+                "lens_baseline_upper": observation.upper,
+                "lens_anomaly_score": observation.score,
+                "lens_anomaly_active": float(observation.phase is Phase.ANOMALY),
+            }
+            for name, value in values.items():
+                if value is not None:
+                    families[name].add_sample(name, labels, value)
+        return families.values()
+
+    def _chosen(self) -> list[tuple[dict[str, str], Observation]]:
+        with self._lock:
+            everything = [(watcher, one) for watcher, seen in self._observations.items() for one in seen]
+        everything.sort(key=lambda pair: _FIRST.index(pair[1].phase))  # stable: the order of watchers and series otherwise stays
+        labelled = ((_labels(watcher, one), one) for watcher, one in everything[: self._limit])
+        # Two samples of one label set would cost the whole scrape.
+        unique = {tuple(sorted(labels.items())): (labels, one) for labels, one in labelled}
+        return list(unique.values())
+
+
+def _labels(watcher: str, observation: Observation) -> dict[str, str]:
+    target: Labels = observation.target
+    renamed = {f"target_{name}" if name in _OWN_LABELS else name: value for name, value in target.items()}
+    return {**renamed, "watcher": watcher, "metric": observation.metric}

@@ -1,0 +1,80 @@
+"""How a target and a quantity are called in prose, and the query that shows one series. Label values come from strangers."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from lens_exporter.model.labels import Labels, selector
+from lens_exporter.model.metric import BaselineMetric
+
+_LONGEST = 60  # characters of a label value in prose
+_MOST_EXTRAS = 2
+# The first of these that a series has names it; the others of them say where it is, not what it is.
+_NAMES = ("instance", "pod", "node", "nodename", "host", "hostname", "container", "name", "service")
+_PLACES = {"job", "namespace", "cluster", "env", "environment", "region", "zone", "prometheus", "endpoint", *_NAMES}
+_SUFFIX = re.compile(r"_(utilization|ratio|bytes|seconds|total)\b|_(utilization|ratio|bytes|seconds|total)$")
+_BARE_METRIC = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*")
+_MATCHERS = re.compile(r"""\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\}""")
+# These make labels that the selected series do not have, so a matcher for them would select nothing.
+_MAKES_LABELS = re.compile(r"\b(label_replace|label_join|count_values|group_left|group_right|info|vector)\b")
+_PORT = re.compile(r"(?P<host>[^:\[\]]+|\[[0-9a-fA-F:.]+\]):\d+")
+
+
+def cleaned(text: str) -> str:
+    """Make a label value fit for a sentence: no control or invisible characters, one line, at most 60 characters."""
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text[: 4 * _LONGEST])
+    line = " ".join(visible.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def target_name(target: Labels) -> str:
+    """Name a target shortly: its instance without port, then what tells it from its neighbours: "db-1 (device=sda)"."""
+    names = [target[label] for label in _NAMES if target.get(label)]
+    extras = [f"{label}={cleaned(value)}" for label, value in sorted(target.items()) if label not in _PLACES and value]
+    if not names:
+        return ", ".join(extras[:_MOST_EXTRAS]) or cleaned(target.get("job", "")) or "the only series"
+    short = cleaned(_without_port(names[0]))
+    return f"{short} ({', '.join(extras[:_MOST_EXTRAS])})" if extras else short
+
+
+def quantity(metric: BaselineMetric) -> str:
+    """Name what a metric measures: its words, or its name without the unit."""
+    return cleaned(metric.words) or cleaned(_SUFFIX.sub("", metric.name).replace("_", " ")) or metric.name
+
+
+def category(metric: BaselineMetric) -> str:
+    """Give the category of a metric. It becomes the part of an anomaly type before the first underscore, so it has none itself."""
+    return re.sub(r"[^a-zA-Z0-9]+", "-", metric.kind).strip("-").lower() or "metric"
+
+
+def narrowed(query: str, series: Labels) -> str:
+    """Narrow a query to one of its series where that is safe: it is a bare metric, or has one selector and makes no labels."""
+    if not series or _MAKES_LABELS.search(query):
+        return query
+    bare = _BARE_METRIC.fullmatch(query)
+    if bare:
+        return selector(series, metric=bare[1])
+    selectors = list(_MATCHERS.finditer(query))
+    if len(selectors) != 1:
+        return query
+    inside = selectors[0][0][1:-1].strip().rstrip(",")
+    added = selector(series)[1:-1]
+    matchers = f"{inside},{added}" if inside and inside != added else added
+    return f"{query[: selectors[0].start()]}{{{matchers}}}{query[selectors[0].end() :]}"
+
+
+def projected(series: Labels, target_labels: tuple[str, ...] | None) -> Mapping[str, str]:
+    """Keep the labels that identify a target; None keeps all. Empty values count as absent, as everywhere in Prometheus."""
+    kept = series if target_labels is None else {name: series[name] for name in target_labels if name in series}
+    return {name: value for name, value in kept.items() if value}
+
+
+def related(one: Labels, other: Labels) -> bool:
+    """Whether two series are of the same thing: they share at least one label, and agree in every label both have."""
+    shared = one.keys() & other.keys()
+    return bool(shared) and all(one[label] == other[label] for label in shared)
+
+
+def _without_port(address: str) -> str:
+    match = _PORT.fullmatch(address)
+    return match["host"].strip("[]") if match else address

@@ -1,0 +1,56 @@
+"""A trend towards a hard limit, and when it gets there."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lens_exporter.model.window import FloatArray
+
+# Readings a trend is looked for in. The short stretch comes first: it knows the present slope best.
+STRETCHES = (10, 30)
+_ALIKE = 0.95  # part of all pairs of readings that must rise (Kendall's tau of 0.9)
+_ABOVE_NOISE = 6.0  # the rise over the stretch, in robust standard deviations of what the line leaves over
+_NORMAL_CONSISTENT = 1.4826
+_HABIT = 0.99  # quantile of the readings before the stretch that counts as "it has been here before"
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A clear way towards the hard limit."""
+
+    slope: float  # units per second, signed
+    begins: float  # Unix seconds of the first reading of the stretch
+    full_at: float  # Unix seconds
+
+
+def towards(full: float, times: FloatArray, values: FloatArray, *, minimum: int, least: float, falls: bool = False) -> Trend | None:
+    """Find a clear rise (with `falls`, a clear fall) of one series towards `full`. times and values: [time], no gaps.
+
+    Clear means all of these: nearly every later reading is further than every earlier one; the change stands far above
+    the noise around its line and above `least`; and the level is one that the series has not been used to before,
+    so that a sawtooth is no trend at each of its teeth. At least `minimum` readings must stand before the stretch.
+    The slope is Theil and Sen's median of pairwise slopes. A flat or noisy series near its limit has no trend.
+    """
+    sign = -1.0 if falls else 1.0
+    for length in STRETCHES:
+        if values.size < length + minimum:
+            return None
+        stretch, when, before = sign * values[-length:], times[-length:], sign * values[:-length]
+        slope = _clear_slope(when, stretch, least)
+        if slope is None or stretch[-1] <= np.quantile(before, _HABIT):
+            continue
+        left = max(0.0, float(sign * full - stretch[-1]))
+        return Trend(sign * slope, float(when[0]), float(when[-1]) + left / slope)
+    return None
+
+
+def _clear_slope(times: FloatArray, values: FloatArray, least: float) -> float | None:
+    first, second = np.triu_indices(values.size, 1)
+    rises = values[second] - values[first]
+    if np.mean(rises > 0) < _ALIKE:
+        return None
+    slope = float(np.median(rises / (times[second] - times[first])))
+    left_over = values - slope * times
+    noise = _NORMAL_CONSISTENT * float(np.median(np.abs(left_over - np.median(left_over))))
+    rise = slope * float(times[-1] - times[0])
+    return slope if rise > max(_ABOVE_NOISE * noise, least, 0.0) else None
