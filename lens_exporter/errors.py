@@ -145,6 +145,12 @@ class ModelOverloaded(ModelError):
     retryable = True
 
 
+class ModelUnavailable(ModelError):
+    """model client {client} cannot answer now: {reason}"""
+
+    retryable = True
+
+
 class ModelTimeout(ModelError):
     """model client {client} did not answer within {seconds} s"""
 
@@ -153,6 +159,10 @@ class ModelTimeout(ModelError):
 
 class BudgetSpent(ModelError):
     """model client {client} was not called: the budget of {limit} dollars a day is spent until {until}"""
+
+
+class UnknownClient(LensError):
+    """there is no model client {name!r}; known: {known}"""
 
 
 # --- our HTTP server and intake ---

@@ -1,0 +1,59 @@
+"""The outermost layer: headers every answer carries, requests no browser page of another site may send, and the last catch."""
+
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lens_exporter.exposition.answers import problem
+
+_HEADERS = {
+    # Nothing runs and nothing is loaded but our own style sheet, whatever a label says.
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_log = structlog.get_logger("lens_exporter.http")
+
+
+class Edge:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        if scope["method"] not in _SAFE and _from_another_site(scope):
+            refusal = problem(403, "cross_site", "a page of another site may not send this request")
+            await refusal(scope, receive, send_with_headers)
+            return
+        try:
+            await self._app(scope, receive, send_with_headers)
+        # Whatever a handler missed: the client gets an answer in our shape and the log gets the traceback.
+        except Exception as error:
+            _log.exception("request failed", path=scope["path"], method=scope["method"])
+            if begun:
+                raise
+            answer = problem(500, "internal", f"{type(error).__name__}; the log of lens-exporter says more")
+            await answer(scope, receive, send_with_headers)
+
+
+def _from_another_site(scope: dict[str, Any] | Scope) -> bool:
+    # Browsers say where a request comes from; other clients send no such header (Fetch Metadata, W3C).
+    return Headers(scope=scope).get("sec-fetch-site", "none") not in {"none", "same-origin"}

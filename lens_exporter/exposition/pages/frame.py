@@ -1,0 +1,89 @@
+"""What the human pages share: the frame, times as people read them, badges, label sets."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from lens_exporter.exposition.documents import rfc3339
+from lens_exporter.exposition.html import Child, Html, document, el, link
+
+_TONES = {
+    "bad": {"critical", "failed", "error", "not_ready"},
+    "warn": {"warning", "retry", "inconclusive", "not_investigated", "changed", "struck", "truncated"},
+    "good": {
+        "ready",
+        "healthy",
+        "cause_found",
+        "nothing_wrong",
+        "delivered",
+        "confirmed",
+        "accept",
+        "holds",
+        "supported",
+        "resolved",
+    },
+}
+
+
+def page(title: str, root: str, *content: Child, refresh: int | None = None) -> bytes:
+    """Frame a page. `root` is the way back to / ("" or "../"): relative, so that a proxy may serve us under any prefix."""
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("meta", http_equiv="refresh", content=str(refresh)) if refresh else None,
+        el("title", title),
+        el("link", rel="icon", href="data:,"),
+        el("link", rel="stylesheet", href=f"{root}static/lens.css"),
+    )
+    return document(el("html", head, el("body", *content), lang="en"))
+
+
+def top(root: str, *more: Child) -> Html:
+    """Head every page below the first with the way back."""
+    return el("header", el("p", link(root, "lens-exporter"), class_="brand"), *more)
+
+
+def section(title: str, *content: Child, note: str = "") -> Html:
+    return el("section", el("h2", title, el("small", note) if note else None), *content)
+
+
+def badge(word: str) -> Html:
+    """Show one word of a closed set, in the colour of what it means."""
+    tone = next((tone for tone, words in _TONES.items() if word in words), "plain")
+    return el("span", word.replace("_", " "), class_=f"badge {tone}")
+
+
+def moment(at: float | None, now: float | None = None) -> Html:
+    """Show a time of day in UTC, with how long ago where `now` is given, and the date where it is not today's."""
+    if at is None:
+        return el("span", "never", class_="quiet")
+    then = datetime.fromtimestamp(at, UTC)
+    today = now is None or datetime.fromtimestamp(now, UTC).date() == then.date()
+    shown = then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
+    distance = "" if now is None else f" ({apart(now - at)})"
+    return el("time", f"{shown} UTC{distance}", datetime=rfc3339(at))
+
+
+def apart(seconds: float) -> str:
+    """Say how far a moment is: "4 min ago", "in 12 s"."""
+    size = abs(seconds)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if size >= 2 * length:
+            text = f"{size / length:.0f} {unit}"
+            break
+    else:
+        text = f"{size:.0f} s"
+    if text == "0 s":
+        return "now"
+    return f"{text} ago" if seconds > 0 else f"in {text}"
+
+
+def label_set(labels: Mapping[str, str]) -> Html:
+    """Show labels as name=value chips, in order of name."""
+    return el("ul", *(el("li", el("b", name), "=", el("bdi", labels[name])) for name in sorted(labels)), class_="labels")
+
+
+def empty(*children: Child) -> Html:
+    """Say that there is nothing, and what to do about it."""
+    return el("p", *children, class_="empty")

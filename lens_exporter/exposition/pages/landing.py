@@ -1,0 +1,176 @@
+"""The first page: what watches, what fires, what was found."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote
+
+from lens_exporter.exposition.html import Child, Html, el, link
+from lens_exporter.exposition.pages.frame import apart, badge, empty, label_set, moment, page, section
+from lens_exporter.exposition.pages.investigation import Brief
+from lens_exporter.exposition.ports import AlertView, Document, WatcherView
+from lens_exporter.model.alert import COMPANION
+from lens_exporter.model.labels import without
+
+T = TypeVar("T")
+_REFRESH = 15  # seconds
+_SHOWN = 50
+_RANK = {"critical": 0, "warning": 1, "info": 2}
+_API = ("watchers", "alerts", "investigations", "events", "openapi.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What the page shows. A part that could not be read is its error's text."""
+
+    origin: str
+    version: str
+    telemetry_path: str
+    now: float
+    reasons: Sequence[str]  # why it is not ready; none: ready
+    watchers: Sequence[WatcherView] | str
+    alerts: Sequence[AlertView] | str
+    investigations: Sequence[Document] | str
+
+
+def landing(view: Landing) -> bytes:
+    """Write the page."""
+    watchers = view.watchers if not isinstance(view.watchers, str) else ()
+    return page(
+        f"{view.origin}: lens-exporter",
+        "",
+        _header(view),
+        el(
+            "main",
+            _trouble(view.reasons),
+            section("Alerts", _part(view.alerts, lambda alerts: _alerts(alerts, watchers, view.now)), note="firing now"),
+            section("Findings", _part(view.investigations, lambda found: _findings(found, view.now)), note="newest first"),
+            section("Watchers", _part(view.watchers, lambda all_: _watchers(all_, view.now))),
+        ),
+        _footer(view),
+        refresh=_REFRESH,
+    )
+
+
+def _header(view: Landing) -> Html:
+    state = badge("not_ready" if view.reasons else "ready")
+    about = el("p", el("bdi", view.origin), " ", state, el("span", f" version {view.version}", class_="quiet"))
+    return el("header", el("h1", "lens-exporter"), about)
+
+
+def _trouble(reasons: Sequence[str]) -> Html | None:
+    if not reasons:
+        return None
+    return el("div", el("b", "Not ready"), el("ul", *(el("li", reason) for reason in reasons)), class_="card bad")
+
+
+def _part(value: Sequence[T] | str, render: Callable[[Sequence[T]], Child]) -> Child:
+    if isinstance(value, str):
+        return el("p", "Cannot be read now: ", value, class_="card bad")
+    return render(value)
+
+
+def _alerts(alerts: Sequence[AlertView], watchers: Sequence[WatcherView], now: float) -> Child:
+    if not alerts:
+        series = sum(watcher.series for watcher in watchers)
+        if not series:
+            return empty(
+                "Nothing fires, and nothing is judged yet. Let Prometheus scrape this exporter, then ",
+                el("code", "lens-exporter watch NAME --once"),
+                " shows what a watcher sees.",
+            )
+        return empty(f"All quiet: {series} series are as they usually are.")
+    order = sorted(alerts, key=lambda view: (view.alert.name == COMPANION, _RANK.get(_severity(view), 9), -view.alert.starts_at))
+    return [*(_alert(view, now) for view in order[:_SHOWN]), _rest(len(order), "api/v1/alerts")]
+
+
+def _severity(view: AlertView) -> str:
+    return view.alert.labels.get("severity", "info")
+
+
+def _alert(view: AlertView, now: float) -> Html:
+    alert = view.alert
+    severity = _severity(view)
+    description = alert.annotations.get("description", "")
+    return el(
+        "article",
+        el(
+            "h3",
+            badge(severity),
+            " ",
+            link(f"anomalies/{quote(view.correlation)}", alert.name) if view.correlation else alert.name,
+            el("small", "since ", moment(alert.starts_at, now)),
+        ),
+        el("p", alert.annotations.get("summary", "")),
+        el("p", description, class_="prose quiet") if description else None,
+        label_set(without(alert.labels, ("alertname", "severity"))),
+        class_=f"card {severity if severity in _RANK else 'info'}",
+    )
+
+
+def _findings(found: Sequence[Document], now: float) -> Child:
+    if not found:
+        return empty(
+            "No investigation yet. One starts by itself when a watcher alerts, and for any alert that Alertmanager sends to ",
+            el("code", "POST /webhook"),
+            ".",
+        )
+    return el("ul", *(_finding(one, now) for one in found[:_SHOWN]), class_="findings")
+
+
+def _finding(one: Document, now: float) -> Html:
+    brief = Brief(one)
+    return el(
+        "li",
+        el(
+            "h3",
+            badge(brief.verdict or brief.state),
+            " ",
+            link(f"investigations/{quote(brief.id)}", brief.source or brief.id),
+            el("small", moment(brief.at, now)) if brief.at else None,
+        ),
+        el("p", brief.summary or "no answer yet"),
+        el("p", brief.byline, class_="quiet") if brief.byline else None,
+        class_="card",
+    )
+
+
+def _watchers(watchers: Sequence[WatcherView], now: float) -> Child:
+    if not watchers:
+        return empty(
+            "No watcher is configured. Add one under ", el("code", "watchers:"), ", then ", el("code", "POST /-/reload"), "."
+        )
+    columns = (
+        ("name", ""),
+        ("lens", "minor"),
+        ("schedule (UTC)", "minor"),
+        ("state", ""),
+        ("last run", ""),
+        ("next", ""),
+        ("series", "number"),
+    )
+    rows = [
+        el(
+            "tr",
+            el("th", link(f"api/v1/watchers/{quote(one.name)}", one.name), scope="row"),
+            el("td", one.lens, class_="minor"),
+            el("td", el("code", one.schedule), class_="minor"),
+            el("td", badge(one.state), el("p", one.error, class_="error") if one.error else None, class_="loose"),
+            el("td", apart(now - one.last_run) if one.last_run is not None else "never"),
+            el("td", apart(now - one.next_run) if one.next_run is not None else ""),
+            el("td", f"{one.series:,}", class_="number"),
+        )
+        for one in watchers
+    ]
+    heads = (el("th", title, scope="col", class_=kind or None) for title, kind in columns)
+    table = el("table", el("thead", el("tr", *heads)), el("tbody", *rows))
+    return el("div", table, class_="wide")
+
+
+def _rest(total: int, address: str) -> Child:
+    return None if total <= _SHOWN else el("p", f"and {total - _SHOWN:,} more: ", link(address, address), class_="quiet")
+
+
+def _footer(view: Landing) -> Html:
+    links = [el("li", link(view.telemetry_path.lstrip("/"), "metrics")), *(el("li", link(f"api/v1/{name}", name)) for name in _API)]
+    return el("footer", el("ul", *links), el("p", f"This page reads itself anew every {_REFRESH} s."))

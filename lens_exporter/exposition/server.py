@@ -1,0 +1,148 @@
+"""The HTTP server: uvicorn, bound before it runs, with limits that one slow or hostile client cannot use up."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from lens_exporter.errors import AddressTaken
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times in seconds, size in bytes."""
+
+    header_time: float = 10.0  # for a request line and its headers to arrive
+    header_bytes: int = 32 * 1024
+    keep_alive: int = 75  # longer than the usual scrape interval, so that a scrape finds its connection open
+    connections: int = 512
+    graceful_stop: int = 5  # for answers under way when asked to stop
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A bound socket and where it is."""
+
+    sock: socket.socket
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def listen(host: str, port: int) -> Listener:
+    """Bind an address; port 0 takes a free one.
+
+    Raises:
+        AddressTaken: it cannot be bound; says why.
+
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        both = host == "::" and socket.has_dualstack_ipv6()  # as Prometheus does: [::] means every address
+        sock = socket.create_server(address[:2], family=family, backlog=256, dualstack_ipv6=both)
+    except OSError as error:
+        raise AddressTaken(address=f"{host}:{port}", reason=error.strerror or str(error)) from error
+    return Listener(sock, *sock.getsockname()[:2])
+
+
+async def serve(app: ASGIApp, listener: Listener, *, limits: Limits | None = None, ready: asyncio.Event | None = None) -> None:
+    """Serve until cancelled; then take no more requests, finish those under way and close. `ready` is set once it answers."""
+    server = _Server(_config(app, limits or Limits()), ready or asyncio.Event())
+    running = asyncio.ensure_future(server.serve(sockets=[listener.sock]))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        # A second cancellation while answers are being finished means now.
+        await running
+        raise
+
+
+def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
+    class Protocol(_Protocol):
+        header_time = limits.header_time
+
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=limits.keep_alive,
+        timeout_graceful_shutdown=limits.graceful_stop,
+        h11_max_incomplete_event_size=limits.header_bytes,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the app, which stops all its parts in order."""
+
+    def __init__(self, config: uvicorn.Config, ready: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Protocol(H11Protocol):
+    """Closes a connection whose request does not arrive in time; uvicorn itself waits for ever on half a header."""
+
+    header_time: float
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._arrival: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        self._expect()
+        super().data_received(data)
+        if self._answering:
+            self._arrived()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
+        super().connection_lost(exc)
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _expect(self) -> None:
+        if self._arrival is None and not self._answering:
+            self._arrival = self.loop.call_later(self.header_time, self._too_late)
+
+    def _arrived(self) -> None:
+        if self._arrival is not None:
+            self._arrival.cancel()
+            self._arrival = None
+
+    def _too_late(self) -> None:
+        self._arrival = None
+        if not self._answering and not self.transport.is_closing():
+            self.transport.close()
