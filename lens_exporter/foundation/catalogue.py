@@ -46,7 +46,9 @@ BAND_METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_baseline_expected", G, "What is normal for this series now.", ("watcher", "metric")),
     MetricSpec("lens_baseline_lower", G, "Lower edge of what is normal for this series now.", ("watcher", "metric")),
     MetricSpec("lens_baseline_upper", G, "Upper edge of what is normal for this series now.", ("watcher", "metric")),
-    MetricSpec("lens_anomaly_score", G, "Signed distance from expected; 1 and -1 are the edges of the band.", ("watcher", "metric")),
+    MetricSpec(
+        "lens_anomaly_score", G, "Signed distance from expected; 1 and -1 are the edges of the band.", ("watcher", "metric")
+    ),
     MetricSpec("lens_anomaly_active", G, "1 while this series is an anomaly.", ("watcher", "metric")),
 )
 
@@ -136,16 +138,20 @@ EVENTS: tuple[EventSpec, ...] = (
         "alert.delivered", "an Alertmanager accepted an alert for the first time in its present state", ("alertmanager", "state")
     ),
     EventSpec("alert.delivery_failed", "an Alertmanager did not accept an alert; it is tried again", ("alertmanager", "error")),
-    EventSpec("webhook.received", "a webhook was stored", ("group_key", "alerts", "status")),
+    EventSpec("webhook.received", "a webhook was stored", ("group_key", "alerts", "status", "outcome")),
     EventSpec("webhook.refused", "a webhook was not taken", ("answer", "error")),
     EventSpec("investigation.accepted", "an alert group became work", ("group_key", "alerts", "due", "source")),
-    EventSpec("investigation.duplicate", "an alert was known already", ("fingerprint", "investigation")),
+    EventSpec("investigation.duplicate", "alerts were known already", ("fingerprint", "investigation", "alerts")),
     EventSpec(
         "investigation.promoted",
         "the webhook brought an alert a watcher had announced; its investigation starts now",
         ("group_key",),
     ),
-    EventSpec("investigation.cancelled", "every alert of a waiting investigation resolved before it began", ("group_key",)),
+    EventSpec(
+        "investigation.cancelled",
+        "every alert of a waiting investigation resolved before it began, or it was coalesced into another",
+        ("group_key", "reason"),
+    ),
     EventSpec("investigation.started", "the durable workflow began", ("analyst",)),
     EventSpec("investigation.finished", "the workflow ended", ("verdict", "status", "summary", "cost")),
     EventSpec("investigation.failed", "the workflow itself failed; a not_investigated result is published", ("error",)),
