@@ -6,7 +6,6 @@ labels or annotations were left out says so in its annotation `lens_cut`. Unknow
 
 import hashlib
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +25,7 @@ CUT = "lens_cut"
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 _MAX_TRUNCATED = 1_000_000_000
+_A_TIME = "a time like 2026-11-20T14:02:00Z"
 
 
 def parse(body: bytes) -> AlertGroup:
@@ -153,26 +153,28 @@ def _count(value: object) -> int:
 def _time(value: object, where: str) -> float:
     """Read RFC 3339 as Unix seconds; Go's zero time (year 1) and everything before 1970 is 0."""
     if not isinstance(value, str):
-        raise BadWebhook(
-            reason=f"{where} is {'missing' if value is None else _kind(value)}, expected a time like 2026-11-20T14:02:00Z"
-        )
+        raise BadWebhook(reason=f"{where} is {'missing' if value is None else _kind(value)}, expected {_A_TIME}")
     try:
         moment = datetime.fromisoformat(value)
         return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
-        raise BadWebhook(reason=f"{where} is {_shown(value)}, expected a time like 2026-11-20T14:02:00Z") from None
+        raise BadWebhook(reason=f"{where} is {_shown(value)}, expected {_A_TIME}") from None
 
 
 def _kind(value: object) -> str:
-    names: Mapping[type, str] = {
-        dict: "an object",
-        list: "a list",
-        str: "text",
-        bool: "a boolean",
-        int: "a number",
-        float: "a number",
-    }
-    return names.get(type(value), "null")
+    match value:
+        case dict():
+            return "an object"
+        case list():
+            return "a list"
+        case str():
+            return "text"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case _:
+            return "null"
 
 
 def _shown(value: object) -> str:
