@@ -1,0 +1,56 @@
+"""A blocking loop as a supervised child, on a thread of its own."""
+
+import asyncio
+import contextlib
+import contextvars
+import threading
+from collections.abc import Callable
+
+from lens_exporter.foundation.supervisor import Child
+
+
+class ThreadDied(RuntimeError):
+    """The loop ended by something that is no ordinary exception (SystemExit, KeyboardInterrupt, StopIteration)."""
+
+
+def in_thread(name: str, loop: Callable[[threading.Event], None], *, permanent: bool = False) -> Child:
+    """Make a child of a blocking loop. The loop returns soon after its event is set; until then it may block as it likes.
+
+    The thread is a daemon and not one of asyncio's own: one that hangs never keeps the process from ending, and never takes a
+    place from `asyncio.to_thread`.
+    """
+    stopping = threading.Event()
+
+    async def run() -> None:
+        home = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = home.create_future()
+
+        def settle(error: BaseException | None) -> None:
+            if ended.done():
+                return  # cancelled meanwhile
+            if error is None:
+                ended.set_result(None)
+            elif isinstance(error, Exception) and not isinstance(error, StopIteration):
+                ended.set_exception(error)
+            else:
+                died = ThreadDied(repr(error))
+                died.__cause__ = error
+                ended.set_exception(died)
+
+        def work() -> None:
+            error: BaseException | None = None
+            try:
+                loop(stopping)
+            except BaseException as raised:  # noqa: BLE001 - carried over to the supervisor, which judges it
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the event loop has closed: nobody listens any more
+                home.call_soon_threadsafe(settle, error)
+
+        threading.Thread(target=contextvars.copy_context().run, args=(work,), name=name, daemon=True).start()
+        try:
+            await ended
+        except asyncio.CancelledError:
+            stopping.set()
+            raise
+
+    return Child(name, run, stop=stopping.set, permanent=permanent)
