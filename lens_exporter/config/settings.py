@@ -142,6 +142,8 @@ class LlmClient(Settings):
     @model_validator(mode="before")
     @classmethod
     def _default_model(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("provider") == "openai-generic":  # the seed's word for the same
+            return {**given, "provider": "openai"}
         if isinstance(given, dict) and given.get("provider") == "anthropic" and isinstance(given.get("options", {}), dict):
             return {**given, "options": {"model": DEFAULT_ANTHROPIC_MODEL, **given.get("options", {})}}
         return given

@@ -157,7 +157,11 @@ EVENTS: tuple[EventSpec, ...] = (
     EventSpec("investigation.failed", "the workflow itself failed; a not_investigated result is published", ("error",)),
     EventSpec("agent.stopped", "the agent's loop ended", ("reason", "iterations", "tool_calls")),
     EventSpec("tool.called", "a tool answered", ("receipt", "tool", "arguments", "status", "seconds", "note")),
-    EventSpec("llm.called", "a model answered", ("client", "role", "model", "input_tokens", "output_tokens", "dollars", "seconds")),
+    EventSpec(
+        "llm.called",
+        "a model answered; priced is false when no price is known and dollars therefore 0",
+        ("client", "role", "model", "input_tokens", "output_tokens", "dollars", "priced", "seconds"),
+    ),
     EventSpec("llm.failed", "a model call failed", ("client", "role", "error")),
     EventSpec("llm.skipped", "a model call was not made", ("client", "role", "reason")),
     EventSpec("receipts.checked", "code re-checked receipts and claims", ("receipts", "struck")),

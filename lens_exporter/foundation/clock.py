@@ -20,3 +20,8 @@ def new_ulid() -> str:
 def trace_id(correlation: str) -> int:
     """Read a correlation ULID as the 128-bit OpenTelemetry trace id it is."""
     return int(ULID.from_str(correlation))
+
+
+def correlation_of(identity: int) -> str:
+    """Read a 128-bit OpenTelemetry trace id back as the correlation ULID."""
+    return str(ULID.from_int(identity))

@@ -3,6 +3,7 @@
 (Connection errors of plain HTTP are retried inside foundation.http, before a request has left.)
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ def retrying(
     attempts: int = 3,
     first_wait: float = 0.5,
     max_wait: float = 30.0,
+    total: float = math.inf,
     sleep: Callable[[float], None] = time.sleep,
     jitter: Callable[[], float] = random,
     on_retry: Callable[[Retry], None] = lambda _retry: None,
@@ -38,8 +40,9 @@ def retrying(
     """Call until it succeeds, fails for good, or has been tried `attempts` times; then its own last error is raised.
 
     Pauses double from `first_wait` to `max_wait` seconds, with up to half of it again as jitter (0..1 from `jitter`). An error's
-    field `retry_after` (seconds, from a Retry-After header) is obeyed instead; one longer than `max_wait` ends the attempts. An
-    open breaker is never waited for: it says itself when it may be called again.
+    field `retry_after` (seconds, from a Retry-After header) is obeyed instead; one longer than `max_wait` ends the attempts. No
+    attempt begins later than `total` seconds after the first. An open breaker is never waited for: it says itself when it may be
+    called again.
     """
 
     def pause(state: tenacity.RetryCallState) -> float:
@@ -59,7 +62,7 @@ def retrying(
 
     # tenacity, not stamina above it: stamina's sleep and clock are process-wide.
     attempt = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(attempts),
+        stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_before_delay(total),
         wait=pause,
         retry=tenacity.retry_if_exception(worth_it),
         sleep=sleep,

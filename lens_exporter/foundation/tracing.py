@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags
 
-from lens_exporter.foundation.clock import trace_id
+from lens_exporter.foundation.clock import correlation_of, trace_id
 
 _LOW_64_BITS = (1 << 64) - 1
 
@@ -26,3 +26,9 @@ def span(name: str, *, correlation: str = "", **attributes: str | float | bool) 
             context = trace.set_span_in_context(NonRecordingSpan(parent))
     with tracer.start_as_current_span(name, context=context, attributes=attributes) as current:
         yield current
+
+
+def current_correlation() -> str:
+    """Give the correlation id of the span around the caller, "" outside any. Works without an SDK too."""
+    identity = trace.get_current_span().get_span_context().trace_id
+    return correlation_of(identity) if identity else ""

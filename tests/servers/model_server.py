@@ -142,8 +142,7 @@ class ModelServer:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -216,6 +215,15 @@ class ModelServer:
                 file.write(json.dumps(line) + "\n")
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # Clients that are killed or give up are this server's purpose; anything else is a fault in a script.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def answered_calls(log: Path) -> Counter[str]:
     """Count answered requests (status 200) by digest in a server's log: a count above 1 is a repeated call."""
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
@@ -275,16 +283,13 @@ def _send(handler: BaseHTTPRequestHandler, asked: Asked, answer: Answer) -> None
         body = json.dumps({"type": "error", "error": {"type": kind, "message": answer.message}}).encode()
     else:
         body = json.dumps((_anthropic if asked.path == ANTHROPIC else _openai)(asked, answer)).encode()
-    try:
-        handler.send_response(answer.status)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(body)))
-        if answer.retry_after is not None:
-            handler.send_header("Retry-After", f"{answer.retry_after:g}")
-        handler.end_headers()
-        handler.wfile.write(body)
-    except (BrokenPipeError, ConnectionResetError):
-        handler.close_connection = True  # killed clients are this server's purpose
+    handler.send_response(answer.status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(body)))
+    if answer.retry_after is not None:
+        handler.send_header("Retry-After", f"{answer.retry_after:g}")
+    handler.end_headers()
+    handler.wfile.write(body)
 
 
 def _anthropic(asked: Asked, answer: Answer) -> dict[str, Any]:
