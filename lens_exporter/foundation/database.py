@@ -5,8 +5,9 @@ Each package declares its own tables on `metadata`; the schema changes by Alembi
 
 import fcntl
 import os
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,35 +27,63 @@ metadata = sa.MetaData(
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10
-# SQLite's and PostgreSQL's words for "no space"; the drivers give no code through SQLAlchemy for the first.
-_FULL = ("database or disk is full", "disk I/O error", "No space left on device", "could not extend file")
+_DISK_FULL = {"SQLITE_FULL", "53100"}  # SQLite's name, PostgreSQL's SQLSTATE
+_MIGRATING = 0x6C656E73  # key of the advisory lock under which replicas migrate one after the other
+# What the statement's caller did wrong; everything else of the DB-API is the database's own trouble.
+_CALLERS_FAULT = (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError, sa.exc.NotSupportedError)
 
 
 class Database:
-    """Connections with a transaction each. All errors come out as DatabaseError with the URL (without its password)."""
+    """Connections with a transaction each. All errors come out as DatabaseError with the URL (without its password).
 
-    def __init__(self, url: str, *, on_error: Callable[[str], None] = lambda _name: None) -> None:
+    On SQLite a transaction takes the write lock at its start, so what it read is still true when it writes.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        password: str | None = None,
+        on_error: Callable[[str], None] = lambda _name: None,
+        migrations: Path = _MIGRATIONS,
+    ) -> None:
         self._url = make_url(url)
+        if self._url.drivername == "postgresql":
+            self._url = self._url.set(drivername="postgresql+psycopg")
+        if password is not None:
+            self._url = self._url.set(password=password)
         self._on_error = on_error
+        self._migrations = migrations
         self.url = self._url.render_as_string(hide_password=True)
         self._lock_file: IO[str] | None = None
-        if self.is_sqlite and self._url.database and self._url.database != ":memory:":
-            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
-        kwargs: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS}} if self.is_sqlite else {"pool_pre_ping": True}
-        if self.is_sqlite and not self._url.database:
-            kwargs |= {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
-        self.engine = sa.create_engine(self._url, **kwargs)
-        if self.is_sqlite:
-            sa_event.listen(self.engine, "connect", _sqlite_pragmas)
+        self._inside = threading.local()
+        # One connection for all threads, who take turns: each other one would see an empty database of its own.
+        self._turns: AbstractContextManager[object] = threading.Lock() if self._in_memory else nullcontext()
+        self.engine = self._open()
+
+    def _open(self) -> sa.Engine:
+        if not self.is_sqlite:
+            return sa.create_engine(self._url, pool_pre_ping=True)
+        if self._in_memory:
+            engine = sa.create_engine(self._url, poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
+        else:
+            engine = sa.create_engine(self._url, connect_args={"timeout": _BUSY_SECONDS})
+        sa_event.listen(engine, "connect", _sqlite_connected)
+        sa_event.listen(engine, "begin", _sqlite_begin)
+        return engine
 
     @property
     def is_sqlite(self) -> bool:
         return self._url.get_backend_name() == "sqlite"
 
     @property
+    def _in_memory(self) -> bool:
+        return self.is_sqlite and self._url.database in {None, "", ":memory:"}
+
+    @property
     def path(self) -> Path | None:
         """The SQLite file, or None."""
-        return Path(self._url.database) if self.is_sqlite and self._url.database else None
+        return Path(self._url.database) if self.is_sqlite and not self._in_memory and self._url.database else None
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -62,28 +91,59 @@ class Database:
 
         Raises:
             DatabaseFull, DatabaseError: when the database, not the statement's caller, is at fault.
+            RuntimeError: inside another one of the same thread, for which it would wait for ever.
 
         """
-        try:
-            with self.engine.begin() as connection:
+        with self._named_errors(), self._alone(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Look at one consistent state of the database, without making any writer wait. Only for reading; raises as transaction."""
+        with self._named_errors(), self._alone(), self.engine.connect() as connection:
+            connection.execution_options(**{_READING: True})
+            with connection.begin():
                 yield connection
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            reason = str(error.orig)
-            kind = DatabaseFull if any(words in reason for words in _FULL) else DatabaseError
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except _CALLERS_FAULT:
+            raise
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            cause = getattr(error, "orig", None) or error
+            code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+            kind = DatabaseFull if code in _DISK_FULL else DatabaseError
             self._on_error(kind.__name__)
-            raise kind(url=self.url, reason=reason) from error
+            raise kind(url=self.url, reason=" ".join(str(cause).split())) from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if getattr(self._inside, "transaction", False):
+            raise RuntimeError("a transaction inside a transaction of the same thread")
+        self._inside.transaction = True
+        try:
+            with self._turns:
+                yield
+        finally:
+            self._inside.transaction = False
 
     def claim(self) -> None:
         """Make this process the only writer of an SQLite file, until it ends or closes. PostgreSQL needs no such thing.
 
         Raises:
-            DatabaseInUse: another process holds it; says which.
+            DatabaseInUse: another process holds it; says which. DatabaseError: the file's folder cannot be made or written.
 
         """
         if self.path is None:
             return
-        lock_path = self.path.with_name(self.path.name + ".lock")
-        handle = lock_path.open("a+", encoding="ascii")
+        path = self.path.resolve()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = path.with_name(path.name + ".lock").open("a+", encoding="ascii")
+        except OSError as error:
+            raise DatabaseError(url=self.url, reason=f"{error.filename}: {error.strerror}") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -91,21 +151,23 @@ class Database:
             holder = handle.read().strip() or "unknown"
             handle.close()
             raise DatabaseInUse(url=self.url, pid=holder) from None
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
+        # The lock is what counts; a full disk may keep the pid from being written, and then only the other one's message is poorer.
+        with suppress(OSError):
+            handle.truncate(0)
+            handle.write(str(os.getpid()))
+            handle.flush()
         self._lock_file = handle
 
     def migrate(self) -> None:
-        """Bring the schema to the newest version this program knows.
+        """Bring the schema to the newest version this program knows, in one transaction: all of it or nothing.
 
         Raises:
             SchemaTooNew: the database was written by a newer version.
 
         """
-        heads = _newest_revision()
+        newest = self._newest_revision()
         found = self._revision()
-        if found == heads:
+        if found == newest:
             return
         # Alembic takes most of a second to import and is needed only when there is something to migrate.
         from alembic import command  # noqa: PLC0415
@@ -113,16 +175,22 @@ class Database:
         from alembic.script import ScriptDirectory  # noqa: PLC0415
 
         config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS))
+        config.set_main_option("script_location", str(self._migrations).replace("%", "%%"))
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         if found is not None and found not in known:
-            raise SchemaTooNew(url=self.url, found=found, known=heads)
+            raise SchemaTooNew(url=self.url, found=found, known=newest)
         with self.transaction() as connection:
+            if not self.is_sqlite:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def _newest_revision(self) -> str:
+        # Revisions are numbered files, 0001_first.py, so the newest is known without importing Alembic.
+        return max(path.name.split("_", 1)[0] for path in (self._migrations / "versions").glob("[0-9]*_*.py"))
+
     def _revision(self) -> str | None:
-        with self.transaction() as connection:
+        with self.reading() as connection:
             if not sa.inspect(connection).has_table("alembic_version"):
                 return None
             row = connection.execute(sa.text("SELECT version_num FROM alembic_version")).first()
@@ -135,14 +203,19 @@ class Database:
             self._lock_file = None
 
 
-def _newest_revision() -> str:
-    # Revisions are numbered files, 0001_first.py, so the newest is known without importing Alembic.
-    return max(path.name.split("_", 1)[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+_READING = "lens_reading"
 
 
-def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+def _sqlite_connected(connection: Any, _record: Any) -> None:
+    # The driver would begin transactions only before the first write, and none around reads and DDL; _sqlite_begin does.
+    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # a webhook's 200 means stored, also after a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    reading = connection.get_execution_options().get(_READING, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
