@@ -62,7 +62,9 @@ def _normal(observation: Observation) -> str:
 def _how_long(verdict: Verdict) -> list[str]:
     metric, observation = verdict.metric, verdict.observation
     sentences = []
-    since = "" if observation.since is None else f", since {clock(observation.since, observation.at)} UTC"
+    # Longer than the readings that were judged nobody knows when it began; the alert's start does.
+    known = observation.since is not None and max(verdict.outside, verdict.beyond) < TAIL
+    since = f", since {clock(observation.since, observation.at)} UTC" if known and observation.since is not None else ""
     if verdict.outside:
         where = "Above" if verdict.side > 0 else "Below"
         sentences.append(f"{where} its band for {_readings(verdict.outside)}{since}.")

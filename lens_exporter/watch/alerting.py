@@ -1,0 +1,64 @@
+"""The alert that an anomaly becomes: identity in labels; numbers, prose and links in annotations."""
+
+from urllib.parse import quote
+
+from lens_exporter.baseline.analyzer import Conclusion
+from lens_exporter.model.alert import Alert
+from lens_exporter.model.decision import Anomaly, Severity
+from lens_exporter.model.labels import Labels, fingerprint, without
+from lens_exporter.publish import acceptable
+from lens_exporter.watch.ports import Watched
+
+_OWN = ("alertname", "severity", "watcher", "category")
+
+
+def alert_of(anomaly: Anomaly, watched: Watched, *, correlation: str, replaces: Alert | None = None) -> Alert:
+    """Build the alert of an anomaly. One that continues an alert which fires already keeps its start.
+
+    Labels are alertname, severity, watcher, category and the target's; a target's label with one of these names becomes
+    target_severity and so on. They are as every Alertmanager accepts them, so the fingerprint is final.
+    """
+    story = f"{watched.external_url}/anomalies/{quote(correlation)}" if watched.external_url else correlation
+    annotations = {
+        "summary": anomaly.summary,
+        "description": anomaly.description,
+        "lens_query": anomaly.query,
+        "lens_story": story,
+    }
+    if watched.runbook_url:
+        annotations["runbook_url"] = watched.runbook_url
+    labels = _labels(watched.name, anomaly.category, anomaly.severity, anomaly.target)
+    return Alert(labels=labels, annotations=annotations, starts_at=replaces.starts_at if replaces else anomaly.since)
+
+
+def key_of(alert: Alert) -> str:
+    """Identify what an alert is about: its labels without the severity, which may rise."""
+    return fingerprint(without(alert.labels, ("severity",)))
+
+
+def key_for(conclusion: Conclusion, watcher: str) -> str:
+    """Give the key that an alert of this conclusion has."""
+    return fingerprint(without(_labels(watcher, conclusion.category, Severity.WARNING, conclusion.target), ("severity",)))
+
+
+def target_of(alert: Alert) -> dict[str, str]:
+    """Give the target's labels back, as they stand on the alert."""
+    return without(alert.labels, _OWN)
+
+
+def alert_name(category: str) -> str:
+    """Name an alert by its category: LensMemory, LensOpenFds."""
+    return "Lens" + "".join(part[:1].upper() + part[1:] for part in category.split("-"))
+
+
+def _labels(watcher: str, category: str, severity: Severity, target: Labels) -> dict[str, str]:
+    labels = {name: value for name, value in target.items() if name not in _OWN}
+    for name in _OWN:
+        if name in target:
+            renamed = f"target_{name}"
+            while renamed in labels:
+                renamed = f"target_{renamed}"
+            labels[renamed] = target[name]
+    own = {"alertname": alert_name(category), "severity": severity.value, "watcher": watcher, "category": category}
+    # Cleaning only touches the target's labels, and may turn one of them into a name of ours.
+    return {**acceptable.labels(labels), **own}

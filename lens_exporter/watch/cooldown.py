@@ -1,0 +1,95 @@
+"""After an admission the same target and category stay quiet for a while, also after a restart and on every replica."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lens_exporter.foundation.database import Database, metadata
+from lens_exporter.model.decision import Anomaly
+from lens_exporter.model.labels import fingerprint
+
+cooldowns_table = sa.Table(
+    "cooldowns",
+    metadata,
+    sa.Column("watcher", sa.String(255), primary_key=True),
+    sa.Column("category", sa.String(255), primary_key=True),
+    sa.Column("target", sa.String(16), primary_key=True),  # fingerprint of the target's labels
+    sa.Column("admitted_at", sa.Float, nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+)
+
+
+class SuppressionReason(StrEnum):
+    COOLING_DOWN = "cooling_down"  # the same target and category was admitted a short while ago
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    until: float  # Unix seconds; the next admission is possible from then on
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    until: float
+    reason: SuppressionReason = SuppressionReason.COOLING_DOWN
+
+
+@dataclass(frozen=True, slots=True)
+class CooldownLimits:
+    """What a proposed duration is clamped to. Seconds."""
+
+    default: float = 300.0
+    minimum: float = 60.0
+    maximum: float = 86_400.0
+
+    def clamped(self, minutes: float) -> float:
+        """Give the seconds of a proposal; nonsense becomes the default."""
+        proposed = minutes * 60.0 if math.isfinite(minutes) and minutes > 0 else self.default
+        return min(max(proposed, self.minimum), self.maximum)
+
+
+class Cooldown:
+    """The cooldowns of one watcher, in the database."""
+
+    def __init__(self, database: Database, watcher: str, limits: CooldownLimits | None = None) -> None:
+        self._database = database
+        self._watcher = watcher
+        self._limits = limits or CooldownLimits()
+
+    def admit(self, anomaly: Anomaly, at: float) -> Admitted | Suppressed:
+        """Admit an anomaly at most once per cooldown. A suppressed one changes nothing, so it cannot extend the cooldown.
+
+        One statement decides, so of two replicas that ask at the same moment one is admitted.
+
+        Raises:
+            DatabaseError: nothing was decided.
+
+        """
+        key = {"watcher": self._watcher, "category": anomaly.category, "target": fingerprint(anomaly.target)}
+        until = at + self._limits.clamped(anomaly.cooldown_minutes)
+        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
+        proposed = insert(cooldowns_table).values(**key, admitted_at=at, until=until)
+        statement = proposed.on_conflict_do_update(
+            index_elements=list(key),
+            set_={"admitted_at": proposed.excluded.admitted_at, "until": proposed.excluded.until},
+            where=cooldowns_table.c.until <= at,
+        ).returning(cooldowns_table.c.until)
+        with self._database.transaction() as connection:
+            if connection.execute(statement).first() is not None:
+                return Admitted(until)
+            standing = sa.select(cooldowns_table.c.until).filter_by(**key)
+            return Suppressed(float(connection.execute(standing).scalar_one()))
+
+    def forget_over(self, at: float) -> None:
+        """Drop cooldowns of this watcher that have ended, so that targets that are gone leave nothing behind.
+
+        Raises:
+            DatabaseError: the database cannot be written.
+
+        """
+        over = (cooldowns_table.c.watcher == self._watcher) & (cooldowns_table.c.until <= at)
+        with self._database.transaction() as connection:
+            connection.execute(cooldowns_table.delete().where(over))

@@ -1,0 +1,133 @@
+"""What becomes of open alerts after a look: decided from values, before anything is done about it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lens_exporter.baseline.analyzer import Conclusion
+from lens_exporter.model.decision import Anomaly, Severity
+from lens_exporter.watch.alerting import key_for, key_of
+from lens_exporter.watch.ports import OpenAlert, Watched
+
+_RANK = {Severity.INFO.value: 0, Severity.WARNING.value: 1, Severity.CRITICAL.value: 2}
+# A server that warns may have left series out of its answer; then absence must last this many times longer.
+_PATIENCE_WITH_WARNINGS = 12
+
+
+class OverReason(StrEnum):
+    NORMAL = "normal"  # enough normal readings in a row
+    MISSING = "missing"  # its series are gone
+    SUPERSEDED = "superseded"  # the same anomaly fires with a higher severity
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """An anomaly without an open alert; the cooldown has yet to admit it."""
+
+    anomaly: Anomaly
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An open alert gets new annotations; severity and start stay."""
+
+    open: OpenAlert
+    anomaly: Anomaly
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """An open alert is replaced by a more severe one of the same story and start."""
+
+    open: OpenAlert
+    anomaly: Anomaly
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """An open alert ends."""
+
+    open: OpenAlert
+    reason: OverReason
+
+
+Action = Begin | Update | Escalate | Over
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one look leaves for the next, by key of the alert. It is lost in a restart, which only delays an end."""
+
+    anomalous_at: Mapping[str, float] = field(default_factory=dict)  # newest judged moment that was an anomaly
+    missing_since: Mapping[str, float] = field(default_factory=dict)  # first of the unbroken looks that found no value
+
+    def without_absences(self) -> "Memory":
+        """Forget absences: after a look that failed nobody knows whether they lasted."""
+        return Memory(self.anomalous_at)
+
+
+def plan(
+    open_alerts: Sequence[OpenAlert],
+    conclusions: Sequence[Conclusion],
+    memory: Memory,
+    at: float,
+    watched: Watched,
+    *,
+    unreadable: Collection[str] = (),
+    warned: bool = False,
+) -> tuple[list[Action], Memory]:
+    """Decide what to do about each anomaly and each open alert of this watcher.
+
+    unreadable names categories with a metric that could not be read: their alerts do not end. warned: the server warned.
+    """
+    by_key = {key_for(conclusion, watched.name): conclusion for conclusion in conclusions}
+    opened, actions = _most_severe(open_alerts)
+    anomalous_at, missing_since = {}, {}
+    for key, conclusion in by_key.items():
+        if isinstance(conclusion.decision, Anomaly):
+            anomalous_at[key] = at
+            actions.append(_about(opened.get(key), conclusion.decision))
+    for key, one in opened.items():
+        if key in anomalous_at:
+            continue
+        if memory.anomalous_at.get(key, at + 1) <= at:  # a clock that was set back must not keep an alert open
+            anomalous_at[key] = memory.anomalous_at[key]
+        if one.alert.labels.get("category") in unreadable:
+            continue
+        found = by_key.get(key)
+        if found is not None and not found.missing:
+            since = anomalous_at.get(key)
+            readings = found.calm if since is None else min(found.calm, round((at - since) / watched.step))
+            if readings >= watched.resolve_after:
+                actions.append(Over(one, OverReason.NORMAL))
+            continue
+        missing_since[key] = min(at, memory.missing_since.get(key, at))
+        patience = watched.missing_after * (_PATIENCE_WITH_WARNINGS if warned else 1)
+        if at - missing_since[key] >= patience:
+            actions.append(Over(one, OverReason.MISSING))
+    return actions, Memory(anomalous_at, missing_since)
+
+
+def _about(one: OpenAlert | None, anomaly: Anomaly) -> Action:
+    if one is None:
+        return Begin(anomaly)
+    if _RANK[anomaly.severity.value] > _rank(one):
+        return Escalate(one, anomaly)
+    return Update(one, anomaly)
+
+
+def _most_severe(open_alerts: Sequence[OpenAlert]) -> tuple[dict[str, OpenAlert], list[Action]]:
+    """Keep one alert for each key. A crash between firing the severe one and resolving the other leaves two."""
+    opened: dict[str, OpenAlert] = {}
+    leftovers: list[Action] = []
+    for one in sorted(open_alerts, key=_rank, reverse=True):
+        key = key_of(one.alert)
+        if key in opened:
+            leftovers.append(Over(one, OverReason.SUPERSEDED))
+        else:
+            opened[key] = one
+    return opened, leftovers
+
+
+def _rank(one: OpenAlert) -> int:
+    return _RANK.get(one.alert.labels.get("severity", ""), 0)

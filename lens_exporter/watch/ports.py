@@ -1,0 +1,77 @@
+"""What a watcher is given: collaborators it calls, and what it was configured to watch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lens_exporter.baseline.analyzer import Analyzer
+from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.detector import Detector
+from lens_exporter.baseline.notes import Notes
+from lens_exporter.foundation.clock import Clock, NewId, monotonic, new_ulid
+from lens_exporter.foundation.events import Events
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.model.alert import Alert
+from lens_exporter.model.metric import BaselineMetric
+from lens_exporter.model.window import Window
+from lens_exporter.watch.cooldown import Cooldown
+
+
+class WindowSource(Protocol):
+    """Where history comes from; prometheus.history.History is one."""
+
+    def window(self, metric: BaselineMetric, at: float, *, length: float, step: float) -> Window:
+        """Give the last `length` seconds of a metric. Raises RemoteError and QueryError families."""
+
+
+class OpenAlert(Protocol):
+    """An alert that is kept alive, as the lifecycle stores it."""
+
+    @property
+    def alert(self) -> Alert: ...
+
+    @property
+    def correlation(self) -> str: ...
+
+
+class Lifecycle(Protocol):
+    """Keeps alerts alive; publish.lifecycle.AlertLifecycle is one. Each method raises DatabaseError."""
+
+    def fire(self, alert: Alert, *, correlation: str, origin: str, source: str = "") -> object: ...
+
+    def resolve(self, fingerprint: str, at: float) -> object: ...
+
+    def firing(self, origin: str | None = None) -> Sequence[OpenAlert]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What one watcher is configured to do."""
+
+    name: str
+    metrics: tuple[BaselineMetric, ...]  # their queries may hold the literal $selector
+    selector: str = ""  # PromQL matchers without braces
+    window: float = 86_400.0  # seconds of history
+    step: float = 60.0
+    external_url: str = ""  # where people reach this process; links to stories need it
+    runbook_url: str = ""
+    resolve_after: int = 3  # normal readings in a row
+    missing_after: float = 300.0  # seconds without any value
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """Whom one watcher works with."""
+
+    history: WindowSource
+    detector: Detector
+    analyzer: Analyzer
+    cooldown: Cooldown
+    notes: Notes
+    alerts: Lifecycle
+    announce: Callable[[Alert, str], object]  # alert, correlation: hands a new alert to the intake; may raise LensError
+    events: Events
+    telemetry: Telemetry
+    bands: Bands
+    new_id: NewId = new_ulid
+    stopwatch: Clock = monotonic

@@ -1,0 +1,201 @@
+"""Runs one watcher on its schedule, in a thread of its own: a tick that hangs blocks itself and nothing else."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lens_exporter.foundation.clock import Clock, monotonic, wall
+from lens_exporter.foundation.events import Events
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.watch.schedule import next_due
+from lens_exporter.watch.watcher import Tick, Watcher
+
+_POLL = 0.5  # seconds; how soon a stop, a crash, a hung tick or a clock that was set is noticed
+_GRACE = 5.0  # seconds a running tick gets to end after stop()
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class WatcherState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    HUNG = "hung"  # a tick runs for longer than its timeout
+    FAILED = "failed"  # the last tick failed; the next one tries again
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherStatus:
+    """Read from memory, also while a tick hangs. Times are Unix seconds."""
+
+    name: str
+    schedule: str
+    state: WatcherState
+    next_due: float
+    running_since: float | None
+    last: Tick | None
+    error: str  # why the last tick failed or crashed
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An extra tick began."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyRunning:
+    """A tick is in flight; one extra tick follows it, however often it is asked for."""
+
+    since: float  # Unix seconds
+
+
+@dataclass(slots=True)
+class _Flight:
+    trigger: str
+    since: float  # Unix seconds
+    started: float  # of the stopwatch
+    reported: bool = False
+
+
+class WatcherRunner:
+    """Owns when its watcher ticks. One tick is in flight at a time, whoever asked for it."""
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        schedule: str,
+        *,
+        events: Events,
+        telemetry: Telemetry,
+        timeout: float = 60.0,
+        clock: Clock = wall,
+        stopwatch: Clock = monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.watcher = watcher
+        self._schedule = schedule
+        self._events = events
+        self._telemetry = telemetry
+        self._timeout = timeout
+        self._clock = clock
+        self._stopwatch = stopwatch
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._flight: _Flight | None = None
+        self._queued = False
+        self._last: Tick | None = None
+        self._crash: BaseException | None = None
+        self._error = ""
+        self._stopped = False
+
+    @property
+    def name(self) -> str:
+        return self.watcher.name
+
+    async def run(self) -> None:
+        """Tick on schedule until stop(). A tick that crashes (anything but a named failure) crashes this, for the supervisor."""
+        before = self._clock()
+        due = next_due(self._schedule, before)
+        while not self._stopped:
+            now = self._clock()
+            if now < before:
+                due = next_due(self._schedule, now)  # the clock was set back: what was due is far away now
+            before = now
+            if now >= due:
+                if not self._start("schedule"):
+                    await asyncio.to_thread(self._skipped, due)
+                due = next_due(self._schedule, now)
+            await self._look_after()
+            await self._sleep(max(0.0, min(due - now, _POLL)))
+        left = _GRACE
+        while self._flight is not None and left > 0:
+            await self._sleep(_POLL / 10)
+            left -= _POLL / 10
+
+    def stop(self) -> None:
+        """Let run() return soon. A tick in flight gets a few seconds to end; what it stored stands."""
+        self._stopped = True
+
+    def trigger(self) -> Started | AlreadyRunning:
+        """Ask for a tick now. Answers at once; while a tick runs, at most one more is queued behind it."""
+        if self._start("manual"):
+            return Started()
+        with self._lock:
+            if self._flight is not None:
+                self._queued = True
+                return AlreadyRunning(self._flight.since)
+        return self.trigger()  # it ended in between
+
+    def status(self) -> WatcherStatus:
+        """Say how the watcher stands. Answers at once."""
+        with self._lock:
+            flight, last, error = self._flight, self._last, self._error
+        return WatcherStatus(
+            name=self.name,
+            schedule=self._schedule,
+            state=self._state(flight, error),
+            next_due=next_due(self._schedule, self._clock()),
+            running_since=flight.since if flight else None,
+            last=last,
+            error=error,
+        )
+
+    def _state(self, flight: _Flight | None, error: str) -> WatcherState:
+        if flight is not None:
+            return WatcherState.HUNG if self._is_late(flight) else WatcherState.RUNNING
+        return WatcherState.FAILED if error else WatcherState.WAITING
+
+    def _is_late(self, flight: _Flight) -> bool:
+        return self._stopwatch() - flight.started > self._timeout
+
+    def _start(self, trigger: str) -> bool:
+        with self._lock:
+            if self._flight is not None:
+                return False
+            self._flight = _Flight(trigger, self._clock(), self._stopwatch())
+        # A daemon, so that a hung tick does not keep the process from ending.
+        threading.Thread(target=self._work, args=(trigger,), name=f"watch-{self.name}", daemon=True).start()
+        return True
+
+    def _work(self, trigger: str) -> None:
+        more: str | None = trigger
+        while more is not None:
+            try:
+                tick = self.watcher.tick(self._clock(), trigger=more)
+            except BaseException as error:  # noqa: BLE001 - the edge of a thread: run() raises it where the supervisor sees it
+                self._landed(None, error)
+                return
+            more = self._landed(tick, None)
+
+    def _landed(self, tick: Tick | None, crash: BaseException | None) -> str | None:
+        """Note how a tick ended; name the trigger of the one that follows at once, if one was asked for meanwhile."""
+        with self._lock:
+            if tick is not None:
+                self._last = tick
+                self._error = "; ".join(map(str, tick.failures))
+            else:
+                self._crash, self._error = crash, f"{type(crash).__name__}: {crash}"
+            again, self._queued = self._queued and crash is None and not self._stopped, False
+            self._flight = _Flight("manual", self._clock(), self._stopwatch()) if again else None
+        return "manual" if again else None
+
+    async def _look_after(self) -> None:
+        with self._lock:
+            crash, self._crash = self._crash, None
+            flight = self._flight
+        if crash is not None:
+            raise crash
+        if flight is not None and not flight.reported and self._is_late(flight):
+            flight.reported = True
+            await asyncio.to_thread(self._late)
+
+    def _skipped(self, due: float) -> None:
+        self._telemetry.inc("lens_ticks_skipped_total", watcher=self.name)
+        self._events.append("schedule.skipped", subject=self.name, due=due)
+
+    def _late(self) -> None:
+        self._telemetry.inc("lens_ticks_failed_total", watcher=self.name)
+        self._events.append(
+            "watcher.failed", subject=self.name, error=f"the tick still runs after {self._timeout:g} s", seconds=self._timeout
+        )

@@ -1,0 +1,76 @@
+"""The text of `lens-exporter watch NAME --once`: every series next to what is normal for it, then the decisions."""
+
+from collections.abc import Callable, Sequence
+
+from lens_exporter.baseline.analyzer import Conclusion
+from lens_exporter.baseline.naming import cleaned, target_name
+from lens_exporter.baseline.numbers import clock, number
+from lens_exporter.model.decision import Anomaly, Observation
+from lens_exporter.watch.look import Look
+
+_COLUMNS = ("now", "normal", "score", "since", "", "")
+_NO_VALUE = "-"
+
+
+def table(watcher: str, seen: Look, *, fate: Callable[[Anomaly], str] = lambda _anomaly: "") -> str:
+    """Write a look as text of aligned columns. `fate` adds what became (or would become) of an anomaly."""
+    targets: dict[tuple[tuple[str, str], ...], list[Observation]] = {}
+    for one in seen.observations:
+        targets.setdefault(tuple(sorted(one.target.items())), []).append(one)
+    rows: list[tuple[str, ...]] = []
+    for index, observations in enumerate(targets.values()):
+        name = _address(observations[0])
+        rows.append((f"{watcher}   {name}" if index == 0 else name, *(_COLUMNS if index == 0 else ("",) * len(_COLUMNS))))
+        rows.extend(_row(one) for one in observations)
+    if not rows:
+        rows = [(f"{watcher}   no series", *_COLUMNS)]
+    lines = [*_aligned(rows), *_decisions(seen.conclusions, fate)]
+    lines += [f"could not be read: {error}" for error in seen.failures]
+    return "\n".join(lines) + "\n"
+
+
+def _row(one: Observation) -> tuple[str, ...]:
+    since = clock(one.since, one.at) if one.since is not None else ""
+    full = f"full at about {clock(one.full_at, one.at)}" if one.full_at is not None else ""
+    return (f"  {cleaned(one.metric)}", _figure(one.value, one.unit), _normal(one), _score(one.score), since, one.phase.value, full)
+
+
+def _normal(one: Observation) -> str:
+    if one.lower is None or one.upper is None:
+        return _NO_VALUE
+    lower = max(0.0, one.lower) if (one.expected or 0.0) >= 0 else one.lower
+    return f"{_figure(lower, one.unit)} .. {_figure(one.upper, one.unit)}"
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return _NO_VALUE
+    # Metrics' names carry their unit; only bytes are unreadable without a prefix.
+    return number(value, unit) if unit == "bytes" else number(value)
+
+
+def _score(score: float | None) -> str:
+    return _NO_VALUE if score is None else f"{score:.1f}"
+
+
+def _address(one: Observation) -> str:
+    return cleaned(one.target.get("instance", "")) or target_name(one.target)
+
+
+def _decisions(conclusions: Sequence[Conclusion], fate: Callable[[Anomaly], str]) -> list[str]:
+    anomalies = [c.decision for c in conclusions if isinstance(c.decision, Anomaly)]
+    lines = []
+    for anomaly in anomalies:
+        became = fate(anomaly)
+        lines.append(f"decision: anomaly {anomaly.anomaly_type} ({anomaly.severity.value})" + (f" - {became}" if became else ""))
+        lines += [f"  {line}" for line in (anomaly.summary, *anomaly.description.split("\n")) if line]
+    if not anomalies:
+        counted = {intent: sum(c.decision.intent == intent for c in conclusions) for intent in ("healthy", "continue_observing")}
+        words = [f"{count} {intent.replace('_', ' ')}" for intent, count in counted.items() if count]
+        lines.append(f"decision: {', '.join(words) or 'nothing to decide on'}")
+    return lines
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

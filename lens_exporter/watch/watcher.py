@@ -1,0 +1,218 @@
+"""A watcher's tick: look, then bring alerts, cooldowns, notes, bands and events in line with what was seen."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lens_exporter.baseline import prose
+from lens_exporter.errors import LensError
+from lens_exporter.foundation.tracing import span
+from lens_exporter.model.decision import Anomaly, Observation
+from lens_exporter.model.labels import fingerprint
+from lens_exporter.watch.alerting import alert_of, target_of
+from lens_exporter.watch.cooldown import Admitted, Suppressed
+from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Update, plan
+from lens_exporter.watch.look import Look, look
+from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
+
+_ORIGIN = "watcher"
+_ENDINGS = {
+    OverReason.NORMAL: "its last readings are inside the band",
+    OverReason.MISSING: "its series have no values any more",
+    OverReason.SUPERSEDED: "it goes on with a higher severity",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one tick came to. A tick with failures is a failed one, even if other metrics were judged."""
+
+    at: float  # Unix seconds it was asked for
+    seconds: float
+    trigger: str
+    seen: Look | None = None
+    fates: dict[str, Admitted | Suppressed] = field(default_factory=dict)  # of new anomalies: fingerprint of target, category
+    failures: tuple[LensError, ...] = ()
+
+    @property
+    def intents(self) -> dict[str, int]:
+        """Decisions by intent."""
+        return dict(Counter(c.decision.intent for c in self.seen.conclusions)) if self.seen else {}
+
+
+class Watcher:
+    """Judges one set of metrics and keeps their alerts. Ticks must not overlap; watch.runner sees to that."""
+
+    def __init__(self, watched: Watched, collaborators: Collaborators) -> None:
+        self.watched = watched
+        self._with = collaborators
+        self._memory = Memory()
+
+    @property
+    def name(self) -> str:
+        return self.watched.name
+
+    def look(self, at: float) -> Look:
+        """Judge without telling anybody or storing anything. Raises RemoteError."""
+        return look(self.watched, self._with.history, self._with.detector, self._with.analyzer, at)
+
+    def tick(self, at: float, *, trigger: str = "schedule") -> Tick:
+        """Look and act on it. Every failure that has a name ends in the Tick, an event and a metric, and costs nothing kept."""
+        started = self._with.stopwatch()
+        seen: Look | None = None
+        fates: dict[str, Admitted | Suppressed] = {}
+        failures: list[LensError] = []
+        with span("watcher.tick", watcher=self.name, trigger=trigger):
+            try:
+                seen = self.look(at)
+                failures += seen.failures
+                fates = self._act(seen, failures)
+            except LensError as error:
+                failures.append(error)
+                self._memory = self._memory.without_absences()
+        tick = Tick(at, self._with.stopwatch() - started, trigger, seen, fates, tuple(failures))
+        self._tell(tick)
+        return tick
+
+    def close(self) -> None:
+        """Stop publishing bands and metrics of this watcher: it is gone from the configuration."""
+        self._with.bands.forget(self.name)
+        for metric in ("lens_watcher_last_run_timestamp_seconds", "lens_watcher_series"):
+            self._with.telemetry.forget(metric, watcher=self.name)
+
+    def _act(self, seen: Look, failures: list[LensError]) -> dict[str, Admitted | Suppressed]:
+        mine = [one for one in self._with.alerts.firing(_ORIGIN) if one.alert.labels.get("watcher") == self.name]
+        actions, memory = plan(
+            mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=seen.warned
+        )
+        self._with.bands.update(self.name, seen.observations)
+        fates = {}
+        for action in actions:
+            # An alert that cannot be stored must not keep the others from being told.
+            try:
+                fate = self._do(action, seen.at)
+            except LensError as error:
+                failures.append(error)
+                continue
+            if isinstance(action, Begin) and fate is not None:
+                fates[fate_key(action.anomaly)] = fate
+        self._memory = memory
+        self._with.notes.looked(self.name, seen.at, seen.notes)
+        return fates
+
+    def _do(self, action: Action, at: float) -> Admitted | Suppressed | None:
+        match action:
+            case Begin(anomaly):
+                return self._begin(anomaly, at)
+            case Update(one, anomaly):
+                alert = alert_of(anomaly, self.watched, correlation=one.correlation, replaces=one.alert)
+                # Severity never falls while it fires: that would be another alert, and another page.
+                kept = replace(alert, labels={**alert.labels, "severity": one.alert.labels["severity"]})
+                self._with.alerts.fire(kept, correlation=one.correlation, origin=_ORIGIN)
+            case Escalate(one, anomaly):
+                alert = alert_of(anomaly, self.watched, correlation=one.correlation, replaces=one.alert)
+                # In this order, so that a crash between the two leaves the severe one standing.
+                self._with.alerts.fire(alert, correlation=one.correlation, origin=_ORIGIN)
+                self._end(one, OverReason.SUPERSEDED, at)
+                self._with.announce(alert, one.correlation)
+            case Over(one, reason):
+                self._end(one, reason, at)
+        return None
+
+    def _begin(self, anomaly: Anomaly, at: float) -> Admitted | Suppressed:
+        fate = self._with.cooldown.admit(anomaly, at)
+        facts: dict[str, Any] = {
+            "anomaly_type": anomaly.anomaly_type,
+            "summary": anomaly.summary,
+            "target": dict(anomaly.target),
+            "cooldown_until": fate.until,
+        }
+        if isinstance(fate, Suppressed):
+            self._with.telemetry.inc("lens_anomalies_suppressed_total", watcher=self.name, category=anomaly.category)
+            self._with.events.append("anomaly.suppressed", subject=self.name, **facts)
+            return fate
+        correlation = self._with.new_id()
+        with span("anomaly", correlation=correlation, watcher=self.name, anomaly_type=anomaly.anomaly_type):
+            self._with.events.append(
+                "anomaly.detected",
+                correlation=correlation,
+                subject=self.name,
+                **facts,
+                severity=anomaly.severity.value,
+                rule=anomaly.rule.value,
+                since=anomaly.since,
+                evidence=[_evidence(one) for one in anomaly.evidence],
+            )
+            alert = alert_of(anomaly, self.watched, correlation=correlation)
+            self._with.alerts.fire(alert, correlation=correlation, origin=_ORIGIN)
+            self._with.announce(alert, correlation)
+        self._with.cooldown.forget_over(at)
+        return fate
+
+    def _end(self, one: OpenAlert, reason: OverReason, at: float) -> None:
+        alert = one.alert
+        if reason is not OverReason.SUPERSEDED:
+            # A resolved notification shows the newest annotations: they say why it is over.
+            told = dict(alert.annotations)
+            told["description"] = "\n".join(
+                filter(None, (told.get("description", ""), prose.over(_ENDINGS[reason], at, alert.starts_at)))
+            )
+            self._with.alerts.fire(replace(alert, annotations=told), correlation=one.correlation, origin=_ORIGIN)
+            self._with.events.append(
+                "anomaly.over",
+                correlation=one.correlation,
+                subject=self.name,
+                category=alert.labels.get("category", ""),
+                target=target_of(alert),
+                seconds=max(0.0, at - alert.starts_at),
+                reason=reason.value,
+            )
+        self._with.alerts.resolve(alert.fingerprint, at)
+
+    def _tell(self, tick: Tick) -> None:
+        telemetry, events, name = self._with.telemetry, self._with.events, self.name
+        telemetry.inc("lens_ticks_total", watcher=name)
+        telemetry.observe("lens_tick_duration_seconds", tick.seconds, watcher=name)
+        if tick.seen is not None:
+            telemetry.set("lens_watcher_series", len(tick.seen.observations), watcher=name)
+            for intent, count in tick.intents.items():
+                telemetry.inc("lens_decisions_total", count, watcher=name, intent=intent)
+            events.append(
+                "watcher.decided",
+                subject=name,
+                seconds=tick.seconds,
+                series=len(tick.seen.observations),
+                intents=tick.intents,
+                notes=tick.seen.notes or "",
+                trigger=tick.trigger,
+            )
+        if tick.failures:
+            telemetry.inc("lens_ticks_failed_total", watcher=name)
+            events.append("watcher.failed", subject=name, error=_joined(tick.failures), seconds=tick.seconds)
+        else:
+            telemetry.set("lens_watcher_last_run_timestamp_seconds", tick.at, watcher=name)
+
+
+def fate_key(anomaly: Anomaly) -> str:
+    """Identify a new anomaly within a tick."""
+    return f"{anomaly.category} {fingerprint(anomaly.target)}"
+
+
+def _joined(failures: Iterable[LensError]) -> str:
+    return "; ".join(dict.fromkeys(map(str, failures)))
+
+
+def _evidence(one: Observation) -> dict[str, object]:
+    return {
+        "metric": one.metric,
+        "target": dict(one.target),
+        "value": one.value,
+        "expected": one.expected,
+        "lower": one.lower,
+        "upper": one.upper,
+        "score": one.score,
+        "phase": one.phase.value,
+        "since": one.since,
+        "full_at": one.full_at,
+    }
