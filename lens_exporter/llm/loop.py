@@ -32,16 +32,16 @@ class BackgroundLoop:
             concurrent.futures.CancelledError: the loop was closed.
 
         """
-        context = contextvars.copy_context()
+        loop, context = self._started(), contextvars.copy_context()
 
         async def bounded() -> T:
             async with asyncio.timeout(seconds):
                 return await work()
 
         async def within() -> T:
-            return await asyncio.get_running_loop().create_task(bounded(), context=context)
+            return await loop.create_task(bounded(), context=context)
 
-        future = asyncio.run_coroutine_threadsafe(within(), self._started())
+        future = asyncio.run_coroutine_threadsafe(within(), loop)
         try:
             return future.result(seconds + _GRACE)
         except BaseException:

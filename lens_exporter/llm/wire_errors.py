@@ -25,7 +25,7 @@ def translate(error: Exception, *, client: str, seconds: float, clean: Callable[
         case TimeoutError() | foreign.ModelTimeoutError() | foreign.ModelRequestTimeout():
             return ModelTimeout(client=client, seconds=round(seconds, 1))
         case concurrent.futures.CancelledError():
-            return ModelUnavailable(client=client, reason="lens-exporter is stopping")
+            return ModelError(client=client, reason="lens-exporter is stopping")
         case foreign.ModelQuotaExceededError():
             return ModelError(client=client, reason=f"the account's quota or credit is used up: {told(_said(error))}")
         case foreign.ModelHTTPError():
