@@ -74,6 +74,9 @@ class LocalServer:
                 if self._fixed_port or attempt == _ATTEMPTS or "address already in use" not in str(error):
                     raise
                 self.port = free_port()
+            except BaseException:  # Ctrl-C while it starts: nobody else knows of the process yet
+                self.kill()
+                raise
             else:
                 break
         self._fixed_port = True  # others know the address now
@@ -111,11 +114,13 @@ class LocalServer:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        while self.running and time.monotonic() < deadline:
-            with contextlib.suppress(requests.RequestException):
-                if requests.get(self.url + self._ready, timeout=1.0).status_code == 200:
-                    return
-            time.sleep(_POLL_SECONDS)
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy of the user's has no business on loopback
+            while self.running and time.monotonic() < deadline:
+                with contextlib.suppress(requests.RequestException):
+                    if session.get(self.url + self._ready, timeout=1.0).status_code == 200:
+                        return
+                time.sleep(_POLL_SECONDS)
         reason = "not ready in time" if self.running else "it ended"
         raise ServerNotReady(program=self.name, url=self.url, reason=reason, log=self.tail())
 
