@@ -1,0 +1,118 @@
+"""One Alertmanager, by its API v2 (v1 is gone since 0.27)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from lens_exporter.errors import BadAnswer
+from lens_exporter.foundation.http import Answer, Endpoint
+from lens_exporter.model.alert import Alert
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAlert:
+    """An alert as Alertmanager holds it. state is active, suppressed or unprocessed."""
+
+    alert: Alert
+    state: str
+    silenced_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
+    receivers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerStatus:
+    version: str
+    cluster: str  # ready, settling, disabled
+    started: str  # RFC 3339
+
+
+class Alertmanager:
+    """One instance; alerts do not gossip between instances, so each is told itself."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    @property
+    def name(self) -> str:
+        """The address without any password in it, for labels and events."""
+        split = urlsplit(self._endpoint.url)
+        return split._replace(netloc=split.netloc.rpartition("@")[2]).geturl()
+
+    def post(self, alerts: Sequence[Alert]) -> None:
+        """Hand over alerts, each with its startsAt and endsAt: what ends in the future fires.
+
+        With one bad alert among them the answer is 400, but the valid ones were accepted.
+
+        Raises:
+            RemoteRefused, RemoteError.
+
+        """
+        self._endpoint.request("POST", "/api/v2/alerts", json=[wire(alert) for alert in alerts])
+
+    def alerts(self, matchers: Sequence[str] = ()) -> tuple[HeldAlert, ...]:
+        """List the alerts it holds; a matcher is like `alertname="LensMemory"`. Raises RemoteError."""
+        held: list[HeldAlert] = []
+        self._endpoint.request(
+            "GET",
+            "/api/v2/alerts",
+            params={"filter": list(matchers)},
+            check=lambda answer: held.extend(self._held(answer)),
+        )
+        return tuple(held)
+
+    def status(self) -> AlertmanagerStatus:
+        """Say which version it is and how its cluster stands. Raises RemoteError."""
+        answer = self._endpoint.request("GET", "/api/v2/status")
+        try:
+            body = answer.json()
+            return AlertmanagerStatus(body["versionInfo"]["version"], body["cluster"]["status"], body["uptime"])
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise self._bad(answer, error) from error
+
+    def _held(self, answer: Answer) -> list[HeldAlert]:
+        try:
+            return [_held_alert(entry) for entry in answer.json()]
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise self._bad(answer, error) from error
+
+    def _bad(self, answer: Answer, error: Exception) -> BadAnswer:
+        shown = " ".join(answer.body[:120].decode("utf-8", "replace").split())
+        return BadAnswer(service=self._endpoint.service, url=self._endpoint.url, reason=f"{type(error).__name__}: {shown}")
+
+
+def wire(alert: Alert) -> dict[str, Any]:
+    """Write an alert as API v2 takes it."""
+    body: dict[str, Any] = {
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "startsAt": rfc3339(alert.starts_at),
+    }
+    if alert.ends_at is not None:
+        body["endsAt"] = rfc3339(alert.ends_at)
+    if alert.generator_url:
+        body["generatorURL"] = alert.generator_url
+    return body
+
+
+def rfc3339(at: float) -> str:
+    """Write Unix seconds as RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _held_alert(entry: Any) -> HeldAlert:
+    alert = Alert(
+        labels=dict(entry["labels"]),
+        annotations=dict(entry["annotations"]),
+        starts_at=datetime.fromisoformat(entry["startsAt"]).timestamp(),
+        ends_at=None,  # it lists what fires; endsAt is when it would stop believing so
+        generator_url=str(entry.get("generatorURL", "")),
+        given=str(entry["fingerprint"]),
+    )
+    status = entry["status"]
+    receivers = tuple(str(receiver["name"]) for receiver in entry["receivers"])
+    return HeldAlert(alert, str(status["state"]), tuple(status["silencedBy"]), tuple(status["inhibitedBy"]), receivers)

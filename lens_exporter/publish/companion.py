@@ -1,0 +1,191 @@
+"""The companion alert: what an investigation found, as an alert next to the one it explains. Pure."""
+
+from collections.abc import Sequence
+
+from lens_exporter.model.alert import COMPANION, Alert, AlertGroup
+from lens_exporter.model.analysis import (
+    ClaimKind,
+    Finding,
+    Hypothesis,
+    HypothesisState,
+    Investigated,
+    Outcome,
+    Receipt,
+    Recheck,
+    ReviewVerdict,
+)
+from lens_exporter.model.decision import Severity
+from lens_exporter.publish.acceptable import shortened
+
+# What an alert says about itself or about who evaluated it, and not about what it is about.
+_NOT_THE_TARGET = frozenset(
+    {"alertname", "severity", "watcher", "category", "verdict", "lens_origin", "prometheus", "prometheus_replica", "replica"}
+)
+_OFFLINE = frozenset({"offline", "offline analyst"})
+_SUMMARY = 500  # characters
+_LINE = 300
+_LINES = 12
+_ORDINALS = {1: "first", 2: "second", 3: "third"}
+
+
+def companion(investigated: Investigated, group: AlertGroup, *, origin: str, external_url: str, at: float) -> Alert:
+    """Build the companion of a group's investigation, firing since `at` (Unix seconds).
+
+    `origin` says which lens-exporter found it; external_url may be "". The group has at least one alert.
+    """
+    first = group.alerts[0]
+    labels = target(group.alerts) | {
+        "alertname": COMPANION,
+        "severity": Severity.INFO.value,
+        "verdict": investigated.analysis.outcome.value,
+        "source_alertname": first.name or "unnamed",
+        "source_fingerprint": first.fingerprint,
+        "lens_origin": origin,
+    }
+    link = story_link(investigated.id, external_url)
+    return Alert(labels, _annotations(investigated, group, link), at, generator_url=link if external_url else "")
+
+
+def target(alerts: Sequence[Alert]) -> dict[str, str]:
+    """Give the labels all alerts share that identify what they are about."""
+    shared = set(alerts[0].labels.items())
+    for alert in alerts[1:]:
+        shared &= set(alert.labels.items())
+    return {name: value for name, value in sorted(shared) if name not in _NOT_THE_TARGET and not name.startswith("__")}
+
+
+def story_link(investigation: str, external_url: str) -> str:
+    """Give the address of an investigation, or its id where nobody configured an address."""
+    return f"{external_url}/investigations/{investigation}" if external_url else investigation
+
+
+def enrichment(investigated: Investigated) -> dict[str, str]:
+    """Give the annotations an own alert gains from its investigation."""
+    return _filled(
+        {
+            "finding": summary(investigated),
+            "verdict": investigated.analysis.outcome.value,
+            "evidence": "\n".join(evidence(investigated)[:3]),
+        }
+    )
+
+
+def summary(investigated: Investigated) -> str:
+    """Say the result in a sentence or two, who reached it included."""
+    analysis = investigated.analysis
+    text = analysis.summary.strip()
+    if analysis.outcome is Outcome.NOT_INVESTIGATED:
+        text = _opened("Not investigated", analysis.reason or text)
+    elif analysis.outcome is Outcome.INCONCLUSIVE:
+        text = _opened("Inconclusive", text)
+        if analysis.reason and analysis.reason not in text:
+            text = f"{text.rstrip('.')} ({analysis.reason})."
+    mark = " [offline analyst, no model was used]" if investigated.analyst in _OFFLINE else ""
+    return shortened(text, _SUMMARY - len(mark)) + mark
+
+
+def evidence(investigated: Investigated) -> list[str]:
+    """List the claims that hold, numbered, each with its receipts; then what was ruled out or stays open."""
+    receipts = {receipt.id: receipt for receipt in investigated.receipts}
+    holding = [finding for finding in investigated.analysis.findings if finding.holds is not False]
+    lines = [f"{number} {_claim(finding, receipts)}" for number, finding in enumerate(holding[:_LINES], 1)]
+    if len(holding) > _LINES:
+        lines.append(f"and {len(holding) - _LINES} more")
+    words = {HypothesisState.RULED_OUT: "ruled out", HypothesisState.OPEN: "open"}
+    for state, word in words.items():
+        if chosen := [_hypothesis(one) for one in investigated.analysis.hypotheses if one.state is state]:
+            lines.append(shortened(f"{word}: {', '.join(chosen)}", 2 * _LINE))
+    return lines
+
+
+def confidence(investigated: Investigated) -> str:
+    """Say how sure one may be, and why: receipts that hold, and who read the analysis."""
+    verdict = investigated.verdict
+    checked = [receipt for receipt in investigated.receipts if receipt.recheck is not None]
+    reasons = []
+    if checked:
+        holding = sum(receipt.recheck in {Recheck.CONFIRMED, Recheck.RECORDED} for receipt in checked)
+        reasons.append(f"{holding} of {len(checked)} receipts hold")
+        if unasked := sum(receipt.recheck is Recheck.FAILED for receipt in checked):
+            reasons.append(f"{unasked} could not be asked again")
+    elif investigated.receipts:
+        reasons.append("receipts not re-checked")
+    else:
+        reasons.append("no receipts")
+    if struck := sum(finding.holds is False for finding in investigated.analysis.findings):
+        reasons.append(f"{struck} claim{'s' * (struck > 1)} struck")
+    reasons.append(_review(investigated))
+    return shortened(f"{verdict.confidence} ({'; '.join(reasons)})", 2 * _LINE)
+
+
+def cost(investigated: Investigated) -> str:
+    """Write money, calls and seconds."""
+    spent = investigated.cost
+    tools = f"{spent.tool_calls} tool{'s' * (spent.tool_calls != 1)}"
+    models = f"{spent.model_calls} model call{'s' * (spent.model_calls != 1)}"
+    return f"${spent.dollars:.3f}, {tools}, {models}, {spent.seconds:.0f} s"
+
+
+def _annotations(investigated: Investigated, group: AlertGroup, link: str) -> dict[str, str]:
+    analysis = investigated.analysis
+    several = len(group.alerts) > 1
+    return _filled(
+        {
+            "summary": summary(investigated),
+            "evidence": "\n".join(evidence(investigated)),
+            "next": shortened("; ".join(step.strip().rstrip(".") for step in analysis.recommendations), 4 * _LINE),
+            "confidence": confidence(investigated),
+            "cost": cost(investigated),
+            "analyst": investigated.analyst,
+            "lens_story": link,
+            "source_fingerprints": ", ".join(alert.fingerprint for alert in group.alerts[:64]) if several else "",
+            "covers": _covers(group) if several or group.truncated else "",
+        }
+    )
+
+
+def _covers(group: AlertGroup) -> str:
+    names = sorted({alert.name for alert in group.alerts})
+    left_out = f", {group.truncated} more left out by Alertmanager" if group.truncated else ""
+    return shortened(f"{len(group.alerts)} alerts: {', '.join(names)}{left_out}", _LINE)
+
+
+def _claim(finding: Finding, receipts: dict[str, Receipt]) -> str:
+    cited = "; ".join(_cited(receipt, receipts) for receipt in finding.receipts) or "no receipt"
+    maybe = "perhaps: " if finding.kind is ClaimKind.SPECULATION else ""
+    return f"{shortened(maybe + finding.claim.strip(), _LINE)} ({cited})"
+
+
+def _cited(identity: str, receipts: dict[str, Receipt]) -> str:
+    receipt = receipts.get(identity)
+    if receipt is None:
+        return identity
+    unasked = ", not asked again" if receipt.recheck is Recheck.FAILED else ""
+    return f"{receipt.tool}, {identity}{unasked}"
+
+
+def _hypothesis(hypothesis: Hypothesis) -> str:
+    cited = f" ({', '.join(hypothesis.receipts)})" if hypothesis.receipts else ""
+    return shortened(hypothesis.claim.strip(), _LINE) + cited
+
+
+def _review(investigated: Investigated) -> str:
+    verdict = investigated.verdict
+    if verdict.failure:
+        return f"the reviewer failed: {shortened(verdict.failure, 120)}"
+    reviewed = any(judge != "receipts" for judge in verdict.by)
+    who = "reviewer" if reviewed else "code"
+    if verdict.verdict is ReviewVerdict.ACCEPT:
+        return f"{who} accepted at {_ORDINALS.get(verdict.attempts, f'{verdict.attempts}th')} reading"
+    issues = f": {shortened('; '.join(verdict.issues), 160)}" if verdict.issues else ""
+    return f"{who} did not accept after {verdict.attempts} reading{'s' * (verdict.attempts != 1)}{issues}"
+
+
+def _opened(word: str, text: str) -> str:
+    if text.lower().startswith(word.lower()):
+        return text
+    return f"{word}: {text}" if text else f"{word}."
+
+
+def _filled(annotations: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in annotations.items() if value}

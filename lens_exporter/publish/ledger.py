@@ -1,0 +1,190 @@
+"""The alerts lens-exporter keeps alive, and what each Alertmanager was last told about them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from lens_exporter.foundation.database import Database, metadata
+from lens_exporter.model.alert import Alert
+from lens_exporter.model.labels import Labels
+
+alerts_table = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("fingerprint", sa.String(16), primary_key=True),
+    sa.Column("asked", sa.String(64), nullable=False, index=True),  # the fingerprint before its labels were cleaned
+    sa.Column("labels", sa.LargeBinary, nullable=False),
+    sa.Column("annotations", sa.LargeBinary, nullable=False),
+    sa.Column("enrichment", sa.LargeBinary, nullable=False),  # annotations of an investigation, kept over updates
+    sa.Column("starts_at", sa.Float, nullable=False),
+    sa.Column("ends_at", sa.Float),
+    sa.Column("resolved_at", sa.Float, index=True),  # when we learnt that it is over
+    sa.Column("generator_url", sa.Text, nullable=False),
+    sa.Column("correlation", sa.String(26), nullable=False),
+    sa.Column("origin", sa.String(16), nullable=False),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),  # grows with every change; deliveries name the version they carried
+)
+
+told_table = sa.Table(
+    "alert_deliveries",
+    metadata,
+    sa.Column("fingerprint", sa.String(16), primary_key=True),
+    sa.Column("alertmanager", sa.String(255), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),  # newest version accepted or refused, 0 for none
+    sa.Column("state", sa.String(16), nullable=False),  # state last accepted: firing, resolved, or "" for none
+    sa.Column("first_at", sa.Float),  # first acceptance since the alert began
+    sa.Column("accepted_at", sa.Float),
+    sa.Column("tried_at", sa.Float, nullable=False),
+    sa.Column("refused", sa.Boolean, nullable=False),  # the alert itself is the trouble: sent alone, and not again unchanged
+    sa.Column("error", sa.Text, nullable=False),  # why the newest attempt failed, "" when it did not
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlert:
+    """An alert we keep alive, its annotations merged with those of its investigation."""
+
+    alert: Alert
+    correlation: str
+    origin: str  # watcher, investigation
+    source: str  # of a companion: the fingerprint of the alert it explains
+    version: int = 1
+    resolved_at: float | None = None
+    asked: str = ""
+    plain: Labels = field(default_factory=dict)  # annotations as fired
+    enrichment: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one Alertmanager was told about one alert."""
+
+    fingerprint: str
+    alertmanager: str
+    version: int = 0
+    state: str = ""
+    first_at: float | None = None
+    accepted_at: float | None = None
+    tried_at: float = 0.0
+    refused: bool = False
+    error: str = ""
+
+
+class Ledger:
+    """Reads and writes the two tables; every method takes the connection of its caller's transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a transaction. Raises DatabaseError."""
+        with self._database.transaction() as connection:
+            yield connection
+
+    def find(self, connection: sa.Connection, fingerprint: str) -> StoredAlert | None:
+        """Give the alert of this fingerprint, or the one it became when its labels were cleaned."""
+        statement = sa.select(alerts_table).where(
+            sa.or_(alerts_table.c.fingerprint == fingerprint, alerts_table.c.asked == fingerprint)
+        )
+        row = connection.execute(statement).mappings().first()
+        return None if row is None else _stored(row)
+
+    def firing(self, connection: sa.Connection, origin: str | None = None) -> list[StoredAlert]:
+        """List what fires, oldest first."""
+        statement = sa.select(alerts_table).where(alerts_table.c.ends_at.is_(None)).order_by(alerts_table.c.starts_at)
+        if origin is not None:
+            statement = statement.where(alerts_table.c.origin == origin)
+        return [_stored(row) for row in connection.execute(statement).mappings()]
+
+    def alive(self, connection: sa.Connection, resolved_after: float) -> list[StoredAlert]:
+        """List what fires, and what was resolved after that time."""
+        statement = sa.select(alerts_table).where(
+            sa.or_(alerts_table.c.ends_at.is_(None), alerts_table.c.resolved_at > resolved_after)
+        )
+        return [_stored(row) for row in connection.execute(statement.order_by(alerts_table.c.starts_at)).mappings()]
+
+    def save(self, connection: sa.Connection, stored: StoredAlert) -> None:
+        """Insert or replace one alert."""
+        values = _values(stored)
+        key = alerts_table.c.fingerprint == stored.alert.fingerprint
+        if connection.execute(alerts_table.update().where(key).values(values)).rowcount == 0:
+            connection.execute(alerts_table.insert().values(fingerprint=stored.alert.fingerprint, **values))
+
+    def told(self, connection: sa.Connection, *, alertmanager: str | None = None, fingerprint: str | None = None) -> list[Told]:
+        """List deliveries to one Alertmanager, of one alert, or both."""
+        statement = sa.select(told_table)
+        if alertmanager is not None:
+            statement = statement.where(told_table.c.alertmanager == alertmanager)
+        if fingerprint is not None:
+            statement = statement.where(told_table.c.fingerprint == fingerprint)
+        return [Told(**row) for row in connection.execute(statement).mappings()]
+
+    def record(self, connection: sa.Connection, records: Iterable[Told]) -> None:
+        """Insert or replace deliveries."""
+        for record in records:
+            values = {column.name: getattr(record, column.name) for column in told_table.columns}
+            key = (told_table.c.fingerprint == record.fingerprint) & (told_table.c.alertmanager == record.alertmanager)
+            if connection.execute(told_table.update().where(key).values(values)).rowcount == 0:
+                connection.execute(told_table.insert().values(values))
+
+    def forget_told(self, connection: sa.Connection, fingerprint: str) -> None:
+        """Drop the deliveries of one alert: it begins anew."""
+        connection.execute(told_table.delete().where(told_table.c.fingerprint == fingerprint))
+
+    def prune(self, connection: sa.Connection, resolved_before: float) -> None:
+        """Drop alerts that were resolved before that time, with their deliveries."""
+        over = alerts_table.c.resolved_at < resolved_before
+        gone = sa.select(alerts_table.c.fingerprint).where(over)
+        connection.execute(told_table.delete().where(told_table.c.fingerprint.in_(gone)))
+        connection.execute(alerts_table.delete().where(over))
+
+
+def _values(stored: StoredAlert) -> dict[str, Any]:
+    alert = stored.alert
+    return {
+        "asked": stored.asked or alert.fingerprint,
+        "labels": orjson.dumps(dict(alert.labels)),
+        "annotations": orjson.dumps(dict(stored.plain)),
+        "enrichment": orjson.dumps(dict(stored.enrichment)),
+        "starts_at": alert.starts_at,
+        "ends_at": alert.ends_at,
+        "resolved_at": stored.resolved_at,
+        "generator_url": alert.generator_url,
+        "correlation": stored.correlation,
+        "origin": stored.origin,
+        "source": stored.source,
+        "version": stored.version,
+    }
+
+
+def _stored(row: Mapping[str, Any] | sa.RowMapping) -> StoredAlert:
+    plain, enrichment = orjson.loads(row["annotations"]), orjson.loads(row["enrichment"])
+    alert = Alert(
+        labels=orjson.loads(row["labels"]),
+        annotations=plain | enrichment,
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        generator_url=row["generator_url"],
+    )
+    return StoredAlert(
+        alert,
+        row["correlation"],
+        row["origin"],
+        row["source"],
+        row["version"],
+        row["resolved_at"],
+        row["asked"],
+        plain,
+        enrichment,
+    )
+
+
+def by_fingerprint(records: Sequence[Told]) -> dict[str, Told]:
+    """Index the deliveries of one Alertmanager."""
+    return {record.fingerprint: record for record in records}
