@@ -1,14 +1,15 @@
 """One outside HTTP service: a session, its credentials, its limits, its breaker. The one place where HTTP is retried."""
 
 import time
+from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
+from urllib3.util.timeout import Timeout
 
 from lens_exporter.errors import (
     AnswerTooLarge,
@@ -21,15 +22,17 @@ from lens_exporter.errors import (
     Unreachable,
 )
 from lens_exporter.foundation.breaker import CircuitBreaker
+from lens_exporter.foundation.deadline import DeadlineAdapter, hang_up_after
 from lens_exporter.foundation.telemetry import Telemetry
 
 _CHUNK = 64 * 1024
 _REASON_CHARACTERS = 300
+_CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How we show who we are. read_* are called per request, so a rotated secret file is picked up."""
+    """How we show who we are. bearer and basic are called per request, so a rotated secret file is picked up."""
 
     headers: Mapping[str, str] = field(default_factory=dict)  # tenant header and other constants
     bearer: Callable[[], str] | None = None
@@ -77,7 +80,7 @@ class Endpoint:
         # Connection errors only: a query that timed out once must not be put on the server twice.
         retry = Retry(total=None, connect=connect_retries, read=0, status=0, redirect=0, other=0, backoff_factor=0.2)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+            self._session.mount(scheme, DeadlineAdapter(max_retries=retry))
         if self._credentials.client_cert:
             self._session.cert = self._credentials.client_cert
         self._session.verify = (self._credentials.ca_file or True) if self._credentials.verify else False
@@ -129,48 +132,57 @@ class Endpoint:
         accept: Collection[int],
     ) -> Answer:
         deadline = time.monotonic() + timeout
-        headers = {"User-Agent": "lens-exporter", "Accept": "application/json", **self._credentials.headers}
-        if json is not None:
-            headers["Content-Type"] = "application/json"
-        if self._credentials.bearer:
-            headers["Authorization"] = f"Bearer {self._credentials.bearer()}"
         try:
             with self._session.request(
                 method,
                 self.url + path,
                 params=params,
                 data=orjson.dumps(json) if json is not None else form,
-                headers=headers,
-                auth=self._credentials.basic() if self._credentials.basic else None,
-                timeout=(min(timeout, 5.0), timeout),
+                headers=self._headers(json is not None),
+                # requests hands an urllib3 Timeout on as it is; its annotation does not know.
+                timeout=cast("Any", Timeout(total=timeout, connect=min(timeout, _CONNECT_SECONDS))),
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = self._read(response, deadline, timeout)
-        except requests.Timeout as error:
-            raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout) from error
-        except requests.exceptions.ChunkedEncodingError as error:
-            raise BadAnswer(service=self.service, url=self.url, reason="the connection broke inside the answer") from error
-        except requests.ConnectionError as error:
-            if "Read timed out" in str(error):  # requests wraps a timeout inside the body in a ConnectionError
-                raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout) from error
-            raise Unreachable(service=self.service, url=self.url, reason=_innermost(error)) from error
+                body = self._read(response, deadline)
+        except requests.ConnectTimeout as error:
+            reason = f"no connection within {min(timeout, _CONNECT_SECONDS):g} s"
+            raise Unreachable(service=self.service, url=self.url, reason=reason) from error
         except requests.RequestException as error:
-            raise BadAnswer(service=self.service, url=self.url, reason=_innermost(error)) from error
+            if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
+                raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout) from error
+            raise self._broken(error) from error
+        if time.monotonic() >= deadline:  # hung up on; what was read may be a part that looks like a whole
+            raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout)
         if 200 <= response.status_code < 300 or response.status_code in accept:
             return Answer(response.status_code, body, response.headers.get("Content-Type", ""))
         raise self._refusal(response, body)
 
-    def _read(self, response: requests.Response, deadline: float, timeout: float) -> bytes:
-        # The socket timeout bounds one read; a server that drips is bounded by the deadline.
+    def _headers(self, sends_json: bool) -> dict[str, str | bytes]:
+        headers: dict[str, str | bytes] = {"User-Agent": "lens-exporter", "Accept": "application/json", **self._credentials.headers}
+        if sends_json:
+            headers["Content-Type"] = "application/json"
+        # As bytes: text would be encoded further down, where a failure shows the secret.
+        if self._credentials.bearer:
+            headers["Authorization"] = b"Bearer " + self._credentials.bearer().encode()
+        elif self._credentials.basic:
+            headers["Authorization"] = b"Basic " + b64encode(":".join(self._credentials.basic()).encode())
+        return headers
+
+    def _read(self, response: requests.Response, deadline: float) -> bytes:
         body = bytearray()
-        for chunk in response.iter_content(_CHUNK):
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise AnswerTooLarge(service=self.service, url=self.url, limit=self._max_bytes)
-            if time.monotonic() > deadline:
-                raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout)
+        with hang_up_after(deadline - time.monotonic(), response.raw.shutdown):
+            for chunk in response.iter_content(_CHUNK):
+                body += chunk
+                if len(body) > self._max_bytes:
+                    raise AnswerTooLarge(service=self.service, url=self.url, limit=self._max_bytes)
         return bytes(body)
+
+    def _broken(self, error: requests.RequestException) -> RemoteError:
+        if isinstance(error, requests.exceptions.ChunkedEncodingError):
+            return BadAnswer(service=self.service, url=self.url, reason="the connection broke inside the answer")
+        kind = Unreachable if isinstance(error, requests.ConnectionError) else BadAnswer
+        return kind(service=self.service, url=self.url, reason=_innermost(error))
 
     def _refusal(self, response: requests.Response, body: bytes) -> RemoteError:
         reason = " ".join(body[:_REASON_CHARACTERS].decode("utf-8", "replace").split()) or response.reason
@@ -185,6 +197,10 @@ def _held_against_the_service(error: BaseException) -> bool:
 
 
 def _innermost(error: BaseException) -> str:
-    reason = error.args[0] if error.args else error
-    reason = getattr(reason, "reason", reason)
-    return str(reason).rpartition("object at 0x")[2].partition(": ")[2] or str(reason)
+    # requests wraps urllib3, which wraps http.client or the system's error; the last one says it in words.
+    inner: BaseException | None = error
+    while inner is not None:
+        error = inner
+        given = (getattr(error, "reason", None), error.__cause__, *error.args)
+        inner = next((each for each in given if isinstance(each, BaseException)), None)
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
