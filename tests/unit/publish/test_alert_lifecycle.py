@@ -1,0 +1,299 @@
+"""The life of an alert, on a timeline."""
+
+import pytest
+
+from lens_exporter.errors import DatabaseError
+from lens_exporter.publish.ledger import alerts_table
+from tests.servers.fake_alertmanager import seconds
+from tests.servers.faulty import Reply
+from tests.unit.publish.timeline import CORRELATION, NOON, own, timeline
+
+
+def test_an_alert_is_posted_at_once_with_both_times():
+    """startsAt is when it began, endsAt four resend intervals ahead; the first post carries the annotations."""
+    with timeline() as line:
+        line.fire(own(summary="92 % full"))
+        (alert,) = line.servers[0].posted
+    assert alert["annotations"] == {"summary": "92 % full"}
+    assert seconds(alert["startsAt"]) == NOON - 120
+    assert seconds(alert["endsAt"]) == NOON + 240
+
+
+def test_it_is_sent_again_every_interval_and_not_in_between():
+    """At 30 s nothing, at 60 s once more with a later endsAt and the same startsAt."""
+    with timeline() as line:
+        line.fire(own())
+        line.time.now = NOON + 30
+        line.lifecycle.resend()
+        assert len(line.servers[0].posted) == 1
+        line.time.now = NOON + 60
+        line.lifecycle.resend()
+        line.lifecycle.resend()
+        assert len(line.servers[0].posted) == 2
+        assert seconds(line.servers[0].last()["startsAt"]) == NOON - 120
+        assert seconds(line.servers[0].last()["endsAt"]) == NOON + 300
+
+
+def test_new_annotations_go_out_at_once_and_the_start_is_kept():
+    """The same labels while firing are the same alert."""
+    with timeline() as line:
+        line.fire(own(summary="92 %"))
+        line.time.now = NOON + 5
+        line.fire(own(starts_at=NOON + 5, summary="93 %"), correlation="01JE0000000000000000000000")
+        assert line.servers[0].last()["annotations"] == {"summary": "93 %"}
+        assert seconds(line.servers[0].last()["startsAt"]) == NOON - 120
+        (stored,) = line.lifecycle.firing()
+        assert (stored.correlation, stored.alert.starts_at) == (CORRELATION, NOON - 120)
+        assert line.count("alert.fired") == 1
+
+
+def test_firing_unchanged_says_nothing_new():
+    """A watcher that repeats itself each tick causes no posts beside the regular ones."""
+    with timeline() as line:
+        for _ in range(3):
+            line.fire(own())
+        assert len(line.servers[0].posted) == 1
+
+
+def test_a_resolved_alert_is_posted_as_resolved_for_fifteen_minutes():
+    """endsAt is the end; it is re-sent every interval until 15 minutes have passed, then no more."""
+    with timeline() as line:
+        stored = line.fire(own())
+        line.time.now = NOON + 100
+        line.lifecycle.resolve(stored.alert.fingerprint, NOON + 95)
+        for second in range(100, 2000, 5):
+            line.time.now = NOON + second
+            line.lifecycle.resend()
+        resolved = [alert for alert in line.servers[0].posted if seconds(alert["endsAt"]) == NOON + 95]
+        assert len(resolved) == len(line.servers[0].posted) - 1
+        assert 14 <= len(resolved) <= 17
+        assert line.lifecycle.firing() == []
+        assert line.told("alert.delivered") == [
+            ("alert.delivered", line.servers[0].url, "firing"),
+            ("alert.delivered", line.servers[0].url, "resolved"),
+        ]
+
+
+def test_what_was_resolved_can_be_found_for_a_day():
+    """A late webhook still finds the story of an alert; after a day it is forgotten."""
+    with timeline() as line:
+        fingerprint = line.fire(own()).alert.fingerprint
+        line.lifecycle.resolve(fingerprint, NOON)
+        line.time.now = NOON + 86_000
+        line.lifecycle.resend()
+        assert line.lifecycle.find(fingerprint).correlation == CORRELATION
+        line.time.now = NOON + 86_500
+        line.lifecycle.resend()
+        assert line.lifecycle.find(fingerprint) is None
+        assert line.lifecycle.deliveries(fingerprint) == []
+
+
+def test_firing_again_after_the_end_is_a_new_alert_of_the_same_name():
+    """New start, new correlation, delivered anew; annotations of the old investigation are gone."""
+    with timeline() as line:
+        fingerprint = line.fire(own()).alert.fingerprint
+        line.lifecycle.annotate(fingerprint, {"finding": "a leak"})
+        line.lifecycle.resolve(fingerprint, NOON)
+        line.time.now = NOON + 500
+        line.fire(own(starts_at=NOON + 490), correlation="01JE0000000000000000000000")
+        stored = line.lifecycle.find(fingerprint)
+        assert (stored.alert.starts_at, stored.correlation) == (NOON + 490, "01JE0000000000000000000000")
+        assert "finding" not in line.servers[0].last()["annotations"]
+        assert seconds(line.servers[0].last()["endsAt"]) == NOON + 740
+        assert line.count("alert.fired") == 2
+        assert line.count("alert.delivered") == 3
+
+
+def test_resolving_twice_or_nothing_is_no_work():
+    """Unknown and resolved alerts stay as they are."""
+    with timeline() as line:
+        line.lifecycle.resolve("0123456789abcdef", NOON)
+        fingerprint = line.fire(own()).alert.fingerprint
+        line.lifecycle.resolve(fingerprint, NOON)
+        line.lifecycle.resolve(fingerprint, NOON + 50)
+        assert line.count("alert.resolved") == 1
+        assert line.lifecycle.find(fingerprint).alert.ends_at == NOON
+
+
+def test_every_alertmanager_is_told_and_one_that_is_down_stops_nobody():
+    """The failure is said once, the healthy one is served all the time, and the other gets everything when it is back."""
+    with timeline(servers=2) as line:
+        down, healthy = line.servers
+        down.failing = Reply(b"no", 503)
+        line.fire(own())
+        for second in range(5, 50, 5):
+            line.time.now = NOON + second
+            line.lifecycle.resend()
+        assert len(healthy.posted) == 1
+        assert line.told("alert.delivery_failed", "alert.delivered").count(("alert.delivery_failed", down.url, None)) == 1
+        down.failing = None
+        line.time.now = NOON + 90
+        line.lifecycle.resend()
+        assert len(down.posted) == 1
+        assert line.told("alert.delivered") == [("alert.delivered", healthy.url, "firing"), ("alert.delivered", down.url, "firing")]
+
+
+def test_a_breaker_spares_an_alertmanager_that_is_down():
+    """After five failures it is left alone for half a minute."""
+    with timeline() as line:
+        line.servers[0].failing = Reply(b"no", 503)
+        line.fire(own())
+        for second in range(0, 100, 10):
+            line.time.now = NOON + second
+            line.lifecycle.resend()
+        assert len(line.servers[0].requests) < 9
+        assert line.count("alert.delivery_failed") == 1
+
+
+def test_a_failure_after_success_is_said_again_once():
+    """Events follow changes of state, not passes."""
+    with timeline() as line:
+        line.fire(own())
+        line.servers[0].failing = Reply(b"no", 503)
+        for second in (60, 75, 90):
+            line.time.now = NOON + second
+            line.lifecycle.resend()
+        line.servers[0].failing = None
+        line.time.now = NOON + 150
+        line.lifecycle.resend()
+        line.servers[0].failing = Reply(b"no", 503)
+        line.time.now = NOON + 220
+        line.lifecycle.resend()
+        assert line.count("alert.delivery_failed") == 2
+        assert line.count("alert.delivered") == 1
+
+
+def test_a_restart_changes_nothing():
+    """State is in the database: after a restart the alert goes on with its start, and nothing is fired twice."""
+    with timeline() as line:
+        line.servers[0].failing = Reply(b"no", 503)
+        fingerprint = line.fire(own()).alert.fingerprint
+        line.servers[0].failing = None
+        line.restart()
+        line.time.now = NOON + 20
+        line.lifecycle.resend()
+        assert seconds(line.servers[0].last()["startsAt"]) == NOON - 120
+        line.lifecycle.resolve(fingerprint, NOON + 30)
+        line.restart()
+        line.time.now = NOON + 90
+        line.lifecycle.resend()
+        assert seconds(line.servers[0].last()["endsAt"]) == NOON + 30
+        assert line.count("alert.fired") == 1
+
+
+def test_batches_hold_64_alerts():
+    """150 alerts that are due together travel in three posts."""
+    with timeline() as line:
+        line.servers[0].failing = Reply(b"no", 503)
+        for number in range(150):
+            line.fire(own(f"Lens{number:03d}"))
+        line.servers[0].failing = None
+        line.time.now = NOON + 100
+        for _ in range(2):  # half-open: one trial, then all
+            line.lifecycle.resend()
+        assert [len(batch) for batch in line.servers[0].batches] == [64, 64, 22]
+
+
+def test_one_bad_alert_does_not_hold_up_the_others():
+    """A 400 for a batch is found out one by one; the bad one is said and counted once, and not sent again unchanged."""
+    with timeline() as line:
+        server = line.servers[0]
+        server.failing = Reply(b"no", 503)
+        for name in ("LensA", "LensBad", "LensC"):
+            line.fire(own(name))
+        server.failing, server.refused = None, {"LensBad"}
+        line.time.now = NOON + 20
+        line.lifecycle.resend()
+        assert server.names() == [["LensA", "LensBad", "LensC"], ["LensA"], ["LensBad"], ["LensC"]]
+        failures = line.telemetry.value("lens_alerts_failed_total", alertmanager=server.url)
+        for second in range(40, 200, 10):
+            line.time.now = NOON + second
+            line.lifecycle.resend()
+        assert [batch for batch in server.names()[4:] if "LensBad" in batch] == []
+        assert ["LensA", "LensC"] in server.names()[4:]
+        assert line.telemetry.value("lens_alerts_failed_total", alertmanager=server.url) == failures
+        refusals = [event for event in line.events.query(kind="alert.delivery_failed") if "400" in event.data["error"]]
+        assert len(refusals) == 1
+
+
+def test_a_refused_alert_is_tried_again_alone_when_it_changes():
+    """New content may be good content; until it is, it travels by itself."""
+    with timeline() as line:
+        server = line.servers[0]
+        server.refused = {"LensBad"}
+        line.fire(own("LensBad"))
+        line.fire(own("LensGood"))
+        server.refused = set()
+        line.fire(own("LensBad", summary="better"))
+        assert server.names() == [["LensBad"], ["LensGood"], ["LensBad"]]
+        assert line.told("alert.delivered")[-1] == ("alert.delivered", server.url, "firing")
+
+
+def test_a_clock_set_back_does_not_silence_an_alert():
+    """Records from the future are due now, and endsAt never lies before startsAt."""
+    with timeline() as line:
+        fingerprint = line.fire(own()).alert.fingerprint
+        line.time.now = NOON - 5000
+        line.lifecycle.resend()
+        sent = line.servers[0].last()
+        assert (seconds(sent["startsAt"]), seconds(sent["endsAt"])) == (NOON - 5000, NOON - 5000 + 240)
+        line.lifecycle.resolve(fingerprint, NOON - 5000)
+        sent = line.servers[0].last()
+        assert seconds(sent["startsAt"]) <= seconds(sent["endsAt"]) <= NOON - 5000
+
+
+def test_an_alert_that_cannot_be_stored_still_pages_once():
+    """With a database that refuses to be written, every Alertmanager is told, and the caller hears of the database."""
+    with timeline(servers=2) as line:
+        with line.database.transaction() as connection:
+            alerts_table.drop(connection)
+        with pytest.raises(DatabaseError):
+            line.fire(own())
+        assert [server.last()["labels"]["alertname"] for server in line.servers] == ["LensMemory"] * 2
+
+
+def test_without_alertmanagers_alerts_are_kept_and_counted():
+    """Anomalies stay on the page and in metrics."""
+    with timeline(servers=0) as line:
+        line.fire(own())
+        line.fire(own("LensInvestigation"), origin="investigation", source="9f2c")
+        line.lifecycle.resend()
+        assert len(line.lifecycle.firing()) == 2
+        assert [stored.source for stored in line.lifecycle.firing("investigation")] == ["9f2c"]
+        assert line.telemetry.value("lens_alerts_firing", origin="watcher") == 1
+        assert line.telemetry.value("lens_alerts_firing", origin="investigation") == 1
+
+
+def test_annotations_of_an_investigation_outlive_the_watchers_updates():
+    """They are merged into what the watcher says, then and later."""
+    with timeline() as line:
+        fingerprint = line.fire(own(summary="92 %")).alert.fingerprint
+        assert line.lifecycle.annotate(fingerprint, {"finding": "open files leak"})
+        assert line.servers[0].last()["annotations"] == {"summary": "92 %", "finding": "open files leak"}
+        line.fire(own(summary="95 %"))
+        assert line.servers[0].last()["annotations"] == {"summary": "95 %", "finding": "open files leak"}
+        assert line.lifecycle.find(fingerprint).alert.annotations["finding"] == "open files leak"
+
+
+def test_only_own_firing_alerts_of_watchers_are_annotated():
+    """Nobody else's alert is re-posted, no companion is explained by itself, nothing dead is brought back."""
+    with timeline() as line:
+        companion = line.fire(own("LensInvestigation"), origin="investigation").alert.fingerprint
+        over = line.fire(own()).alert.fingerprint
+        line.lifecycle.resolve(over, NOON)
+        posted = len(line.servers[0].posted)
+        for fingerprint in ("0123456789abcdef", companion, over):
+            assert not line.lifecycle.annotate(fingerprint, {"finding": "x"})
+        assert len(line.servers[0].posted) == posted
+
+
+def test_an_alert_whose_labels_had_to_be_cleaned_is_found_under_both_fingerprints():
+    """The watcher that fired it can resolve it by the fingerprint it knows."""
+    with timeline() as line:
+        alert = own()
+        alert = type(alert)({**alert.labels, "pod.name": "x", "empty": ""}, alert.annotations, alert.starts_at)
+        stored = line.fire(alert)
+        assert stored.alert.labels["pod_name"] == "x"
+        assert stored.alert.fingerprint != alert.fingerprint
+        line.lifecycle.resolve(alert.fingerprint, NOON)
+        assert line.lifecycle.firing() == []
