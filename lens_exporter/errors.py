@@ -205,3 +205,14 @@ class ServerMissing(LensError):
 
 class ServerNotReady(LensError):
     """{program} at {url} did not start: {reason}; the end of its log: {log}"""
+
+
+# --- durable work ---
+
+
+class StepUnrecordable(LensError):
+    """step {step} gave something that cannot be kept: {reason}"""
+
+
+class StepUnreadable(LensError):
+    """step {step} was recorded by another version of lens-exporter and cannot be read back: {reason}"""

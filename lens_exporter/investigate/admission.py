@@ -55,13 +55,17 @@ class Admission:
         fresh, promoted, duplicates = self._compare(alerts.firing, known, ends)
         self._book.end(ends)
         unit = self._promote(promoted, group) if promoted else None
+        touched = {one.investigation for one, at in ends if at is not None and one.state in WAITING}
+        joinable = unit or self._book.waiting(group.key)
+        # Other units are settled first, so that a full queue takes new work for what is over; this group's own after it grew.
+        last = {joinable.id} if joinable else set()
+        cancelled = self._settle(touched - last, alerts.resolved)
         outcome = GroupOutcome.PROMOTED
         if fresh:
             new = replace(group, alerts=tuple(fresh.values()))
             outcome, unit = self._work(unit, new, correlation, source=Source.WEBHOOK, hold=self._settings.debounce)
             self._book.attach(fresh, unit.id)
-        touched = {one.investigation for one, at in ends if at is not None and one.state in WAITING}
-        cancelled = self._settle(touched, alerts.resolved)
+        cancelled = self._settle(touched & last, alerts.resolved) or cancelled
         counts = alerts.counts + Counter(
             {
                 AlertOutcome.ACCEPTED: len(fresh),
@@ -92,8 +96,7 @@ class Admission:
     def manual(self, group: AlertGroup, correlation: str | None) -> Taken:
         """Take in what a person wants investigated now, known or not."""
         outcome, unit = self._work(None, group, correlation, source=Source.MANUAL, hold=0.0)
-        if unit.due > self._now:
-            unit = self._expedite(unit)
+        unit = self._expedite(unit)
         self._book.remember(group.alerts, unit.id)
         return Taken(outcome, {AlertOutcome.ACCEPTED: len(group.alerts)}, unit.id, unit.due, unit.correlation)
 
@@ -172,7 +175,9 @@ class Admission:
         return unit
 
     def _expedite(self, unit: Unit) -> Unit:
-        unit = replace(unit, due=min(unit.due, self._now))
+        if unit.due <= self._now:
+            return unit
+        unit = replace(unit, due=self._now)
         self._book.change(unit)
         self._happen("investigation.promoted", unit, group_key=unit.group.key)
         return unit

@@ -116,6 +116,10 @@ class Book:
         rows = self._connection.execute(sa.select(investigations).where(investigations.c.id == investigation))
         return unit_of(rows.mappings().one())
 
+    def state(self, investigation: str) -> State | None:
+        found = self._connection.execute(sa.select(investigations.c.state).where(investigations.c.id == investigation)).first()
+        return None if found is None else State(found.state)
+
     def depth(self) -> int:
         """Count the units that wait."""
         return int(self._connection.execute(sa.select(sa.func.count()).where(is_waiting)).scalar_one())

@@ -1,10 +1,10 @@
-"""The API's shape of an investigation: the same keys whether it waits, runs, is done or was cancelled. Times are RFC 3339 in UTC."""
+"""The API's shape of an investigation: the same keys whether it waits, runs, is done or was cancelled. Times are RFC 3339, UTC."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from lens_exporter.foundation.clock import trace_id
+from lens_exporter.investigate.moments import rfc3339
 from lens_exporter.investigate.unit import Brief, Unit
 from lens_exporter.model.analysis import Delivery, Finding, Investigated, Receipt, Recheck
 
@@ -146,7 +146,4 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
 
 
 def _time(at: float | None) -> str | None:
-    if at is None:
-        return None
-    moment = datetime.fromtimestamp(at, UTC)
-    return moment.isoformat(timespec="milliseconds" if round(at, 3) % 1 else "seconds").replace("+00:00", "Z")
+    return None if at is None else rfc3339(at)

@@ -14,7 +14,7 @@ from lens_exporter.investigate.tables import brief_of, chunks, intake_alerts, in
 from lens_exporter.investigate.unit import WAITING, Brief, State, Unit, pack
 from lens_exporter.model.decision import Severity
 
-_INTAKE_LOCK = 0x6C656E73  # "lens": PostgreSQL's advisory lock of the intake
+_INTAKE_LOCK = 0x6C656E73_69  # key of PostgreSQL's advisory lock: "lensi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,10 @@ class Store:
             DatabaseError: the database is at fault; nothing was stored.
 
         """
-        sqlite_ = self._database.is_sqlite
         with self._database.transaction() as connection:
-            # SQLite would begin at the first write, PostgreSQL would let two readers decide on the same rows.
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite_ else f"SELECT pg_advisory_xact_lock({_INTAKE_LOCK})")
-            yield Book(connection, is_sqlite=sqlite_)
+            if not self._database.is_sqlite:  # SQLite lets one transaction write at a time anyway
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_INTAKE_LOCK)))
+            yield Book(connection, is_sqlite=self._database.is_sqlite)
 
     def hand_over(self, investigation: str) -> bool:
         """Move a held unit to queued. False when it no longer is held."""
@@ -60,7 +59,7 @@ class Store:
         with self.book() as book:
             if book.advance(investigation, WAITING, State.RUNNING, started_at=at):
                 return True
-            return book.unit(investigation).state is State.RUNNING
+            return book.state(investigation) is State.RUNNING
 
     def finish(self, investigation: str, at: float, document: dict[str, Any]) -> None:
         """Keep what an investigation found, and call it done."""
@@ -85,7 +84,7 @@ class Store:
             UnknownInvestigation: there is none of this id.
 
         """
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(sa.select(investigations).where(investigations.c.id == investigation)).mappings().first()
         if row is None:
             raise UnknownInvestigation(id=investigation)
@@ -97,7 +96,7 @@ class Store:
         statement = sa.select(*columns).order_by(investigations.c.id.desc()).limit(limit)
         if state is not None:
             statement = statement.where(investigations.c.state == state)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [brief_of(row) for row in connection.execute(statement).mappings()]
 
     def due(self, now: float, limit: int = 100) -> list[tuple[str, Severity]]:
@@ -111,12 +110,12 @@ class Store:
             .order_by(i.due)
             .limit(limit)
         )
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [(row.id, Severity(row.severity)) for row in connection.execute(statement)]
 
     def next_due(self) -> float | None:
         """Say when the next held unit is due."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             earliest = sa.select(sa.func.min(investigations.c.due)).where(investigations.c.state == State.HELD.value)
             next_due: float | None = connection.execute(earliest).scalar_one()
             return next_due
@@ -125,12 +124,12 @@ class Store:
         """List the units the durable queue should know."""
         i = investigations.c
         statement = sa.select(i.id, i.severity).where(i.state.in_([State.QUEUED.value, State.RUNNING.value])).order_by(i.id)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [(row.id, Severity(row.severity)) for row in connection.execute(statement)]
 
     def depth(self) -> int:
         """Count the units that wait."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return int(connection.execute(sa.select(sa.func.count()).where(is_waiting)).scalar_one())
 
     def untold(self, limit: int = 500) -> list[Ended]:
@@ -150,7 +149,7 @@ class Store:
             .order_by(a.ends_at)
             .limit(limit)
         )
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [
                 Ended(row.fingerprint, row.starts_ms, row.ends_at, bool(row.superseded)) for row in connection.execute(statement)
             ]

@@ -1,0 +1,148 @@
+"""Moves stored work along: due units to the durable queue, ends of alerts to the publisher, and back what a crash left behind."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from lens_exporter.errors import DatabaseError, LensError
+from lens_exporter.foundation.clock import Clock, wall
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.investigate.store import Store
+from lens_exporter.investigate.workflow import Standing
+from lens_exporter.model.decision import Severity
+
+_log = structlog.get_logger("lens_exporter.dispatcher")
+
+
+class DurableQueue(Protocol):
+    """What the dispatcher asks of Workflows."""
+
+    def launch(self) -> None: ...
+    def enqueue(self, investigation: str, severity: Severity) -> None: ...
+    def resume(self, investigation: str) -> None: ...
+    def standing(self, investigations: Sequence[str]) -> dict[str, tuple[Standing, str]]: ...
+    def prune(self, before: float) -> int: ...
+
+
+class Dispatcher:
+    """A supervised loop. Everything it does is a conditional move in the database, so any number of replicas may run it."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: DurableQueue,
+        telemetry: Telemetry,
+        *,
+        abandon: Callable[[str, str], None],
+        source_resolved: Callable[[str, float], None],
+        fetch_truncated: Callable[[], None] = lambda: None,
+        wake: threading.Event | None = None,
+        clock: Clock = wall,
+        pause: float = 1.0,
+        reconcile_every: float = 15.0,
+    ) -> None:
+        """Wake is set by whoever has stored something; without it the loop looks once every `pause` seconds."""
+        self._store = store
+        self._queue = queue
+        self._telemetry = telemetry
+        self._abandon = abandon
+        self._source_resolved = source_resolved
+        self._fetch_truncated = fetch_truncated
+        self._wake = wake or threading.Event()
+        self._clock = clock
+        self._pause = pause
+        self._reconcile_every = reconcile_every
+        self._reconciled_at = float("-inf")
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. A database that is away is waited for."""
+        while not stop.is_set():
+            try:
+                self._queue.launch()
+                self.turn()
+            except DatabaseError as error:
+                _log.warning("the dispatcher waits for its database", error=str(error))
+                stop.wait(self._pause)
+            self._wake.wait(self._until_due())
+            self._wake.clear()
+
+    def turn(self) -> None:
+        """Do once everything there is to do now.
+
+        Raises:
+            DatabaseError: the rest is done at the next turn.
+
+        """
+        now = self._clock()
+        self._fetch_truncated()
+        if now >= self._reconciled_at + self._reconcile_every:
+            self.reconcile()
+            self._reconciled_at = now
+        self.dispatch_due(now)
+        self.tell_resolved()
+
+    def dispatch_due(self, now: float) -> int:
+        """Hand units whose moment has come to the durable queue; say how many.
+
+        Raises:
+            DatabaseError: those not handed over are found by the next reconcile.
+
+        """
+        handed = 0
+        for investigation, severity in self._store.due(now):
+            if self._store.hand_over(investigation):
+                self._queue.enqueue(investigation, severity)
+                handed += 1
+        self._telemetry.set("lens_queue_depth", self._store.depth())
+        return handed
+
+    def tell_resolved(self) -> int:
+        """Pass ended alerts of published investigations to the publisher; say how many. What fails is passed on again later."""
+        passed = []
+        for one in self._store.untold():
+            try:
+                if not one.superseded:
+                    self._source_resolved(one.fingerprint, one.ends_at)
+            except LensError as error:
+                _log.warning("the end of an alert could not be passed on", fingerprint=one.fingerprint, error=str(error))
+                continue
+            passed.append(one)
+        self._store.told(passed)
+        return len(passed)
+
+    def reconcile(self) -> None:
+        """Compare what should be in the durable queue with what is, and repair: a crash may have come between the two.
+
+        Raises:
+            DatabaseError: the rest is repaired at the next turn.
+
+        """
+        severities = dict(self._store.handed_over())
+        if not severities:
+            return
+        for investigation, (standing, reason) in self._queue.standing(list(severities)).items():
+            match standing:
+                case Standing.UNKNOWN:
+                    self._queue.enqueue(investigation, severities[investigation])
+                case Standing.SUSPENDED:
+                    self._queue.resume(investigation)
+                case Standing.LOST:
+                    self._abandon(investigation, reason)
+                case Standing.OVER:
+                    self._abandon(investigation, "its workflow ended without a result")
+                case Standing.WAITING | Standing.RUNNING:
+                    pass
+
+    def prune(self, before: float) -> int:
+        """Delete investigations and workflow records that ended before then; say how many investigations."""
+        self._queue.prune(before)
+        return self._store.prune(before)
+
+    def _until_due(self) -> float:
+        try:
+            due = self._store.next_due()
+        except DatabaseError:
+            return self._pause
+        return self._pause if due is None else min(max(0.05, due - self._clock()), self._pause)

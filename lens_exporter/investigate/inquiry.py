@@ -1,0 +1,162 @@
+"""The course of one investigation, step by recorded step: begin, investigate, publish, finish.
+
+Whatever happens in between, it ends in one published result. Only a database that is away interrupts it, and then it goes on later.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from lens_exporter.errors import DatabaseError
+from lens_exporter.foundation.clock import Clock, wall
+from lens_exporter.foundation.events import Events
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.foundation.tracing import span
+from lens_exporter.investigate.document import result
+from lens_exporter.investigate.steps import StepRunner
+from lens_exporter.investigate.store import Store
+from lens_exporter.investigate.unit import State, Unit
+from lens_exporter.model.alert import AlertGroup
+from lens_exporter.model.analysis import (
+    Cost,
+    Delivery,
+    DeliveryState,
+    Health,
+    HealthAnalysis,
+    Investigated,
+    Outcome,
+    ReviewVerdict,
+    Verdict,
+)
+from lens_exporter.model.decision import Severity
+
+Publish = Callable[[Investigated, AlertGroup], tuple[Delivery, ...]]
+
+_MAX_REASON = 300  # characters of an error in a summary
+_log = structlog.get_logger("lens_exporter.investigate")
+
+
+class Investigates(Protocol):
+    """Looks into a group of alerts. Whatever costs, reads, or asks the clock runs through `step`; the rest follows from that."""
+
+    def run(self, investigation: str, correlation: str, group: AlertGroup, step: StepRunner) -> Investigated: ...
+
+
+class Inquiry:
+    """Conducts investigations. publish must be idempotent per investigation id."""
+
+    def __init__(
+        self,
+        store: Store,
+        investigator: Investigates,
+        publish: Publish,
+        events: Events,
+        telemetry: Telemetry,
+        *,
+        analyst: Callable[[], str] = lambda: "",
+        finished: Callable[[], None] = lambda: None,
+        clock: Clock = wall,
+    ) -> None:
+        self._store = store
+        self._investigator = investigator
+        self._publish = publish
+        self._events = events
+        self._telemetry = telemetry
+        self._analyst = analyst
+        self._finished = finished
+        self._clock = clock
+
+    def conduct(self, investigation: str, step: StepRunner) -> None:
+        """Run one investigation to its end, or go on with it where its steps ended.
+
+        Raises:
+            DatabaseError: interrupted; the same call later goes on.
+
+        """
+        if not step("begin", lambda: self._begin(investigation)):
+            return
+        unit = self._store.unit(investigation)  # its group is fixed since it began
+        with span("investigation", correlation=unit.correlation, investigation=unit.id):
+            try:
+                investigated = self._investigator.run(unit.id, unit.correlation, unit.group, step)
+            except DatabaseError:
+                raise
+            # Agent, clients, lenses and judge meet here; a fault in any of them must not cost the alert its answer.
+            except Exception as error:  # noqa: BLE001
+                _log.exception("investigation failed", investigation=unit.id, correlation=unit.correlation)
+                reason = f"{type(error).__name__}: {error}"
+                step("failed", lambda: self._fail(unit, reason))
+                investigated = not_investigated(unit, reason)
+            deliveries = step("publish", lambda: self._deliver(investigated, unit))
+            step("finish", lambda: self._finish(unit, investigated, deliveries))
+
+    def abandon(self, investigation: str, reason: str) -> None:
+        """Publish that an investigation could not be done, when its durable workflow is lost. Does nothing when it is over.
+
+        Raises:
+            DatabaseError: nothing is lost; call again.
+
+        """
+        unit = self._store.unit(investigation)
+        if unit.state not in (State.QUEUED, State.RUNNING):
+            return
+        self._fail(unit, reason)
+        investigated = not_investigated(unit, reason)
+        self._finish(unit, investigated, self._deliver(investigated, unit))
+
+    def _begin(self, investigation: str) -> bool:
+        if not self._store.begin(investigation, self._clock()):
+            return False
+        unit = self._store.unit(investigation)
+        self._telemetry.set("lens_queue_depth", self._store.depth())
+        self._events.append("investigation.started", correlation=unit.correlation, subject=unit.id, analyst=self._analyst())
+        return True
+
+    def _fail(self, unit: Unit, reason: str) -> None:
+        self._events.append("investigation.failed", correlation=unit.correlation, subject=unit.id, error=reason)
+
+    def _deliver(self, investigated: Investigated, unit: Unit) -> tuple[Delivery, ...]:
+        try:
+            return self._publish(investigated, unit.group)
+        except DatabaseError:
+            raise
+        # A fault in a publisher must not leave the investigation running for ever; the result stays readable in the API.
+        except Exception as error:  # noqa: BLE001
+            _log.exception("publishing failed", investigation=unit.id, correlation=unit.correlation)
+            reason = f"{type(error).__name__}: {error}"
+            self._events.append(
+                "finding.publish_failed", correlation=unit.correlation, subject=unit.id, target="publisher", error=reason
+            )
+            return (Delivery("publisher", DeliveryState.FAILED, self._clock(), reason),)
+
+    def _finish(self, unit: Unit, investigated: Investigated, deliveries: tuple[Delivery, ...]) -> None:
+        now = self._clock()
+        shape = result(investigated, deliveries)
+        self._store.finish(unit.id, now, shape)
+        verdict = investigated.analysis.outcome.value
+        self._telemetry.inc("lens_investigations_total", verdict=verdict)
+        self._telemetry.observe("lens_investigation_duration_seconds", max(0.0, now - (unit.started_at or unit.created_at)))
+        self._events.append(
+            "investigation.finished",
+            correlation=unit.correlation,
+            subject=unit.id,
+            verdict=verdict,
+            status=investigated.analysis.status.value,
+            summary=investigated.analysis.summary,
+            cost=shape["cost"],
+        )
+        self._finished()
+
+
+def not_investigated(unit: Unit, reason: str) -> Investigated:
+    """Say that an alert group was taken in and could not be looked into."""
+    short = reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}..."
+    analysis = HealthAnalysis(
+        status=Health.CRITICAL if unit.severity is Severity.CRITICAL else Health.WARNING,
+        outcome=Outcome.NOT_INVESTIGATED,
+        summary=f"Not investigated: {short}",
+        reason=reason,
+    )
+    verdict = Verdict(ReviewVerdict.INCONCLUSIVE, confidence="low", by=(), attempts=0, failure="there was nothing to review")
+    return Investigated(unit.id, unit.correlation, analysis, verdict, receipts=(), cost=Cost(), analyst="")

@@ -1,0 +1,311 @@
+"""Durable workflows by DBOS: a killed process goes on where its recorded steps end.
+
+DBOS is one for each process: its instance and its registry of workflows are globals of the dbos module. This file is the only one
+that touches it, and the one exception to the rule that nothing here is global; at most one Workflows may be launched at a time.
+Importing dbos takes most of a second, so it happens at launch.
+"""
+
+import contextvars
+import logging
+import pickle
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar, cast
+
+import sqlalchemy as sa
+import structlog
+
+from lens_exporter.errors import DatabaseError, StepUnreadable, StepUnrecordable
+from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.investigate.steps import StepRunner
+from lens_exporter.model.decision import Severity
+
+T = TypeVar("T")
+
+# The same for every release: work that an older program began goes on under a newer one. A newer one that takes other steps is
+# told so by DBOS, and the investigation ends as not investigated.
+_APPLICATION_VERSION = "1"
+_QUEUE = "investigations"
+_MAX_DEATHS = 5  # a process that dies this often over one investigation is not sent to die again
+_PRIORITY = {Severity.CRITICAL: 1, Severity.WARNING: 2, Severity.INFO: 3}
+_PRUNE_BATCH = 200
+# What pickling a value that does not pickle, or unpickling under a program that changed since, can raise.
+_PICKLING = (pickle.PickleError, AttributeError, ImportError, EOFError, LookupError, TypeError, ValueError, RecursionError)
+_ABANDON_SECONDS = 2.0
+
+_log = structlog.get_logger("lens_exporter.workflow")
+
+
+class Standing(StrEnum):
+    """Where a workflow stands."""
+
+    UNKNOWN = "unknown"  # never enqueued, or its database is new
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUSPENDED = "suspended"  # this process began it and was interrupted by its database
+    LOST = "lost"  # DBOS gave it up
+    OVER = "over"
+
+
+class Suspended(BaseException):
+    """A workflow must stop here without an outcome, to go on later. Not an Exception: nobody may take it for a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Returned:
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    error: Exception
+
+
+def durable_url(database: Database) -> str:
+    """Name the database DBOS keeps its records in: a file beside an SQLite file, the same PostgreSQL database (schema dbos)."""
+    if database.path is not None:
+        return f"sqlite:///{database.path.with_name(f'{database.path.stem}-durable{database.path.suffix}')}"
+    return database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+class Workflows:
+    """Runs `conduct(investigation id, step)` durably, `concurrency` at a time. The workflow's id is the investigation's id."""
+
+    def __init__(
+        self,
+        url: str,
+        conduct: Callable[[str, StepRunner], None],
+        telemetry: Telemetry,
+        *,
+        concurrency: int = 2,
+        executor: str = "local",
+        polling_seconds: float = 0.5,
+    ) -> None:
+        """Executor names this process to DBOS: it must be the same after a restart, and differ between replicas."""
+        self._url = url
+        self._conduct = conduct
+        self._telemetry = telemetry
+        self._concurrency = concurrency
+        self._executor = executor
+        self._polling_seconds = polling_seconds
+        self._dbos: Any = None
+        self._workflow: Any = None
+        self._closing = threading.Event()
+        self._changed = threading.Condition()  # guards the three sets
+        self._active: set[str] = set()
+        self._suspended: set[str] = set()
+        self._in_flight: set[Future[Any]] = set()
+
+    def launch(self) -> None:
+        """Start the engine; what a dead process of this executor left begins to run again. Does nothing when launched.
+
+        Raises:
+            DatabaseError: its database cannot be opened.
+
+        """
+        if self._dbos is not None:
+            return
+        logging.getLogger("dbos").addHandler(logging.NullHandler())  # else DBOS prints to the console, past our log format
+        from dbos import DBOS  # noqa: PLC0415  # takes most of a second
+
+        with self._storage():
+            try:
+                self._start(DBOS)
+            except BaseException:
+                DBOS.destroy(destroy_registry=True)
+                raise
+        self._dbos = DBOS
+
+    def _start(self, dbos: Any) -> None:
+        dbos(
+            config={
+                "name": "lens-exporter",
+                "system_database_url": self._url,
+                "executor_id": self._executor,
+                "application_version": _APPLICATION_VERSION,
+                "log_level": "WARNING",
+                "enable_otlp": False,
+                "max_executor_threads": self._concurrency + 4,  # DBOS's own recovery and event loop borrow some
+                "notification_listener_polling_interval_sec": 0.5,  # also how long destroy() waits for that thread
+            }
+        )
+
+        def investigate(investigation: str) -> None:  # DBOS marks the function it registers; a method cannot be marked
+            self._enter(investigation)
+
+        self._workflow = dbos.workflow(name="investigate", max_recovery_attempts=_MAX_DEATHS)(investigate)
+        dbos.launch()
+        dbos.register_queue(
+            _QUEUE,
+            worker_concurrency=self._concurrency,
+            polling_interval_sec=self._polling_seconds,
+            on_conflict="always_update",
+        )
+
+    def enqueue(self, investigation: str, severity: Severity = Severity.WARNING) -> None:
+        """Hand an investigation to the queue; critical ones overtake. Enqueueing one that is known does nothing.
+
+        Raises:
+            DatabaseError: it is not in the queue.
+
+        """
+        from dbos import SetEnqueueOptions, SetWorkflowID  # noqa: PLC0415
+
+        with self._storage(), SetWorkflowID(investigation), SetEnqueueOptions(priority=_PRIORITY[severity]):
+            self._dbos.enqueue_workflow(_QUEUE, self._workflow, investigation)
+
+    def resume(self, investigation: str) -> None:
+        """Put a suspended investigation back into the queue; recorded steps are not repeated."""
+        with self._storage():
+            self._dbos.resume_workflow(investigation, queue_name=_QUEUE)
+        with self._changed:
+            self._suspended.discard(investigation)
+
+    def standing(self, investigations: Sequence[str]) -> dict[str, tuple[Standing, str]]:
+        """Say where each investigation's workflow stands, with the reason where it is lost.
+
+        Raises:
+            DatabaseError: it cannot be read.
+
+        """
+        with self._storage():
+            found = self._dbos.list_workflows(workflow_ids=list(investigations), load_input=False)
+        with self._changed:
+            suspended = self._suspended - self._active
+        known = {status.workflow_id: _standing(status, suspended) for status in found}
+        return {one: known.get(one, (Standing.UNKNOWN, "")) for one in investigations}
+
+    def prune(self, before: float) -> int:
+        """Delete the records of workflows that ended before then, and say how many."""
+        until, deleted = datetime.fromtimestamp(before, UTC).isoformat(), 0
+        with self._storage():
+            while found := self._dbos.list_workflows(
+                completed_before=until, limit=_PRUNE_BATCH, load_input=False, load_output=False
+            ):
+                self._dbos.delete_workflows([status.workflow_id for status in found])
+                deleted += len(found)
+        return deleted
+
+    def close(self, grace: float = 5.0) -> None:
+        """Stop: no further step begins, and steps under way get `grace` seconds. What is cut off goes on at the next launch."""
+        if self._dbos is None:
+            return
+        self._closing.set()
+        if not self._idle(grace):
+            with self._changed:
+                cut_off = tuple(self._in_flight)
+            for future in cut_off:
+                with suppress(InvalidStateError):
+                    future.set_exception(Suspended())
+            self._idle(_ABANDON_SECONDS)
+        self._dbos.destroy(destroy_registry=True)
+        self._dbos = None
+        self._closing.clear()
+
+    def _idle(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._active, seconds)
+
+    def _enter(self, investigation: str) -> None:
+        """Run the body of the DBOS workflow, in one of its threads."""
+        self._count(self._active.add, investigation)
+        try:
+            self._conduct(investigation, self._step)
+        except (DatabaseError, Suspended) as interruption:
+            with self._changed:
+                self._suspended.add(investigation)
+            _log.warning("investigation interrupted, it goes on later", investigation=investigation, error=str(interruption))
+            raise Suspended from interruption
+        finally:
+            self._count(self._active.discard, investigation)
+
+    def _count(self, change: Callable[[str], None], investigation: str) -> None:
+        with self._changed:
+            change(investigation)
+            self._telemetry.set("lens_investigations_running", len(self._active))
+            self._changed.notify_all()
+
+    def _step(self, name: str, work: Callable[[], T], /) -> T:
+        if self._closing.is_set():
+            raise Suspended
+        try:
+            packed: bytes = self._dbos.run_step({"name": name}, lambda: self._perform(name, work))
+        except sa.exc.SQLAlchemyError as error:
+            raise Suspended(f"step {name} could not be recorded: {error}") from error
+        try:
+            outcome = pickle.loads(packed)  # noqa: S301  # our own record, from our own database
+        except _PICKLING as error:
+            raise StepUnreadable(step=name, reason=f"{type(error).__name__}: {error}") from error
+        if isinstance(outcome, _Raised):
+            raise outcome.error
+        return cast("T", outcome.value)
+
+    def _perform(self, name: str, work: Callable[[], T]) -> bytes:
+        """Do the work once and pack what became of it. A daemon thread does it, so that a slow server does not hold up the end."""
+        future: Future[T] = Future()
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(_settle, future, work), name=f"step-{name}", daemon=True).start()
+        with self._changed:
+            self._in_flight.add(future)
+        error = future.exception()  # waits
+        with self._changed:
+            self._in_flight.discard(future)
+        if error is None:
+            return _packed(name, _Returned(future.result()))
+        if isinstance(error, DatabaseError):
+            raise Suspended(str(error)) from error  # not recorded: the step is done again when the database is back
+        if not isinstance(error, Exception):
+            raise error
+        return _packed(name, _Raised(error))
+
+    @contextmanager
+    def _storage(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            url = sa.make_url(self._url).render_as_string(hide_password=True)
+            raise DatabaseError(url=url, reason=str(error.__cause__ or error)) from error
+
+
+def _settle(future: "Future[T]", work: Callable[[], T]) -> None:
+    try:
+        value = work()
+    # Whatever ends the work is passed to whoever waits for it.
+    except BaseException as error:  # noqa: BLE001
+        with suppress(InvalidStateError):
+            future.set_exception(error)
+        return
+    with suppress(InvalidStateError):  # cut off by close(): nobody waits any more
+        future.set_result(value)
+
+
+def _packed(name: str, outcome: _Returned | _Raised) -> bytes:
+    try:
+        packed = pickle.dumps(outcome)
+        pickle.loads(packed)  # noqa: S301  # some errors pickle and do not unpickle
+    except _PICKLING as error:
+        what = f"{type(error).__name__}: {error}"
+        if isinstance(outcome, _Raised):
+            what = f"{type(outcome.error).__name__}: {outcome.error}"
+        return pickle.dumps(_Raised(StepUnrecordable(step=name, reason=what)))
+    return packed
+
+
+def _standing(status: Any, suspended: set[str]) -> tuple[Standing, str]:
+    match status.status:
+        case "ENQUEUED" | "DELAYED":
+            return Standing.WAITING, ""
+        case "PENDING":
+            return (Standing.SUSPENDED if status.workflow_id in suspended else Standing.RUNNING), ""
+        case "SUCCESS":
+            return Standing.OVER, ""
+        case "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+            return Standing.LOST, f"lens-exporter died {_MAX_DEATHS} times while working on it"
+        case _:
+            return Standing.LOST, str(status.error or status.status.lower())
