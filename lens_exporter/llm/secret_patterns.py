@@ -32,7 +32,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         (
             r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
             r"(?:\s|\\[nrt]|[A-Za-z0-9+/=]{20,}+|[A-Za-z0-9+/=]{1,19}+(?=\r?\n|\\[nr])|(?:Proc-Type|DEK-Info|Version|Comment):[^\n\\]{0,100})*+"
-            r"(?:[A-Za-z0-9+/=]{1,20}+(?:\s|\\[nrt])*+)?(?:-----END [A-Z0-9 ]{0,40}-----)?"
+            r"(?:[A-Za-z0-9+/=]{1,20}+)?(?:(?:\s|\\[nrt]){0,8}-----END [A-Z0-9 ]{0,40}-----)?"
         ),
     ),
     ("authorization", r"(?i)((?:proxy-)?authorization[\\\"']{0,4}\s{0,4}[:=]\s{0,4}[\\\"']{0,4})[^\r\n\"'\\]{1,4096}"),

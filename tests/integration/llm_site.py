@@ -1,6 +1,6 @@
 """A registry with one client against a scripted server, for the tests of the model clients."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ class Site:
     registry: ClientRegistry
     telemetry: Telemetry
     events: Events
+    database: Database
     waits: list[float]  # pauses the retry asked for; none was really slept
     now: float = 1_000_000.0
 
@@ -44,7 +45,13 @@ class Site:
 
 @contextmanager
 def site(
-    script: Script, folder: Path, *, provider: str = "anthropic", budget: Budget | None = None, **options: Any
+    script: Script,
+    folder: Path,
+    *,
+    provider: str = "anthropic",
+    budget: Budget | None = None,
+    read_secret: Callable[[LlmOptions], str] = lambda _options: KEY,
+    **options: Any,
 ) -> Iterator[Site]:
     database = Database(f"sqlite:///{folder / 'lens.db'}")
     metadata.create_all(database.engine)
@@ -63,14 +70,14 @@ def site(
         waits: list[float] = []
         registry = ClientRegistry(
             llm,
-            read_secret=lambda _options: KEY,
+            read_secret=read_secret,
             database=database,
             telemetry=telemetry,
             events=events,
             clock=lambda: made[0].now if made else 1_000_000.0,
             sleep=waits.append,
         )
-        made.append(Site(server, registry.primary, registry, telemetry, events, waits))
+        made.append(Site(server, registry.primary, registry, telemetry, events, database, waits))
         try:
             yield made[0]
         finally:
