@@ -73,7 +73,8 @@ def run_demo(*, keep: bool = False) -> int:
         try:
             complete = _run(stack, chapters, display)
         except (ServerMissing, ServerNotReady) as error:
-            display.line(f"lens-exporter: {error}", "red")
+            for line in f"lens-exporter: {error}\nLogs are in {folder}".splitlines():
+                display.line(line, "red")
             return 1
         if keep:
             _keep(stack, display)

@@ -45,7 +45,7 @@ class Stack:
             start_prometheus(
                 self.folder / "prometheus",
                 scrape_configs=[_scrape(JOB, self.workload.port), _scrape("lens-exporter", lens_port)],
-                rules=[_their_rules()],
+                rules=[their_rules()],
                 alertmanagers=[self.alertmanager.url],
             )
         )
@@ -122,7 +122,8 @@ def _scrape(job: str, port: int) -> dict[str, Any]:
     return {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
 
 
-def _their_rules() -> dict[str, Any]:
+def their_rules() -> dict[str, Any]:
+    """Write the alert rule that a user of Prometheus would have without lens-exporter, as a rule group."""
     rule = {
         "alert": THEIRS,
         "expr": f'lens_python_open_fds_used{{job="{JOB}"}} > {_THEIR_LIMIT}',

@@ -28,6 +28,7 @@ from lens_exporter.foundation.clock import Clock, wall
 
 T = TypeVar("T")
 _READ = ["GET", "HEAD"]
+_LATEST = 10  # investigations on the first page
 _STORY = 2000  # events of one anomaly on its page
 
 
@@ -135,7 +136,8 @@ def _pages(app: FastAPI, ports: Ports, offload: api.Offload, telemetry_path: str
                     () if is_ready else tuple(reasons) or ("not ready yet",),
                     _or_why_not(ports.watchers),
                     _or_why_not(ports.alerts),
-                    _or_why_not(lambda: ports.investigations(10, None)),
+                    # Whole documents: a list entry does not say who investigated and how sure they are.
+                    _or_why_not(lambda: [ports.investigation(str(one["id"])) for one in ports.investigations(_LATEST, None)]),
                 )
             )
 

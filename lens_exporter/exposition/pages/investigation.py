@@ -22,7 +22,7 @@ class Brief:
         self.verdict = _text(document, "verdict")
         self.summary = _text(document, "summary")
         self.source = _text(_map(document, "source"), "alertname")
-        self.at = _at(_map(document, "source").get("starts_at"))
+        self.at = _at(_map(document, "source").get("starts_at") or document.get("created_at"))
         analyst = _text(document, "analyst")
         confidence = _text(document, "confidence") or _text(_map(document, "review"), "confidence")
         cost = _map(document, "cost")
