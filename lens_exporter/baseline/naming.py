@@ -29,12 +29,11 @@ def cleaned(text: str) -> str:
 
 def target_name(target: Labels) -> str:
     """Name a target shortly: its instance without port, then what tells it from its neighbours: "db-1 (device=sda)"."""
-    names = [target[label] for label in _NAMES if target.get(label)]
+    names = [name for label in _NAMES if (name := cleaned(_without_port(target.get(label, ""))))]
     extras = [f"{label}={cleaned(value)}" for label, value in sorted(target.items()) if label not in _PLACES and value]
     if not names:
         return ", ".join(extras[:_MOST_EXTRAS]) or cleaned(target.get("job", "")) or "the only series"
-    short = cleaned(_without_port(names[0]))
-    return f"{short} ({', '.join(extras[:_MOST_EXTRAS])})" if extras else short
+    return f"{names[0]} ({', '.join(extras[:_MOST_EXTRAS])})" if extras else names[0]
 
 
 def quantity(metric: BaselineMetric) -> str:

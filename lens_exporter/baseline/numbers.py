@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 _BYTES = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 _SECONDS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-_PACES = ((1.0, "second", 180.0), (60.0, "minute", 10800.0), (3600.0, "hour", math.inf))
+_PACES = ((1.0, "a second", 180.0), (60.0, "a minute", 10800.0), (3600.0, "an hour", math.inf))
 _LONGEST_IN_SECONDS = 120.0  # 95 s reads better than 1.58 min
 _HUGE, _TINY = 1e15, 1e-6
 _NOTHING = "no value"
@@ -33,11 +33,11 @@ def interval(lower: float, upper: float, unit: str = "") -> str:
 
 def rate(per_second: float, unit: str, over: float) -> str:
     """Write a slope per second, minute or hour, whichever suits something that takes `over` seconds: "38 MB a minute"."""
-    seconds, word = next((length, word) for length, word, most in _PACES if over <= most)
+    seconds, pace = next((length, words) for length, words, most in _PACES if over <= most)
     step = abs(per_second) * seconds
     if unit == "ratio":
-        return f"{_plain(step * 100.0, digits=2)} percentage points a {word}"
-    return f"{number(step, unit)} a {word}"
+        return f"{_plain(step * 100.0, digits=2)} percentage points {pace}"
+    return f"{number(step, unit)} {pace}"
 
 
 def clock(at: float, judged: float) -> str:

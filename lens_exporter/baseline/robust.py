@@ -43,6 +43,7 @@ class RobustDetector:
         self._absolute_floor = absolute_floor
         self._minimum = minimum
 
+    @np.errstate(over="ignore", invalid="ignore")  # near the largest float an infinite or no score is the right answer
     def score(self, window: Window) -> Scores:
         """Score the last `tail` columns. Costs one sort of the window, then one pass over it for each column."""
         values = np.where(np.isfinite(window.values), window.values, np.nan)
@@ -62,11 +63,13 @@ class RobustDetector:
             known = count >= self._minimum
             expected[known, column] = centre[known]
             half_width[known, column] = width[known]
-        with np.errstate(over="ignore"):  # values near the largest float: an infinite score is still the right answer
-            lower, upper = expected - half_width, expected + half_width
-            score = (values - expected) / half_width
-        observations = seen[:, -2] if length > 1 else np.zeros(series, dtype=np.int64)
-        return Scores(expected, lower, upper, score, observations)
+        return Scores(
+            expected=expected,
+            lower=expected - half_width,
+            upper=expected + half_width,
+            score=(values - expected) / half_width,
+            observations=seen[:, -2] if length > 1 else np.zeros(series, dtype=np.int64),
+        )
 
     def _half_width(self, centre: FloatArray, deviation: FloatArray, whole: NDArray[np.bool_]) -> FloatArray:
         level = np.abs(centre)

@@ -1,0 +1,90 @@
+"""Bands and scores as metrics."""
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from lens_exporter.baseline.bands import Bands
+from lens_exporter.foundation.catalogue import BAND_METRICS
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.model.decision import Observation, Phase
+from lens_exporter.model.labels import Labels
+
+
+def seen(target: Labels, phase: Phase = Phase.NORMAL, *, metric: str = "memory", value: float | None = 0.42) -> Observation:
+    return Observation(metric, "ratio", target, 0.0, value, 0.4, 0.3, 0.5, None if value is None else 0.2, phase)
+
+
+def exposed(bands: Bands) -> str:
+    registry = CollectorRegistry()
+    registry.register(bands)
+    return generate_latest(registry).decode()
+
+
+def test_every_family_carries_watcher_metric_and_the_labels_of_the_series() -> None:
+    """Expected, edges, score and whether it is an anomaly, for each series."""
+    bands = Bands()
+    bands.update("host", [seen({"instance": "a:1"}), seen({"pod": "p"}, Phase.ANOMALY)])
+    text = exposed(bands)
+    labels = '{instance="a:1",metric="memory",watcher="host"}'
+    for line in (
+        f"lens_baseline_expected{labels} 0.4",
+        f"lens_baseline_lower{labels} 0.3",
+        f"lens_baseline_upper{labels} 0.5",
+        f"lens_anomaly_score{labels} 0.2",
+        f"lens_anomaly_active{labels} 0.0",
+        'lens_anomaly_active{metric="memory",pod="p",watcher="host"} 1.0',
+    ):
+        assert line in text.splitlines(), line
+
+
+def test_exactly_the_documented_families_are_published() -> None:
+    """The catalogue's table is what the collector gives, and none of them clashes with lens-exporter's own metrics."""
+    bands = Bands()
+    bands.update("host", [seen({"instance": "a:1"})])
+    assert [family.name for family in bands.collect()] == [spec.name for spec in BAND_METRICS]
+    telemetry = Telemetry()
+    telemetry.registry.register(bands)
+
+
+def test_labels_that_are_ours_are_renamed() -> None:
+    """A series with a label named watcher or metric keeps it under another name, and ours stay ours."""
+    bands = Bands()
+    bands.update("host", [seen({"watcher": "x", "metric": "y"})])
+    assert 'target_metric="y"' in exposed(bands)
+    assert 'watcher="host"' in exposed(bands)
+
+
+def test_there_are_never_more_series_than_the_limit_and_anomalies_come_first() -> None:
+    """A fleet of a thousand does not flood the scrape, and what fires is not what is left out."""
+    bands = Bands(limit=3)
+    bands.update("quiet", [seen({"instance": f"a{n}"}) for n in range(10)])
+    bands.update("loud", [seen({"instance": "d"}, Phase.DEVIATING), seen({"instance": "x"}, Phase.ANOMALY)])
+    samples = next(family for family in bands.collect() if family.name == "lens_anomaly_active").samples
+    assert [sample.labels["instance"] for sample in samples] == ["x", "d", "a0"]
+
+
+def test_two_series_with_the_same_labels_cost_nobody_the_scrape() -> None:
+    """Duplicates would make Prometheus refuse the whole page."""
+    bands = Bands()
+    bands.update("host", [seen({"instance": "a"}), seen({"instance": "a"})])
+    samples = next(family for family in bands.collect() if family.name == "lens_baseline_expected").samples
+    assert len(samples) == 1
+
+
+def test_what_has_no_value_has_no_sample() -> None:
+    """A missing series has a band but no score; a collecting one has neither."""
+    bands = Bands()
+    bands.update("host", [seen({"instance": "a"}, Phase.MISSING, value=None)])
+    text = exposed(bands)
+    assert "lens_anomaly_score{" not in text
+    assert "lens_baseline_expected{" in text
+
+
+def test_a_watcher_that_is_gone_disappears() -> None:
+    """Its next look replaces what it saw; being forgotten leaves nothing."""
+    bands = Bands()
+    bands.update("host", [seen({"instance": "a"})])
+    bands.update("host", [seen({"instance": "b"})])
+    assert 'instance="a"' not in exposed(bands)
+    bands.forget("host")
+    bands.forget("never was")
+    assert 'instance="b"' not in exposed(bands)

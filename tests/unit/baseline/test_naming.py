@@ -1,0 +1,95 @@
+"""Names of targets and quantities in prose, and queries narrowed to one series."""
+
+import pytest
+
+from lens_exporter.baseline.naming import category, cleaned, narrowed, projected, quantity, related, target_name
+from lens_exporter.model.metric import BaselineMetric
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ({"instance": "api-7:9000", "job": "api"}, "api-7"),
+        ({"instance": "10.0.0.3:9100"}, "10.0.0.3"),
+        ({"instance": "[2001:db8::1]:9100"}, "2001:db8::1"),
+        ({"instance": "2001:db8::1"}, "2001:db8::1"),
+        ({"instance": "http://shop.example/health"}, "http://shop.example/health"),
+        ({"instance": "db-1:9100", "job": "node", "device": "sda"}, "db-1 (device=sda)"),
+        ({"pod": "checkout-5", "namespace": "shop"}, "checkout-5"),
+        ({"queue": "mails", "vhost": "/"}, "queue=mails, vhost=/"),
+        ({"job": "api"}, "api"),
+        ({}, "the only series"),
+    ],
+)
+def test_a_target_is_named_shortly(target: dict[str, str], name: str) -> None:
+    """The instance without its port, then what tells it from its neighbours."""
+    assert target_name(target) == name
+
+
+def test_hostile_label_values_stay_one_short_line() -> None:
+    """Control characters, invisible ones and endless values do not reach a pager's screen."""
+    assert cleaned("api\x1b[31m\n7\u202e\u200b") == "api [31m 7"
+    assert len(cleaned("x" * 100_000)) == 60
+    assert cleaned("\x00") == ""
+    assert target_name({"instance": "\n\n", "pod": "p"}) == "p"
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (BaselineMetric("memory_utilization", "x"), "memory"),
+        (BaselineMetric("open_fds_utilization", "x", words="open files"), "open files"),
+        (BaselineMetric("latency_p99", "x"), "latency p99"),
+        (BaselineMetric("gc_pause_seconds", "x"), "gc pause"),
+        (BaselineMetric("ratio", "x"), "ratio"),
+    ],
+)
+def test_a_quantity_is_called_by_its_words(metric: BaselineMetric, words: str) -> None:
+    """Configured words, else the name without its unit."""
+    assert quantity(metric) == words
+
+
+def test_a_category_never_has_an_underscore() -> None:
+    """The category is what stands before the first underscore of an anomaly type, and must come back whole from there."""
+    assert category(BaselineMetric("memory_utilization", "x")) == "memory"
+    assert category(BaselineMetric("a", "x", category="open_fds")) == "open-fds"
+    assert category(BaselineMetric("a", "x", category="__")) == "metric"
+
+
+@pytest.mark.parametrize(
+    ("query", "series", "narrow"),
+    [
+        ("process_resident_memory_bytes", {"instance": "a:1"}, 'process_resident_memory_bytes{instance="a:1"}'),
+        ('up{job="api"}', {"instance": "a:1"}, 'up{job="api",instance="a:1"}'),
+        ("up{}", {"instance": "a:1"}, 'up{instance="a:1"}'),
+        ('up{a="}"}', {"i": 'x"y'}, 'up{a="}",i="x\\"y"}'),
+        (
+            'sum by (pod) (rate(http_requests_total{job="x"}[5m]))',
+            {"pod": "p"},
+            'sum by (pod) (rate(http_requests_total{job="x",pod="p"}[5m]))',
+        ),
+        ("a / b", {"instance": "a:1"}, "a / b"),
+        ('a{x="1"} / b{x="1"}', {"i": "1"}, 'a{x="1"} / b{x="1"}'),
+        ('label_replace(up{job="x"}, "host", "$1", "instance", "(.*)")', {"host": "a"}, None),
+        ("up", {}, "up"),
+    ],
+)
+def test_a_query_is_narrowed_only_where_that_is_safe(query: str, series: dict[str, str], narrow: str | None) -> None:
+    """One selector and no made-up labels: then a matcher for the series selects just it."""
+    assert narrowed(query, series) == (narrow if narrow is not None else query)
+
+
+def test_a_target_is_what_identifies_it() -> None:
+    """Configured labels only, and no empty ones."""
+    series = {"instance": "a", "cpu": "0", "empty": ""}
+    assert projected(series, None) == {"instance": "a", "cpu": "0"}
+    assert projected(series, ("instance", "pod")) == {"instance": "a"}
+
+
+def test_series_are_related_when_they_agree_in_every_shared_label() -> None:
+    """Memory of a host and one of its disks are; two of its disks are not; strangers are not."""
+    host, root, data = {"i": "a"}, {"i": "a", "d": "/"}, {"i": "a", "d": "/data"}
+    assert related(host, root)
+    assert not related(root, data)
+    assert not related(host, {"i": "b"})
+    assert not related(host, {"other": "x"})
