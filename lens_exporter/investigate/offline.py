@@ -1,0 +1,158 @@
+"""The offline analyst: what answers where no model is configured or none can be reached. Deterministic, costs nothing, says so.
+
+It speaks the same protocol as a model. It asks for the ranking of what left its normal, for the alert's own query, for the
+strongest and first suspects, for live tools that fit them, and then hands in only what these answers say.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lens_exporter.investigate.analysis_schema import SUBMIT
+from lens_exporter.investigate.conclusions import BY_CODE, MODEL_AWAY, OFFLINE, conclude
+from lens_exporter.investigate.families import family_of
+from lens_exporter.investigate.moments import rfc3339
+from lens_exporter.investigate.notebook import PROCESS_INFO, Notebook, Noted, key, notebook
+from lens_exporter.investigate.task import narrow
+from lens_exporter.model import labels as label_sets
+from lens_exporter.model.analysis import HealthAnalysis
+from lens_exporter.model.conversation import Reply, ToolCall, ToolSpec, Trail
+
+ANALYST = "offline analyst"
+
+_LOOKED_AT = 3  # suspects whose course is asked for
+_LIVE_TOOLS = 2
+_LONG_HISTORY = 6 * 3600.0  # where nothing stands out against the near past, the change may be slow
+_SHORT_AGE = 600.0
+
+
+class OfflineAnalyst:
+    """A ModelClient that is code."""
+
+    name = "offline"
+
+    def ask(self, system: str, trail: Trail, tools: Sequence[ToolSpec], *, role: str, critical: bool = False) -> Reply:
+        """Ask what is still to be asked, else hand in the conclusion.
+
+        Raises:
+            ValueError: the trail does not begin with a task.
+
+        """
+        del system, role, critical  # the protocol's; code needs no persuasion and no budget
+        notes = notebook(trail)
+        specs = {spec.name: spec for spec in tools}
+        calls = [(name, arguments) for name, arguments in _wanted(notes, specs) if key(name, arguments) not in notes.asked]
+        if not calls:
+            model_was_here = any(isinstance(one, Reply) and one.model != ANALYST for one in trail)
+            calls = [(SUBMIT, submission(conclude(notes, MODEL_AWAY if model_was_here else OFFLINE)))]
+        named = (ToolCall(f"offline-{len(trail)}-{place}", name, arguments) for place, (name, arguments) in enumerate(calls))
+        return Reply(tuple(named), model=ANALYST)
+
+
+def best_so_far(trail: Trail) -> HealthAnalysis:
+    """Say by code what the receipts of a trail show, for an investigation that ended without an answer."""
+    return conclude(notebook(trail), signed=BY_CODE)
+
+
+def _wanted(notes: Notebook, specs: dict[str, ToolSpec]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give every call worth making with what is known so far."""
+    wanted = [*_rankings(notes), *_courses(notes), *_process(notes), *_live(notes, specs), *_alerts(notes)]
+    yield from ((name, arguments) for name, arguments in wanted if name in specs)
+
+
+def _rankings(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
+    task = notes.task
+    for labels in narrow(task.target)[:3]:
+        asked = {"labels": labels, "start": rfc3339(task.start), "at": rfc3339(task.at)}
+        yield "rank_suspects", asked
+        if key("rank_suspects", asked) not in notes.asked:
+            return
+        if notes.ranked:
+            if not any(not one.over for one in notes.suspects):
+                yield "rank_suspects", asked | {"history": _LONG_HISTORY}
+            return
+
+
+def _courses(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
+    task = notes.task
+    age = task.at - task.start
+    window = {"start": rfc3339(task.start - max(_SHORT_AGE, age)), "end": rfc3339(task.at)}
+    for forms in task.asked_queries():
+        for query in forms:
+            yield "promql_range", {"query": query, **window}
+            if key("promql_range", {"query": query, **window}) not in notes.asked or any(
+                one.query == query for one in notes.courses
+            ):
+                break
+    for suspect in leading(notes.suspects):
+        series = label_sets.selector(suspect.labels, metric=suspect.metric)
+        query = f"rate({series}[{'2m' if age < _SHORT_AGE else '5m'}])" if suspect.per_second else series
+        yield "promql_range", {"query": query, **window}
+
+
+def leading(suspects: Sequence[Noted]) -> list[Noted]:
+    """Pick the first to leave their normal and the strongest, one of each family first."""
+    active = [one for one in suspects if not one.over]
+    by_family: dict[str, Noted] = {}
+    for one in active:
+        family = family_of(one.metric)
+        by_family.setdefault(family.name if family else one.metric, one)
+    picked = list(by_family.values()) + sorted(active, key=lambda one: -abs(one.score))
+    return list({id(one): one for one in picked}.values())[:_LOOKED_AT]
+
+
+def _process(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
+    where = {name: notes.task.target[name] for name in ("instance", "job") if notes.task.target.get(name)}
+    if where:
+        yield "promql_instant", {"query": label_sets.selector(where, metric=PROCESS_INFO), "at": rfc3339(notes.task.at)}
+
+
+def _live(notes: Notebook, specs: dict[str, ToolSpec]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give live tools that show the resources in trouble, once it is known on which host and as which process the target runs."""
+    suspects = leading(notes.suspects)
+    where = _whereabouts(notes, suspects)
+    named = [*(one.metric for one in suspects), *notes.task.queries]
+    fitting = dict.fromkeys(tool for name in named if (family := family_of(name)) for tool in family.tools if tool in specs)
+    ready = [(tool, arguments) for tool in fitting if (arguments := _filled(specs[tool], where)) is not None]
+    yield from ready[:_LIVE_TOOLS]
+
+
+def _whereabouts(notes: Notebook, suspects: Sequence[Noted]) -> dict[str, Any]:
+    """Give host and process of the target: the one its suspects name, the only one, or the host alone."""
+    named = {one.labels["process"] for one in suspects if "process" in one.labels} or {notes.task.target.get("process", "")}
+    fitting = [one for one in notes.processes if one.get("process") in named] or list(notes.processes)
+    hosts = {one.get("hostname", "") for one in fitting}
+    if len(hosts) != 1 or hosts == {""}:
+        return {}
+    if len(fitting) > 1:
+        return {"hostname": hosts.pop()}
+    known = {name: fitting[0][name] for name in ("hostname", "pid_namespace") if fitting[0].get(name)}
+    pid = fitting[0].get("pid", "")
+    return known | ({"pid": int(pid)} if pid.isdigit() else {})
+
+
+def _filled(spec: ToolSpec, where: dict[str, Any]) -> dict[str, Any] | None:
+    """Fill a tool's arguments. One that could look at the wrong host or process is not used."""
+    properties = spec.parameters.get("properties", {})
+    needed = {name for name in ("hostname", "pid") if name in properties} | set(spec.parameters.get("required", ()))
+    return {name: where[name] for name in properties if name in where} if needed and needed <= where.keys() else None
+
+
+def _alerts(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
+    tries = narrow(notes.task.target)
+    yield "list_active_alerts", {"labels": tries[0] if tries else {}}
+
+
+def submission(analysis: HealthAnalysis) -> dict[str, Any]:
+    """Write an analysis as the arguments of a final answer."""
+    return {
+        "status": analysis.status.value,
+        "outcome": analysis.outcome.value,
+        "summary": analysis.summary,
+        "findings": [{"claim": one.claim, "receipts": list(one.receipts), "kind": one.kind.value} for one in analysis.findings],
+        "hypotheses": [
+            {"claim": one.claim, "state": one.state.value, "receipts": list(one.receipts)} for one in analysis.hypotheses
+        ],
+        "concerns": list(analysis.concerns),
+        "recommendations": list(analysis.recommendations),
+        "reasoning": analysis.reasoning,
+    }

@@ -1,0 +1,157 @@
+"""The task of one investigation: what alerts, since when, on which target, and which queries show it.
+
+It is one text. A model reads it; the offline analyst reads the JSON between its marks. Everything in there that came from outside
+(labels, annotations) is JSON with `<` escaped, so that no alert can end the marks or speak as lens-exporter.
+"""
+
+import json
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from lens_exporter.baseline.naming import narrowed
+from lens_exporter.investigate.moments import rfc3339
+from lens_exporter.investigate.unit import severity_of
+from lens_exporter.model.alert import Alert, AlertGroup
+from lens_exporter.model.labels import without
+
+_SHOWN_ALERTS = 20  # of a large group; the others are counted
+_LONGEST_VALUE = 600
+_QUERIES = 3
+_BEGIN, _END = "<alerts>", "</alerts>"
+# Labels that say what an alert is about, not which series it looks at.
+_ABOUT = ("alertname", "severity", "watcher", "category", "lens_origin", "prometheus", "replica", "alertstate", "priority", "team")
+_IDENTIFYING = ("cluster", "namespace", "job", "instance", "pod", "container", "node", "process", "device", "name")
+_COMPARISON = re.compile(r"\s*(?:==|!=|>=|<=|>|<)\s*(?:bool\s+)?[-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|\([^()]*\))\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Times are Unix seconds. at is the moment of asking: nothing after it is looked at. queries show what alerts."""
+
+    at: float
+    start: float
+    severity: str
+    names: tuple[str, ...]
+    target: dict[str, str]
+    queries: tuple[str, ...]
+    firing: int
+    resolved: int
+    alerts: tuple[dict[str, Any], ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def asked_queries(self) -> tuple[tuple[str, ...], ...]:
+        """Give, for each query, the forms to ask it in: narrowed to the target where that is safe, then as the rule has it."""
+        forms = []
+        for query in self.queries:
+            where = {name: self.target[name] for name in ("instance", "job") if self.target.get(name) and f"{name}=" not in query}
+            forms.append(tuple(dict.fromkeys((narrowed(query, where), query))))
+        return tuple(forms)
+
+
+def task_of(group: AlertGroup, at: float) -> Task:
+    """Read a group of alerts as a task. The target is what its alerts have in common."""
+    alerts = sorted(group.alerts, key=lambda alert: (alert.ends_at is not None, alert.starts_at, alert.fingerprint))
+    shown = alerts[:_SHOWN_ALERTS]
+    hidden = Counter(f"{alert.name} {alert.labels.get('severity', '')}".strip() for alert in alerts[_SHOWN_ALERTS:])
+    if group.truncated:
+        hidden["left out by Alertmanager"] = group.truncated
+    return Task(
+        at=at,
+        start=min((alert.starts_at for alert in alerts if alert.starts_at), default=at),
+        severity=severity_of(alerts).value,
+        names=tuple(dict.fromkeys(alert.name for alert in alerts))[:_SHOWN_ALERTS],
+        target=target_of(alerts),
+        queries=tuple(dict.fromkeys(query for alert in alerts if (query := query_of(alert))))[:_QUERIES],
+        firing=sum(alert.ends_at is None for alert in alerts),
+        resolved=sum(alert.ends_at is not None for alert in alerts),
+        alerts=tuple(_shown(alert) for alert in shown),
+        left_out=dict(hidden),
+    )
+
+
+def target_of(alerts: list[Alert]) -> dict[str, str]:
+    """Give the labels common to all alerts that identify where they come from."""
+    if not alerts:
+        return {}
+    first = without(alerts[0].labels, _ABOUT)
+    return {name: value for name, value in first.items() if all(alert.labels.get(name) == value for alert in alerts[1:])}
+
+
+def narrow(target: dict[str, str]) -> list[dict[str, str]]:
+    """Give selections of the target's series to try in turn: the usual identifying labels, then fewer of them."""
+    known = {name: target[name] for name in _IDENTIFYING if target.get(name)}
+    host = {name: target[name] for name in ("job", "instance") if target.get(name)}
+    tries = [
+        host if "instance" in host else {},
+        {k: v for k, v in known.items() if k in {"namespace", "pod"}} if "pod" in known else {},
+    ]
+    tries += [{"instance": target["instance"]}] if target.get("instance") else []
+    tries += [{name: target[name]} for name in ("node", "job", "namespace") if target.get(name)]
+    tries.append(known)
+    return [one for index, one in enumerate(tries) if one and one not in tries[:index]]
+
+
+def query_of(alert: Alert) -> str:
+    """Give the PromQL that shows the alert's series: our own annotation, or the rule's expression without its threshold."""
+    own = alert.annotations.get("lens_query", "")
+    if own:
+        return own
+    expressions = parse_qs(urlsplit(alert.generator_url).query).get("g0.expr", [])
+    return without_threshold(expressions[0]) if expressions else ""
+
+
+def without_threshold(expression: str) -> str:
+    """Cut a last comparison with a number off: a range of the bare expression shows the way to the threshold too."""
+    match = _COMPARISON.search(expression)
+    if match is None:
+        return expression.strip()
+    rest = expression[: match.start()].strip()
+    # "a > 1 and b > 2" is no comparison of the whole; neither is one inside parentheses.
+    if not rest or rest.count("(") != rest.count(")") or re.search(r"\b(?:and|or|unless)\b|[<>]|[!=]=", _outside_quotes(rest)):
+        return expression.strip()
+    return rest
+
+
+def _outside_quotes(expression: str) -> str:
+    return re.sub(r"\{[^}]*\}|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'", " ", expression)
+
+
+def _shown(alert: Alert) -> dict[str, Any]:
+    return {
+        "labels": {name: value[:_LONGEST_VALUE] for name, value in alert.labels.items()},
+        "annotations": {name: value[:_LONGEST_VALUE] for name, value in alert.annotations.items()},
+        "starts_at": rfc3339(alert.starts_at),
+        "ends_at": rfc3339(alert.ends_at) if alert.ends_at is not None else None,
+    }
+
+
+def render(task: Task) -> str:
+    """Write the task as the text an analyst gets."""
+    names = " ".join(", ".join(task.names).replace("<", " ").split())
+    number = f"{task.firing} firing" + (f", {task.resolved} resolved" if task.resolved else "")
+    lines = [
+        f"Alerts: {names} ({number}). Severity: {task.severity}.",
+        f"Since {rfc3339(task.start)}; now it is {rfc3339(task.at)}, and nothing later can be asked for.",
+        _BEGIN,
+        json.dumps(asdict(task), ensure_ascii=False, default=str).replace("<", "\\u003c"),
+        _END,
+    ]
+    return "\n".join(lines)
+
+
+def parse(text: str) -> Task:
+    """Read a rendered task back, whatever prose stands around it.
+
+    Raises:
+        ValueError: there is none in the text.
+
+    """
+    _before, found, rest = text.rpartition(f"{_BEGIN}\n")
+    if not found:
+        raise ValueError("no task between the marks")
+    fields = json.loads(rest.partition(_END)[0])
+    fields["names"], fields["queries"], fields["alerts"] = tuple(fields["names"]), tuple(fields["queries"]), tuple(fields["alerts"])
+    return Task(**fields)

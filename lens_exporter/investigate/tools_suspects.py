@@ -1,0 +1,165 @@
+"""rank_suspects: everything one target publishes, judged against its own past in one bounded query."""
+
+import re
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, Field, field_validator
+
+from lens_exporter.foundation.catalogue import METRICS
+from lens_exporter.investigate.families import family_of
+from lens_exporter.investigate.moments import Moment, rfc3339
+from lens_exporter.investigate.suspects import COARSE, HISTORY, Moved, Ranking, Samples, Scorer, Suspect, fine_step, rank
+from lens_exporter.investigate.tools_promql import Source
+from lens_exporter.model import labels as label_sets
+from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
+from lens_exporter.prometheus.answers import Series
+
+_SHOWN_SUSPECTS = 12
+_SHOWN_MOVED = 5
+# Bands and scores restate other series; histograms' buckets are many and each says little alone.
+_LEFT_OUT = "lens_baseline_.*|lens_anomaly_.*|ALERTS.*|scrape_.*|.*_bucket|.*_created|.*_timestamp_seconds"
+# What lens-exporter counts about its own work moves with every incident and causes none.
+_OWN = re.compile(rf"(?:{'|'.join(re.escape(spec.name) for spec in METRICS)})(?:_sum|_count)?")
+
+
+class SuspectArguments(BaseModel, extra="forbid"):
+    labels: dict[str, str] = Field(
+        min_length=1, max_length=10, description='the target, like {"instance": "api-7:9000", "job": "api"}'
+    )
+    start: Moment = Field(description="when the trouble began")
+    at: Moment = Field("now", validate_default=True)
+    history: float | None = Field(
+        None, gt=0, le=7 * 86_400, description="seconds of history to compare with; longer finds slower changes"
+    )
+
+    @field_validator("labels")
+    @classmethod
+    def _names(cls, labels: dict[str, str]) -> dict[str, str]:
+        for name in labels:
+            if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
+                raise ValueError(f"{name!r} is not a label name")
+        return labels
+
+
+def suspect_tool(source: Source, detector: Scorer) -> Tool:
+    """Give rank_suspects over one server."""
+    return Tool(
+        "rank_suspects",
+        "Judge every series of a target against its own past and rank those that left their normal: before and after, onset, score "
+        "in half-widths of the normal band. Also says what stayed steady, what disappeared and what restarted. Ask this first.",
+        lambda arguments: rank_suspects(source, detector, arguments),
+        SuspectArguments,
+        repeatable=True,
+    )
+
+
+def rank_suspects(source: Source, detector: Scorer, arguments: SuspectArguments) -> ToolResult:
+    """Fetch the target's series on one grid and rank them."""
+    start = min(arguments.start, arguments.at)
+    step = fine_step(start, arguments.at, arguments.history)
+    size = HISTORY * COARSE
+    end = arguments.at
+    times = end - step * np.arange(size - 1, -1, -1, dtype=np.float64)
+    selector = label_sets.selector(arguments.labels)
+    query = f'{selector[:-1]},__name__!~"{_LEFT_OUT}"}}'
+    answer = source.query_range(query, float(times[0]), end, step)
+    counters = {name: known.type == "counter" for name, known in source.metadata().items()}
+    samples = [
+        _samples(one, times, step, counters)
+        for one in answer.series
+        if one.values.size and not _OWN.fullmatch(one.labels.get("__name__", ""))
+    ]
+    if not samples:
+        note = f"no series match {selector}; try fewer labels"
+        return ToolResult(ToolStatus.EMPTY, {"suspects": []}, note, {"series": 0.0})
+    ranking = rank(samples, times, detector)
+    notes = [answer.note, *answer.warnings]
+    hidden = len(ranking.suspects) - _SHOWN_SUSPECTS
+    if hidden > 0:
+        notes.append(f"{hidden} weaker suspects are not shown")
+    if not ranking.judged:
+        notes.append("no series has enough history to be judged")
+    return ToolResult(answer.status, _data(ranking), "; ".join(filter(None, notes)), _seen(ranking))
+
+
+def _samples(one: Series, times: np.ndarray[tuple[int], np.dtype[np.float64]], step: float, counters: dict[str, bool]) -> Samples:
+    values = np.full(len(times), np.nan)
+    places = np.rint((one.times - times[0]) / step).astype(np.int64)
+    inside = (places >= 0) & (places < len(times))
+    values[places[inside]] = one.values[inside]
+    name = one.labels.get("__name__", "")
+    known = counters.get(name)
+    return Samples(one.labels, values, known or None)  # a type of "unknown" or a wrong gauge still leaves the name's word
+
+
+def _data(ranking: Ranking) -> dict[str, Any]:
+    return {
+        "looked_at": ranking.looked_at,
+        "judged": ranking.judged,
+        "deviating": len(ranking.suspects),
+        "suspects": [_suspect(one) for one in ranking.suspects[:_SHOWN_SUSPECTS]],
+        "steady": [_steady(one) for one in _telling(ranking)],
+        "gone": [_moved(one) for one in ranking.gone[:_SHOWN_MOVED]],
+        "gone_count": len(ranking.gone),
+        "restarts": [_moved(one) for one in ranking.restarts[:_SHOWN_MOVED]],
+    }
+
+
+def _seen(ranking: Ranking) -> dict[str, float]:
+    seen = {
+        "series": float(ranking.looked_at),
+        "judged": float(ranking.judged),
+        "deviating": float(len(ranking.suspects)),
+        "gone": float(len(ranking.gone)),
+        "restarts": float(len(ranking.restarts)),
+    }
+    for index, one in enumerate(ranking.suspects[:_SHOWN_SUSPECTS], 1):
+        seen |= {
+            f"{index}.before": one.before,
+            f"{index}.after": one.after,
+            f"{index}.onset_at": one.onset,
+            f"{index}.score": one.score,
+        }
+        if one.until is not None:
+            seen[f"{index}.until_at"] = one.until
+        if one.per_minute is not None:
+            seen[f"{index}.per_minute"] = one.per_minute
+    for index, one in enumerate(_telling(ranking), 1):
+        seen |= {f"steady{index}.before": one.before, f"steady{index}.after": one.after, f"steady{index}.score": one.score}
+    for kind, moved in (("gone", ranking.gone), ("restart", ranking.restarts)):
+        seen |= {f"{kind}{index}.moved_at": one.at for index, one in enumerate(moved[:_SHOWN_MOVED], 1)}
+    return seen
+
+
+def _telling(ranking: Ranking) -> list[Suspect]:
+    """Pick the steady series that rule something out: of each family without a suspect, the one that comes nearest to its band."""
+    moved = {family.name for one in ranking.suspects if (family := family_of(one.metric))}
+    nearest: dict[str, Suspect] = {}
+    for one in sorted(ranking.steady, key=lambda one: (-abs(one.score), one.metric)):
+        family = family_of(one.metric)
+        if family is not None and family.name not in moved and (one.before or one.after):
+            nearest.setdefault(family.name, one)
+    return list(nearest.values())
+
+
+def _suspect(one: Suspect) -> dict[str, Any]:
+    row = _steady(one) | {"onset": rfc3339(one.onset)}
+    if one.per_minute is not None:
+        row["per_minute"] = one.per_minute
+    return row if one.until is None else row | {"until": rfc3339(one.until)}
+
+
+def _steady(one: Suspect) -> dict[str, Any]:
+    return {
+        "metric": one.metric,
+        "labels": dict(one.labels),
+        "before": one.before,
+        "after": one.after,
+        "score": round(one.score, 1),
+        "per_second": one.rate,
+    }
+
+
+def _moved(one: Moved) -> dict[str, Any]:
+    return {"metric": one.metric, "labels": dict(one.labels), "at": rfc3339(one.at)}
