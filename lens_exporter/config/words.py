@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from lens_exporter.config.schema import kind_at, model_in
 from lens_exporter.config.values import Key, Misfit
+from lens_exporter.model.secret import may_hold_a_secret
 
 # By pydantic's error type; {…} are its context.
 _EXPECTED = {
@@ -39,13 +39,7 @@ _EXPECTED = {
 }
 # Types whose error is about the value as such, so that the setting's own noun says better what was expected.
 _NAMED_BY_TITLE = {"list_type", "tuple_type", "dict_type", "string_type", "path_type", "float_type", "string_pattern_mismatch"}
-_SECRET = re.compile(r"authorization|token|passw|secret|api[_-]?key|cookie|credential", re.IGNORECASE)
 _LONGEST_SHOWN = 60
-
-
-def is_secret(name: str) -> bool:
-    """Say whether a key of this name may hold a secret. *_file and *_env only say where one is."""
-    return bool(_SECRET.search(name)) and not name.endswith(("_file", "_env"))
 
 
 def explain(model: type[BaseModel], error: ErrorDetails) -> tuple[Key, str]:
@@ -93,7 +87,7 @@ def _expected(model: type[BaseModel], key: Key, error: ErrorDetails) -> str:
 
 
 def _with_what_was_given(text: str, key: Key, given: Any) -> str:
-    if not text.startswith("expected") or any(is_secret(str(part)) for part in key):
+    if not text.startswith("expected") or any(may_hold_a_secret(str(part)) for part in key):
         return text
     return f"{text}, got {_shown(given)}"
 

@@ -1,0 +1,139 @@
+"""Structured logs: one line for each record, logfmt or JSON, our own records and those of the libraries alike.
+
+Hostile text (a label value, a server's answer) can neither begin a line of its own nor reach a terminal's control codes; values of
+keys that may hold a secret are not shown.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from lens_exporter.model.secret import may_hold_a_secret
+
+
+class LogFormat(StrEnum):
+    LOGFMT = "logfmt"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+_LEVELS = {
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.WARN: logging.WARNING,
+    LogLevel.ERROR: logging.ERROR,
+}
+_FIRST = ("ts", "level", "component", "msg")
+_HIDDEN = "<hidden>"
+# What a secret looks like inside a longer text: an Authorization header, a password in an address.
+_IN_TEXT = (
+    (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE), rf"\1 {_HIDDEN}"),
+    (re.compile(r"(://[^\s:/@]+):[^\s/@]+@"), rf"\1:{_HIDDEN}@"),
+)
+_PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f]+")
+
+
+def set_up(level: str = LogLevel.INFO, form: str = LogFormat.LOGFMT, *, stream: TextIO | None = None) -> None:
+    """Send every record of this process to `stream` (standard error by default). Called once, by the command line.
+
+    Servers that bring their own logging (uvicorn) must be told not to configure it.
+    """
+    render: Processor = _json if form == LogFormat.JSON else _logfmt
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        structlog.processors.format_exc_info,
+        _named,
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, safe, render],
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(_LEVELS[LogLevel(level)])
+    for name in list(root.manager.loggerDict):  # libraries imported before now may have handlers of their own
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    # DBOS adds a handler of its own unless it finds one.
+    logging.getLogger("dbos").handlers[:] = [handler]
+    logging.getLogger("dbos").propagate = False
+    # Each retried connection would be a warning of urllib3 beside our own error.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,  # loggers made while modules were imported must follow this set-up
+    )
+
+
+def safe(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Hide what may be secret, in keys at any depth and inside texts, and say only the length of bytes."""
+    return {key: _shown(key, value) for key, value in event.items()}
+
+
+def _shown(key: str, value: Any) -> Any:
+    if isinstance(value, bool | int | float) or value is None:
+        return value  # input_tokens=4120 is a number, not a token
+    if may_hold_a_secret(key):
+        return _HIDDEN
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, Mapping):
+        return {str(name): _shown(str(name), item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_shown("", item) for item in value]
+    text = str(value)
+    for pattern, replacement in _IN_TEXT:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _named(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["msg"] = str(event.pop("event", "")).rstrip()
+    event["component"] = event.pop("logger", "").removeprefix("lens_exporter.")
+    event["level"] = "warn" if event.get("level") == "warning" else event.get("level")
+    return {**{key: event[key] for key in _FIRST if key in event}, **event}
+
+
+def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return json.dumps(event, default=str)  # ASCII, so every control character is escaped
+
+
+def _logfmt(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return " ".join(f"{re.sub(r'[^A-Za-z0-9_.-]', '_', key) or '_'}={_logfmt_value(value)}" for key, value in event.items())
+
+
+def _logfmt_value(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if _PLAIN.fullmatch(text) and text.isprintable():
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in quoted)
