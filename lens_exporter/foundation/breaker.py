@@ -61,6 +61,7 @@ class CircuitBreaker:
         self._opened_at = 0.0
         self._trial_running = False
         self._reason = ""
+        self._era = 0  # counts changes of state: a call that began before the last one has nothing to say about the present
 
     @property
     def state(self) -> BreakerState:
@@ -68,59 +69,70 @@ class CircuitBreaker:
             return self._state
 
     @contextmanager
-    def call(self, *, counts: Callable[[BaseException], bool] = lambda _error: True) -> Iterator[None]:
+    def call(self, *, counts: Callable[[Exception], bool | None] = lambda _error: True) -> Iterator[None]:
         """Run the body as one guarded call.
 
-        Only errors for which `counts` is true are held against the service: a refused bad request says nothing about its health.
+        `counts` judges an error of the body: True is the service's failure; False is none, the service answered (a refused bad
+        request); None says nothing about it (the request was never sent). So does being cancelled.
 
         Raises:
             BreakerOpen: instead of calling, while the breaker is open or another trial call is under way.
 
         """
-        self._enter()
+        era, change = self._enter()
+        failed: bool | None = None
+        reason = ""
         try:
+            self._tell(change)
             yield
-        except BaseException as error:
-            self._leave(error if counts(error) else None)
+            failed = False
+        except Exception as error:
+            failed, reason = counts(error), str(error)
             raise
-        self._leave(None)
+        finally:
+            self._tell(self._leave(era, failed, reason))
 
-    def _enter(self) -> None:
+    def _enter(self) -> tuple[int, BreakerChange | None]:
         change = None
         with self._lock:
-            if self._state is BreakerState.OPEN and self._clock() >= self._opened_at + self._seconds_open:
+            now = self._clock()
+            self._opened_at = min(self._opened_at, now)  # the clock was set back: nobody waits longer for that
+            if self._state is BreakerState.OPEN and now >= self._opened_at + self._seconds_open:
                 change = self._move(BreakerState.HALF_OPEN)
-            blocked = self._state is BreakerState.OPEN or (self._state is BreakerState.HALF_OPEN and self._trial_running)
-            if not blocked and self._state is BreakerState.HALF_OPEN:
-                self._trial_running = True
-        self._tell(change)
-        if blocked:
-            until = datetime.fromtimestamp(self._opened_at + self._seconds_open, UTC).strftime("%H:%M:%S UTC")
-            raise BreakerOpen(service=self.service, url=self._url, until=until, failures=self._failures, reason=self._reason)
+            if self._state is BreakerState.OPEN or (self._state is BreakerState.HALF_OPEN and self._trial_running):
+                raise self._refusal()
+            self._trial_running = self._state is BreakerState.HALF_OPEN
+            return self._era, change
 
-    def _leave(self, error: BaseException | None) -> None:
-        change = None
+    def _refusal(self) -> BreakerOpen:
+        until = datetime.fromtimestamp(self._opened_at + self._seconds_open, UTC).strftime("%H:%M:%S UTC")
+        return BreakerOpen(service=self.service, url=self._url, until=until, failures=self._failures, reason=self._reason)
+
+    def _leave(self, era: int, failed: bool | None, reason: str) -> BreakerChange | None:
         with self._lock:
+            if era != self._era:
+                return None
             self._trial_running = False
-            if error is None:
+            if failed is None:
+                return None
+            if not failed:
                 self._failures = 0
                 self._successes += 1
-                if self._state is BreakerState.HALF_OPEN and self._successes >= self._successes_to_close:
-                    change = self._move(BreakerState.CLOSED)
-            else:
-                self._failures += 1
-                self._successes = 0
-                self._reason = str(error)
-                if self._state is BreakerState.HALF_OPEN or self._failures >= self._failures_to_open:
-                    self._opened_at = self._clock()
-                    change = self._move(BreakerState.OPEN)
-        self._tell(change)
+                closes = self._state is BreakerState.HALF_OPEN and self._successes >= self._successes_to_close
+                return self._move(BreakerState.CLOSED) if closes else None
+            self._failures += 1
+            self._successes = 0
+            self._reason = reason
+            if self._state is BreakerState.CLOSED and self._failures < self._failures_to_open:
+                return None
+            self._opened_at = self._clock()
+            return self._move(BreakerState.OPEN)
 
-    def _move(self, state: BreakerState) -> BreakerChange | None:
-        if state is self._state:
-            return None
+    def _move(self, state: BreakerState) -> BreakerChange:
+        self._era += 1
         self._state = state
         self._successes = 0
+        self._trial_running = False
         return BreakerChange(self.service, state, self._failures, self._reason, self._opened_at + self._seconds_open)
 
     def _tell(self, change: BreakerChange | None) -> None:

@@ -192,8 +192,9 @@ class Endpoint:
         return kind(service=self.service, url=self.url, status=response.status_code, reason=reason)
 
 
-def _held_against_the_service(error: BaseException) -> bool:
-    return isinstance(error, RemoteError) and error.retryable
+def _held_against_the_service(error: Exception) -> bool | None:
+    # Anything but a RemoteError (a secret that cannot be read) happened before the service was asked.
+    return error.retryable if isinstance(error, RemoteError) else None
 
 
 def _innermost(error: BaseException) -> str:
