@@ -72,18 +72,9 @@ def reviewer(output_tool: str) -> str:
     return _REVIEWER.format(output_tool=output_tool, data_rule=_DATA_RULE)
 
 
-def investigation_task(*, alerts: str, now: str, evidence: str = "", related: str = "") -> str:
-    """Ask for an investigation.
-
-    `alerts` are the alerts of the group, `evidence` what statistics already found about them, `related` past findings and other
-    alerts that fire now; each as text. `now` is the time in words a PromQL range can be built from (RFC 3339).
-    """
-    parts = [f"It is {now}. Find out why this alert group fires.", fence("alerts", alerts)]
-    if evidence:
-        parts += ["What the statistics already show:", fence("evidence", evidence)]
-    if related:
-        parts += ["What may belong to it:", fence("related", related)]
-    return "\n\n".join(parts)
+def investigation_task(*, alerts: str, now: str) -> str:
+    """Ask for an investigation of `alerts`, the group as text. `now` is written as in a PromQL range (RFC 3339)."""
+    return f"It is {now}. Find out why this alert group fires.\n\n{fence('alerts', alerts)}"
 
 
 def review_task(*, alerts: str, analysis: str, trail: str, attempt: int, attempts: int) -> str:
