@@ -2,15 +2,14 @@
 
 `python -m tests.servers.durable_child --folder F --model URL [--body FILE] [--hold POINT]`
 
-Every point it passes leaves a line in F/passed; at POINT it waits for ever, for the test to kill it. It ends by itself when
-nothing is left to do.
+It investigates one group at a time, so that nothing else is under way when it is killed. Every point it passes leaves a line in
+F/passed; at POINT it waits for ever, for the test to kill it. It ends by itself when nothing is left to do.
 """
 
 import argparse
 import os
 import threading
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from lens_exporter.config.settings import Investigate
@@ -99,9 +98,7 @@ class OncePublisher:
         return (Delivery("folder", DeliveryState.DELIVERED, 0.0),)
 
 
-def main(
-    folder: Path, model: str, body: Path | None, hold: str, idle: Callable[[Store], bool] = lambda store: not _open(store)
-) -> None:
+def main(folder: Path, model: str, body: Path | None, hold: str) -> None:
     points = Points(folder, hold)
     database = Database(f"sqlite:///{folder / 'lens.db'}")
     metadata.create_all(database.engine)
@@ -112,7 +109,7 @@ def main(
         intake.accept(webhook.parse(body.read_bytes()))
         points.passed("stored")
     inquiry = Inquiry(store, ScriptedInvestigator(model, points), OncePublisher(folder, points).publish, events, telemetry)
-    workflows = Workflows(durable_url(database), inquiry.conduct, telemetry, polling_seconds=0.05)
+    workflows = Workflows(durable_url(database), inquiry.conduct, telemetry, concurrency=1, polling_seconds=0.05)
     dispatcher = Dispatcher(
         store,
         workflows,
@@ -126,7 +123,7 @@ def main(
     stop = threading.Event()
     loop = threading.Thread(target=dispatcher.run, args=(stop,))
     loop.start()
-    until(lambda: idle(store), 60.0, what="everything investigated")
+    until(lambda: not _open(store), 60.0, what="everything investigated")
     stop.set()
     loop.join()
     workflows.close()

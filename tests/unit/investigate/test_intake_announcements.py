@@ -1,0 +1,161 @@
+"""A watcher's own alerts, announced before Alertmanager's webhook brings them back; and what a person asks for."""
+
+import pytest
+
+from lens_exporter.errors import IntakeFull
+from lens_exporter.investigate.taken import GroupOutcome
+from lens_exporter.investigate.unit import Source, State
+from lens_exporter.model.alert import AlertGroup
+from tests.unit.investigate.intake_site import Site, alert
+
+STORY = "01JD0000000000000000000000"
+OTHER_STORY = "01JD0000000000000000000001"
+MEMORY = alert("LensMemory", watcher="python")
+FILES = alert("LensFds", watcher="python")
+
+
+@pytest.fixture
+def site():
+    site = Site(debounce=30.0, webhook_grace=60.0, max_queue=2)
+    site.stories |= {MEMORY.fingerprint: STORY, FILES.fingerprint: OTHER_STORY}
+    return site
+
+
+def test_an_announced_alert_waits_for_its_webhook(site):
+    """It is held for webhook_grace under the watcher's story, and investigated anyway when no webhook comes."""
+    taken = site.intake.announce(MEMORY, STORY)
+    unit = site.store.unit(taken.investigation)
+    assert (taken.outcome, unit.source, unit.correlation) == (GroupOutcome.HELD, Source.WATCHER, STORY)
+    assert (unit.group.key, unit.due) == ("watcher:python", site.now + 60)
+    assert [one for one, _ in site.store.due(site.now + 60)] == [unit.id]
+
+
+def test_the_webhook_promotes_it(site):
+    """When Alertmanager brings the alert, its unit takes Alertmanager's group and is due at once."""
+    announced = site.intake.announce(MEMORY, STORY)
+    site.now += 7
+    taken = site.accept(MEMORY, key="{}:{alertname='LensMemory'}")
+    unit = site.store.unit(announced.investigation)
+    assert (taken.outcome, taken.investigation, taken.due) == (GroupOutcome.PROMOTED, unit.id, site.now)
+    assert unit.group.key == "{}:{alertname='LensMemory'}"
+    assert [event.type for event in site.story(STORY)] == [
+        "investigation.accepted",
+        "webhook.received",
+        "investigation.promoted",
+    ]
+
+
+def test_what_else_the_webhook_brings_comes_along(site):
+    """New alerts of the same group join the promoted unit."""
+    site.intake.announce(MEMORY, STORY)
+    taken = site.accept(MEMORY, alert("HighLatency"))
+    assert (taken.outcome, taken.due) == (GroupOutcome.PROMOTED, site.now)
+    assert [one.name for one in site.store.unit(taken.investigation).group.alerts] == ["LensMemory", "HighLatency"]
+
+
+def test_critical_announcements_do_not_wait(site):
+    """A critical alert of ours is due at once; the webhook that follows finds it known."""
+    critical = alert("LensMemory", watcher="python", severity="critical")
+    taken = site.intake.announce(critical, STORY)
+    assert (taken.outcome, taken.due) == (GroupOutcome.ACCEPTED, site.now)
+    site.begin(taken.investigation)
+    assert site.accept(critical).outcome is GroupOutcome.DUPLICATE
+
+
+def test_a_webhook_that_is_faster_than_the_announcement(site):
+    """Both have come, so nothing is waited for; and the alert is one piece of work."""
+    taken = site.accept(MEMORY)
+    assert taken.due == site.now + 30
+    announced = site.intake.announce(MEMORY, STORY)
+    assert (announced.outcome, announced.investigation) == (GroupOutcome.PROMOTED, taken.investigation)
+    assert site.store.unit(taken.investigation).due == site.now
+    assert [one for one, _ in site.store.due(site.now)] == [taken.investigation]
+
+
+def test_one_watchers_announcements_wait_together(site):
+    """Two anomalies of one watcher are one investigation, and both stories lead to it."""
+    first = site.intake.announce(MEMORY, STORY)
+    second = site.intake.announce(FILES, OTHER_STORY)
+    assert (second.outcome, second.investigation, second.due) == (GroupOutcome.JOINED, first.investigation, first.due)
+    assert [event.subject for event in site.story(OTHER_STORY)] == [first.investigation]
+
+
+def test_announcements_that_turn_out_to_be_one_group_become_one_investigation(site):
+    """Alertmanager's grouping decides; the unit that gives way says into which it went, and no alert is lost."""
+    host = alert("LensMemory", watcher="host")
+    site.accept(alert("Other"), key="k")
+    first = site.intake.announce(MEMORY, STORY)
+    second = site.intake.announce(host, OTHER_STORY)
+    taken = site.accept(MEMORY, host, key="k")
+    assert taken.investigation == first.investigation
+    assert {one.name for one in site.store.unit(taken.investigation).group.alerts} == {"LensMemory", "Other"}
+    gone = site.store.unit(second.investigation)
+    assert (gone.state, gone.reason) == (State.CANCELLED, f"coalesced into {first.investigation}")
+    assert site.accept(MEMORY, host, alert("Other"), key="k").outcome is GroupOutcome.DUPLICATE
+    assert [one for one, _ in site.store.due(site.now)] == [first.investigation]
+
+
+def test_announcing_again_changes_nothing(site):
+    """A watcher that starts again may say what it said before."""
+    first = site.intake.announce(MEMORY, STORY)
+    assert site.intake.announce(MEMORY, STORY).outcome is GroupOutcome.DUPLICATE
+    assert site.store.unit(first.investigation).due == first.due
+
+
+def test_an_announced_alert_that_resolves_is_cancelled(site):
+    """An anomaly that is over before anybody looked needs nobody to look."""
+    taken = site.intake.announce(MEMORY, STORY)
+    over = alert("LensMemory", watcher="python", ends_at=site.now)
+    assert site.accept(over).outcome is GroupOutcome.CANCELLED
+    assert site.store.unit(taken.investigation).state is State.CANCELLED
+    assert site.intake.announce(MEMORY, STORY).outcome is GroupOutcome.HELD
+
+
+def test_a_full_queue_takes_announcements(site):
+    """Our own alerts are few, one unit for each watcher, and refusing them would lose them."""
+    site.accept(alert("A"), key="a")
+    site.accept(alert("B"), key="b")
+    assert site.intake.announce(MEMORY, STORY).outcome is GroupOutcome.HELD
+
+
+def test_a_person_can_ask_again(site):
+    """A known alert is investigated anew, at once, on demand."""
+    first = site.done(alert("A"), key="k")
+    taken = site.intake.manual(AlertGroup("k", (alert("A"),)))
+    assert taken.investigation != first
+    unit = site.store.unit(taken.investigation)
+    assert (unit.source, unit.due) == (Source.MANUAL, site.now)
+
+
+def test_a_person_does_not_wait_for_the_debounce(site):
+    """What waits already is brought forward instead of being investigated twice."""
+    held = site.accept(alert("A"), key="k")
+    site.now += 1
+    taken = site.intake.manual(AlertGroup("k", (alert("A"),)))
+    assert (taken.investigation, taken.due) == (held.investigation, site.now)
+    assert len(site.store.unit(held.investigation).group.alerts) == 1
+
+
+def test_asking_for_what_is_over_closes_its_companion_again(site):
+    """The companion of a second investigation is resolved as the first one's was."""
+    site.done(alert("A"), key="k")
+    site.accept(alert("A", ends_at=1500.0), key="k")
+    assert site.tell() == [(alert("A").fingerprint, 1500.0)]
+    again = site.intake.manual(AlertGroup("k", (alert("A", ends_at=1500.0),)))
+    site.begin(again.investigation)
+    site.finish(again.investigation)
+    assert site.tell() == [(alert("A").fingerprint, 1500.0)]
+
+
+def test_asking_about_nothing(site):
+    """A group without labels cannot be looked into, whoever asks."""
+    assert site.intake.manual(AlertGroup("k", ())).outcome is GroupOutcome.EMPTY
+    assert site.store.briefs() == []
+
+
+def test_a_person_is_told_when_the_queue_is_full(site):
+    """Asking does not jump the limit."""
+    site.accept(alert("A"), key="a")
+    site.accept(alert("B"), key="b")
+    with pytest.raises(IntakeFull):
+        site.intake.manual(AlertGroup("c", (alert("C"),)))
