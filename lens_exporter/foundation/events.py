@@ -1,5 +1,6 @@
 """The event store: one row for each thing that happened, joined by correlation id from sample to page."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ class Events:
         """Store one event. Raises ValueError when `kind` is not in the catalogue."""
         if kind not in _DOCUMENTED:
             raise ValueError(f"event {kind!r} is not in the catalogue")
-        event = Event(self._new_id(), self._clock(), kind, correlation, subject[:255], data)
+        event = Event(self._new_id(), self._clock(), kind, correlation, _column(subject)[:255], data)
         _log.info(kind, correlation=correlation, subject=subject, **_brief(data))
         try:
             with self._database.transaction() as connection:
@@ -81,7 +82,7 @@ class Events:
             statement = statement.where(events_table.c.at >= since)
         if until is not None:
             statement = statement.where(events_table.c.at < until)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [_event(row) for row in connection.execute(statement).mappings()]
 
     def prune(self, before: float) -> int:
@@ -97,8 +98,21 @@ def _row(event: Event) -> dict[str, Any]:
         "type": event.type,
         "correlation": event.correlation,
         "subject": event.subject,
-        "data": orjson.dumps(event.data, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY),
+        "data": _json(event.data),
     }
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(data, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError:
+        # Half a surrogate pair from a hostile label, or an integer beyond 64 bits: kept as near as JSON allows.
+        return json.dumps(data, default=str, ensure_ascii=False, skipkeys=True).encode("utf-8", "replace")
+
+
+def _column(text: str) -> str:
+    # What neither SQLite nor PostgreSQL takes in a text column.
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _event(row: sa.RowMapping) -> Event:

@@ -1,0 +1,61 @@
+"""Spans under the correlation id."""
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from lens_exporter.foundation import tracing
+from lens_exporter.foundation.clock import correlation_of, new_ulid, trace_id
+
+
+@pytest.fixture
+def spans(monkeypatch):
+    """The spans that ended, through a provider that only this test sees."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing.trace, "get_tracer", provider.get_tracer)
+    return exporter.get_finished_spans
+
+
+def test_a_correlation_id_is_a_trace_id_and_back():
+    """128 bits, the same in both writings."""
+    correlation = new_ulid()
+    assert correlation_of(trace_id(correlation)) == correlation
+
+
+def test_spans_of_one_story_share_its_trace_also_across_a_restart(spans):
+    """Two spans with nothing in common but the id are in one trace; one inside the other is its child."""
+    correlation = new_ulid()
+    with tracing.span("watch", correlation=correlation, watcher="host"), tracing.span("history", correlation=correlation):
+        assert tracing.current_correlation() == correlation
+    with tracing.span("investigate", correlation=correlation):
+        pass
+    history, watch, investigate = spans()
+    assert {span.context.trace_id for span in spans()} == {trace_id(correlation)}
+    assert history.parent.span_id == watch.context.span_id
+    assert investigate.parent.span_id == watch.parent.span_id
+    assert dict(watch.attributes) == {"watcher": "host"}
+
+
+def test_a_span_without_an_id_joins_the_one_around_it(spans):
+    """And outside any it begins a trace of its own."""
+    correlation = new_ulid()
+    with tracing.span("outer", correlation=correlation), tracing.span("inner"):
+        pass
+    with tracing.span("alone"):
+        pass
+    inner, _outer, alone = spans()
+    assert inner.context.trace_id == trace_id(correlation)
+    assert alone.parent is None
+
+
+def test_without_an_sdk_nothing_is_recorded_and_the_id_still_travels():
+    """No otlp_endpoint: the body runs, and tools below still find the correlation id."""
+    assert tracing.current_correlation() == ""
+    correlation = new_ulid()
+    with tracing.span("watch", correlation=correlation) as current:
+        assert not current.is_recording() or trace.get_tracer_provider().__class__.__name__ != "ProxyTracerProvider"
+        assert tracing.current_correlation() == correlation
