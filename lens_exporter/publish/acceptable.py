@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import count
 
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.labels import Labels
@@ -11,6 +12,7 @@ MAX_LABEL_VALUE = 1024
 MAX_ANNOTATION = 4096
 MAX_ANNOTATIONS = 32  # an Alertmanager has no limits of its own and passes on whatever it took
 
+_ADDRESS = re.compile(r"https?://[!-~]{1,2000}")
 _REFUSED = re.compile(r"[^a-zA-Z0-9_]")  # before 0.28 label names are ASCII
 
 
@@ -22,6 +24,7 @@ def acceptable(alert: Alert) -> Alert:
         annotations=annotations(alert.annotations),
         starts_at=round(alert.starts_at, 3),
         ends_at=None if alert.ends_at is None else round(alert.ends_at, 3),
+        generator_url=alert.generator_url if _ADDRESS.fullmatch(alert.generator_url) else "",
         given="",
     )
 
@@ -49,15 +52,18 @@ def _pairs(given: Labels, longest: int) -> dict[str, str]:
         if not text:
             continue  # to Alertmanager an empty label is no label
         clean = _name(name)
-        while clean in pairs:
-            clean += "_"
-        pairs[clean] = text
+        numbered = (f"{clean}_{number}" for number in count(2))
+        pairs[clean if clean not in pairs else next(other for other in numbered if other not in pairs)] = text
     return pairs
 
 
 def _name(name: str) -> str:
     clean = _REFUSED.sub("_", name)[:MAX_NAME]
-    return f"_{clean}" if not clean or clean[0].isdigit() else clean
+    bare = clean.lstrip("_")
+    if not bare:
+        return "unnamed"
+    # A digit cannot come first, and two leading underscores are reserved.
+    return f"_{bare}" if clean.startswith("__") or (bare == clean and bare[0].isdigit()) else clean
 
 
 def _text(value: object) -> str:

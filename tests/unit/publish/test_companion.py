@@ -1,0 +1,144 @@
+"""The companion alert says what was found, shortly and checkably."""
+
+from dataclasses import replace
+
+import pytest
+
+from lens_exporter.model.analysis import Finding, Outcome, Recheck, ReviewVerdict, Verdict
+from lens_exporter.publish.acceptable import MAX_ANNOTATION, MAX_LABEL_VALUE, acceptable
+from lens_exporter.publish.companion import companion, enrichment
+from tests.unit.publish.findings_of import ID, group, investigated, receipt, source
+from tests.unit.publish.timeline import NOON
+
+
+def built(result=None, of=None, external_url="https://lens.example"):
+    return companion(result or investigated(), of or group(), origin="lens-1", external_url=external_url, at=NOON)
+
+
+def test_labels_are_those_of_the_contract_and_nothing_else():
+    """Name, severity, verdict, source and origin, then the target's labels; no numbers, no prose."""
+    assert built().labels == {
+        "alertname": "LensInvestigation",
+        "severity": "info",
+        "verdict": "cause_found",
+        "source_alertname": "LensMemory",
+        "source_fingerprint": source().fingerprint,
+        "lens_origin": "lens-1",
+        "instance": "api-7:9000",
+        "job": "api",
+    }
+
+
+def test_annotations_of_the_example():
+    """Evidence is numbered and cites tool and receipt, struck claims are gone, the link leads to the story."""
+    assert built().annotations == {
+        "summary": "Open files leak and carry memory with them: /export keeps every result file open.",
+        "evidence": "1 open files 61 -> 1,480 from 14:01 (promql_range, r2)\n"
+        "2 1,402 of 1,480 are /tmp/export-*.csv (get_open_files, r4; promql_range, r2)\n"
+        "ruled out: traffic (212 -> 214 req/s) (r6), GC (no uncollectable objects) (r7)\n"
+        "open: a slow disk",
+        "next": "lsof -p 4211 | grep export; roll back 2026-11-20.3 (deployed 13:58, r8)",
+        "confidence": "high (4 of 4 receipts hold; 1 claim struck; reviewer accepted at first reading)",
+        "cost": "$0.004, 5 tools, 4 model calls, 11 s",
+        "analyst": "claude",
+        "lens_story": f"https://lens.example/investigations/{ID}",
+    }
+
+
+def test_without_an_address_the_story_is_the_id():
+    """Nothing points to a place that nobody configured."""
+    alert = built(external_url="")
+    assert alert.annotations["lens_story"] == ID
+    assert alert.generator_url == ""
+
+
+def test_a_group_has_one_companion_with_what_its_alerts_share():
+    """The first is the source, all are listed, and only labels with one value name the target."""
+    of = group(source(), source("HighLatency", instance="api-8:9000", prometheus="monitoring/k8s", __replica__="a"))
+    alert = built(of=replace(of, truncated=3))
+    assert alert.labels["source_alertname"] == "LensMemory"
+    assert alert.labels["job"] == "api"
+    assert "instance" not in alert.labels
+    assert alert.annotations["source_fingerprints"] == ", ".join(one.fingerprint for one in of.alerts)
+    assert alert.annotations["covers"] == "2 alerts: HighLatency, LensMemory, 3 more left out by Alertmanager"
+
+
+def test_labels_of_who_evaluated_are_not_the_target():
+    """Prometheus' replica labels and hidden labels would make a companion for each replica."""
+    of = group(source(prometheus="monitoring/k8s", prometheus_replica="k8s-0", __name__="x", verdict="mine"))
+    assert set(built(of=of).labels) == set(built().labels)
+
+
+def test_the_offline_analyst_says_so():
+    """Where no model was used, the summary says it."""
+    for analyst in ("offline", "offline analyst"):
+        assert built(investigated(analyst=analyst)).annotations["summary"].endswith("open. [offline analyst, no model was used]")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"outcome": Outcome.NOT_INVESTIGATED, "reason": "the budget of 5 dollars a day is spent", "summary": "Was not done."},
+            "Not investigated: the budget of 5 dollars a day is spent",
+        ),
+        (
+            {"outcome": Outcome.NOT_INVESTIGATED, "summary": "Not investigated: coalesced into 01JD."},
+            "Not investigated: coalesced into 01JD.",
+        ),
+        (
+            {"outcome": Outcome.INCONCLUSIVE, "summary": "Memory grows, nothing else moved.", "reason": "iterations spent"},
+            "Inconclusive: Memory grows, nothing else moved (iterations spent).",
+        ),
+        ({"outcome": Outcome.NOTHING_WRONG, "summary": "Everything is within its band."}, "Everything is within its band."),
+    ],
+)
+def test_outcomes_without_a_cause_read_well(changes, expected):
+    """A result that explains nothing says why in its first words."""
+    alert = built(investigated(**changes))
+    assert alert.annotations["summary"] == expected
+    assert alert.labels["verdict"] == changes["outcome"].value
+
+
+@pytest.mark.parametrize(
+    ("verdict", "receipts", "expected"),
+    [
+        (Verdict(ReviewVerdict.ACCEPT), [receipt("r1")], "1 of 1 receipts hold; code accepted at first reading"),
+        (
+            Verdict(ReviewVerdict.RETRY, ("no cause named",), "name one", ("receipts", "claude"), 3),
+            [receipt("r1"), receipt("r2", recheck=Recheck.CHANGED)],
+            "1 of 2 receipts hold; reviewer did not accept after 3 readings: no cause named",
+        ),
+        (
+            Verdict(ReviewVerdict.ACCEPT, failure="model client claude is overloaded"),
+            [receipt("r1", recheck=Recheck.FAILED)],
+            "0 of 1 receipts hold; 1 could not be asked again; the reviewer failed: model client claude is overloaded",
+        ),
+        (Verdict(ReviewVerdict.ACCEPT, attempts=2), [], "no receipts; code accepted at second reading"),
+        (Verdict(ReviewVerdict.ACCEPT), [receipt("r1", recheck=None)], "receipts not re-checked; code accepted at first reading"),
+    ],
+)
+def test_confidence_says_why(verdict, receipts, expected):
+    """How many receipts hold, who read it and at which reading; failures of the judge are said."""
+    alert = built(investigated(verdict=verdict, receipts=tuple(receipts), findings=()))
+    assert alert.annotations["confidence"] == f"medium ({expected})"
+
+
+def test_sizes_are_capped_before_anything_is_sent():
+    """A talkative model and a hostile label cannot make a giant alert."""
+    long = "word " * 5000
+    findings = tuple(Finding(long, ("r2",), holds=True) for _ in range(50))
+    of = group(source(path="x" * 100_000))
+    alert = acceptable(built(investigated(summary=long, findings=findings, recommendations=(long,) * 20), of))
+    assert max(map(len, alert.annotations.values())) <= MAX_ANNOTATION
+    assert max(map(len, alert.labels.values())) <= MAX_LABEL_VALUE
+    assert len(alert.annotations["summary"]) <= 500
+    assert "and 38 more" in alert.annotations["evidence"]
+
+
+def test_an_own_alert_gains_finding_verdict_and_the_first_evidence():
+    """Three lines of evidence are enough on the alert itself."""
+    added = enrichment(investigated())
+    assert set(added) == {"finding", "verdict", "evidence"}
+    assert added["verdict"] == "cause_found"
+    assert len(added["evidence"].splitlines()) == 3
