@@ -16,6 +16,8 @@ from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import Window
 from lens_exporter.watch.cooldown import Cooldown
 
+Announce = Callable[[Alert, str], object]  # alert, correlation: hands a new alert to the intake; may raise LensError
+
 
 class WindowSource(Protocol):
     """Where history comes from; prometheus.history.History is one."""
@@ -69,7 +71,7 @@ class Collaborators:
     cooldown: Cooldown
     notes: Notes
     alerts: Lifecycle
-    announce: Callable[[Alert, str], object]  # alert, correlation: hands a new alert to the intake; may raise LensError
+    announce: Announce
     events: Events
     telemetry: Telemetry
     bands: Bands

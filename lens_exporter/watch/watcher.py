@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lens_exporter.baseline import prose
-from lens_exporter.errors import LensError
+from lens_exporter.errors import DatabaseError, LensError
 from lens_exporter.foundation.tracing import span
 from lens_exporter.model.decision import Anomaly, Observation
 from lens_exporter.model.labels import fingerprint
@@ -82,7 +82,12 @@ class Watcher:
             self._with.telemetry.forget(metric, watcher=self.name)
 
     def _act(self, seen: Look, failures: list[LensError]) -> dict[str, Admitted | Suppressed]:
-        mine = [one for one in self._with.alerts.firing(_ORIGIN) if one.alert.labels.get("watcher") == self.name]
+        try:
+            mine = [one for one in self._with.alerts.firing(_ORIGIN) if one.alert.labels.get("watcher") == self.name]
+        except DatabaseError as error:
+            # Nobody knows what fires already. Every anomaly is told anew, which Alertmanager takes as the same alert.
+            failures.append(error)
+            mine = []
         actions, memory = plan(
             mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=seen.warned
         )
@@ -121,7 +126,12 @@ class Watcher:
         return None
 
     def _begin(self, anomaly: Anomaly, at: float) -> Admitted | Suppressed:
-        fate = self._with.cooldown.admit(anomaly, at)
+        try:
+            fate = self._with.cooldown.admit(anomaly, at)
+        except DatabaseError:
+            # One page too many is better than none: a full disk may be the very thing it is about.
+            self._fire(anomaly, self._with.new_id())
+            raise
         facts: dict[str, Any] = {
             "anomaly_type": anomaly.anomaly_type,
             "summary": anomaly.summary,
@@ -144,11 +154,14 @@ class Watcher:
                 since=anomaly.since,
                 evidence=[_evidence(one) for one in anomaly.evidence],
             )
-            alert = alert_of(anomaly, self.watched, correlation=correlation)
-            self._with.alerts.fire(alert, correlation=correlation, origin=_ORIGIN)
-            self._with.announce(alert, correlation)
+            self._fire(anomaly, correlation)
         self._with.cooldown.forget_over(at)
         return fate
+
+    def _fire(self, anomaly: Anomaly, correlation: str) -> None:
+        alert = alert_of(anomaly, self.watched, correlation=correlation)
+        self._with.alerts.fire(alert, correlation=correlation, origin=_ORIGIN)
+        self._with.announce(alert, correlation)
 
     def _end(self, one: OpenAlert, reason: OverReason, at: float) -> None:
         alert = one.alert

@@ -1,0 +1,81 @@
+"""The cooldown of a watcher."""
+
+import math
+
+import pytest
+
+from lens_exporter.foundation.database import Database, metadata
+from lens_exporter.model.decision import Anomaly, Rule, Severity
+from lens_exporter.watch.cooldown import Admitted, Cooldown, CooldownLimits, Suppressed, SuppressionReason, cooldowns_table
+
+NOON = 1_795_176_000.0
+
+
+def anomaly(minutes: float = 5.0, *, kind: str = "memory_high", instance: str = "a") -> Anomaly:
+    return Anomaly(kind, Severity.WARNING, "", "", "", {"instance": instance}, Rule.JUMP, NOON, (), cooldown_minutes=minutes)
+
+
+@pytest.fixture
+def database() -> Database:
+    database = Database("sqlite://")
+    metadata.create_all(database.engine)
+    return database
+
+
+def test_the_second_one_within_the_cooldown_is_suppressed_and_says_until_when(database: Database) -> None:
+    """Admitted at noon: suppressed a minute later and a second before the end, admitted at the end."""
+    cooldown = Cooldown(database, "python")
+    assert cooldown.admit(anomaly(), NOON) == Admitted(NOON + 300)
+    assert cooldown.admit(anomaly(), NOON + 60) == Suppressed(NOON + 300, SuppressionReason.COOLING_DOWN)
+    assert cooldown.admit(anomaly(), NOON + 299) == Suppressed(NOON + 300)
+    assert cooldown.admit(anomaly(), NOON + 300) == Admitted(NOON + 600)
+
+
+def test_a_suppressed_one_extends_nothing(database: Database) -> None:
+    """However long a cooldown the suppressed anomaly asks for."""
+    cooldown = Cooldown(database, "python")
+    cooldown.admit(anomaly(), NOON)
+    cooldown.admit(anomaly(600), NOON + 60)
+    assert isinstance(cooldown.admit(anomaly(), NOON + 300), Admitted)
+
+
+def test_watcher_category_and_target_each_have_their_own(database: Database) -> None:
+    """Another target, another category or another watcher is admitted; another type of the same category is not."""
+    cooldown = Cooldown(database, "python")
+    cooldown.admit(anomaly(), NOON)
+    assert isinstance(cooldown.admit(anomaly(instance="b"), NOON), Admitted)
+    assert isinstance(cooldown.admit(anomaly(kind="threads_high"), NOON), Admitted)
+    assert isinstance(Cooldown(database, "host").admit(anomaly(), NOON), Admitted)
+    assert isinstance(cooldown.admit(anomaly(kind="memory_low"), NOON), Suppressed)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "seconds"),
+    [(5.0, 300.0), (0.1, 60.0), (0.0, 240.0), (-3.0, 240.0), (math.nan, 240.0), (math.inf, 240.0), (1e9, 3600.0)],
+)
+def test_a_proposed_duration_is_clamped(database: Database, minutes: float, seconds: float) -> None:
+    """Too short, too long and nonsense all end between the configured bounds; nonsense at the default."""
+    cooldown = Cooldown(database, "python", CooldownLimits(default=240.0, minimum=60.0, maximum=3600.0))
+    assert cooldown.admit(anomaly(minutes), NOON) == Admitted(NOON + seconds)
+
+
+def test_it_survives_a_restart(tmp_path) -> None:
+    """A new process over the same file still suppresses."""
+    url = f"sqlite:///{tmp_path}/lens.db"
+    first = Database(url)
+    metadata.create_all(first.engine)
+    Cooldown(first, "python").admit(anomaly(), NOON)
+    first.close()
+    assert isinstance(Cooldown(Database(url), "python").admit(anomaly(), NOON + 10), Suppressed)
+
+
+def test_cooldowns_that_ended_leave_nothing_behind(database: Database) -> None:
+    """Only those of this watcher that are over are dropped."""
+    cooldown = Cooldown(database, "python")
+    cooldown.admit(anomaly(), NOON)
+    cooldown.admit(anomaly(instance="b"), NOON + 200)
+    Cooldown(database, "host").admit(anomaly(), NOON)
+    cooldown.forget_over(NOON + 400)
+    with database.transaction() as connection:
+        left = connection.execute(cooldowns_table.select()).all()
+    assert sorted((row.watcher, row.admitted_at) for row in left) == [("host", NOON), ("python", NOON + 200)]
