@@ -121,7 +121,9 @@ class LlmOptions(Settings):
     input_price: float | None = Field(
         None, ge=0, description="dollars per million input tokens; default: the published price, 0 when unknown"
     )
-    output_price: float | None = Field(None, ge=0, description="dollars per million output tokens; default: as input_price")
+    output_price: float | None = Field(
+        None, ge=0, description="dollars per million output tokens; default: the published price, 0 when unknown"
+    )
 
     @model_validator(mode="after")
     def _one_key(self) -> "LlmOptions":

@@ -59,13 +59,13 @@ def seconds(value: object) -> float:
 
 
 def duration_text(length: float) -> str:
-    """Write seconds as the shortest duration that reads back as the same number."""
+    """Write seconds as a duration of days and less that reads back as the same number."""
     if round(length * 1000) / 1000 != length:
         return f"{Decimal(repr(length)):f}s"
     rest = round(length * 1000)
     parts = []
-    for name, unit in _UNITS.items():
-        count, rest = divmod(rest, int(unit * 1000))
+    for name in ("d", "h", "m", "s", "ms"):
+        count, rest = divmod(rest, int(_UNITS[name] * 1000))
         if count:
             parts.append(f"{count}{name}")
     return "".join(parts) or "0s"
