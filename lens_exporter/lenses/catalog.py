@@ -50,14 +50,22 @@ def lens_options() -> Mapping[str, type[BaseModel]]:
     return {name: known.options for name, known in kinds().items()}
 
 
-def build(settings: Lenses, *, process: str = "lens-exporter") -> list[Lens]:
-    """Make the lenses to publish, started; `process` is the name under which the python lens publishes this process."""
-    outside = [ProcessLens(each.name, pid=each.pid, match=each.match) for each in settings.python_processes]
+def build(settings: Lenses, *, process: str = "lens-exporter", loopback_is_here: bool = True) -> list[Lens]:
+    """Make the lenses to publish, started.
+
+    process is the name under which the python lens publishes this process. loopback_is_here says that Prometheus runs on this
+    machine, so that an instance 127.0.0.1:9000 in its labels is a process here; else live tools refuse such a target.
+    """
+    outside = [
+        ProcessLens(each.name, pid=each.pid, match=each.match, loopback_is_here=loopback_is_here)
+        for each in settings.python_processes
+    ]
     lenses: list[Lens] = []
     if settings.host:
-        lenses.append(HostLens())
+        lenses.append(HostLens(loopback_is_here=loopback_is_here))
     if settings.python:
-        own = PythonLens(process, named={lens.process: lens.pids for lens in outside})
+        named = {lens.process: lens.pids for lens in outside}
+        own = PythonLens(process, named=named, loopback_is_here=loopback_is_here)
         own.start()
         lenses.append(own)
     return [*lenses, *outside]

@@ -53,7 +53,7 @@ class LensCollector(Collector):
         about = Emission(LENS_METRICS)
         for name, run in [(name, self._run(lens)) for name, lens in self._lenses.items()]:
             run.wait(self._deadline)
-            reason = _failure(run)
+            reason = self._failure(run)
             families = [] if reason else run.answer or []
             reason = reason or _clash(families, pages)
             if not reason:
@@ -72,6 +72,13 @@ class LensCollector(Collector):
                 run = Attempt(lambda: _collected(lens), name=f"lens-{lens.name}", clock=self._clock)
                 self._runs[lens.name] = run
             return run
+
+    def _failure(self, run: Attempt[list[Metric]]) -> str:
+        if not run.finished:
+            return f"still collecting after {run.seconds:.1f} s"
+        if run.seconds > self._deadline:
+            return f"took {run.seconds:.1f} s"  # ended while the next scrape asked: part of it may be as old
+        return f"{type(run.error).__name__}: {run.error}" if run.error is not None else ""
 
     def _judge(self, name: str, reason: str) -> int:
         """Count a failure and give the count. Only a change is logged: a broken lens must not fill the log scrape by scrape."""
@@ -96,12 +103,6 @@ def _collected(lens: Collects) -> list[Metric]:
             for value in sample.labels.values():
                 value.encode()
     return families
-
-
-def _failure(run: Attempt[list[Metric]]) -> str:
-    if not run.finished:
-        return f"still collecting after {run.seconds:.1f} s"
-    return f"{type(run.error).__name__}: {run.error}" if run.error is not None else ""
 
 
 def _clash(families: Iterable[Metric], pages: dict[str, Metric]) -> str:

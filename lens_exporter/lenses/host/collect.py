@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ class HostLens:
         measure: Measure | None = None,
         clock: Callable[[], float] = time.monotonic,
         ticks: int | None = None,
+        loopback_is_here: bool = True,
     ) -> None:
         self.proc = proc
         self.sys = sys
@@ -49,12 +51,13 @@ class HostLens:
         self._rates = Rates(_WINDOW, clock=clock)
         self._ticks = ticks or os.sysconf("SC_CLK_TCK")
         self._down: dict[str, str] = {}
+        self._loopback_is_here = loopback_is_here
 
     def collect(self) -> Iterable[Metric]:
         """Give the families; a part that cannot be read costs its own families only, and shows in lens_host_part_up.
 
         Raises:
-            LensUnavailable: no part can be read.
+            LensUnavailable: nothing can be read.
 
         """
         emission = Emission(FAMILIES)
@@ -65,19 +68,22 @@ class HostLens:
                 emit(emission)
             except (LensUnavailable, OSError, ValueError) as error:
                 down[part] = str(error)
-            emission.add("lens_host_part_up", 0.0 if part in down else 1.0, part=part)
         self._report(down)
-        if len(down) == len(parts):
+        if down and not emission.families():
             raise LensUnavailable(lens=self.name, reason=next(iter(down.values())))
+        for part in parts:
+            emission.add("lens_host_part_up", 0.0 if part in down else 1.0, part=part)
         return emission.families()
 
     def baseline_metrics(self) -> Sequence[BaselineMetric]:
         return BASELINE
 
     def tools(self) -> "Sequence[Tool]":
-        from lens_exporter.lenses.host.tools import HostTools  # noqa: PLC0415 - psutil is not needed by a scrape
+        # psutil is not needed by a scrape.
+        from lens_exporter.lenses.host.tools import HostTools  # noqa: PLC0415
+        from lens_exporter.lenses.locality import locality  # noqa: PLC0415
 
-        return HostTools(self).all()
+        return HostTools(self, where=partial(locality, loopback_is_here=self._loopback_is_here)).all()
 
     def _parts(self) -> dict[str, Callable[[Emission], None]]:
         return {

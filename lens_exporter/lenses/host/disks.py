@@ -57,9 +57,9 @@ class Space:
 
 
 def real(mounts: Iterable[Mount]) -> list[Mount]:
-    """Pick one mount of each file system that can be written to, the shortest mount point first."""
+    """Pick one mount of each file system that can be written to: a mount of its root if there is one, the shortest path."""
     found: dict[str, Mount] = {}
-    for mount in sorted(mounts, key=lambda m: (len(m.mountpoint), m.mountpoint)):
+    for mount in sorted(mounts, key=lambda m: (m.root != "/", len(m.mountpoint), m.mountpoint)):
         if mount.fstype in _PSEUDO or "ro" in mount.options or _ELSEWHERE.match(mount.mountpoint):
             continue
         if mount.fstype == "overlay" and mount.mountpoint != "/":

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from lens_exporter.lenses.commandline import shown
 from lens_exporter.lenses.emission import Usage
-from lens_exporter.lenses.here import Here, here
 from lens_exporter.lenses.host import kernel
 from lens_exporter.lenses.host.processes import Row, SortBy, read_processes
+from lens_exporter.lenses.locality import Locality, Where, locality
 from lens_exporter.lenses.reading import keyed, read
 from lens_exporter.model.labels import selector
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
@@ -26,12 +26,6 @@ _MEMORY_FIELDS = (
 )
 _MOST_DISKS = 50
 Answer = Callable[[Any], ToolResult]
-
-
-class Where(BaseModel, extra="forbid"):
-    hostname: str | None = Field(
-        None, max_length=300, description="the host the question is about; default: where lens-exporter runs"
-    )
 
 
 class TopProcesses(Where, extra="forbid"):
@@ -51,7 +45,7 @@ class HostTools:
         self,
         lens: "HostLens",
         *,
-        where: Callable[[], Here] = here,
+        where: Callable[[], Locality] = locality,
         processes: Callable[[SortBy], list[Row]] = read_processes,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -98,7 +92,7 @@ class HostTools:
 
     def _about_this_host(self, answer: Answer) -> Callable[[Any], ToolResult]:
         def call(arguments: Any) -> ToolResult:
-            reason = self._where().elsewhere(arguments.hostname)
+            reason = self._where().elsewhere(arguments)
             return ToolResult(ToolStatus.UNAVAILABLE, note=reason) if reason else answer(arguments)
 
         return call
@@ -109,7 +103,7 @@ class HostTools:
             for family in self._lens.collect()
             for sample in family.samples
         }
-        return ToolResult(ToolStatus.DATA, {"hostname": self._where().hostname, "metrics": numbers}, seen=numbers)
+        return ToolResult(ToolStatus.DATA, {"hostname": self._where().here.hostname, "metrics": numbers}, seen=numbers)
 
     def _system_info(self, arguments: Where) -> ToolResult:  # noqa: ARG002 - as above
         system = platform.uname()
@@ -123,7 +117,7 @@ class HostTools:
             "cgroup_cpu_cores": None if quota is None else quota.cores,
         }
         data = {
-            "hostname": self._where().hostname,
+            "hostname": self._where().here.hostname,
             "system": system.system,
             "kernel": system.release,
             "machine": system.machine,
@@ -139,14 +133,14 @@ class HostTools:
         for number, level in enumerate(levels):
             numbers |= {f"cgroup{number}_{name}": value for name, value in level.items()}
         seen = _known(numbers)
-        return ToolResult(ToolStatus.DATA, {"hostname": self._where().hostname, **seen}, seen=seen)
+        return ToolResult(ToolStatus.DATA, {"hostname": self._where().here.hostname, **seen}, seen=seen)
 
     def _top_processes(self, arguments: TopProcesses) -> ToolResult:
         rows = self._processes(arguments.sort_by)
         page = rows[arguments.offset : arguments.offset + arguments.limit]
         memory = float(sum(row.memory_bytes or 0 for row in rows))
         data = {
-            "hostname": self._where().hostname,
+            "hostname": self._where().here.hostname,
             "sort_by": arguments.sort_by.value,
             "limit": arguments.limit,
             "offset": arguments.offset,
@@ -185,7 +179,7 @@ class HostTools:
                 row |= numbers
                 seen |= {f"{row['mountpoint']}:{name}": value for name, value in numbers.items()}
             rows.append(row)
-        data = {"hostname": self._where().hostname, "file_systems": rows}
+        data = {"hostname": self._where().here.hostname, "file_systems": rows}
         left_out = len(disks) - len(rows)
         if left_out:
             return ToolResult(ToolStatus.TRUNCATED, data, f"{left_out} more file systems; ask for one mountpoint", seen)

@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ class ProcessLens:
         reader: ProcessReader | None = None,
         where: Callable[[], Here] = here,
         clock: Callable[[], float] = time.monotonic,
+        loopback_is_here: bool = True,
     ) -> None:
         if (pid is None) == (match is None):
             raise ValueError("give either pid or match")
@@ -51,6 +53,7 @@ class ProcessLens:
         self._reader = reader or ProcessReader()
         self._where = where
         self._clock = clock
+        self._loopback_is_here = loopback_is_here
         self._pids: tuple[int, ...] = () if pid is None else (pid,)
         self._searched: float | None = None
         self._started: dict[int, float | None] = {}
@@ -93,9 +96,12 @@ class ProcessLens:
         return BASELINE
 
     def tools(self) -> "Sequence[Tool]":
-        from lens_exporter.lenses.python.tools import PythonTools  # noqa: PLC0415 - psutil is not needed by a scrape
+        # psutil is not needed by a scrape.
+        from lens_exporter.lenses.locality import locality  # noqa: PLC0415
+        from lens_exporter.lenses.python.tools import PythonTools  # noqa: PLC0415
 
-        return PythonTools(None, {self.process: self.pids}).all()
+        where = partial(locality, loopback_is_here=self._loopback_is_here)
+        return PythonTools(None, {self.process: self.pids}, where=where).all()
 
     def _asked(self) -> str:
         return f"with pid {self._pids[0]}" if self._pattern is None else f"matches {self._pattern.pattern!r}"

@@ -10,11 +10,11 @@ from pathlib import PurePath
 from typing import Any
 
 import psutil
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from lens_exporter.errors import LensUnavailable
 from lens_exporter.lenses.commandline import redacted, shown
-from lens_exporter.lenses.here import Here, here
+from lens_exporter.lenses.locality import Locality, Where, address, locality
 from lens_exporter.lenses.python.collect import PythonProcess
 from lens_exporter.lenses.python.open_files import read_open_files
 from lens_exporter.lenses.python.process import ProcessReader
@@ -29,14 +29,11 @@ _OWN_ONLY = "needs lens_exporter.instrument() in that process, which publishes i
 Answer = Callable[[int, Any], ToolResult]  # of a pid and the arguments
 
 
-class Which(BaseModel, extra="forbid"):
+class Which(Where, extra="forbid"):
     """Which process. A pid counts only on the host and in the pid namespace it was seen in."""
 
     pid: int | None = Field(None, gt=0, description="from get_top_processes, or the label pid of lens_python_info")
-    process: str | None = Field(None, max_length=200, description="instead of pid: the label process, or a program's name")
-    hostname: str | None = Field(
-        None, max_length=300, description="label hostname of lens_python_info; give it with a pid of a metric"
-    )
+    process: str | None = Field(None, max_length=200, description="label process, or the name of a program; used without pid")
     pid_namespace: str | None = Field(None, max_length=100, description="label pid_namespace of lens_python_info")
 
 
@@ -52,11 +49,13 @@ class PythonTools:
         own: PythonProcess | None,
         named: Mapping[str, Callable[[], Sequence[int]]],
         *,
-        where: Callable[[], Here] = here,
+        where: Callable[[], Locality] = locality,
         reader: ProcessReader | None = None,
     ) -> None:
         self._own = own
-        self._named = {**named, **({own.process: lambda: (os.getpid(),)} if own else {})}
+        self._named = dict(named)
+        if own is not None:
+            self._named[own.process] = _this
         self._where = where
         self._reader = reader or ProcessReader()
 
@@ -107,7 +106,7 @@ class PythonTools:
 
         def call(arguments: Which) -> ToolResult:
             where = self._where()
-            reason = where.elsewhere(arguments.hostname, arguments.pid_namespace)
+            reason = where.elsewhere(arguments) or _other_namespace(arguments.pid_namespace, where.here.pid_namespace)
             if reason:
                 return ToolResult(ToolStatus.UNAVAILABLE, note=reason)
             pid = self._find(arguments)
@@ -116,33 +115,39 @@ class PythonTools:
             try:
                 result = answer(pid, arguments)
             except (psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError, LensUnavailable):
-                return ToolResult(ToolStatus.EMPTY, note=f"process {pid} does not run on {where.hostname} (any more)")
+                return ToolResult(ToolStatus.EMPTY, note=f"process {pid} does not run on {where.here.hostname} (any more)")
             except (psutil.AccessDenied, PermissionError):
                 note = f"process {pid} belongs to another user; lens-exporter may not look into it"
                 return ToolResult(ToolStatus.UNAVAILABLE, note=note)
-            data = {"hostname": where.hostname, "pid": pid, **(result.data or {})}
+            data = {"hostname": where.here.hostname, "pid": pid, **(result.data or {})}
             return replace(result, data=data) if result.holds else result
 
         return call
 
     def _find(self, arguments: Which) -> int | ToolResult:
+        """Find the pid: as given, by a configured name, by the port of the instance, or by the name of a running program."""
         if arguments.pid is not None:
             return arguments.pid
-        if arguments.process is None:
-            return os.getpid() if self._own else ToolResult(ToolStatus.ERROR, note="give pid or process")
-        known = self._named.get(arguments.process)
-        pids = list(known()) if known is not None else _running(arguments.process)
+        name = arguments.process
+        pids: Sequence[int] = ()
+        if name is not None and name in self._named:
+            pids = self._named[name]()
+        else:
+            serving = _listening(address(arguments.instance)[1])
+            # lens-exporter publishes others beside itself: then the name tells which, not the port.
+            pids = serving if name is None or serving != [os.getpid()] else []
+            if not pids and name is not None:
+                pids = _running(name)
         if len(pids) == 1:
             return pids[0]
-        name = shown(arguments.process)
+        asked = f"process {shown(name)!r}" if name is not None else f"instance {arguments.instance}"
         if pids:
             listed = ", ".join(map(str, pids[:20]))
-            return ToolResult(
-                ToolStatus.ERROR, note=f"{len(pids)} processes are named {name!r}; ask again with one pid of: {listed}"
-            )
+            return ToolResult(ToolStatus.ERROR, note=f"{len(pids)} processes are {asked}; ask again with one pid of: {listed}")
+        if name is None and arguments.instance is None:
+            return ToolResult(ToolStatus.ERROR, note="say which process: pid, process, or the target's instance")
         return ToolResult(
-            ToolStatus.EMPTY,
-            note=f"no process named {name!r} runs here; lens_python_info{{process=...}} tells its pid and hostname",
+            ToolStatus.EMPTY, note=f"no {asked} is to be seen here; the series lens_python_info tells its pid and hostname"
         )
 
     def _own_only(self, answer: Answer) -> Answer:
@@ -247,6 +252,24 @@ def _tracemalloc_top(pid: int, arguments: WhichAndLimit) -> ToolResult:  # noqa:
     lines = top(arguments.limit)
     seen = {"traced_bytes": float(size), "peak_bytes": float(peak)} | {f"at:{line.location}": line.size for line in lines}
     return ToolResult(ToolStatus.DATA, {"traced_bytes": size, "top": [asdict(line) for line in lines]}, seen=seen)
+
+
+def _this() -> Sequence[int]:
+    return (os.getpid(),)
+
+
+def _other_namespace(asked: str | None, own: str) -> str:
+    if asked and own and asked != own:
+        return f"pids of {asked} are not those seen here ({own}): another container on this host"
+    return ""
+
+
+def _listening(port: int | None) -> list[int]:
+    """Find the processes that serve a port; those of other users cannot be told."""
+    if port is None:
+        return []
+    found = (c for c in psutil.net_connections(kind="tcp") if c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port)
+    return sorted({c.pid for c in found if c.pid is not None})
 
 
 def _running(name: str) -> list[int]:
