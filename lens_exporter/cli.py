@@ -19,7 +19,9 @@ _CONFIG = click.option(
     help="YAML configuration; without it, host and this process are watched against a Prometheus on localhost:9090.",
 )
 _LOG = [
-    click.option("--log.level", "log_level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True),
+    click.option(
+        "--log.level", "log_level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+    ),
     click.option("--log.format", "log_format", type=click.Choice(["logfmt", "json"]), default="logfmt", show_default=True),
 ]
 
@@ -54,7 +56,9 @@ def main() -> None:
     """Know what normal looks like: publish, learn baselines, alert on anomalies, investigate with checked evidence."""
 
 
-@main.command(epilog=_examples("lens-exporter run", "lens-exporter run --config.file lens.yml --web.listen-address 127.0.0.1:10077"))
+@main.command(
+    epilog=_examples("lens-exporter run", "lens-exporter run --config.file lens.yml --web.listen-address 127.0.0.1:10077")
+)
 @_CONFIG
 @click.option("--web.listen-address", "listen_address", help="Overrides web.listen_address.  [default: 127.0.0.1:10077]")
 @click.option("--web.telemetry-path", "telemetry_path", help="Overrides web.telemetry_path.  [default: /metrics]")
@@ -81,10 +85,16 @@ def run(
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def check_config(file: Path) -> None:
     """Read a configuration and name everything that is wrong with it, with its line. Exit code 2 if anything is."""
-    from lens_exporter.parts import load_config  # noqa: PLC0415
+    from lens_exporter.config.check import check_config as check  # noqa: PLC0415
+    from lens_exporter.lenses.catalog import lens_options  # noqa: PLC0415
 
-    config = load_config(file)
-    click.echo(f"{file}: fine. {len(config.watchers)} watchers: {', '.join(w.name for w in config.watchers) or 'none'}")
+    summary = check(file, lens_options())
+    width = max(len(part) for part, _ in summary.rows)
+    for part, said in summary.rows:
+        click.echo(f"{part.ljust(width)}  {said}")
+    for warning in summary.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"{file}: fine")
 
 
 @main.command(epilog=_examples("lens-exporter watch python --once", "lens-exporter watch checkout --once --config.file lens.yml"))
@@ -105,7 +115,9 @@ def watch(name: str, config_file: Path | None, *, once: bool) -> None:
     )
 )
 @click.option("--alert", "fingerprint", help="Fingerprint of an alert that an Alertmanager holds now.")
-@click.option("--file", "payload", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A saved webhook body (version 4).")
+@click.option(
+    "--file", "payload", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A saved webhook body (version 4)."
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @_CONFIG
 def investigate(fingerprint: str | None, payload: Path | None, form: str, config_file: Path | None) -> None:
@@ -117,7 +129,11 @@ def investigate(fingerprint: str | None, payload: Path | None, form: str, config
     look_into(config_file, fingerprint=fingerprint, payload=payload, as_json=form == "json", write=click.echo)
 
 
-@main.command(epilog=_examples("lens-exporter events --correlation 01JD3V7Q4C0000000000000000", "lens-exporter events --type anomaly.detected"))
+@main.command(
+    epilog=_examples(
+        "lens-exporter events --correlation 01JD3V7Q4C0000000000000000", "lens-exporter events --type anomaly.detected"
+    )
+)
 @click.option("--correlation", help="One story, in order.")
 @click.option("--type", "kind", help="Events of one type (docs/events.md).")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)

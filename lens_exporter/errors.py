@@ -216,3 +216,7 @@ class StepUnrecordable(LensError):
 
 class StepUnreadable(LensError):
     """step {step} was recorded by another version of lens-exporter and cannot be read back: {reason}"""
+
+
+class UnknownAlert(LensError):
+    """there is no alert {fingerprint} in {where}"""

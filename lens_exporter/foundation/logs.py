@@ -78,6 +78,7 @@ def set_up(level: str = LogLevel.INFO, form: str = LogFormat.LOGFMT, *, stream: 
     logging.getLogger("dbos").handlers[:] = [handler]
     logging.getLogger("dbos").propagate = False
     # Each retried connection would be a warning of urllib3 beside our own error.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
     structlog.configure(

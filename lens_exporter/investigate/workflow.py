@@ -102,6 +102,10 @@ class Workflows:
         self._suspended: set[str] = set()
         self._in_flight: set[Future[Any]] = set()
 
+    @property
+    def launched(self) -> bool:
+        return self._dbos is not None
+
     def launch(self) -> None:
         """Start the engine; what a dead process of this executor left begins to run again. Does nothing when launched.
 

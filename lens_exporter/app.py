@@ -1,0 +1,191 @@
+"""One running lens-exporter: what outlives a reload, the supervised parts, and the swap of generations."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client.metrics_core import Metric
+
+from lens_exporter.config.file import changed
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.config.settings import Config
+from lens_exporter.errors import ConfigError, LensError
+from lens_exporter.exposition.app import build_app
+from lens_exporter.exposition.ports import Ports, ReloadOutcome
+from lens_exporter.exposition.server import Listener, listen, serve
+from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.health import Readiness
+from lens_exporter.foundation.supervisor import Child, TaskSupervisor
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.foundation.threads import in_thread
+from lens_exporter.wiring import views
+from lens_exporter.wiring.configuration import address, load
+from lens_exporter.wiring.engine import Engine
+from lens_exporter.wiring.generation import Generation
+from lens_exporter.wiring.ground import Ground, lay
+from lens_exporter.wiring.rounds import rounds
+
+_log = structlog.get_logger("lens_exporter")
+
+# Settings that are read once, at the start; a reload that changes them says so and keeps the rest back too.
+_FIXED = ("database_url", "web", "otlp_endpoint")
+_RESEND_ROUND = 2.0  # seconds; what is due is decided by the lifecycle
+_HOUSEKEEPING_ROUND = 3600.0
+
+
+def run(path: Path | None, web: dict[str, Any]) -> int:
+    """Run until SIGTERM or SIGINT; give the exit code.
+
+    Raises:
+        ConfigError, DatabaseInUse, SchemaTooNew, DatabaseError, AddressTaken: it could not start, and why.
+
+    """
+    config = load(path, web)
+    telemetry = Telemetry()
+    database = Database(config.database_url, on_error=lambda name: telemetry.inc("lens_database_errors_total", error=name))
+    try:
+        database.claim()
+        database.migrate()
+        listener = listen(*address(config.web.listen_address))
+        ground = lay(database, telemetry, Secrets(warn=lambda text: _log.warning(text)))
+        asyncio.run(App(path, web, config, ground, listener).run())
+    finally:
+        database.close()
+    return 0
+
+
+class App:
+    """Supervises one generation of parts after another. Its methods belong to the event loop, but for the ports' callables."""
+
+    def __init__(self, path: Path | None, web: dict[str, Any], config: Config, ground: Ground, listener: Listener) -> None:
+        self._path = path
+        self._web = web
+        self._ground = ground
+        self._listener = listener
+        self._readiness = Readiness(ground.telemetry)
+        self._supervisor = TaskSupervisor(ground.telemetry, ground.events, self._readiness)
+        self._engine = Engine(ground, config, lambda: self._generation)
+        self._generation = Generation(config, ground, self._engine)
+        self._reloading = asyncio.Lock()
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve first, so that the first scrape is early; then start what works."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self._reload()))
+        config, telemetry = self._generation.config, self._ground.telemetry
+        telemetry.set("lens_build_info", 1, version=version("lens-exporter"))
+        self._loaded(config)
+        http = build_app(self._ports(loop), telemetry_path=config.web.telemetry_path, max_body_bytes=config.web.max_body_bytes)
+        self._supervisor.add(Child("http", lambda: serve(http, self._listener), permanent=True))
+        _log.info("listening", url=self._listener.url)
+        self._start(self._generation)
+        self._supervisor.add(in_thread("housekeeping", rounds(_HOUSEKEEPING_ROUND, self._housekeeping, self._readiness)))
+        self._ground.events.append(
+            "service.started",
+            version=version("lens-exporter"),
+            watchers=[watcher.name for watcher in config.watchers],
+            database=self._ground.database.url,
+        )
+        await self._stop.wait()
+        await self._end()
+
+    async def _end(self) -> None:
+        left = await self._supervisor.stop(grace=5.0)
+        await asyncio.to_thread(self._engine.close)
+        self._generation.close()
+        self._ground.events.append("service.stopped", reason="asked to stop", left=list(left))
+
+    def _start(self, generation: Generation) -> None:
+        self._supervisor.add(in_thread("alerts", rounds(_RESEND_ROUND, generation.keep_alive, self._readiness)))
+        for name, runner in generation.runners.items():
+            self._supervisor.add(Child(f"watcher {name}", runner.run, stop=runner.stop))
+        if generation.config.investigate.enabled:
+            self._supervisor.add(in_thread("dispatcher", self._engine.dispatch))
+
+    async def _reload(self) -> ReloadOutcome:
+        """Take the configuration again. The old generation goes on unless the new one can be built."""
+        async with self._reloading:
+            try:
+                config = await asyncio.to_thread(load, self._path, self._web)
+                fixed = [key for key in changed(self._generation.config, config) if key in _FIXED]
+                if fixed:
+                    raise ConfigError(
+                        where=self._path, problem=f"{', '.join(fixed)} cannot change while running: restart lens-exporter"
+                    )
+                generation = Generation(config, self._ground, self._engine)
+            except LensError as error:
+                return self._rejected(error)
+            await self._swap(generation)
+        return ReloadOutcome(accepted=True, message=f"{len(config.watchers)} watchers run with the new configuration")
+
+    def _rejected(self, error: LensError) -> ReloadOutcome:
+        _log.error("configuration refused, the last good one stays", error=str(error))
+        self._ground.telemetry.set("lens_config_last_reload_successful", 0)
+        self._ground.events.append("config.rejected", path=str(self._path or ""), error=str(error))
+        return ReloadOutcome(accepted=False, message=str(error))
+
+    async def _swap(self, generation: Generation) -> None:
+        old = self._generation
+        names = [
+            "alerts",
+            *(f"watcher {name}" for name in old.runners),
+            *(["dispatcher"] if old.config.investigate.enabled else []),
+        ]
+        await asyncio.gather(*(self._supervisor.remove(name) for name in names))
+        self._generation = generation
+        old.close()
+        self._start(generation)
+        self._loaded(generation.config, changed(old.config, generation.config))
+
+    def _loaded(self, config: Config, differences: Iterable[str] = ()) -> None:
+        telemetry = self._ground.telemetry
+        telemetry.set("lens_config_last_reload_successful", 1)
+        telemetry.set("lens_config_last_reload_success_timestamp_seconds", time.time())
+        watchers = [watcher.name for watcher in config.watchers]
+        self._ground.events.append("config.loaded", path=str(self._path or ""), watchers=watchers, changed=list(differences))
+
+    def _housekeeping(self) -> None:
+        before = self._ground.clock() - self._generation.config.events_retention
+        self._ground.events.prune(before)
+        self._engine.prune(before)
+
+    def _ports(self, loop: asyncio.AbstractEventLoop) -> Ports:
+        def reload() -> ReloadOutcome:
+            return asyncio.run_coroutine_threadsafe(self._reload(), loop).result()
+
+        return Ports(
+            collectors=(self._ground.telemetry.registry, _Present(lambda: self._generation)),
+            readiness=self._readiness.ready,
+            reload=reload,
+            webhook=lambda body: self._generation.webhook(body),
+            watchers=lambda: self._generation.watchers(),
+            trigger=lambda name: self._generation.trigger(name),
+            alerts=lambda: [views.alert(one) for one in self._generation.lifecycle.firing()],
+            investigations=lambda limit, state: self._generation.investigations(limit, state),
+            investigation=lambda id: self._generation.result(id),  # noqa: A006 - the name of the field
+            events=self._ground.events.query,
+            record=self._ground.events.append,
+            telemetry=self._ground.telemetry,
+            origin=self._generation.config.origin,
+            version=version("lens-exporter"),
+        )
+
+
+class _Present:
+    """A collector over whatever generation there is at the time of the scrape."""
+
+    def __init__(self, generation: Callable[[], Generation]) -> None:
+        self._generation = generation
+
+    def collect(self) -> Iterable[Metric]:
+        generation = self._generation()
+        yield from generation.published.collect()
+        yield from generation.bands.collect()

@@ -1,0 +1,140 @@
+"""Commands that do one thing and end: one look, one investigation, one story. They store nothing and tell nobody."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.config.settings import Alertmanager, Config
+from lens_exporter.errors import ConfigError, DatabaseError, UnknownAlert, UnknownWatcher
+from lens_exporter.foundation.clock import new_ulid
+from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.investigate import document, webhook
+from lens_exporter.model.alert import AlertGroup
+from lens_exporter.model.analysis import Investigated
+from lens_exporter.model.decision import Anomaly
+from lens_exporter.publish.companion import companion
+from lens_exporter.watch.cooldown import Admitted
+from lens_exporter.watch.schedule import next_due
+from lens_exporter.watch.table import table
+from lens_exporter.wiring.configuration import load
+from lens_exporter.wiring.engine import Engine
+from lens_exporter.wiring.generation import Generation
+from lens_exporter.wiring.ground import Ground, lay
+from lens_exporter.wiring.remotes import Remotes
+from lens_exporter.wiring.watching import cooldown_of
+
+Write = Callable[[str], object]
+
+
+def watch(path: Path | None, name: str, *, once: bool, write: Write) -> None:
+    """Write what a watcher sees and what it would decide, once or at each time of its schedule.
+
+    Raises:
+        UnknownWatcher, ConfigError, RemoteError: as the names say.
+
+    """
+    config = load(path)
+    settings = next((each for each in config.watchers if each.name == name), None)
+    if settings is None:
+        raise UnknownWatcher(name=name, known=", ".join(each.name for each in config.watchers) or "none")
+    with _apart(config) as (ground, generation):
+        cooldown = cooldown_of(settings, config, ground)
+
+        def fate(anomaly: Anomaly) -> str:
+            became = cooldown.admit(anomaly, time.time())
+            until = datetime.fromtimestamp(became.until, UTC).strftime("%H:%M UTC")
+            return f"would be {'admitted' if isinstance(became, Admitted) else 'suppressed'}, cooldown until {until}"
+
+        while True:
+            write(table(name, generation.runners[name].watcher.look(time.time()), fate=fate))
+            if once:
+                return
+            time.sleep(max(0.0, next_due(settings.schedule, time.time()) - time.time()))
+
+
+def investigate(path: Path | None, *, fingerprint: str | None, payload: Path | None, as_json: bool, write: Write) -> None:
+    """Investigate an alert an Alertmanager holds, or the alerts of a saved webhook body, and write the finding.
+
+    Raises:
+        UnknownAlert, BadWebhook, ConfigError, RemoteError: as the names say.
+
+    """
+    config = load(path)
+    with _apart(config) as (ground, generation):
+        group = webhook.parse(payload.read_bytes()) if payload else _held(config, ground, fingerprint or "")
+        if not group.alerts:
+            raise UnknownAlert(fingerprint="any", where=payload)
+        story = new_ulid()
+        investigated = generation.investigation.investigator.run(story, story, group, lambda _name, work: work())
+    if as_json:
+        write(orjson.dumps(document.result(investigated, ()), option=orjson.OPT_INDENT_2).decode())
+    else:
+        write(_finding(investigated, group, config))
+
+
+def events(path: Path | None, *, correlation: str | None, kind: str | None, limit: int, as_json: bool, write: Write) -> None:
+    """Write stored events in order of time: the newest `limit` ones, or those of one story.
+
+    Raises:
+        DatabaseError: there is no database, or it cannot be read.
+
+    """
+    config = load(path)
+    database = Database(config.database_url)
+    if database.path is not None and not database.path.exists():
+        raise DatabaseError(url=database.url, reason="there is no such file; has lens-exporter run here?")
+    try:
+        ground = lay(database, Telemetry(), Secrets())
+        found = ground.events.query(correlation=correlation, kind=kind, newest_first=correlation is None, limit=limit)
+    finally:
+        database.close()
+    for event in found if correlation is not None else reversed(found):
+        data = orjson.dumps(event.data).decode()
+        at = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if as_json:
+            row = {"id": event.id, "at": at, "type": event.type, "correlation": event.correlation, "subject": event.subject}
+            write(orjson.dumps({**row, "data": event.data}).decode())
+        else:
+            write(f"{at}  {event.type:<26} {event.correlation or '-':<26}  {event.subject}  {data}")
+
+
+@contextmanager
+def _apart(config: Config) -> Iterator[tuple[Ground, Generation]]:
+    """Build the parts over a database in memory and without Alertmanagers to post to; nothing of it runs by itself."""
+    database = Database("sqlite://")
+    database.migrate()
+    ground = lay(database, Telemetry(), Secrets())
+    quiet = config.model_copy(update={"alertmanager": Alertmanager(), "grafana": None})
+    engine = Engine(ground, quiet, lambda: generation)
+    generation = Generation(quiet, ground, engine)
+    try:
+        yield ground, generation
+    finally:
+        generation.close()
+        database.close()
+
+
+def _held(config: Config, ground: Ground, fingerprint: str) -> AlertGroup:
+    if not config.alertmanager.urls:
+        raise ConfigError(where="alertmanager.urls", problem="no Alertmanager is configured, so no alert can be looked up")
+    for alertmanager in Remotes(ground).alertmanagers(config.alertmanager):
+        found = [held.alert for held in alertmanager.alerts() if held.alert.fingerprint == fingerprint]
+        if found:
+            return AlertGroup(f"command:{fingerprint}", tuple(found))
+    raise UnknownAlert(fingerprint=fingerprint, where=", ".join(config.alertmanager.urls))
+
+
+def _finding(investigated: Investigated, group: AlertGroup, config: Config) -> str:
+    alert = companion(investigated, group, origin=config.origin, external_url="", at=time.time())
+    shown = ("summary", "evidence", "ruled_out", "next", "confidence", "cost")
+    lines = [f"verdict      {investigated.analysis.outcome.value}"]
+    for name in shown:
+        text = alert.annotations.get(name, "")
+        lines += [f"{name if index == 0 else '':<12} {line}" for index, line in enumerate(text.splitlines())]
+    return "\n".join(lines)

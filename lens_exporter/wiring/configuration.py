@@ -1,0 +1,30 @@
+"""The configuration as the command line gives it: a file or none, with flags on top."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lens_exporter.config import file
+from lens_exporter.config.settings import Config
+from lens_exporter.lenses import catalog
+
+
+def load(path: Path | None, web: Mapping[str, Any] | None = None) -> Config:
+    """Read a configuration; without a file every setting has its default. Flags of the web section override it.
+
+    Raises:
+        ConfigInvalid, ConfigError: with file, line and key of every problem.
+
+    """
+    config = file.load(path, catalog.lens_options()) if path is not None else Config()
+    if not web:
+        return config
+    # Flags are checked as the file's values are.
+    checked = type(config.web).model_validate({**config.web.model_dump(), **web})
+    return config.model_copy(update={"web": checked})
+
+
+def address(listen_address: str) -> tuple[str, int]:
+    """Split host:port; an empty host is every address of this machine."""
+    host, _, port = listen_address.rpartition(":")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - what ":10077" says

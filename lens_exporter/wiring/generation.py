@@ -1,0 +1,152 @@
+"""One generation: every part that follows the configuration. A reload builds the next one and throws this one away."""
+
+from urllib.parse import urlsplit
+
+from lens_exporter.baseline.bands import Bands
+from lens_exporter.config.settings import Config
+from lens_exporter.errors import UnknownWatcher
+from lens_exporter.exposition.ports import Document, WatcherView
+from lens_exporter.investigate import document, webhook
+from lens_exporter.investigate.inquiry import Inquiry
+from lens_exporter.investigate.intake import Intake
+from lens_exporter.lenses import catalog
+from lens_exporter.lenses.runner import LensCollector
+from lens_exporter.model.alert import Alert, AlertGroup
+from lens_exporter.prometheus.history import History
+from lens_exporter.publish.findings import Publisher
+from lens_exporter.publish.lifecycle import AlertLifecycle
+from lens_exporter.watch.runner import Started, WatcherRunner
+from lens_exporter.wiring import views
+from lens_exporter.wiring.engine import Engine
+from lens_exporter.wiring.ground import Ground
+from lens_exporter.wiring.investigation import Investigation
+from lens_exporter.wiring.remotes import Remotes
+from lens_exporter.wiring.watching import watcher
+
+
+class Generation:
+    """Holds the parts; nothing runs by itself. The app supervises `runners`, `keep_alive` and the dispatcher."""
+
+    def __init__(self, config: Config, ground: Ground, engine: Engine) -> None:
+        """Build all parts. Raises LensError where one cannot be built; nothing was started then."""
+        remotes = Remotes(ground)
+        self.config = config
+        self._store = engine.store
+        self._lenses = catalog.build(config.lenses, loopback_is_here=_is_here(config.prometheus.url))
+        self.published = LensCollector(self._lenses)
+        self.bands = Bands()
+        self._alertmanagers = tuple(remotes.alertmanagers(config.alertmanager))
+        self.lifecycle = AlertLifecycle(
+            ground.database,
+            self._alertmanagers,
+            events=ground.events,
+            telemetry=ground.telemetry,
+            resend_interval=config.alertmanager.resend_interval,
+            resolved_for=config.alertmanager.resolved_for,
+            clock=ground.clock,
+        )
+        self.publisher = Publisher(
+            ground.database,
+            self.lifecycle,
+            remotes.grafana(config.grafana) if config.grafana else None,
+            origin=config.origin,
+            external_url=config.web.external_url or "",
+            events=ground.events,
+            telemetry=ground.telemetry,
+            clock=ground.clock,
+        )
+        self.intake = Intake(
+            engine.store,
+            ground.events,
+            ground.telemetry,
+            config.investigate,
+            correlation_of=self._correlation_of,
+            fetch_rest=self._fetch_rest if self._alertmanagers else None,
+            wake=engine.wake,
+            clock=ground.clock,
+        )
+        self.investigation = Investigation(config, ground, remotes, catalog.toolbox(self._lenses), self._alertmanagers)
+        self.inquiry = Inquiry(
+            engine.store,
+            self.investigation.investigator,
+            self.publisher.publish,
+            ground.events,
+            ground.telemetry,
+            analyst=lambda: self.investigation.clients.primary.name,
+            finished=engine.wake,
+            clock=ground.clock,
+        )
+        histories = {name: History(client) for name, client in self.investigation.sources.items()}
+        self.runners = {
+            settings.name: WatcherRunner(
+                watcher(
+                    settings,
+                    config,
+                    ground,
+                    histories=histories,
+                    lifecycle=self.lifecycle,
+                    announce=self._announce,
+                    bands=self.bands,
+                ),
+                settings.schedule,
+                events=ground.events,
+                telemetry=ground.telemetry,
+                timeout=settings.timeout,
+                clock=ground.clock,
+            )
+            for settings in config.watchers
+        }
+
+    def watchers(self) -> list[WatcherView]:
+        """Show every watcher. Answers at once."""
+        return [views.watcher(settings, self.runners[settings.name]) for settings in self.config.watchers]
+
+    def keep_alive(self) -> None:
+        """Make one round: resend alerts, settle companions, retry annotations. Raises DatabaseError."""
+        self.lifecycle.resend()
+        self.publisher.settle()
+        self.publisher.retry_pending()
+
+    def webhook(self, body: bytes) -> Document:
+        """Take a webhook's body. Raises BadWebhook, IntakeFull, DatabaseError; returning means stored."""
+        group = webhook.parse(body)
+        if not self.config.investigate.enabled:
+            return {"outcome": "investigations are off", "investigation": None, "alerts": {}}
+        return self.intake.accept(group).document()
+
+    def trigger(self, name: str) -> str:
+        """Ask a watcher for a tick now, and say what became of it. Raises UnknownWatcher."""
+        if name not in self.runners:
+            raise UnknownWatcher(name=name, known=", ".join(self.runners) or "none")
+        return "started" if isinstance(self.runners[name].trigger(), Started) else "already_running"
+
+    def investigations(self, limit: int, state: str | None) -> list[Document]:
+        """List investigations, newest first. Raises DatabaseError."""
+        return [document.brief(one) for one in self._store.briefs(limit, state)]
+
+    def result(self, investigation: str) -> Document:
+        """Give one investigation whole. Raises UnknownInvestigation, DatabaseError."""
+        return document.document(self._store.unit(investigation), self.publisher.deliveries(investigation))
+
+    def close(self) -> None:
+        """Let go of what this generation alone used."""
+        for runner in self.runners.values():
+            runner.watcher.close()
+        catalog.close(self._lenses)
+        self.investigation.close()
+
+    def _announce(self, alert: Alert, correlation: str) -> object:
+        return self.intake.announce(alert, correlation) if self.config.investigate.enabled else None
+
+    def _correlation_of(self, fingerprint: str) -> str | None:
+        stored = self.lifecycle.find(fingerprint)
+        return stored.correlation if stored else None
+
+    def _fetch_rest(self, group: AlertGroup) -> list[Alert]:
+        """Ask the Alertmanagers for every alert of a group whose webhook was cut short; the first that answers will do."""
+        matchers = [f'{name}="{value}"' for name, value in group.labels.items()]
+        return [held.alert for held in self._alertmanagers[0].alerts(matchers)]
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}

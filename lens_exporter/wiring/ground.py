@@ -1,0 +1,41 @@
+"""What outlives a reload of the configuration."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.foundation.breaker import BreakerChange, BreakerState
+from lens_exporter.foundation.clock import Clock, wall
+from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.events import Events
+from lens_exporter.foundation.telemetry import Telemetry
+
+_EVENTS = {
+    BreakerState.OPEN: "breaker.opened",
+    BreakerState.HALF_OPEN: "breaker.half_opened",
+    BreakerState.CLOSED: "breaker.closed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Database, events, metrics, secrets and the clock: everything else is built on them, and built anew by a reload."""
+
+    database: Database
+    events: Events
+    telemetry: Telemetry
+    secrets: Secrets
+    clock: Clock = wall
+
+    def breaker_changed(self, change: BreakerChange) -> None:
+        """Tell of a breaker that opened, half-opened or closed."""
+        self.telemetry.set("lens_breaker_state", change.state, client=change.service)
+        facts: dict[str, Any] = {}
+        if change.state is BreakerState.OPEN:
+            facts = {"failures": change.failures, "error": change.reason, "until": change.until}
+        self.events.append(_EVENTS[change.state], subject=change.service, **facts)
+
+
+def lay(database: Database, telemetry: Telemetry, secrets: Secrets, *, clock: Clock = wall) -> Ground:
+    """Put events on a database and bind the two with the metrics."""
+    return Ground(database, Events(database, telemetry, clock=clock), telemetry, secrets, clock)

@@ -1,0 +1,90 @@
+"""From the configuration to the investigator: its sources, tools, model clients and limits."""
+
+from collections.abc import Sequence
+
+from lens_exporter.baseline.robust import RobustDetector
+from lens_exporter.config.settings import Config
+from lens_exporter.investigate.agent import Limits
+from lens_exporter.investigate.investigator import Investigator
+from lens_exporter.investigate.offline import OfflineAnalyst
+from lens_exporter.investigate.toolbox import Toolbox
+from lens_exporter.investigate.tools_alerts import alert_tools
+from lens_exporter.investigate.tools_promql import promql_tools
+from lens_exporter.investigate.tools_suspects import suspect_tool
+from lens_exporter.llm.client import ModelClient
+from lens_exporter.llm.registry import OFFLINE, ClientRegistry
+from lens_exporter.model.alert import Alert
+from lens_exporter.model.labels import Labels
+from lens_exporter.model.tool import Tool
+from lens_exporter.prometheus.client import Prometheus
+from lens_exporter.publish.alertmanager import Alertmanager
+from lens_exporter.wiring.ground import Ground
+from lens_exporter.wiring.remotes import Remotes
+
+
+class Investigation:
+    """Owns the model clients; gives the investigator and the data sources by name ("" is the default one)."""
+
+    def __init__(
+        self,
+        config: Config,
+        ground: Ground,
+        remotes: Remotes,
+        live_tools: Sequence[Tool],
+        alertmanagers: Sequence[Alertmanager],
+    ) -> None:
+        self.sources = {"": remotes.prometheus("prometheus", config.prometheus)}
+        for name, source in config.datasources.items():
+            self.sources[name] = remotes.prometheus(f"datasources.{name}", source)
+        self.clients = ClientRegistry(
+            config.llm,
+            read_secret=remotes.llm_key(config),
+            database=ground.database,
+            telemetry=ground.telemetry,
+            events=ground.events,
+            on_breaker=ground.breaker_changed,
+            clock=ground.clock,
+        )
+        self.clients.register(OFFLINE, OfflineAnalyst())
+        self._config = config
+        self._ground = ground
+        self._live_tools = tuple(live_tools)
+        self._alertmanagers = tuple(alertmanagers)
+        settings = config.investigate
+        self.investigator = Investigator(
+            client=lambda: self.clients.primary,
+            reviewer=self._reviewer,
+            toolbox=self._toolbox,
+            events=ground.events,
+            telemetry=ground.telemetry,
+            limits=Limits(settings.iterations, settings.max_tokens, settings.max_dollars, settings.total_timeout),
+            retries=settings.review_retries,
+            clock=ground.clock,
+        )
+
+    def close(self) -> None:
+        """Cancel model calls under way."""
+        self.clients.close()
+
+    def _reviewer(self) -> ModelClient | None:
+        reviewer = self.clients.reviewer
+        return None if reviewer.name == OFFLINE else reviewer
+
+    def _toolbox(self, target: Labels) -> Toolbox:
+        source = self._source(target)
+        tools = (
+            *promql_tools(source),
+            suspect_tool(source, RobustDetector()),
+            *alert_tools(self._alerts, source.rules),
+            *self._live_tools,
+        )
+        return Toolbox(tools, self._ground.clock, timeout=self._config.investigate.tool_timeout)
+
+    def _source(self, target: Labels) -> Prometheus:
+        """Give the data source of the watcher that raised the alert; alerts of others are asked about at the default one."""
+        watchers = {watcher.name: watcher.datasource for watcher in self._config.watchers}
+        return self.sources[watchers.get(target.get("watcher", "")) or ""]
+
+    def _alerts(self) -> list[Alert]:
+        """List what the first Alertmanager holds. Alerts gossip to none, so any of them knows what every one was told."""
+        return [held.alert for held in self._alertmanagers[0].alerts()] if self._alertmanagers else []

@@ -1,0 +1,63 @@
+"""From settings of watchers to watchers."""
+
+from collections.abc import Mapping
+
+from lens_exporter.baseline.analyzer import Analyzer
+from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.notes import Notes
+from lens_exporter.baseline.robust import RobustDetector
+from lens_exporter.baseline.rules import Thresholds
+from lens_exporter.config.settings import Config
+from lens_exporter.config.settings import Watcher as WatcherSettings
+from lens_exporter.lenses import catalog
+from lens_exporter.prometheus.history import History
+from lens_exporter.publish.lifecycle import AlertLifecycle
+from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
+from lens_exporter.watch.ports import Announce, Collaborators, Watched
+from lens_exporter.watch.watcher import Watcher
+from lens_exporter.wiring.ground import Ground
+
+
+def watcher(
+    settings: WatcherSettings,
+    config: Config,
+    ground: Ground,
+    *,
+    histories: Mapping[str, History],
+    lifecycle: AlertLifecycle,
+    announce: Announce,
+    bands: Bands,
+) -> Watcher:
+    """Build one watcher. Without metrics of its own it tracks those of its lens."""
+    named = tuple(metric.named(name) for name, metric in settings.metrics.items())
+    watched = Watched(
+        name=settings.name,
+        metrics=named or catalog.kind(settings.lens).baseline_metrics,
+        selector=settings.selector,
+        window=settings.window,
+        step=settings.step,
+        external_url=config.web.external_url or "",
+    )
+    cooldown = settings.cooldown or config.cooldown
+    thresholds = Thresholds(min_observations=settings.min_observations, exhaustion_horizon=settings.exhaustion_horizon)
+    return Watcher(
+        watched,
+        Collaborators(
+            history=histories[settings.datasource or ""],
+            detector=RobustDetector(settings.sensitivity),
+            analyzer=Analyzer(thresholds, target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0),
+            cooldown=cooldown_of(settings, config, ground),
+            notes=Notes(ground.database),
+            alerts=lifecycle,
+            announce=announce,
+            events=ground.events,
+            telemetry=ground.telemetry,
+            bands=bands,
+        ),
+    )
+
+
+def cooldown_of(settings: WatcherSettings, config: Config, ground: Ground) -> Cooldown:
+    """Give a watcher's cooldowns, with its own limits or everybody's."""
+    own = settings.cooldown or config.cooldown
+    return Cooldown(ground.database, settings.name, CooldownLimits(own.default, own.minimum, own.maximum))
