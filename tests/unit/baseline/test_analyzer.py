@@ -245,11 +245,11 @@ def test_the_words_of_an_alert() -> None:
     found = next(c.decision for c in judgement.conclusions if c.category == "memory")
     assert isinstance(found, Anomaly)
     assert found.summary == "api-7: resident memory at 2.31 GB; 0.91 to 1.2 GB is normal"
-    assert found.description.splitlines() == [
+    assert found.description == (
         "Above its band for 3 readings, since 11:58 UTC. It jumped: more than twice any departure in the window, "
-        "and a second reading confirms it.",
-        "Moved with it: open files (61 -> 1,480, first at 11:57), threads (18 -> 19, normal).",
-    ]
+        "and a second reading confirms it.\n"
+        "Moved with it: open files (61 -> 1,480, first at 11:57), threads (18 -> 19, normal)."
+    )
     assert [one.metric for one in found.evidence] == ["resident_memory", "open_fds", "threads"]
     assert found.query == 'process_resident_memory_bytes{instance="api-7:9000",job="api"}'
 

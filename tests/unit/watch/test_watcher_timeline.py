@@ -375,6 +375,6 @@ def test_looking_changes_nothing():
         assert here.firing == []
         assert here.line.events.query() == []
         assert here.notes.read("python") is None
+        here.story.fails = DOWN
         with pytest.raises(Unreachable):
-            here.story.fails = DOWN
             here.watcher.look(NOON)

@@ -1,0 +1,219 @@
+"""When a watcher ticks, and what a tick that hangs or crashes does to the rest."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lens_exporter.errors import Unreachable
+from lens_exporter.watch.runner import AlreadyRunning, Started, WatcherRunner, WatcherState
+from tests.servers.waiting import until
+from tests.unit.publish.timeline import NOON
+from tests.unit.watch.site import MEMORY, Site, site
+
+
+class Running:
+    """A runner on the site's clock. Its sleep moves that clock, so a minute passes in no time."""
+
+    def __init__(self, here: Site, schedule: str = "* * * * *") -> None:
+        self.here = here
+        self.uptime = 0.0
+        self.until = NOON
+        self.set_back = 0.0
+        self.ended = threading.Event()
+        self.crash: BaseException | None = None
+        self.runner = WatcherRunner(
+            here.watcher,
+            schedule,
+            events=here.line.events,
+            telemetry=here.line.telemetry,
+            timeout=60.0,
+            clock=here.line.time,
+            stopwatch=lambda: self.uptime,
+            sleep=self._sleep,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        if self.here.line.time.now < self.until:
+            self.here.line.time.now += seconds
+            self.uptime += seconds
+        else:
+            await asyncio.sleep(0.001)  # the test decides when time goes on
+
+    def start(self) -> None:
+        def run() -> None:
+            try:
+                asyncio.run(self.runner.run())
+            except BaseException as error:
+                self.crash = error
+            finally:
+                self.ended.set()
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def let_pass(self, minutes: float) -> None:
+        """Let the clock run on, and wait until it got there."""
+        self.until = self.here.line.time.now + 60.0 * minutes
+        until(lambda: self.here.line.time.now >= self.until or self.ended.is_set(), 10)
+
+    @property
+    def ticks(self) -> float:
+        return self.here.metric("lens_ticks_total") or 0.0
+
+    def settled(self, ticks: int) -> None:
+        """Wait until that many ticks ran and none is in flight."""
+        until(lambda: self.ticks == ticks and self.runner.status().running_since is None, 5)
+
+
+@contextmanager
+def running(schedule: str = "* * * * *", *, start: bool = True) -> Iterator[Running]:
+    with site() as here:
+        here.line.time.now = NOON
+        it = Running(here, schedule)
+        if start:
+            it.start()
+        yield it
+        here.story.gate.set()
+        it.runner.stop()
+        if start:
+            assert it.ended.wait(10)
+        until(lambda: it.runner.status().running_since is None, 10)
+
+
+def test_it_ticks_at_the_times_of_its_schedule() -> None:
+    """A minute after noon the first tick, one at each minute from then on."""
+    with running() as it:
+        it.let_pass(0.9)
+        assert it.ticks == 0
+        it.let_pass(0.2)
+        it.settled(1)
+        it.let_pass(1)
+        it.settled(2)
+        assert it.runner.status().state is WatcherState.WAITING
+
+
+def test_a_tick_that_hangs_blocks_itself_only_and_is_seen() -> None:
+    """Status and trigger answer at once; due ticks are skipped, counted and told; a minute later it counts as failed."""
+    with running() as it:
+        it.here.story.gate.clear()
+        it.let_pass(1.1)
+        until(lambda: it.runner.status().state is WatcherState.RUNNING, 5)
+        assert it.runner.status().running_since is not None
+        assert isinstance(it.runner.trigger(), AlreadyRunning)
+        it.let_pass(3)
+        until(lambda: it.here.metric("lens_ticks_skipped_total") == 3, 5)
+        assert it.here.events("schedule.skipped")[0]["due"] == NOON + 120
+        assert it.runner.status().state is WatcherState.HUNG
+        until(lambda: it.here.events("watcher.failed"), 5)
+        assert [event["error"] for event in it.here.events("watcher.failed")] == ["the tick still runs after 60 s"]
+        it.here.story.gate.set()
+        until(lambda: it.runner.status().running_since is None, 5)
+        assert it.runner.status().state is WatcherState.WAITING
+
+
+def test_a_trigger_starts_a_tick_and_more_of_them_queue_one() -> None:
+    """However often it is pressed while a tick runs: one more follows."""
+    with running(start=False) as it:
+        it.here.story.gate.clear()
+        assert it.runner.trigger() == Started()
+        until(lambda: it.here.story.asked, 5)
+        assert it.runner.trigger() == AlreadyRunning(NOON)
+        assert it.runner.trigger() == AlreadyRunning(NOON)
+        it.here.story.gate.set()
+        until(lambda: it.runner.status().running_since is None, 5)
+        assert it.ticks == 2
+        assert [event["trigger"] for event in it.here.events("watcher.decided")] == ["manual", "manual"]
+        assert it.runner.trigger() == Started()
+        it.settled(3)
+
+
+def test_a_failed_tick_is_shown_and_the_next_one_tries_again() -> None:
+    """The state says failed with the error's words, then waiting again."""
+    with running() as it:
+        it.here.story.fails = Unreachable(service="prometheus", url="http://p", reason="refused")
+        it.let_pass(1.1)
+        until(lambda: it.runner.status().state is WatcherState.FAILED, 5)
+        assert "refused" in it.runner.status().error
+        it.here.story.fails = None
+        it.let_pass(1)
+        until(lambda: it.runner.status().state is WatcherState.WAITING, 5)
+        assert it.runner.status().error == ""
+
+
+def test_a_tick_that_crashes_ends_the_run_for_the_supervisor() -> None:
+    """A failure without a name is a bug: run() raises it, and a new run() goes on."""
+    with running() as it:
+
+        def broken(_minute: float) -> float:
+            raise ZeroDivisionError
+
+        it.here.story.tell(MEMORY.name, broken)
+        it.let_pass(2)
+        assert it.ended.wait(5)
+        assert isinstance(it.crash, ZeroDivisionError)
+        assert it.runner.status().state is WatcherState.FAILED
+        assert "ZeroDivisionError" in it.runner.status().error
+        it.here.story.tell(MEMORY.name, lambda _minute: 0.4)
+        it.ended.clear()
+        it.start()
+        it.let_pass(2)
+        until(lambda: it.ticks >= 1, 5)
+        assert it.runner.status().error == ""
+
+
+def test_a_clock_that_jumps_ahead_causes_one_tick_and_no_burst() -> None:
+    """Eight hours asleep: one tick now, the next at the next minute."""
+    with running() as it:
+        it.let_pass(1.1)
+        it.settled(1)
+        it.here.line.time.now += 8 * 3600.0
+        it.settled(2)
+        it.let_pass(0.5)
+        assert it.ticks == 2
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_ticks() -> None:
+    """An hour back: the next tick comes within a minute and not after an hour."""
+    with running() as it:
+        it.let_pass(1.1)
+        it.settled(1)
+        it.until = it.here.line.time.now = NOON - 3600.0
+        until(lambda: it.here.line.time.now == NOON - 3600.0, 5)
+        it.let_pass(1.1)
+        it.settled(2)
+
+
+def test_stop_ends_the_run_and_lets_a_tick_in_flight_end() -> None:
+    """run() returns after the tick has stored what it saw."""
+    with running() as it:
+        it.let_pass(1.1)
+        it.settled(1)
+        it.runner.stop()
+        assert it.ended.wait(5)
+        assert it.crash is None
+
+
+@pytest.mark.parametrize("count", [20])
+def test_simultaneous_triggers_start_one_tick(count: int) -> None:
+    """Of many at the same moment one starts, and one more tick at most follows."""
+    with running(start=False) as it:
+        it.here.story.gate.clear()
+        answers: list[Started | AlreadyRunning] = []
+        together = threading.Barrier(count)
+
+        def press() -> None:
+            together.wait()
+            answers.append(it.runner.trigger())
+
+        threads = [threading.Thread(target=press) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        it.here.story.gate.set()
+        until(lambda: it.runner.status().running_since is None, 5)
+        assert answers.count(Started()) == 1
+        assert it.ticks == 2
