@@ -42,7 +42,7 @@ def test_a_dashboard_is_named_where_one_is_configured():
 
 def test_a_wrong_token_is_a_refusal():
     """Named with status and Grafana's own words."""
-    with FakeGrafana() as server, pytest.raises(RemoteRefused, match="refused the request with 401.*Unauthorized"):
+    with FakeGrafana() as server, pytest.raises(RemoteRefused, match=r"refused the request with 401.*Unauthorized"):
         grafana(server, token="old").create(NOTE)
 
 
@@ -66,4 +66,4 @@ def test_every_way_to_fail_has_its_name(reply, error):
         with pytest.raises(error):
             one.find("lens:01JD")
     with pytest.raises(Unreachable):
-        one.end("1", 0.0)
+        grafana(server).end("1", 0.0)

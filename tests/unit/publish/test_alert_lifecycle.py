@@ -102,6 +102,7 @@ def test_firing_again_after_the_end_is_a_new_alert_of_the_same_name():
         assert seconds(line.servers[0].last()["endsAt"]) == NOON + 740
         assert line.count("alert.fired") == 2
         assert line.count("alert.delivered") == 3
+        assert [told.first_at for told in line.lifecycle.deliveries(fingerprint)] == [NOON + 500]
 
 
 def test_resolving_twice_or_nothing_is_no_work():
@@ -270,7 +271,8 @@ def test_annotations_of_an_investigation_outlive_the_watchers_updates():
         fingerprint = line.fire(own(summary="92 %")).alert.fingerprint
         assert line.lifecycle.annotate(fingerprint, {"finding": "open files leak"})
         assert line.servers[0].last()["annotations"] == {"summary": "92 %", "finding": "open files leak"}
-        line.fire(own(summary="95 %"))
+        updated = line.fire(own(summary="95 %"))
+        assert updated.alert.annotations == {"summary": "95 %", "finding": "open files leak"}
         assert line.servers[0].last()["annotations"] == {"summary": "95 %", "finding": "open files leak"}
         assert line.lifecycle.find(fingerprint).alert.annotations["finding"] == "open files leak"
 
