@@ -4,6 +4,7 @@ import os
 import socket
 import tempfile
 import tracemalloc
+from contextlib import ExitStack
 
 import pytest
 from pydantic import ValidationError
@@ -135,11 +136,11 @@ def python_tools(named=None):
 
 def test_open_files_of_a_leak():
     """A thousand leaked files become one pattern with a count, next to the total that the metric shows."""
-    with tempfile.TemporaryDirectory() as folder:
-        leaked = [tempfile.NamedTemporaryFile(prefix="export-", suffix=".csv", dir=folder) for _ in range(100)]
+    with ExitStack() as leak:
+        folder = leak.enter_context(tempfile.TemporaryDirectory())
+        for _ in range(100):
+            leak.enter_context(tempfile.NamedTemporaryFile(prefix="export-", suffix=".csv", dir=folder))
         told = ask(python_tools(), "get_open_files", process="lens")
-        for file in leaked:
-            file.close()
     pattern = next(row for row in told.data["patterns"] if row["count"] == 100)
     assert pattern["pattern"].endswith("/export-*.csv")
     assert told.seen[f"pattern:{pattern['pattern']}"] == 100

@@ -1,5 +1,7 @@
 """One process as the kernel shows it, from fixture trees."""
 
+from pathlib import Path
+
 import pytest
 
 from lens_exporter.errors import LensUnavailable
@@ -77,11 +79,10 @@ def test_process_that_ends_while_it_is_read(tmp_path, after):
 
 def test_descriptors_of_this_process():
     """The count of this process's descriptors rises by the files it opens."""
-    from pathlib import Path
-
-    before = count_descriptors(Path("/proc/self/fd"))
-    with open("/dev/null"), open("/dev/null"):
-        assert count_descriptors(Path("/proc/self/fd")) == before + 2
+    own, null = Path("/proc/self/fd"), Path("/dev/null")
+    before = count_descriptors(own)
+    with null.open(), null.open():
+        assert count_descriptors(own) == before + 2
 
 
 def outside(root, clock=None, **which) -> ProcessLens:
