@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import sqlalchemy as sa
+import sqlalchemy.orm  # else DBOS imports it in a thread, and a query meanwhile meets half a module
 from sqlalchemy import event as sa_event
 from sqlalchemy.engine import make_url
 
