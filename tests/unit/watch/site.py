@@ -1,5 +1,6 @@
 """A watcher on a clock of our own: its history is written as functions of time; database, lifecycle and Alertmanager are real."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ Course = Callable[[float], float]  # minutes since noon -> value; NaN for a gap
 
 def quiet(minute: float) -> float:
     """A value around 0.42, the same one for the same minute."""
-    return 0.42 + 0.01 * np.sin(7.0 * minute) * np.cos(3.0 * minute)
+    return 0.42 + 0.01 * math.sin(7.0 * minute) * math.cos(3.0 * minute)
 
 
 class Story:
