@@ -10,6 +10,7 @@ import orjson
 from lens_exporter.errors import BadAnswer, QueryError, RemoteTimeout
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.http import Answer, Endpoint
+from lens_exporter.foundation.tracing import span
 from lens_exporter.prometheus import cost, parse
 from lens_exporter.prometheus.answers import ActiveAlert, MetricMetadata, QueryAnswer, Rule, SeriesAnswer, ValuesAnswer
 from lens_exporter.prometheus.cost import QueryLimits
@@ -125,7 +126,7 @@ class Prometheus:
     def _ask(self, method: str, path: str, fields: Mapping[str, str], query: str) -> tuple[Any, tuple[str, ...]]:
         sent = {"form": fields} if method == "POST" else {"params": fields}
         decoded: list[dict[str, Any]] = []
-        with self._turn():
+        with span(f"prometheus {path}", server=self.url), self._turn():
             self._endpoint.request(
                 method,
                 path,

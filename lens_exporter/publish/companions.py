@@ -90,7 +90,8 @@ class Companions:
                 continue
             if older.remote_id and older.remote_id != fingerprint:
                 self._lifecycle.resolve(older.remote_id, self._clock())
-            self._outbox.update(older, state=Progress.CLOSED, updated_at=self._clock())
+            state = Progress.CLOSED if older.state is Progress.OPEN else Progress.GIVEN_UP
+            self._outbox.update(older, state=state, detail=f"replaced by {row.investigation}", updated_at=self._clock())
 
     def _note_delivered(self, row: Outgoing, fingerprint: str) -> None:
         self._outbox.update(row, state=Progress.OPEN, detail="", updated_at=self._clock())

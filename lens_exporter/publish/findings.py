@@ -8,6 +8,7 @@ from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.foundation.tracing import span
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import Delivery, DeliveryState, Investigated
 from lens_exporter.publish import companions, grafana, regions
@@ -58,26 +59,17 @@ class Publisher:
             DatabaseError: not everything was stored; call again.
 
         """
-        now = self._clock()
-        sources = {alert.fingerprint: alert.ends_at for alert in group.alerts}
-
-        def row(target: str, payload: dict[str, Any]) -> Outgoing:
-            outgoing = Outgoing(investigated.id, target, investigated.correlation, payload, sources, now, now, updated_at=now)
-            return self._outbox.add(outgoing)
-
-        alert = companion(investigated, group, origin=self._origin, external_url=self._external_url, at=now)
-        row(companions.TARGET, asdict(alert))
-        note = grafana.annotation(investigated, group, external_url=self._external_url, at=now)
-        region = row(regions.TARGET, asdict(note)) if self._regions is not None else None
-        # Asked after the rows are stored: an end that comes later finds them through source_resolved().
-        for source in group.alerts:
-            ended_at = self._ended(source.fingerprint)
-            if ended_at is not None and ended_at >= source.starts_at:
-                self._outbox.end_source(source.fingerprint, ended_at)
-        self._enrich(investigated, group)
-        self._companions.send(investigated.id)
-        if self._regions is not None and region is not None:
-            self._regions.attempt(self._outbox.get(region.investigation, region.target) or region)
+        with span("publish", correlation=investigated.correlation, investigation=investigated.id):
+            self._store(investigated, group)
+            # Asked after the rows are stored: an end that comes later finds them through source_resolved().
+            for source in group.alerts:
+                ended_at = self._ended(source.fingerprint)
+                if ended_at is not None and ended_at >= source.starts_at:
+                    self._outbox.end_source(source.fingerprint, ended_at)
+            self._enrich(investigated, group)
+            self._companions.send(investigated.id)
+            if self._regions is not None:
+                self._regions.send(investigated.id)
         return self.deliveries(investigated.id)
 
     def source_resolved(self, fingerprint: str, ends_at: float) -> None:
@@ -112,6 +104,18 @@ class Publisher:
             else Delivery(target, DeliveryState.SKIPPED, now, _SKIPPED[target])
             for target, is_configured in configured.items()
         )
+
+    def _store(self, investigated: Investigated, group: AlertGroup) -> None:
+        now = self._clock()
+        alert = companion(investigated, group, origin=self._origin, external_url=self._external_url, at=now)
+        payloads: dict[str, dict[str, Any]] = {companions.TARGET: asdict(alert)}
+        if self._regions is not None:
+            note = grafana.annotation(investigated, group, external_url=self._external_url, at=now)
+            payloads[regions.TARGET] = asdict(note)
+        sources = {alert.fingerprint: alert.ends_at for alert in group.alerts}
+        for target, payload in payloads.items():
+            row = Outgoing(investigated.id, target, investigated.correlation, payload, sources, now, now, updated_at=now)
+            self._outbox.add(row)
 
     def _enrich(self, investigated: Investigated, group: AlertGroup) -> None:
         """Add the finding to alerts of our own watchers. Alerts of others are never re-posted: their owner would overwrite it."""

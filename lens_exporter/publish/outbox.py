@@ -1,5 +1,6 @@
 """What is to be published, and how far it got: one row for each investigation and target, until the source is over."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -64,6 +65,7 @@ class Outbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ending = threading.Lock()
 
     def add(self, outgoing: Outgoing) -> Outgoing:
         """Store a new row; when there is one already, that one is given back and nothing changes."""
@@ -104,14 +106,16 @@ class Outbox:
     def update(self, outgoing: Outgoing, **changes: Any) -> None:
         """Change some columns of a row."""
         with self._database.transaction() as connection:
-            connection.execute(deliveries_table.update().where(_key(outgoing)).values(**changes))
+            connection.execute(deliveries_table.update().where(_key(outgoing)).values(changes))
 
     def end_source(self, fingerprint: str, ends_at: float) -> int:
         """Note in every unfinished row that one of its sources ended, and say how many rows had it."""
         statement = sa.select(deliveries_table).where(deliveries_table.c.state.in_([Progress.PENDING, Progress.OPEN]))
         noted = 0
-        with self._database.transaction() as connection:
-            for outgoing in [_outgoing(row) for row in connection.execute(statement).mappings()]:
+        # Two alerts of one group may end at once: neither may overwrite what the other noted. SQLite has one process and
+        # this lock, PostgreSQL locks the rows.
+        with self._ending, self._database.transaction() as connection:
+            for outgoing in [_outgoing(row) for row in connection.execute(statement.with_for_update()).mappings()]:
                 if fingerprint in outgoing.sources and outgoing.sources[fingerprint] is None:
                     sources = orjson.dumps({**outgoing.sources, fingerprint: ends_at})
                     connection.execute(deliveries_table.update().where(_key(outgoing)).values(sources=sources))

@@ -26,6 +26,12 @@ class Regions:
         self._telemetry = telemetry
         self._clock = clock
 
+    def send(self, investigation: str) -> None:
+        """Try one investigation's annotation now. Raises DatabaseError."""
+        row = self._outbox.get(investigation, TARGET)
+        if row is not None:
+            self.attempt(row)
+
     def attempt(self, row: Outgoing) -> None:
         """Create or end the annotation of a row that is due; a failure is noted and tried again later. Raises DatabaseError."""
         ending = row.state is Progress.OPEN

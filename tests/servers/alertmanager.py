@@ -11,4 +11,3 @@ def AlertmanagerServer(tmp_path: Path, *, name: str = "alertmanager", **options:
     """Start Alertmanager under `tmp_path/name`; options are those of start_alertmanager. Without it: skip at a desk, fail in CI."""
     with skip_or_fail():
         return start_alertmanager(tmp_path / name, **options)
-    raise AssertionError("not reached")

@@ -11,4 +11,3 @@ def PrometheusServer(tmp_path: Path, **options: Any) -> LocalServer:  # noqa: N8
     """Start Prometheus under `tmp_path`; options are those of start_prometheus. Without the binary: skip at a desk, fail in CI."""
     with skip_or_fail():
         return start_prometheus(tmp_path / "prometheus", **options)
-    raise AssertionError("not reached")

@@ -338,7 +338,7 @@ def test_a_process_that_died_before_firing_is_made_up_for():
     """The row was stored and nothing else: the next pass, or the workflow's second run, fires the companion."""
     with stage() as on:
         on.publisher._companions.send = lambda _investigation: None  # the process ends here
-        on.publisher._regions.attempt = lambda _row: None
+        on.publisher._regions.send = lambda _investigation: None
         on.publisher.publish(investigated(), group())
         assert on.companions() == []
         on.restart()
