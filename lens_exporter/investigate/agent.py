@@ -121,7 +121,7 @@ class Agent:
             if isinstance(reply, _Away):
                 return conversation.draft(Stop.MODEL_AWAY, away=reply.reason)
             conversation.trail.append(reply)
-            analysis, bad = self._act(reply, conversation)
+            analysis, bad = self._act(reply, conversation, last=spent is not None)
             if analysis is not None:
                 return conversation.draft(Stop.SUBMITTED, analysis)
             invalid += bad
@@ -155,7 +155,7 @@ class Agent:
 
         return self._step("model", work)
 
-    def _act(self, reply: Reply, conversation: _Conversation) -> tuple[HealthAnalysis | None, int]:
+    def _act(self, reply: Reply, conversation: _Conversation, *, last: bool) -> tuple[HealthAnalysis | None, int]:
         """Answer every call of a reply in order. Gives the analysis when one was handed in, and how many invalid ones were."""
         if not reply.calls:
             conversation.trail.append(Instruction(f"Call a tool, or hand in the final answer with {SUBMIT}."))
@@ -168,6 +168,8 @@ class Agent:
             elif call.name == SUBMIT:
                 analysis = _submitted(call, conversation)
                 invalid += analysis is None
+            elif last:
+                conversation.refuse(call, f"not called: only {SUBMIT} is left")
             elif number >= _CALLS_A_REPLY:
                 conversation.refuse(call, f"not called: at most {_CALLS_A_REPLY} tools in one reply")
             else:

@@ -37,7 +37,6 @@ def conclude(notes: Notebook, signed: str = OFFLINE) -> HealthAnalysis:
     findings = [_moved(one, notes) for one in causes[:3]]
     findings += [Finding(f"a process started at {_clock(one.at, notes)} ({one.metric})", (one.receipt,)) for one in restarted[:1]]
     findings += [_moved(one, notes) for one in effects[:2]]
-    findings += list(_grown([*causes, *effects], notes))
     findings += [_moved(one, notes) for one in others if one not in causes][:2]
     findings += list(_further(notes))
     outcome = _outcome(notes, active, cause=bool(causes or restarted))
@@ -49,7 +48,7 @@ def conclude(notes: Notebook, signed: str = OFFLINE) -> HealthAnalysis:
         summary=_summary(notes, outcome, causes, effects, signed),
         findings=tuple(findings[:_FINDINGS]),
         hypotheses=tuple(_ruled_out(notes, own)),
-        recommendations=tuple(_next(causes, effects, own)) if outcome is not Outcome.NOTHING_WRONG else (),
+        recommendations=tuple(_next(notes, causes, effects, own)) if outcome is not Outcome.NOTHING_WRONG else (),
         reasoning=_METHOD,
     )
 
@@ -96,7 +95,15 @@ def _status(notes: Notebook, outcome: Outcome) -> Health:
 def _moved(one: Noted, notes: Notebook) -> Finding:
     receipts = [one.receipt, *(course.receipt for course in notes.courses if _shows(course, one))]
     at = f" from {_clock(one.onset, notes)}" if one.onset is not None else ""
-    return Finding(f"{_named(one, notes)} {_way(one)}{at}", tuple(dict.fromkeys(receipts)))
+    return Finding(f"{_named(one, notes)} {_way(one)}{at}{_speed(one, notes)}", tuple(dict.fromkeys(receipts)))
+
+
+def _speed(one: Noted, notes: Notebook) -> str:
+    """Say how fast it goes since its onset, where it goes along a line."""
+    if not one.per_minute or one.per_second or one.onset is None:
+        return ""
+    speed = words.rate(one.per_minute / 60.0, _unit(one.metric), notes.task.at - one.onset)
+    return f", {'up' if one.per_minute > 0 else 'down'} {speed}"
 
 
 def _shows(course: Course, one: Noted) -> bool:
@@ -106,7 +113,7 @@ def _shows(course: Course, one: Noted) -> bool:
 def _named(one: Noted, notes: Notebook) -> str:
     family = family_of(one.metric)
     # Labels that the target does not have tell its series apart; values with blanks would not read as one word.
-    own = {k: v for k, v in one.labels.items() if k not in notes.task.target and k not in {"job", "instance"} and " " not in v}
+    own = {k: v for k, v in one.labels.items() if k not in notes.task.target and " " not in v}
     metric = one.metric + ("{" + ",".join(f'{k}="{v}"' for k, v in sorted(own.items())) + "}" if own else "")
     return f"{family.name} ({metric})" if family else metric
 
@@ -127,15 +134,6 @@ def _unit(metric: str) -> str:
     return next(
         (unit for ending, unit in (("_bytes", "bytes"), ("_ratio", "ratio"), ("_seconds", "seconds")) if name.endswith(ending)), ""
     )
-
-
-def _grown(movers: list[Noted], notes: Notebook) -> Iterator[Finding]:
-    """Say how fast the first movers go, where they go along a line."""
-    for one in movers[:3]:
-        if one.per_minute and not one.per_second:
-            verb = "grows" if one.per_minute > 0 else "falls"
-            speed = words.rate(one.per_minute / 60.0, _unit(one.metric), notes.task.at - (one.onset or notes.task.at))
-            yield Finding(f"{_named(one, notes)} {verb} by {speed}", (one.receipt,))
 
 
 def _further(notes: Notebook) -> Iterator[Finding]:
@@ -180,10 +178,13 @@ def _ruled_out(notes: Notebook, own: set[str]) -> Iterator[Hypothesis]:
             yield Hypothesis(f"{_named(one, notes)} {_way(one)}", HypothesisState.RULED_OUT, (one.receipt,))
 
 
-def _next(causes: list[Noted], effects: list[Noted], own: set[str]) -> list[str]:
+def _next(notes: Notebook, causes: list[Noted], effects: list[Noted], own: set[str]) -> list[str]:
     families: list[Family] = [family for one in [*causes[:1], *effects[:1]] if (family := family_of(one.metric))]
     families += [family for name in sorted(own) if (family := family_of(name.replace(" ", "_")))]
-    return list(dict.fromkeys(family.advice for family in families if family.advice))[:2]
+    pid = next(
+        (str(one.result.data["pid"]) for one in notes.live if isinstance(one.result.data, dict) and "pid" in one.result.data), "PID"
+    )
+    return list(dict.fromkeys(family.advice.replace("PID", pid) for family in families if family.advice))[:2]
 
 
 def _summary(notes: Notebook, outcome: Outcome, causes: list[Noted], effects: list[Noted], signed: str) -> str:
@@ -198,7 +199,10 @@ def _summary(notes: Notebook, outcome: Outcome, causes: list[Noted], effects: li
         text = f"A process started at {_clock(notes.restarts[0].at, notes)}, and what alerts changed with it."
     elif effects:
         first = effects[0]
-        text = f"Inconclusive: {_named(first, notes)} {_way(first)} from {_clock(first.onset, notes)}, nothing else moved."
+        alone = (
+            "nothing else moved" if len(effects) == sum(not one.over for one in notes.suspects) else "nothing else moved before it"
+        )
+        text = f"Inconclusive: {_named(first, notes)} {_way(first)} from {_clock(first.onset, notes)}, {alone}."
     elif notes.ranked:
         text = (
             "Inconclusive: nothing on this target is clearly outside its normal, yet the alert has not gone back to where it was."

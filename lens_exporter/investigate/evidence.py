@@ -53,7 +53,7 @@ def _reads_as(number: Quoted, value: float, scale: float) -> bool:
     claimed, actual = number.value, value / scale
     if not number.signed:
         claimed, actual = abs(claimed), abs(actual)
-    return abs(claimed - actual) <= number.half * (1 + 1e-9) + abs(actual) * 1e-9
+    return abs(claimed - actual) <= number.half * (1 + 1e-9) + abs(actual) * 1e-12
 
 
 def _same_moment(number: Quoted, at: float) -> bool:

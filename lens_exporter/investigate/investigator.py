@@ -124,7 +124,7 @@ class Investigator:
         return Investigated(
             id=case.id,
             correlation=case.correlation,
-            analysis=_answerless(checked.analysis, receipts),
+            analysis=_with_failures(checked.analysis, receipts),
             verdict=review.verdict,
             receipts=receipts,
             cost=draft.cost + reviewing,
@@ -213,12 +213,16 @@ def _unanswered(draft: Draft) -> HealthAnalysis:
     return replace(seen, status=status, outcome=Outcome.INCONCLUSIVE, reason=draft.stop.value)
 
 
-def _answerless(analysis: HealthAnalysis, receipts: Sequence[Receipt]) -> HealthAnalysis:
-    """Say that nothing was investigated when no tool answered anything."""
-    if analysis.outcome is Outcome.NOT_INVESTIGATED or any(one.status in ANSWERS for one in receipts):
+def _with_failures(analysis: HealthAnalysis, receipts: Sequence[Receipt]) -> HealthAnalysis:
+    """Say what could not be asked, and that nothing was investigated when no tool answered anything."""
+    problems = list(dict.fromkeys(f"{one.tool}: {one.note or one.status.value}" for one in receipts if one.status not in ANSWERS))
+    if analysis.outcome is Outcome.NOT_INVESTIGATED:
         return analysis
-    problems = list(dict.fromkeys(f"{one.tool}: {one.note or one.status.value}" for one in receipts))
-    problem = "no tool answered" + (f" ({problems[-1]})" if problems else "")
+    if any(one.status in ANSWERS for one in receipts):
+        if analysis.outcome is not Outcome.INCONCLUSIVE or not problems:
+            return analysis
+        return replace(analysis, reason="; ".join(filter(None, (analysis.reason, problems[0]))))
+    problem = f"no tool answered ({problems[0]})" if problems else "no tool could be asked about this target"
     reason = "; ".join(filter(None, (analysis.reason, problem)))
     status = Health.WARNING if analysis.status is Health.HEALTHY else analysis.status
     return replace(

@@ -56,6 +56,8 @@ _NUMBER = re.compile(
 )
 _CLOCK = re.compile(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::[0-5]\d(?:\.\d+)?)?(?:Z|[+-]00:00)?")
 _DATED = re.compile(r"(?P<date>\d{4}-\d\d-\d\d)(?:T(?P<clock>\S+))?")
+# PromQL's matchers and ranges, as in up{job="a"}[5m]: they name series.
+_MATCHERS = re.compile(r"(?<=\w)\{[^{}]*\}|\{[^{}]*=[^{}]*\}|(?<=[\w)}])\[[^\[\]]*\]")
 _MONTHS = "janfebmaraprmayjunjulaugsepoctnovdec"
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|xx|am|pm)", re.IGNORECASE)
 _NAMING = {"pid", "port", "version", "release", "line", "http", "status", "code", "-p"}  # the next number is a name
@@ -79,6 +81,7 @@ def quoted(text: str) -> list[Quoted]:
 
 
 def _words(text: str) -> list[str]:
+    text = _MATCHERS.sub(" ", text)
     text = re.sub(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}\b)", ",", text).replace("\u2212", "-")
     text = re.sub(r"->|=>|→|⇒|\.\.+|…|–", " -> ", text)  # noqa: RUF001 - ranges are written with this dash
     text = re.sub(r"[—|~≈]", lambda match: " about " if match.group() in "~≈" else " ", text)
@@ -93,7 +96,7 @@ def _split(tokens: Sequence[str]) -> Iterator[str]:
         if re.search(r"[\"'\[{(]", word):  # a PromQL fragment: rate(x[5m]), up{job="a"}
             continue
         word = re.sub(r"^(?:[A-Za-z_]\w*)?[=<>≤≥]+(?=[-+.\d])", "", word).lstrip("$€≤≥")
-        if _DATED.fullmatch(word) or not re.match(r"[-+.]?\d", word):
+        if _DATED.fullmatch(word) or _NUMBER.fullmatch(word) or not re.match(r"[-+.]?\d", word):
             parts = [word]
         elif re.fullmatch(r"[-+]?[\d.,]+[^\W\d]*%?(?:-[\d.,]+[^\W\d]*%?)+", word) and not re.fullmatch(r"\d{4}-\d\d-.*", word):
             parts = re.split(r"(?<=[\w%])(-)(?=\d)", word)

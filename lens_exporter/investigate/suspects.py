@@ -23,7 +23,10 @@ _GONE = 2  # judged points without a value that make a steady series "gone"
 _COVERED = 0.8
 _COUNTER_NAME = re.compile(r"_(total|count|sum|bucket)$")
 _START_TIME = re.compile(r"(start|boot)_time_seconds$")
-_RATE_SECONDS = 60.0  # counters become rates over at least this, since a rate between two scrapes of one value is noise
+# Counters become rates over whole minutes, on grids that divide a minute or are made of minutes: each such stretch holds the same
+# number of scrapes, whatever their interval (5, 10, 15, 30, 60 s). Otherwise rates would jump by one scrape's worth.
+_RATE_SECONDS = 60.0
+_STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
 
 
 class Scorer(Protocol):
@@ -76,7 +79,7 @@ class Ranking:
 
 
 def fine_step(start: float, at: float, history: float | None = None) -> float:
-    """Choose the fine grid's step in whole seconds, for an alert that began at `start` and is looked at at `at`.
+    """Choose the fine grid's step in seconds, for an alert that began at `start` and is looked at at `at`.
 
     The time looked at begins before the alert by half of its age, a minute at least: causes come first. `history` (seconds)
     makes it reach further back.
@@ -85,7 +88,7 @@ def fine_step(start: float, at: float, history: float | None = None) -> float:
     step = (at - start + lead) / (JUDGED * COARSE)
     if history is not None:
         step = max(step, history / (HISTORY * COARSE))
-    return float(max(1, int(np.ceil(step))))
+    return float(next((nice for nice in _STEPS if nice >= step), 60 * int(np.ceil(step / 60))))
 
 
 def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ranking:
@@ -188,11 +191,17 @@ def _runs(outside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[tuple
 
 
 def _onset(values: FloatArray, times: FloatArray, row: _Row, first: int) -> float:
-    """Find the first fine point outside the band that the run's first judged point left."""
+    """Find when the series left the band that the run's first judged point is outside of, on the fine grid.
+
+    The run may have begun before the judged points; two neighbouring values inside the band end the walk back.
+    """
     lower, upper = row.scores.lower[row.row, first], row.scores.upper[row.row, first]
-    previous = row.times[first - 1] if first else -np.inf
-    between = (times > previous) & (times <= row.times[first]) & ((values > upper) | (values < lower))
-    return float(times[between][0]) if between.any() else float(row.times[first])
+    known = np.flatnonzero(np.isfinite(values) & (times <= row.times[first]))
+    outside = values[known] > upper if row.score[first] > 0 else values[known] < lower
+    inside_twice = np.flatnonzero(~outside[1:] & ~outside[:-1])
+    begin = int(inside_twice[-1]) + 2 if inside_twice.size else 0
+    left = begin + np.flatnonzero(outside[begin:])
+    return float(times[known[left[0]]]) if left.size else float(row.times[first])
 
 
 def _ordered(suspects: list[Suspect]) -> list[Suspect]:
@@ -215,8 +224,8 @@ def _is_counter(one: Samples) -> bool:
 
 
 def _rate(values: FloatArray, step: float) -> FloatArray:
-    """Turn a counter into its rate a second over the last minute (or four judged points), resets taken out."""
-    width = max(int(np.ceil(_RATE_SECONDS / step)), COARSE)
+    """Turn a counter into its rate a second over the last minute (or judged point, where that is longer), resets taken out."""
+    width = round(_RATE_SECONDS / step) if step < _RATE_SECONDS else COARSE
     rises = np.diff(values, prepend=np.nan)
     total = np.nancumsum(np.where(rises < 0, values, rises))  # after a reset the value itself is the rise
     rate: FloatArray = np.full_like(values, np.nan)

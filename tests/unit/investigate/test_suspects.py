@@ -1,0 +1,144 @@
+"""Which series left their normal, in what order, and which did not."""
+
+import numpy as np
+import pytest
+
+from lens_exporter.baseline.robust import RobustDetector
+from lens_exporter.investigate.families import family_of
+from lens_exporter.investigate.suspects import COARSE, HISTORY, JUDGED, Samples, fine_step, rank
+from lens_exporter.investigate.toolbox import Toolbox
+from lens_exporter.investigate.tools_suspects import suspect_tool
+from lens_exporter.model.tool import ToolStatus
+from tests.unit.investigate.scripted import API_7, AT, MINUTE, Target, counting, leak, leaking_api, steady
+
+STEP = 10.0
+TIMES = AT - STEP * np.arange(HISTORY * COARSE - 1, -1, -1)
+
+
+def series(name, course, **labels):
+    return Samples({"__name__": name, **labels}, course(TIMES).astype(float))
+
+
+def ranked(*samples):
+    return rank(samples, TIMES, RobustDetector())
+
+
+def test_who_left_first_is_named_first():
+    """Order is by onset among the strong; before, after and slope are those of the series."""
+    ranking = ranked(
+        series("memory", leak(100, AT - 5 * MINUTE, 1000)),
+        series("files", leak(61, AT - 9 * MINUTE, 100)),
+        series("threads", steady(18)),
+    )
+    first, second = ranking.suspects
+    assert (first.metric, second.metric) == ("files", "memory")
+    assert (first.before, first.after) == (61.0, 961.0)
+    assert first.onset == pytest.approx(AT - 9 * MINUTE, abs=30)
+    assert first.per_minute == pytest.approx(100, rel=0.02)
+    assert [one.metric for one in ranking.steady] == ["threads"]
+    assert (ranking.looked_at, ranking.judged) == (3, 3)
+
+
+def test_a_weak_early_wobble_does_not_come_before_the_leak():
+    """A series just outside its band is not the cause of one that is far outside, whoever was first."""
+    wobble = series("wobble", lambda t: np.where(t > AT - 10 * MINUTE, 112.0, 100.0))
+    ranking = ranked(wobble, series("files", leak(61, AT - 5 * MINUTE, 100)))
+    assert [one.metric for one in ranking.suspects] == ["files", "wobble"]
+
+
+def test_a_counter_is_judged_by_its_rate_and_resets_are_no_news():
+    """Ever more requests are normal; ten times as many a second are not, and a restart is not a fall."""
+    calm = series("a_total", counting(200))
+    busy = series(
+        "b_total", lambda t: np.maximum.accumulate(np.where(t > AT - 6 * MINUTE, (t - AT) * 2000 + 1e6, (t - AT) * 20)) + 1e6
+    )
+    restarted = series("c_total", lambda t: np.where(t > AT - 6 * MINUTE, t - AT + 6 * MINUTE, t - AT + 90_000) * 5.0)
+    ranking = ranked(calm, busy, restarted)
+    assert [one.metric for one in ranking.suspects] == ["b_total"]
+    assert ranking.suspects[0].rate
+    assert ranking.suspects[0].before == pytest.approx(20, rel=0.05)
+
+
+def test_a_rate_does_not_jump_with_the_scrapes():
+    """A counter scraped every 15 s is a staircase on a finer grid; its rate is even all the same."""
+    scraped = series("calm_total", lambda t: np.floor(t / 15) * 15 * 212)
+    (calm,) = ranked(scraped).steady
+    assert (calm.before, calm.after, calm.score) == (pytest.approx(212), pytest.approx(212), 0.0)
+
+
+def test_what_is_over_is_said_and_comes_last():
+    """A burst that ended shows how far it went and when it ended."""
+    burst = series("queue", lambda t: np.where((t > AT - 10 * MINUTE) & (t < AT - 4 * MINUTE), 500.0, 3.0))
+    over, *_ = reversed(ranked(burst, series("files", leak(61, AT - 9 * MINUTE, 100))).suspects)
+    assert (over.metric, over.before, over.after) == ("queue", 3.0, 500.0)
+    assert over.until == pytest.approx(AT - 4 * MINUTE, abs=60)
+
+
+def test_series_without_enough_history_are_not_judged():
+    """A series that has just begun has no normal; gaps do not count as values."""
+    ranking = ranked(series("new", lambda t: np.where(t > AT - 20, 5.0, np.nan)), series("never", lambda t: t * np.nan))
+    assert (ranking.looked_at, ranking.judged, ranking.suspects) == (2, 0, ())
+
+
+def test_what_disappeared_and_what_restarted():
+    """A series that ended inside the looked-at time, and a process that started in it."""
+    ranking = ranked(
+        series("gone", lambda t: np.where(t < AT - 7 * MINUTE, 5.0, np.nan)),
+        series("long_gone", lambda t: np.where(t < AT - 60 * MINUTE, 5.0, np.nan)),
+        series("process_start_time_seconds", lambda t: np.where(t < AT - 7 * MINUTE, AT - 90_000, AT - 7 * MINUTE)),
+    )
+    assert [(one.metric, round(AT - one.at)) for one in ranking.gone] == [("gone", 430)]
+    assert [(one.metric, one.at) for one in ranking.restarts] == [("process_start_time_seconds", AT - 7 * MINUTE)]
+
+
+@pytest.mark.parametrize("age", [0.0, 30.0, 600.0, 10_800.0])
+def test_the_judged_points_reach_from_before_the_alert_until_now(age):
+    """Whatever the alert's age, its beginning and some time before it are judged, and ten times that is history."""
+    step = fine_step(AT - age, AT)
+    assert 60 % step == 0 or step % 60 == 0
+    assert step * COARSE * JUDGED >= age + max(60.0, age / 2)
+    assert fine_step(AT - age, AT, history=21_600) * COARSE * HISTORY >= 21_600
+
+
+def asked(target, **arguments):
+    box = Toolbox([suspect_tool(target, RobustDetector())], lambda: AT)
+    return box.call("rank_suspects", {"labels": API_7, "start": AT - 11 * MINUTE, **arguments})
+
+
+def test_the_tool_ranks_a_target_and_names_the_leak_first():
+    """Numbers are there to be cited; what lens-exporter counts about itself is no suspect."""
+    result = asked(leaking_api())
+    assert [row["metric"] for row in result.data["suspects"]] == ["process_open_fds", "process_resident_memory_bytes"]
+    assert result.seen["1.before"] == 61.0
+    assert result.seen["1.onset_at"] == pytest.approx(AT - 14 * MINUTE, abs=60)
+    assert result.seen["series"] == 5.0
+    assert {row["metric"] for row in result.data["steady"]} == {"process_threads", "http_requests_total"}
+    assert asked(leaking_api()) == result
+
+
+def test_the_tool_says_when_there_is_nothing_to_rank():
+    """No series is an answer and a hint; a label name that is none never reaches the query."""
+    assert asked(Target({})).status is ToolStatus.EMPTY
+    assert "try fewer labels" in asked(Target({})).note
+    assert "not a label name" in asked(leaking_api(), labels={'x"}': "y"}).note
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("process_open_fds", "open files"),
+        ("lens_python_open_fds_utilization_ratio", "open files"),
+        ("process_resident_memory_bytes", "memory"),
+        ("python_gc_objects_collected_total", "garbage collection"),
+        ("process_cpu_seconds_total", "CPU"),
+        ("http_request_duration_seconds_count", "traffic"),
+        ("http_request_duration_seconds_sum", "latency"),
+        ('sum(rate(http_requests_total{path="/memory"}[5m])) by (pod)', "traffic"),
+        ("LensMemory", "memory"),
+        ("up", None),
+    ],
+)
+def test_names_tell_the_family(name, family):
+    """Good enough to say which resource moved and where to look next."""
+    found = family_of(name)
+    assert (found.name if found else None) == family
