@@ -2,7 +2,6 @@
 
 import asyncio
 import concurrent.futures
-import contextvars
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -23,7 +22,7 @@ class BackgroundLoop:
         self._closed = False
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:
-        """Run `work()` for at most `seconds` and give its result; the caller's context (its span) is that of the work.
+        """Run `work()` for at most `seconds` and give its result; the work has the caller's context, and so its span.
 
         When the time is over, or the waiting caller is interrupted, the work is cancelled: no connection stays open behind it.
 
@@ -32,16 +31,13 @@ class BackgroundLoop:
             concurrent.futures.CancelledError: the loop was closed.
 
         """
-        loop, context = self._started(), contextvars.copy_context()
+        loop = self._started()
 
         async def bounded() -> T:
             async with asyncio.timeout(seconds):
                 return await work()
 
-        async def within() -> T:
-            return await loop.create_task(bounded(), context=context)
-
-        future = asyncio.run_coroutine_threadsafe(within(), loop)
+        future = asyncio.run_coroutine_threadsafe(bounded(), loop)
         try:
             return future.result(seconds + _GRACE)
         except BaseException:

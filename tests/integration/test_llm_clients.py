@@ -256,6 +256,16 @@ def test_budget(provider, tmp_path):
         s.ask()
 
 
+def test_failures_and_money(provider, tmp_path):
+    """What was set aside comes back after an error, less what a refusal cost, and stays spent when a server was given up on."""
+    answers = [fail(400), Answer(text="no", stop="refusal", usage={"output_tokens": 100, "completion_tokens": 100}), hang(60)]
+    with site(answers, tmp_path, provider=provider, input_price=0.0, output_price=1000.0, max_tokens=500, timeout=1.5) as s:
+        for error, left in ((ModelError, 1.0), (ModelRefused, 0.9), (ModelTimeout, 0.4)):
+            with pytest.raises(error):
+                s.ask()
+            assert s.registry.budget.remaining() == pytest.approx(left)
+
+
 def test_free_models_are_never_held_back(provider, tmp_path):
     """A client that costs nothing is asked although there is no money at all."""
     with site(
