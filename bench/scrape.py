@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from lens_exporter.config.settings import Lenses
 from lens_exporter.lenses.catalog import build, close
 from lens_exporter.lenses.python.gc_pauses import GcPauses
-from lens_exporter.lenses.python.traces import top
+from lens_exporter.lenses.python.traces import MOST_OVERHEAD, top
 from lens_exporter.lenses.runner import LensCollector
 
 MEDIAN_LIMIT = 0.025
@@ -43,7 +43,7 @@ def gc_callback(count: int = 100_000) -> float:
     return (time.perf_counter() - begun) / count
 
 
-def tracemalloc_top(overhead: int = 8 * 1024 * 1024) -> float:
+def tracemalloc_top(overhead: float = MOST_OVERHEAD) -> float:
     """Seconds to sort as many traces as the lens sorts at most, which it does once a minute while tracemalloc is on."""
     tracemalloc.start()
     kept: list[object] = []

@@ -46,7 +46,8 @@ def redacted(arguments: Sequence[str], limit: int = 300) -> str:
             words.append(f"-p{_HIDDEN}")
         else:
             words.append(_without_secrets(argument[:_LONGEST]))
-        hide = not hide and _OPTION.fullmatch(argument[:_LONGEST]) is not None
+        # Also after a hidden word: the option before may have been a switch without a value (--use-auth --token X).
+        hide = _OPTION.fullmatch(argument[:_LONGEST]) is not None
         if sum(map(len, words)) > limit:
             break
     left_out = len(arguments) - len(words)

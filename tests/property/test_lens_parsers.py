@@ -114,6 +114,7 @@ SECRET = st.from_regex(r"[A-Za-z0-9]{12,40}", fullmatch=True).map(lambda s: f"zq
             ["python app.py --secret={}"],
             ["app", "sk-{}"],
             ["app", "--token", "--{}"],
+            ["app", "--use-auth", "--token", "{}"],
         ]
     ),
     before=st.lists(st.from_regex(r"[a-z/.]{1,12}", fullmatch=True), max_size=3),

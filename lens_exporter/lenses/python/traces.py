@@ -8,8 +8,8 @@ from pathlib import PurePath
 
 _TOP = 10
 _EVERY = 60.0
-# Sorting the traces that fit into this takes about a quarter of a second (bench/scrape.py). Above, only the totals are read.
-_MOST_OVERHEAD = 8 * 1024 * 1024
+# Sorting the traces that fit into this takes some tenths of a second (bench/scrape.py). Above, only the totals are read.
+MOST_OVERHEAD = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Traces:
     """Reads the totals at every call, and the top lines once a minute at most."""
 
     def __init__(
-        self, *, every: float = _EVERY, most_overhead: float = _MOST_OVERHEAD, clock: Callable[[], float] = time.monotonic
+        self, *, every: float = _EVERY, most_overhead: float = MOST_OVERHEAD, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._every = every
         self._most_overhead = most_overhead

@@ -197,3 +197,18 @@ def test_failing_file_system(tmp_path):
     seen = values(HostLens(proc=root / "proc", sys=root / "sys", measure=measure, ticks=100).collect())
     assert seen['lens_host_disk_readable{device="/dev/vda",fstype="ext4",mountpoint="/"}'] == 0
     assert seen['lens_host_disk_readable{device="tmpfs",fstype="tmpfs",mountpoint="/tmp"}'] == 1
+
+
+def test_mount_point_that_is_no_text(tmp_path):
+    """A mount point of bytes that are no UTF-8 is asked for by its bytes and written with a question mark."""
+    root = plant(tmp_path, HOST)
+    (root / "proc/self/mountinfo").write_bytes(b"27 1 254:0 / /mnt/\xff rw - ext4 /dev/vda rw\n")
+    asked = []
+
+    def measure(path: str) -> os.statvfs_result:
+        asked.append(os.fsencode(path))
+        return filled(100, 50)
+
+    seen = values(HostLens(proc=root / "proc", sys=root / "sys", measure=measure, ticks=100).collect())
+    assert asked == [b"/mnt/\xff"]
+    assert seen['lens_host_disk_readable{device="/dev/vda",fstype="ext4",mountpoint="/mnt/?"}'] == 1

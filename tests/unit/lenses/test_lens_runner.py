@@ -166,3 +166,15 @@ def test_only_changes_are_logged(caplog):
         "lens failing is down: OSError: no such thing",
         "lens failing is up again",
     ]
+
+
+def test_a_run_that_a_fork_lost(monkeypatch):
+    """In a forked process a collection begun before the fork will never end; a new one is started."""
+    hanging = Hanging()
+    collector = LensCollector([hanging], deadline=0.05)
+    assert values(collector.collect())['lens_up{lens="hanging"}'] == 0
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    release, hanging.release = hanging.release, threading.Event()
+    hanging.release.set()
+    assert until(lambda: values(collector.collect())['lens_up{lens="hanging"}'], 5)
+    release.set()

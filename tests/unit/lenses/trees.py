@@ -17,6 +17,7 @@ MOUNTS = """\
 30 27 7:1 / /snap/core/1 ro,nodev - squashfs /dev/loop1 ro
 31 27 0:50 / /mnt/nas rw,relatime - nfs4 nas:/export rw,vers=4.2
 32 27 0:51 / /var/lib/docker/overlay2/a/merged rw - overlay overlay rw
+34 27 254:32 / /media/disc ro,relatime - ext4 /dev/vdc ro
 33 27 0:52 / /tmp rw - tmpfs tmpfs rw,size=1024k
 """
 CGROUP2_MOUNT = "35 23 0:29 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -76,7 +77,7 @@ V2: Mapping[str, str] = {
     "sys/fs/cgroup/work.slice/api.service/memory.pressure": PRESSURE,
     "sys/fs/cgroup/work.slice/api.service/pids.current": "30\n",
     "sys/fs/cgroup/work.slice/api.service/pids.max": "max\n",
-    "sys/fs/cgroup/work.slice/api.service/cpu.max": "max 100000\n",
+    "sys/fs/cgroup/work.slice/api.service/cpu.max": "400000 100000\n",
     "sys/fs/cgroup/work.slice/api.service/cpu.stat": "usage_usec 1000000\n",
     "sys/fs/cgroup/work.slice/memory.current": f"{1900 * MIB}\n",
     "sys/fs/cgroup/work.slice/memory.max": f"{2000 * MIB}\n",
