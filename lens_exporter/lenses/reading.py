@@ -54,7 +54,7 @@ def limit(text: str) -> float | None:
 def keyed(text: str) -> dict[str, float]:
     """Read lines of `name number` (cgroup stat files). Lines of another shape are skipped: newer kernels add some.
 
-    A trailing unit (`kB`) is left out of account by the caller.
+    A trailing unit (`kB`) is for the caller to know.
     """
     found: dict[str, float] = {}
     for line in text.splitlines():
