@@ -5,6 +5,7 @@ import gzip
 import pytest
 import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from structlog.testing import capture_logs
 
 from lens_exporter.errors import DatabaseError, UnknownInvestigation, UnknownWatcher
 from lens_exporter.exposition import documents
@@ -65,6 +66,7 @@ def test_health_and_readiness():
     with serving(plain_ports()) as url:
         assert requests.get(url + "/-/healthy", timeout=5).text == "lens-exporter is healthy.\n"
         assert requests.get(url + "/-/ready", timeout=5).status_code == 200
+        assert requests.head(url + "/-/ready", timeout=5).status_code == 200
     with serving(plain_ports(readiness=lambda: (False, ["database away", "watcher host given up"]))) as url:
         answer = requests.get(url + "/-/ready", timeout=5)
         said = problem(answer, 503, "not_ready")
@@ -149,13 +151,15 @@ def test_an_unknown_investigation_is_404_for_machines_and_people():
 def test_errors_have_one_shape_and_never_a_traceback():
     """A database that is away is 503 with Retry-After; a fault of ours is 500 that names only its kind."""
     away = DatabaseError(url="sqlite:///x", reason="locked")
-    with serving(plain_ports(alerts=raising(away), watchers=raising(ValueError("secret")))) as url:
+    ports = plain_ports(alerts=raising(away), watchers=raising(ValueError("secret")))
+    with capture_logs() as logged, serving(ports) as url:
         answer = requests.get(url + "/api/v1/alerts", timeout=5)
         problem(answer, 503, "database_error")
         assert answer.headers["Retry-After"]
         answer = requests.get(url + "/api/v1/watchers", timeout=5)
         assert "secret" not in problem(answer, 500, "internal").message
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert [(entry["event"], entry["path"]) for entry in logged] == [("request failed", "/api/v1/watchers")]
         problem(requests.get(url + "/nope", timeout=5), 404, "not_found")
         problem(requests.delete(url + "/api/v1/alerts", timeout=5), 405, "method_not_allowed")
 

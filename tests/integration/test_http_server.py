@@ -45,14 +45,18 @@ def test_a_header_that_does_not_arrive_closes_the_connection():
         with connect(url) as client:
             for _ in range(2):
                 client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-                assert b"200 OK" in client.recv(4096)
+                answer = b""
+                while not answer.endswith(b"healthy.\n"):
+                    received = client.recv(4096)
+                    assert received, "the connection was closed"
+                    answer += received
                 threading.Event().wait(0.5)
 
 
 def test_too_long_a_header_is_refused():
     """A header over the limit is a 400, not memory."""
     with serving(plain_ports(), limits=Limits(header_bytes=4096)) as url, connect(url) as client:
-        client.sendall(b"GET / HTTP/1.1\r\nX-Long: " + b"a" * 100_000)
+        client.sendall(b"GET / HTTP/1.1\r\nX-Long: " + b"a" * 10_000)
         assert client.recv(100).startswith(b"HTTP/1.1 400")
 
 

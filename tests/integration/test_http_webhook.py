@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from structlog.testing import capture_logs
 
 from lens_exporter.errors import BadWebhook, DatabaseFull, IntakeFull
 from lens_exporter.exposition.documents import Problem
@@ -89,7 +90,7 @@ def test_what_may_work_later_is_503_with_retry_after(error, answer):
         raise error
 
     ports = plain_ports(webhook=failing)
-    with serving(ports) as url:
+    with capture_logs(), serving(ports) as url:
         said = post(url, b"{}")
         assert said.status_code == 503
         assert int(said.headers["Retry-After"]) > 0
@@ -112,6 +113,17 @@ def test_thirty_megabytes_are_refused_whatever_they_claim():
         assert post(url, chunks()).status_code == 413
         assert requests.get(url + "/-/healthy", timeout=5).status_code == 200
     assert seen == []
+
+
+def test_a_body_that_says_it_is_too_large_is_not_waited_for():
+    """The refusal comes before the body."""
+    with serving(plain_ports()) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as client:
+            client.sendall(
+                b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 31457280\r\n\r\n"
+            )
+            assert client.recv(4096).startswith(b"HTTP/1.1 413")
 
 
 def test_a_body_that_never_ends_is_given_up():
