@@ -310,3 +310,11 @@ def test_a_thousand_series_are_judged_quickly_and_once_each() -> None:
     rng = np.random.default_rng(1)
     judgement = judge(reading(MEMORY, 0.4 + 0.01 * rng.standard_normal((1000, 120))))
     assert len(judgement.observations) == len(judgement.conclusions) == 1000
+
+
+def test_a_normal_range_is_never_negative_where_nothing_ever_was() -> None:
+    """The band of a busy series near zero reaches below it; the sentence does not."""
+    calm = BaselineMetric("errors", "errors", "per_second", direction=Direction.UP)
+    values = [*(0.0 if n % 2 else 0.4 for n in range(60)), 9.0, 9.0, 9.0]
+    assert "0 to " in anomaly(values, calm).summary
+    assert "-" not in anomaly(values, calm).summary.replace("api-0", "")

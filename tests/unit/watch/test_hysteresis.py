@@ -1,0 +1,75 @@
+"""What becomes of open alerts, decided from values."""
+
+import pytest
+
+from lens_exporter.baseline.analyzer import Conclusion
+from lens_exporter.model.alert import Alert
+from lens_exporter.model.decision import Anomaly, Decision, Healthy, Rule, Severity
+from lens_exporter.watch.alerting import alert_of, key_of
+from lens_exporter.watch.hysteresis import Action, Begin, Memory, Over, OverReason, Update, plan
+from lens_exporter.watch.ports import Watched
+
+NOON = 1_795_176_000.0
+WATCHED = Watched("python", ())
+TARGET = {"instance": "a:1"}
+ANOMALY = Anomaly("memory_high", Severity.WARNING, "", "", "", TARGET, Rule.EXHAUSTION, NOON, ())
+
+
+class Open:
+    correlation = "01JD"
+
+    def __init__(self, alert: Alert) -> None:
+        self.alert = alert
+
+
+OPEN = Open(alert_of(ANOMALY, WATCHED, correlation="01JD"))
+KEY = key_of(OPEN.alert)
+
+
+def conclusion(decision: Decision, calm: int = 30, *, missing: bool = False) -> Conclusion:
+    return Conclusion("memory", TARGET, decision, calm, missing=missing)
+
+
+def after(memory: Memory, minute: float, decision: Decision, calm: int = 30) -> tuple[list[Action], Memory]:
+    return plan([OPEN], [conclusion(decision, calm)], memory, NOON + 60 * minute, WATCHED)
+
+
+def test_an_anomaly_without_an_open_alert_begins_and_with_one_updates() -> None:
+    """One of the two, never both."""
+    assert plan([], [conclusion(ANOMALY)], Memory(), NOON, WATCHED)[0] == [Begin(ANOMALY)]
+    assert plan([OPEN], [conclusion(ANOMALY)], Memory(), NOON, WATCHED)[0] == [Update(OPEN, ANOMALY)]
+
+
+def test_a_trend_that_is_unclear_for_two_readings_does_not_end_its_alert() -> None:
+    """A trend inside the band has thirty calm readings behind it; the end still takes three since the last anomaly."""
+    _, memory = after(Memory(), 0, ANOMALY)
+    for minute, actions in ((1, []), (2, []), (3, [Over(OPEN, OverReason.NORMAL)])):
+        found, memory = after(memory, minute, Healthy("fine"))
+        assert found == actions, minute
+
+
+def test_a_clock_that_was_set_back_does_not_keep_an_alert_open() -> None:
+    """A last anomaly that lies in the future is no reason to wait for it."""
+    _, memory = after(Memory(), 60, ANOMALY)
+    found, memory = after(memory, 0, Healthy("fine"))
+    assert found == [Over(OPEN, OverReason.NORMAL)]
+    assert memory.anomalous_at == {}
+
+
+def test_absence_since_a_moment_in_the_future_begins_anew() -> None:
+    """As for anomalies: a clock that was set back does not stretch the patience."""
+    _, memory = plan([OPEN], [], Memory(missing_since={KEY: NOON + 3600}), NOON, WATCHED)
+    assert memory.missing_since == {KEY: NOON}
+
+
+def test_a_target_without_conclusion_and_one_without_values_are_both_missing() -> None:
+    """Whether the series left the window or only its last reading."""
+    memory = Memory(missing_since={KEY: NOON - 300})
+    for conclusions in ([], [conclusion(Healthy(""), 0, missing=True)]):
+        assert plan([OPEN], conclusions, memory, NOON, WATCHED)[0] == [Over(OPEN, OverReason.MISSING)]
+
+
+@pytest.mark.parametrize("calm", [0, 1, 2])
+def test_fewer_than_three_normal_readings_end_nothing(calm: int) -> None:
+    """Not after a restart either, when only the window knows."""
+    assert after(Memory(), 0, Healthy("fine"), calm)[0] == []
