@@ -23,7 +23,6 @@ class DurableQueue(Protocol):
     def enqueue(self, investigation: str, severity: Severity) -> None: ...
     def resume(self, investigation: str) -> None: ...
     def standing(self, investigations: Sequence[str]) -> dict[str, tuple[Standing, str]]: ...
-    def prune(self, before: float) -> int: ...
 
 
 class Dispatcher:
@@ -134,11 +133,6 @@ class Dispatcher:
                     self._abandon(investigation, "its workflow ended without a result")
                 case Standing.WAITING | Standing.RUNNING:
                     pass
-
-    def prune(self, before: float) -> int:
-        """Delete investigations and workflow records that ended before then; say how many investigations."""
-        self._queue.prune(before)
-        return self._store.prune(before)
 
     def _until_due(self) -> float:
         try:

@@ -25,6 +25,7 @@ CUT = "lens_cut"
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 _MAX_TRUNCATED = 1_000_000_000
+_END_OF_TIME = 253_402_300_799.0  # the last second of the year 9999: later ones cannot be written in RFC 3339
 _A_TIME = "a time like 2026-11-20T14:02:00Z"
 
 
@@ -156,7 +157,7 @@ def _time(value: object, where: str) -> float:
         raise BadWebhook(reason=f"{where} is {'missing' if value is None else _kind(value)}, expected {_A_TIME}")
     try:
         moment = datetime.fromisoformat(value)
-        return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        return min(max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()), _END_OF_TIME)
     except (ValueError, OverflowError):
         raise BadWebhook(reason=f"{where} is {_shown(value)}, expected {_A_TIME}") from None
 

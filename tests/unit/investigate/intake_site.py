@@ -46,13 +46,10 @@ class Queue:
     def standing(self, investigations):
         return {one: self.standings.get(one, (Standing.UNKNOWN, "")) for one in investigations}
 
-    def prune(self, before: float) -> int:
-        return 0
-
 
 class Site:
-    def __init__(self, *, url: str = "sqlite://", **settings: float) -> None:
-        self.database = Database(url)
+    def __init__(self, database: Database | None = None) -> None:
+        self.database = database or Database("sqlite://")
         metadata.create_all(self.database.engine)
         self.now = 5000.0
         self.stories: dict[str, str] = {}
@@ -71,7 +68,7 @@ class Site:
             self.store,
             self.events,
             self.telemetry,
-            Investigate(**settings),
+            Investigate(debounce=30.0, webhook_grace=60.0, max_queue=3),
             correlation_of=self.stories.get,
             fetch_rest=self._fetch,
             wake=self._wake,

@@ -16,7 +16,7 @@ FILES = alert("LensFds", watcher="python")
 
 @pytest.fixture
 def site():
-    site = Site(debounce=30.0, webhook_grace=60.0, max_queue=2)
+    site = Site()
     site.stories |= {MEMORY.fingerprint: STORY, FILES.fingerprint: OTHER_STORY}
     return site
 
@@ -113,8 +113,8 @@ def test_an_announced_alert_that_resolves_is_cancelled(site):
 
 def test_a_full_queue_takes_announcements(site):
     """Our own alerts are few, one unit for each watcher, and refusing them would lose them."""
-    site.accept(alert("A"), key="a")
-    site.accept(alert("B"), key="b")
+    for name in "ABC":
+        site.accept(alert(name), key=name)
     assert site.intake.announce(MEMORY, STORY).outcome is GroupOutcome.HELD
 
 
@@ -155,7 +155,7 @@ def test_asking_about_nothing(site):
 
 def test_a_person_is_told_when_the_queue_is_full(site):
     """Asking does not jump the limit."""
-    site.accept(alert("A"), key="a")
-    site.accept(alert("B"), key="b")
+    for name in "ABC":
+        site.accept(alert(name), key=name)
     with pytest.raises(IntakeFull):
-        site.intake.manual(AlertGroup("c", (alert("C"),)))
+        site.intake.manual(AlertGroup("D", (alert("D"),)))

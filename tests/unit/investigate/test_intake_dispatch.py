@@ -10,7 +10,7 @@ from tests.unit.investigate.intake_site import Site, alert
 
 @pytest.fixture
 def site():
-    return Site(debounce=30.0)
+    return Site()
 
 
 def test_due_units_are_enqueued_once(site):
@@ -124,8 +124,8 @@ def test_old_investigations_are_pruned_with_their_alerts(site):
     site.accept(alert("Over", ends_at=1500.0), key="a")
     site.done(alert("Fires"), key="b")
     site.accept(alert("Waits"), key="c")
-    assert site.dispatcher.prune(site.now) == 0
-    assert site.dispatcher.prune(site.now + 1) == 1
+    assert site.store.prune(site.now) == 0
+    assert site.store.prune(site.now + 1) == 1
     assert {one.alertname for one in site.store.briefs()} == {"Fires", "Waits"}
     assert site.accept(alert("Over"), key="a").investigation
     assert not site.accept(alert("Fires"), key="b").investigation

@@ -13,7 +13,7 @@ from tests.unit.investigate.intake_site import Site, alert
 
 @pytest.fixture
 def site():
-    return Site(debounce=30.0, webhook_grace=60.0, max_queue=3)
+    return Site()
 
 
 def test_a_new_group_waits_for_more_of_it(site):
