@@ -48,9 +48,7 @@ def read(text: str, path: Path, lens_options: LensOptions) -> Config:
     if tree.value is None:
         tree.value = {}
     if not isinstance(tree.value, dict):
-        tree.problems.append(Problem((), "expected a mapping of settings", 1))
-    if tree.problems and not isinstance(tree.value, dict):
-        raise _invalid(path, tree, tree.problems)
+        raise _invalid(path, tree, [*tree.problems, Problem((), "expected a mapping of settings", 1)])
     listed = tree.value.get("watchers")
     entries = [shortforms.expand(entry) for entry in listed] if isinstance(listed, list) else []
     context = {"base": path.parent}
