@@ -134,7 +134,7 @@ class Agent:
         cost = cost_of(conversation.trail, conversation.receipts)
         if cost.input_tokens + cost.output_tokens >= self._limits.tokens:
             return Stop.TOKENS
-        if self._limits.dollars and cost.dollars >= self._limits.dollars:
+        if cost.dollars > 0 and cost.dollars >= self._limits.dollars:  # a limit of nothing stops no free model
             return Stop.DOLLARS
         if cost.seconds >= self._limits.seconds:
             return Stop.SECONDS

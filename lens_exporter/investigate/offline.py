@@ -23,6 +23,7 @@ _LOOKED_AT = 3  # suspects whose course is asked for
 _LIVE_TOOLS = 2
 _LONG_HISTORY = 6 * 3600.0  # where nothing stands out against the near past, the change may be slow
 _SHORT_AGE = 600.0
+_LONGEST_COURSE = 14 * 86_400.0
 
 
 class OfflineAnalyst:
@@ -75,7 +76,8 @@ def _rankings(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
 def _courses(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
     task = notes.task
     age = task.at - task.start
-    window = {"start": rfc3339(task.start - max(_SHORT_AGE, age)), "end": rfc3339(task.at)}
+    begin = max(task.start - max(_SHORT_AGE, age), task.at - _LONGEST_COURSE)
+    window = {"start": rfc3339(begin), "end": rfc3339(task.at)}
     for forms in task.asked_queries():
         for query in forms:
             yield "promql_range", {"query": query, **window}

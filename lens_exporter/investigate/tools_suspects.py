@@ -17,6 +17,7 @@ from lens_exporter.prometheus.answers import Series
 
 _SHOWN_SUSPECTS = 12
 _SHOWN_MOVED = 5
+_LONGEST_AGE = 86_400.0  # of the trouble; two weeks are its history then, and an onset before that day is found by walking back
 # Bands and scores restate other series; histograms' buckets are many and each says little alone.
 _LEFT_OUT = "lens_baseline_.*|lens_anomaly_.*|ALERTS.*|scrape_.*|.*_bucket|.*_created|.*_timestamp_seconds"
 # What lens-exporter counts about its own work moves with every incident and causes none.
@@ -56,7 +57,7 @@ def suspect_tool(source: Source, detector: Scorer) -> Tool:
 
 def rank_suspects(source: Source, detector: Scorer, arguments: SuspectArguments) -> ToolResult:
     """Fetch the target's series on one grid and rank them."""
-    start = min(arguments.start, arguments.at)
+    start = min(max(arguments.start, arguments.at - _LONGEST_AGE), arguments.at)
     step = fine_step(start, arguments.at, arguments.history)
     size = HISTORY * COARSE
     end = arguments.at

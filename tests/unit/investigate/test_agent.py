@@ -175,6 +175,13 @@ def test_spent_tokens_money_or_time_end_it_at_once(limits, stop):
     assert (draft.stop, draft.analysis, len(client.asked)) == (stop, None, 2)
 
 
+def test_a_limit_of_no_money_stops_no_free_model():
+    """A model on one's own machine costs nothing; one that costs is stopped after its first call."""
+    free = [says(call("get_number", value=1), cost=Cost(model_calls=1)), submits()]
+    assert run(Scripted(free), limits=Limits(dollars=0.0)).stop is Stop.SUBMITTED
+    assert run(Scripted([says(call("get_number", value=1))]), limits=Limits(dollars=0.0)).stop is Stop.DOLLARS
+
+
 @pytest.mark.parametrize(
     "error",
     [

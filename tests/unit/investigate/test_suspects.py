@@ -116,6 +116,14 @@ def test_the_tool_ranks_a_target_and_names_the_leak_first():
     assert asked(leaking_api()) == result
 
 
+def test_trouble_of_days_is_compared_with_weeks():
+    """However old the alert, the range stays bounded, and the onset is still found."""
+    target = Target({"files": leak(61, AT - 3 * 86_400, 10)})
+    result = asked(target, start=AT - 3 * 86_400 + 600)
+    assert result.seen["1.onset_at"] == pytest.approx(AT - 3 * 86_400, abs=3600)
+    assert result.seen["1.before"] == 61.0
+
+
 def test_the_tool_says_when_there_is_nothing_to_rank():
     """No series is an answer and a hint; a label name that is none never reaches the query."""
     assert asked(Target({})).status is ToolStatus.EMPTY
