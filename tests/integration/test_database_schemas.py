@@ -109,11 +109,10 @@ def test_a_start_on_the_newest_schema_does_not_load_alembic(tmp_path):
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-@pytest.mark.skipif(not list((OWN / "versions").glob("0001_*.py")), reason="no migration has been written yet")
 def test_the_migrations_build_what_the_tables_declare(tmp_path):
     """A table or column changed without a migration is found here."""
     for path in PACKAGE.rglob("*.py"):
-        if "import metadata" in (text := path.read_text(encoding="utf-8")) or ", metadata" in text:
+        if OWN not in path.parents and "sa.Table(" in path.read_text(encoding="utf-8"):
             importlib.import_module(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts))
     database = Database(f"sqlite:///{tmp_path}/lens.db")
     database.migrate()
