@@ -249,6 +249,7 @@ class Watcher(Settings):
     exhaustion_horizon: Duration = Field(3600.0, description="a trend that reaches the limit within this time is an anomaly")
     cooldown: Cooldown | None = Field(None, description="default: the top-level cooldown")
     target_labels: tuple[str, ...] | None = Field(None, description="labels that identify a target; default: all of a series")
+    runbook_url: Url | None = Field(None, description="what to do about its alerts; goes into their annotations")
     timeout: Duration = Field(60.0, description="for one tick")
     options: dict[str, Any] = Field(default_factory=dict, description="what the lens itself needs")
 

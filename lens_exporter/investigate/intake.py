@@ -93,6 +93,18 @@ class Intake:
         self._wake()
         return taken
 
+    def ended(self, alert: Alert) -> Taken:
+        """Take in that a watcher's own alert is over, for sites whose Alertmanager sends no webhook (or not the resolved ones).
+
+        Raises:
+            DatabaseError: it was not stored.
+
+        """
+        taken, happened = self._admit(lambda admission: admission.webhook(AlertGroup("", (alert,)), sort([alert]), None))
+        self._tell(taken, happened)
+        self._wake()
+        return taken
+
     def manual(self, group: AlertGroup) -> Taken:
         """Take in what a person wants investigated now, whether or not it was before.
 

@@ -72,6 +72,7 @@ class Collaborators:
     notes: Notes
     alerts: Lifecycle
     announce: Announce
+    over: Callable[[Alert], object]  # hands an ended alert to the intake; may raise LensError
     events: Events
     telemetry: Telemetry
     bands: Bands

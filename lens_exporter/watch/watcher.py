@@ -182,6 +182,7 @@ class Watcher:
                 reason=reason.value,
             )
         self._with.alerts.resolve(alert.fingerprint, at)
+        self._with.over(replace(alert, ends_at=at))
 
     def _tell(self, tick: Tick) -> None:
         telemetry, events, name = self._with.telemetry, self._with.events, self.name

@@ -15,6 +15,7 @@ from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.prometheus.history import History
 from lens_exporter.publish.findings import Publisher
 from lens_exporter.publish.lifecycle import AlertLifecycle
+from lens_exporter.watch.orphans import resolve_orphans
 from lens_exporter.watch.runner import Started, WatcherRunner
 from lens_exporter.wiring import views
 from lens_exporter.wiring.engine import Engine
@@ -31,6 +32,7 @@ class Generation:
         """Build all parts. Raises LensError where one cannot be built; nothing was started then."""
         remotes = Remotes(ground)
         self.config = config
+        self._clock = ground.clock
         self._store = engine.store
         self._lenses = catalog.build(config.lenses, loopback_is_here=_is_here(config.prometheus.url))
         self.published = LensCollector(self._lenses)
@@ -86,6 +88,7 @@ class Generation:
                     histories=histories,
                     lifecycle=self.lifecycle,
                     announce=self._announce,
+                    over=self._over,
                     bands=self.bands,
                 ),
                 settings.schedule,
@@ -102,7 +105,13 @@ class Generation:
         return [views.watcher(settings, self.runners[settings.name]) for settings in self.config.watchers]
 
     def keep_alive(self) -> None:
-        """Make one round: resend alerts, settle companions, retry annotations. Raises DatabaseError."""
+        """Make one round: end what nobody watches any more, resend alerts, settle companions, retry annotations.
+
+        Raises:
+            DatabaseError: the rest is done in the next round.
+
+        """
+        resolve_orphans(self.lifecycle, self.runners.keys(), self._clock(), over=self._over)
         self.lifecycle.resend()
         self.publisher.settle()
         self.publisher.retry_pending()
@@ -137,6 +146,9 @@ class Generation:
 
     def _announce(self, alert: Alert, correlation: str) -> object:
         return self.intake.announce(alert, correlation) if self.config.investigate.enabled else None
+
+    def _over(self, alert: Alert) -> object:
+        return self.intake.ended(alert) if self.config.investigate.enabled else None
 
     def _correlation_of(self, fingerprint: str) -> str | None:
         stored = self.lifecycle.find(fingerprint)

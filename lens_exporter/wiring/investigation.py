@@ -14,9 +14,7 @@ from lens_exporter.investigate.tools_suspects import suspect_tool
 from lens_exporter.llm.client import ModelClient
 from lens_exporter.llm.registry import OFFLINE, ClientRegistry
 from lens_exporter.model.alert import Alert
-from lens_exporter.model.labels import Labels
 from lens_exporter.model.tool import Tool
-from lens_exporter.prometheus.client import Prometheus
 from lens_exporter.publish.alertmanager import Alertmanager
 from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.remotes import Remotes
@@ -70,8 +68,8 @@ class Investigation:
         reviewer = self.clients.reviewer
         return None if reviewer.name == OFFLINE else reviewer
 
-    def _toolbox(self, target: Labels) -> Toolbox:
-        source = self._source(target)
+    def _toolbox(self) -> Toolbox:
+        source = self.sources[""]
         tools = (
             *promql_tools(source),
             suspect_tool(source, RobustDetector()),
@@ -79,11 +77,6 @@ class Investigation:
             *self._live_tools,
         )
         return Toolbox(tools, self._ground.clock, timeout=self._config.investigate.tool_timeout)
-
-    def _source(self, target: Labels) -> Prometheus:
-        """Give the data source of the watcher that raised the alert; alerts of others are asked about at the default one."""
-        watchers = {watcher.name: watcher.datasource for watcher in self._config.watchers}
-        return self.sources[watchers.get(target.get("watcher", "")) or ""]
 
     def _alerts(self) -> list[Alert]:
         """List what the first Alertmanager holds. Alerts gossip to none, so any of them knows what every one was told."""

@@ -1,6 +1,6 @@
 """From settings of watchers to watchers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
@@ -10,6 +10,7 @@ from lens_exporter.baseline.rules import Thresholds
 from lens_exporter.config.settings import Config
 from lens_exporter.config.settings import Watcher as WatcherSettings
 from lens_exporter.lenses import catalog
+from lens_exporter.model.alert import Alert
 from lens_exporter.prometheus.history import History
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
@@ -26,6 +27,7 @@ def watcher(
     histories: Mapping[str, History],
     lifecycle: AlertLifecycle,
     announce: Announce,
+    over: Callable[[Alert], object],
     bands: Bands,
 ) -> Watcher:
     """Build one watcher. Without metrics of its own it tracks those of its lens."""
@@ -37,6 +39,7 @@ def watcher(
         window=settings.window,
         step=settings.step,
         external_url=config.web.external_url or "",
+        runbook_url=settings.runbook_url or "",
     )
     cooldown = settings.cooldown or config.cooldown
     thresholds = Thresholds(min_observations=settings.min_observations, exhaustion_horizon=settings.exhaustion_horizon)
@@ -50,6 +53,7 @@ def watcher(
             notes=Notes(ground.database),
             alerts=lifecycle,
             announce=announce,
+            over=over,
             events=ground.events,
             telemetry=ground.telemetry,
             bands=bands,

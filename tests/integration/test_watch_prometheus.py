@@ -84,6 +84,7 @@ def watcher(line, prometheus, announced):
             notes=Notes(line.database),
             alerts=line.lifecycle,
             announce=lambda alert, correlation: announced.append((alert, correlation)),
+            over=lambda _alert: None,
             events=line.events,
             telemetry=line.telemetry,
             bands=Bands(),

@@ -1,5 +1,7 @@
 """A watcher's own alerts, announced before Alertmanager's webhook brings them back; and what a person asks for."""
 
+from dataclasses import replace
+
 import pytest
 
 from lens_exporter.errors import IntakeFull
@@ -159,3 +161,21 @@ def test_a_person_is_told_when_the_queue_is_full(site):
         site.accept(alert(name), key=name)
     with pytest.raises(IntakeFull):
         site.intake.manual(AlertGroup("D", (alert("D"),)))
+
+
+def test_an_own_alert_that_ends_before_its_investigation_cancels_it(site):
+    """Where Alertmanager sends no webhook, the watcher's word is enough."""
+    taken = site.intake.announce(MEMORY, STORY)
+    ended = site.intake.ended(replace(MEMORY, ends_at=site.now + 30))
+    assert ended.outcome is GroupOutcome.CANCELLED
+    assert site.store.unit(taken.investigation).state is State.CANCELLED
+
+
+def test_the_end_of_an_own_alert_is_kept_for_the_publisher(site):
+    """Its investigation runs; once that is published, the dispatcher finds an end to tell."""
+    taken = site.intake.announce(MEMORY, STORY)
+    assert site.store.begin(taken.investigation, site.now)
+    site.intake.ended(replace(MEMORY, ends_at=site.now + 30))
+    assert site.store.untold() == []
+    site.store.finish(taken.investigation, site.now, {"verdict": "inconclusive", "status": "warning", "summary": "."})
+    assert [(one.fingerprint, one.ends_at) for one in site.store.untold()] == [(MEMORY.fingerprint, site.now + 30)]

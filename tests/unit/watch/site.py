@@ -77,6 +77,7 @@ class Site:
         self.line = line
         self.story = Story()
         self.announced: list[tuple[Alert, str]] = []
+        self.ended: list[Alert] = []
         self.refuses: LensError | None = None
         self.bands = Bands()
         self.notes = Notes(line.database)
@@ -98,6 +99,7 @@ class Site:
                 notes=self.notes,
                 alerts=self.line.lifecycle,
                 announce=self._announce,
+                over=self.ended.append,
                 events=self.line.events,
                 telemetry=self.line.telemetry,
                 bands=self.bands,

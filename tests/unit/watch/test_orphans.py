@@ -10,6 +10,8 @@ def test_alerts_of_watchers_that_are_gone_are_resolved() -> None:
         line.fire(own())
         companion = own("LensInvestigation")
         line.lifecycle.fire(companion, correlation="", origin="investigation", source="f")
-        assert resolve_orphans(line.lifecycle, {"python", "host"}, NOON) == 0
-        assert resolve_orphans(line.lifecycle, {"host"}, NOON) == 1
+        ended = []
+        assert resolve_orphans(line.lifecycle, {"python", "host"}, NOON, over=ended.append) == 0
+        assert resolve_orphans(line.lifecycle, {"host"}, NOON, over=ended.append) == 1
+        assert [(alert.name, alert.ends_at) for alert in ended] == [(own().name, NOON)]
         assert [stored.origin for stored in line.lifecycle.firing()] == ["investigation"]

@@ -81,6 +81,7 @@ def test_it_is_over_after_three_normal_readings_and_resolved_once():
         assert "Over at 12:12 UTC after 7 min: its last readings are inside the band." in resolved["annotations"]["description"]
         here.every_minute(13, 15)
         assert len(here.events("alert.resolved")) == 1
+        assert [(alert.name, alert.ends_at) for alert in here.ended] == [("LensMemory", NOON + 12 * MINUTE)]
 
 
 def test_one_normal_reading_in_between_does_not_end_it():
@@ -133,6 +134,7 @@ def test_a_rising_anomaly_is_replaced_by_a_critical_one_of_the_same_story():
         stored = here.line.lifecycle.find(warning.fingerprint)
         assert stored is not None
         assert stored.alert.ends_at == NOON + 10 * MINUTE
+        assert [alert.fingerprint for alert in here.ended] == [warning.fingerprint]
         assert here.events("anomaly.over") == []
         here.story.tell(MEMORY.name, lambda m: 0.8 if m >= 11 else 0.98 if m >= 8 else quiet(m))
         here.every_minute(11, 14)
