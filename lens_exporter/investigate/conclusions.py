@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from lens_exporter.baseline import numbers as words
 from lens_exporter.investigate.families import Family, family_of
 from lens_exporter.investigate.notebook import Course, Notebook, Noted
+from lens_exporter.model import labels as label_sets
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
 from lens_exporter.model.conversation import Answered
 
@@ -15,6 +16,8 @@ BY_CODE = "Written by code from the receipts: the model handed in no answer."
 _METHOD = "Ranked by onset and strength against each series' own past; a cause must have moved no later than the alert's metric."
 _CAUSE_SCORE = 2.0  # half-widths of the band: a weaker one is a suspect, not a cause
 _FINDINGS = 8
+_LABELS = 3  # of a series in a claim
+_LABEL_VALUE = re.compile(r"[^{}\"\\\s]{1,60}")
 _BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
 _LONGEST_SUMMARY = 500
 
@@ -83,7 +86,7 @@ def _own_families(notes: Notebook) -> set[str]:
 
 def _is_own(one: Noted, notes: Notebook, own: set[str]) -> bool:
     family = family_of(one.metric)
-    return (family is not None and family.name in own) or any(one.metric in query for query in notes.task.queries)
+    return (family is not None and family.name in own) or any(_reads(query, one.metric) for query in notes.task.queries)
 
 
 def _status(notes: Notebook, outcome: Outcome) -> Health:
@@ -107,14 +110,18 @@ def _speed(one: Noted, notes: Notebook) -> str:
 
 
 def _shows(course: Course, one: Noted) -> bool:
-    return one.metric in course.query and all(course.labels.get(name, value) == value for name, value in one.labels.items())
+    return _reads(course.query, one.metric) and all(course.labels.get(name, value) == value for name, value in one.labels.items())
+
+
+def _reads(query: str, metric: str) -> bool:
+    return re.search(rf"(?<![\w:]){re.escape(metric)}(?![\w:])", query) is not None
 
 
 def _named(one: Noted, notes: Notebook) -> str:
     family = family_of(one.metric)
-    # Labels that the target does not have tell its series apart; values with blanks would not read as one word.
-    own = {k: v for k, v in one.labels.items() if k not in notes.task.target and " " not in v}
-    metric = one.metric + ("{" + ",".join(f'{k}="{v}"' for k, v in sorted(own.items())) + "}" if own else "")
+    # Labels that the target does not have tell its series apart. Values that would not read as one label are left to the receipt.
+    own = [name for name, value in sorted(one.labels.items()) if name not in notes.task.target and _LABEL_VALUE.fullmatch(value)]
+    metric = label_sets.selector({name: one.labels[name] for name in own[:_LABELS]}, metric=one.metric)
     return f"{family.name} ({metric})" if family else metric
 
 
@@ -145,7 +152,7 @@ def _further(notes: Notebook) -> Iterator[Finding]:
         if claim:
             yield Finding(f"{claim} ({answered.call.name})", (answered.receipt,))
     if len(notes.alerts) > 1:
-        names = ", ".join(dict.fromkeys(str(row["labels"].get("alertname", "")) for row in notes.alerts))
+        names = ", ".join(dict.fromkeys(_one_word(str(row["labels"].get("alertname", ""))) for row in notes.alerts))
         yield Finding(f"{len(notes.alerts)} alerts fire on this target: {names}"[:400], (notes.alerts_receipt,))
 
 
@@ -156,10 +163,16 @@ def _live_claim(answered: Answered) -> str:
     total = next((name for name in ("open_files", "sockets", "threads") if name in seen), None)
     if groups and total is not None:
         name, count = max(groups.items(), key=lambda item: item[1])
+        name = _one_word(name)
         what = total.replace("_", " ")
         return f"{count:,.0f} of {seen[total]:,.0f} {what}: {name}" if count > 1 else f"{seen[total]:,.0f} {what}, no two alike"
     plain = [f"{name} {_number(value, name)}" for name, value in seen.items() if re.fullmatch(r"[a-z_]+", name) and value < 1e9]
     return ", ".join(plain[:4])
+
+
+def _one_word(name: str) -> str:
+    """Keep a name one word, so that digits in it stay part of a name."""
+    return re.sub(r"\s", "_", name)[:120]
 
 
 def _back_to_normal(notes: Notebook) -> Iterator[Finding]:

@@ -104,6 +104,8 @@ class Investigator:
         while True:
             draft, client, away = self._draft(case, client, trail, receipts, again=attempt > 1)
             analysis = draft.analysis or before or _unanswered(draft)
+            if draft.stop is Stop.MODEL_AWAY and before is not None:
+                analysis = replace(analysis, reason=f"model away while correcting this: {draft.away}")
             if away:
                 analysis = replace(analysis, reason=f"model away: {away}; {ANALYST}")
             receipts, checked = case.step("receipts", lambda: self._check(case, draft, analysis))  # noqa: B023 - runs at once
@@ -134,7 +136,7 @@ class Investigator:
     def _draft(
         self, case: _Case, client: ModelClient, trail: Trail, receipts: Sequence[Receipt], *, again: bool
     ) -> tuple[Draft, ModelClient, str]:
-        """Run the agent; where the model is away, let the offline analyst go on from where it stopped."""
+        """Run the agent; where the model is away before its first answer, let the offline analyst go on from where it stopped."""
         limits = replace(self._limits, iterations=min(_RETRY_ITERATIONS, self._limits.iterations)) if again else self._limits
         system = prompts.investigator(SUBMIT)
 
@@ -145,7 +147,7 @@ class Investigator:
             return agent.run(analyst, system, trail, receipts, critical=case.critical)
 
         draft = run(client, trail, receipts)
-        if draft.stop is not Stop.MODEL_AWAY or not self._fall_back or client.name == OFFLINE:
+        if draft.stop is not Stop.MODEL_AWAY or again or not self._fall_back or client.name == OFFLINE:
             return draft, client, ""
         offline = OfflineAnalyst()
         return run(offline, draft.trail, draft.receipts), offline, draft.away

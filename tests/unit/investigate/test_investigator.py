@@ -97,6 +97,14 @@ def test_the_offline_analyst_takes_over_when_the_model_is_away():
     assert answer.cost.dollars == 0.001
 
 
+def test_a_model_that_goes_away_while_correcting_leaves_its_first_answer():
+    """One claim struck, the others proved, and the reason said: better than starting over."""
+    answer = Site(leaking_api(), Scripted([LOOK, finds(TRUE, FALSE), AWAY])).investigate()
+    assert [finding.holds for finding in answer.analysis.findings] == [True, False]
+    assert answer.analysis.reason == f"model away while correcting this: {AWAY}"
+    assert (answer.analyst, answer.verdict.verdict) == ("scripted", ReviewVerdict.INCONCLUSIVE)
+
+
 def test_a_model_away_without_fall_back_is_not_investigated():
     """Where only a model may judge, nobody pretends."""
     answer = Site(leaking_api(), Scripted([AWAY]), fall_back=False).investigate()

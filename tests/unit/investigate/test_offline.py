@@ -8,7 +8,7 @@ from lens_exporter.investigate.offline import OfflineAnalyst
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.analysis import Health, HypothesisState, Outcome, ReviewVerdict
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
-from tests.unit.investigate.scripted import API_7, AT, MINUTE, Site, Target, counting, leak, leaking_api, memory_alert, steady
+from tests.unit.investigate.scripted import API_7, AT, MINUTE, Site, Target, leak, leaking_api, memory_alert, steady, toolbox
 
 
 def investigated(target, *alerts, more=()):
@@ -167,9 +167,20 @@ def test_no_live_tool_is_asked_about_an_unknown_process(labels):
 
 
 def test_other_alerts_on_the_target_are_told():
-    """Two alerts at once are more than one."""
-    answer, site = investigated(
-        Target({"process_resident_memory_bytes": leak(1e9, AT - 12 * MINUTE, 38e6), "x_total": counting(5)})
+    """Two alerts at once are more than one, and a number in an alert's name is no claim."""
+    site = Site(leaking_api(), OfflineAnalyst())
+    site.toolbox = toolbox(
+        leaking_api(), alerts=[memory_alert(), Alert({"alertname": "Disk 90 full", **API_7}, starts_at=AT - MINUTE)]
     )
-    assert "list_active_alerts" in {one.tool for one in answer.receipts}
-    assert site.telemetry.value("lens_tool_calls_total", tool="list_active_alerts", status="data") == 1.0
+    answer = site.investigate()
+    assert "2 alerts fire on this target: LensMemory, Disk_90_full" in claims(answer)
+    assert answer.verdict.issues == ()
+
+
+def test_hostile_and_long_labels_stay_out_of_the_claims():
+    """Labels tell series apart as long as they read as labels; no label can make a claim unprovable or too long."""
+    target = leaking_api()
+    target.labels = {**API_7, "path": 'x" 99 {}', "long": "y" * 500, "device": "sda1", "a": "1", "b": "2", "c": "3"}
+    answer, _site = investigated(target)
+    assert claims(answer)[0].startswith('open files (process_open_fds{a="1",b="2",c="3"}) 61 -> 1,461')
+    assert answer.verdict.verdict is ReviewVerdict.ACCEPT
