@@ -1,0 +1,90 @@
+"""The real lens-exporter as a process of its own: what a test tells it, asks it and does to it."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from lens_exporter.demo.servers import LocalServer
+from tests.servers.waiting import until
+
+
+class Samples:
+    """One page of /metrics, to look things up in."""
+
+    def __init__(self, text: str) -> None:
+        self._samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+    def all(self, name: str, **labels: str) -> list[Sample]:
+        """Give the samples of a name (counters with _total) that have at least these labels."""
+        return [each for each in self._samples if each.name == name and labels.items() <= each.labels.items()]
+
+    def value(self, name: str, **labels: str) -> float:
+        """Add up the samples of a name that have at least these labels; 0 where there is none."""
+        return sum(each.value for each in self.all(name, **labels))
+
+
+class LensProcess(LocalServer):
+    """`python -m lens_exporter.cli run --config.file` in `folder`, on a free port: `with LensProcess(folder, config).start() as lens`.
+
+    Without a database_url the database is `folder/lens.db`. `environment` is added to this process' own.
+    """
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], *, environment: Mapping[str, str] | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config_file = folder / "lens.yml"
+        self.database = folder / "lens.db"
+        argv = [sys.executable, "-m", "lens_exporter.cli", "run", f"--config.file={self.config_file}"]
+        variables = [f"{name}={value}" for name, value in (environment or {}).items()]
+        super().__init__("lens-exporter", ["env", *variables, *argv], folder=folder, ready="/-/healthy")
+        self.configure(config)
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Write the configuration, as YAML; a running process does not see it before a reload."""
+        self.config_file.write_text(
+            yaml.safe_dump({"database_url": f"sqlite:///{self.database}", **config}, sort_keys=False), "utf-8"
+        )
+
+    def get(self, path: str, *, timeout: float = 10.0, **params: Any) -> requests.Response:
+        return self._ask("GET", path, timeout=timeout, params=params)
+
+    def post(self, path: str, body: bytes | None = None, *, json: Any = None, timeout: float = 30.0) -> requests.Response:
+        return self._ask("POST", path, timeout=timeout, data=body, json=json)
+
+    def _ask(self, method: str, path: str, **options: Any) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(method, self.url + path, **options)
+
+    def metrics(self) -> Samples:
+        """Scrape it."""
+        answer = self.get("/metrics")
+        answer.raise_for_status()
+        return Samples(answer.text)
+
+    def events(self, kind: str | None = None, correlation: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+        """Read its events by its API, oldest first."""
+        params = {"type": kind, "correlation": correlation, "limit": limit}
+        answer = self.get("/api/v1/events", **{key: value for key, value in params.items() if value is not None})
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()["events"]
+        return found if correlation is not None else found[::-1]
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        assert self.pid is not None
+        os.kill(self.pid, number)
+
+    def exit_code(self, seconds: float = 15.0) -> int:
+        """Wait for the process to end by itself, and give its exit code."""
+        process = self._process
+        assert process is not None
+        until(lambda: process.poll() is not None, seconds, what=f"lens-exporter ends by itself; its log: {self.tail()}")
+        return process.returncode
