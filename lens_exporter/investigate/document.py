@@ -27,8 +27,8 @@ _NOTHING_YET: dict[str, Any] = {
 }
 
 
-def document(unit: Unit, deliveries: Sequence[Delivery] | None = None) -> dict[str, Any]:
-    """Shape one investigation whole. deliveries are those of now; without them the ones at its end are shown."""
+def document(unit: Unit, deliveries: Sequence[Delivery] = ()) -> dict[str, Any]:
+    """Shape one investigation whole. deliveries are those the publisher knows now; without any, the ones at its end are shown."""
     shape = {
         "version": VERSION,
         "id": unit.id,
@@ -44,7 +44,7 @@ def document(unit: Unit, deliveries: Sequence[Delivery] | None = None) -> dict[s
         **_NOTHING_YET,
         **(unit.document or {"reason": unit.reason}),
     }
-    return shape if deliveries is None else {**shape, "deliveries": [_delivery(one) for one in deliveries]}
+    return shape if not deliveries else {**shape, "deliveries": [_delivery(one) for one in deliveries]}
 
 
 def brief(unit: Brief) -> dict[str, Any]:

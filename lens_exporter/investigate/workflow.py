@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 import structlog
 
-from lens_exporter.errors import DatabaseError, StepUnreadable, StepUnrecordable
+from lens_exporter.errors import ConfigError, DatabaseError, StepUnreadable, StepUnrecordable
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate.steps import StepRunner
@@ -68,7 +68,16 @@ class _Raised:
 
 
 def durable_url(database: Database) -> str:
-    """Name the database DBOS keeps its records in: a file beside an SQLite file, the same PostgreSQL database (schema dbos)."""
+    """Name the database DBOS keeps its records in: a file beside an SQLite file, the same PostgreSQL database (schema dbos).
+
+    Raises:
+        ConfigError: the database is in memory, where nothing is durable.
+
+    """
+    if database.is_sqlite and database.path is None:
+        raise ConfigError(
+            where="database_url", problem="investigations need a database that outlives the process, got one in memory"
+        )
     if database.path is not None:
         return f"sqlite:///{database.path.with_name(f'{database.path.stem}-durable{database.path.suffix}')}"
     return database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -96,6 +105,7 @@ class Workflows:
         self._polling_seconds = polling_seconds
         self._dbos: Any = None
         self._workflow: Any = None
+        self._launched = False
         self._closing = threading.Event()
         self._changed = threading.Condition()  # guards the three sets
         self._active: set[str] = set()
@@ -104,7 +114,7 @@ class Workflows:
 
     @property
     def launched(self) -> bool:
-        return self._dbos is not None
+        return self._launched
 
     def launch(self) -> None:
         """Start the engine; what a dead process of this executor left begins to run again. Does nothing when launched.
@@ -113,18 +123,21 @@ class Workflows:
             DatabaseError: its database cannot be opened.
 
         """
-        if self._dbos is not None:
+        if self._launched:
             return
-        logging.getLogger("dbos").addHandler(logging.NullHandler())  # else DBOS prints to the console, past our log format
+        logger = logging.getLogger("dbos")
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())  # else DBOS prints to the console, past our log format
         from dbos import DBOS  # noqa: PLC0415  # takes most of a second
 
+        self._dbos = DBOS  # recovered work may begin before the start is over
         with self._storage():
             try:
                 self._start(DBOS)
             except BaseException:
                 DBOS.destroy(destroy_registry=True)
                 raise
-        self._dbos = DBOS
+        self._launched = True
 
     def _start(self, dbos: Any) -> None:
         dbos(
@@ -198,8 +211,9 @@ class Workflows:
 
     def close(self, grace: float = 5.0) -> None:
         """Stop: no further step begins, and steps under way get `grace` seconds. What is cut off goes on at the next launch."""
-        if self._dbos is None:
+        if not self._launched:
             return
+        self._launched = False
         self._closing.set()
         if not self._idle(grace):
             with self._changed:
@@ -209,7 +223,6 @@ class Workflows:
                     future.set_exception(Suspended())
             self._idle(_ABANDON_SECONDS)
         self._dbos.destroy(destroy_registry=True)
-        self._dbos = None
         self._closing.clear()
 
     def _idle(self, seconds: float) -> bool:
@@ -254,9 +267,9 @@ class Workflows:
         """Do the work once and pack what became of it. A daemon thread does it, so that a slow server does not hold up the end."""
         future: Future[T] = Future()
         context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(_settle, future, work), name=f"step-{name}", daemon=True).start()
         with self._changed:
             self._in_flight.add(future)
+        threading.Thread(target=context.run, args=(_settle, future, work), name=f"step-{name}", daemon=True).start()
         error = future.exception()  # waits
         with self._changed:
             self._in_flight.discard(future)

@@ -273,6 +273,8 @@ def test_closing_does_not_wait_for_a_slow_server(engine):
     engine.workflows.close(grace=0.2)
     assert time.monotonic() - began < 4
     assert engine.published == []
+    # A worker still waiting would keep the interpreter from ending.
+    until(lambda: not any(thread.name.startswith("dbos-executor") for thread in threading.enumerate()), 5.0)
     free.set()
     engine.workflows.launch()
     engine.until_done(investigation)
