@@ -42,7 +42,7 @@ class Dispatcher:
         pause: float = 1.0,
         reconcile_every: float = 15.0,
     ) -> None:
-        """Wake is set by whoever has stored something; without it the loop looks once every `pause` seconds."""
+        """Take wake as the event that whoever stored something sets; without it the loop looks once every `pause` seconds."""
         self._store = store
         self._queue = queue
         self._telemetry = telemetry

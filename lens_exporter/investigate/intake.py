@@ -37,7 +37,7 @@ class Intake:
         clock: Clock = wall,
         new_id: NewId = new_ulid,
     ) -> None:
-        """Correlation_of finds the story of an own alert by its fingerprint; wake tells the dispatcher that there is work."""
+        """Take correlation_of to find the story of an own alert by its fingerprint, and wake to tell the dispatcher of work."""
         self._store = store
         self._events = events
         self._telemetry = telemetry

@@ -96,7 +96,7 @@ class Workflows:
         executor: str = "local",
         polling_seconds: float = 0.5,
     ) -> None:
-        """Executor names this process to DBOS: it must be the same after a restart, and differ between replicas."""
+        """Take executor as the name of this process to DBOS: the same after a restart, another for each replica."""
         self._url = url
         self._conduct = conduct
         self._telemetry = telemetry
