@@ -116,10 +116,13 @@ def _play(act: Act, stack: Stack, observer: Observer, display: Display, deadline
     while len(seen) < len(act.hops) and time.monotonic() < deadline:
         look = observer.look()
         for hop in act.hops:
-            sighting = None if hop in seen else hop.find(look)
-            if sighting is not None:
-                seen[hop] = time.monotonic() - begun
-                display.seen(hop, sighting, seen[hop])
+            if hop in seen:
+                continue
+            sighting = hop.find(look)
+            if sighting is None:
+                break  # the servers are asked one after the other: what comes later is shown later
+            seen[hop] = time.monotonic() - begun
+            display.seen(hop, sighting, seen[hop])
         display.waiting(_wait(act, seen, look))
         time.sleep(_LOOK_EVERY)
     return [Row(act.name, hop, seen.get(hop)) for hop in act.hops]

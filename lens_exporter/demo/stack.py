@@ -39,7 +39,9 @@ class Stack:
         lens_url = f"http://127.0.0.1:{lens_port}"
         self.workload = self._keep(self._python("workload", "lens_exporter.demo.workload", ready="/metrics"))
         self.alertmanager = self._keep(
-            start_alertmanager(self.folder / "alertmanager", webhook_url=f"{lens_url}/webhook", group_interval="2s")
+            start_alertmanager(
+                self.folder / "alertmanager", webhook_url=f"{lens_url}/webhook", group_wait="8s", group_interval="2s"
+            )
         )
         self.prometheus = self._keep(
             start_prometheus(
@@ -112,7 +114,7 @@ def lens_config(prometheus: str, alertmanager: str, lens: str, database: Path) -
             }
         ],
         "lenses": {"python_processes": [{"name": JOB, "match": "lens_exporter.demo.workload"}]},
-        "investigate": {"debounce": "1s", "webhook_grace": "10s"},
+        "investigate": {"debounce": "5s", "webhook_grace": "20s"},
         "web": {"external_url": lens},
         "database_url": f"sqlite:///{database}",
     }

@@ -1,13 +1,11 @@
 """One anomaly's story: every event with its correlation id, in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from lens_exporter.exposition.html import Child, Html, el, link
-from lens_exporter.exposition.pages.frame import moment, page, section, top
+from lens_exporter.exposition.pages.frame import facts, moment, page, plain, section, top
 from lens_exporter.foundation.catalogue import EVENTS
 from lens_exporter.model.event import Event
 
@@ -24,25 +22,29 @@ def anomaly(correlation: str, events: Sequence[Event], now: float) -> bytes:
     first = events[0]
     title = next((str(event.data["summary"]) for event in events if event.data.get("summary")), "Anomaly")
     over = any(event.type in _OVER for event in events)
+    investigations = {event.subject for event in events if event.type.startswith("investigation.")}
     return page(
         title,
         "../",
         top("../", el("h1", title), el("p", "began ", moment(first.at, now), " ", el("small", correlation), class_="quiet")),
         el(
             "main",
-            section("What happened", el("ol", *(_step(event, first.at) for event in events), class_="story")),
+            section("What happened", el("ol", *(_step(event, first.at, investigations) for event in events), class_="story")),
             el("p", link(f"../api/v1/events?correlation={quote(correlation)}", "the same as JSON"), class_="quiet"),
         ),
         refresh=None if over else _REFRESH,
     )
 
 
-def _step(event: Event, begin: float) -> Html:
+def _step(event: Event, begin: float, investigations: Container[str]) -> Html:
     told = next((str(event.data[key]) for key in _TOLD if event.data.get(key)), "")
-    facts = {key: value for key, value in event.data.items() if value not in ("", None, [], {}) and str(value) != told}
-    brief = {key: value for key, value in facts.items() if isinstance(value, str | int | float) and len(str(value)) <= _BRIEF}
-    long = {key: value for key, value in facts.items() if key not in brief}
+    known = {key: value for key, value in event.data.items() if str(value) != told}
+    brief = {key: value for key, value in known.items() if isinstance(value, str | int | float) and len(str(value)) <= _BRIEF}
+    long = {key: value for key, value in known.items() if key not in brief and value not in ("", None, [], {})}
     tone = _TONES.get(event.type.rpartition(".")[2].rpartition("_")[2], "plain")
+    subject: Child = event.subject
+    if event.subject in investigations:
+        subject = link(f"../investigations/{quote(event.subject)}", "investigation")
     return el(
         "li",
         el(
@@ -50,33 +52,15 @@ def _step(event: Event, begin: float) -> Html:
             moment(event.at),
             el("code", event.type),
             el("small", f"+{event.at - begin:.1f} s") if event.at > begin else None,
-            el("small", _subject(event)) if event.subject else None,
+            el("small", subject) if event.subject else None,
         ),
         el("p", _WHEN.get(event.type, ""), ": " if told else None, el("b", told) if told else None),
-        el("p", *_inline(brief), class_="quiet facts") if brief else None,
-        _details(long) if long else None,
+        facts(brief) if brief else None,
+        _more(long) if long else None,
         class_=tone,
     )
 
 
-def _subject(event: Event) -> Child:
-    if event.type.startswith("investigation."):
-        return link(f"../investigations/{quote(event.subject)}", "the investigation")
-    return event.subject
-
-
-def _inline(facts: Mapping[str, Any]) -> list[Child]:
-    return [el("span", key.replace("_", " "), " ", el("bdi", _plain(value))) for key, value in facts.items()]
-
-
-def _details(facts: Mapping[str, Any]) -> Html:
-    pairs = ([el("dt", key.replace("_", " ")), el("dd", _plain(value))] for key, value in facts.items())
+def _more(known: Mapping[str, Any]) -> Html:
+    pairs = ([el("dt", key.replace("_", " ")), el("dd", plain(key, value))] for key, value in known.items())
     return el("details", el("summary", "more"), el("dl", *pairs))
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, str | int):
-        return str(value)
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")

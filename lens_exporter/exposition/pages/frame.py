@@ -1,7 +1,10 @@
 """What the human pages share: the frame, times as people read them, badges, label sets."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+
+import orjson
 
 from lens_exporter.exposition.documents import rfc3339
 from lens_exporter.exposition.html import Child, Html, document, el, link
@@ -22,6 +25,9 @@ _TONES = {
         "resolved",
     },
 }
+
+_MOMENT = re.compile(r"(^|[._])(at|since|until|due)$")
+_PLAUSIBLE = (1e9, 1e10)  # Unix seconds from 2001 on
 
 
 def page(title: str, root: str, *content: Child, refresh: int | None = None) -> bytes:
@@ -87,3 +93,24 @@ def label_set(labels: Mapping[str, str]) -> Html:
 def empty(*children: Child) -> Html:
     """Say that there is nothing, and what to do about it."""
     return el("p", *children, class_="empty")
+
+
+def facts(pairs: Mapping[str, object]) -> Html:
+    """Show short named values in a row; what is None or empty is left out."""
+    shown = ((name, value) for name, value in pairs.items() if value not in ("", None, [], {}))
+    return el(
+        "p", *(el("span", name.replace("_", " "), " ", el("bdi", plain(name, value))) for name, value in shown), class_="facts"
+    )
+
+
+def plain(name: str, value: object) -> str:
+    """Write a value as people read it: moments as times of day, large numbers in groups, anything nested as JSON."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, int | float):
+        if _MOMENT.search(name) and _PLAUSIBLE[0] < value < _PLAUSIBLE[1]:
+            return datetime.fromtimestamp(value, UTC).strftime("%H:%M:%S UTC")
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+    if isinstance(value, str):
+        return value
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from lens_exporter.exposition.documents import parse_time
 from lens_exporter.exposition.html import Child, Html, el, link
-from lens_exporter.exposition.pages.frame import badge, empty, moment, page, section, top
+from lens_exporter.exposition.pages.frame import badge, empty, facts, moment, page, plain, section, top
 from lens_exporter.exposition.ports import Document
 
 _REFRESH = 5  # seconds, while there is no answer yet
@@ -97,14 +97,13 @@ def _receipts(receipts: Mapping[str, Any]) -> Html | None:
 
 
 def _receipt(name: str, one: Mapping[str, Any]) -> Html:
-    seen = _map(one, "seen")
-    checked = one.get("rechecked")
-    word = _text(one, "recheck") or ("confirmed" if checked is True else "")
+    word = _text(one, "recheck") or ("confirmed" if one.get("rechecked") is True else "")
+    arguments = {key: value for key, value in _map(one, "arguments").items() if value is not None}
     return el(
         "article",
         el("h3", el("code", f"{name} {_text(one, 'tool')}"), badge(word) if word else None, el("small", _text(one, "note"))),
-        _pairs({name: str(value) for name, value in _map(one, "arguments").items()}),
-        _pairs({name: _number(value) for name, value in seen.items()}, class_="seen") if seen else None,
+        el("dl", *([el("dt", key), el("dd", plain(key, value))] for key, value in arguments.items())) if arguments else None,
+        facts(_map(one, "seen")),
         class_="card",
         id=name,
     )
@@ -133,14 +132,6 @@ def _facts(document: Document, brief: Brief, source: Mapping[str, Any], correlat
         ),
     ]
     return section("Record", el("dl", *([el("dt", name), el("dd", value)] for name, value in rows if value)))
-
-
-def _pairs(pairs: Mapping[str, str], class_: str | None = None) -> Html:
-    return el("dl", *([el("dt", name), el("dd", value)] for name, value in pairs.items()), class_=class_)
-
-
-def _number(value: object) -> str:
-    return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _spent(cost: Mapping[str, Any]) -> str:
