@@ -200,7 +200,7 @@ class UnknownInvestigation(LensError):
 
 
 class ServerMissing(LensError):
-    """{program} is not on PATH: install it (Debian: apt install prometheus prometheus-alertmanager), or run scripts/servers.sh"""
+    """{program} is not on PATH: install it (Debian: apt install {package}), or run scripts/servers.sh"""
 
 
 class ServerNotReady(LensError):

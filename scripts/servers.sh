@@ -1,13 +1,19 @@
 #!/bin/sh
 # Prometheus and Alertmanager from PATH, or from Debian/Ubuntu packages without starting their services.
+# In CI the tests over PostgreSQL run too, so it is installed as well.
 set -eu
 missing=
 command -v prometheus >/dev/null && command -v promtool >/dev/null || missing="prometheus"
 { command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null; } && command -v amtool >/dev/null \
     || missing="$missing prometheus-alertmanager"
+if [ -n "${CI:-}" ]; then
+    set -- /usr/lib/postgresql/*/bin/initdb
+    command -v initdb >/dev/null || [ -x "$1" ] || missing="$missing postgresql"
+fi
+missing=$(echo $missing)
 [ -z "$missing" ] && exit 0
 
-by_hand="lens-exporter: $missing not found: put prometheus, promtool, alertmanager and amtool on PATH, or run: apt-get install$missing"
+by_hand="lens-exporter: $missing not found: put prometheus, promtool, alertmanager and amtool on PATH, or run: apt-get install $missing"
 command -v apt-get >/dev/null || { echo "$by_hand" >&2; exit 1; }
 if [ "$(id -u)" -eq 0 ]; then as_root=; elif sudo -n true 2>/dev/null; then as_root="sudo -n"; else echo "$by_hand" >&2; exit 1; fi
 

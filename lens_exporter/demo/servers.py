@@ -235,4 +235,4 @@ def find(*names: str) -> str:
     for name in names:
         if path := shutil.which(name):
             return path
-    raise ServerMissing(program=names[0])
+    raise ServerMissing(program=names[0], package="prometheus prometheus-alertmanager")

@@ -9,21 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
 from lens_exporter.demo.servers import free_port
+from lens_exporter.errors import ServerMissing
+from tests.servers.missing import skip_or_fail
 from tests.servers.waiting import until
 
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Start PostgreSQL and give its SQLAlchemy URL. Skips where it is not installed: `make setup` does not bring it."""
+    """Start PostgreSQL and give its SQLAlchemy URL. Where it is not installed the test skips, and fails in CI."""
     # Debian keeps the server's programs off PATH.
     initdb = shutil.which("initdb") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
     user = _unprivileged()
-    if initdb is None or user is None:
-        pytest.skip("PostgreSQL is not installed")
+    with skip_or_fail():
+        if initdb is None or user is None:
+            raise ServerMissing(program="initdb", package="postgresql")
     server = str(Path(initdb).resolve().with_name("postgres"))
     with tempfile.TemporaryDirectory(prefix="lens-postgres-") as folder:
         data, port = Path(folder) / "data", free_port()
