@@ -70,7 +70,7 @@ class App:
         self._readiness = Readiness(ground.telemetry)
         self._supervisor = TaskSupervisor(ground.telemetry, ground.events, self._readiness)
         self._engine = Engine(ground, config, lambda: self._generation)
-        self._generation = Generation(config, ground, self._engine)
+        self._generation = Generation(config, ground, self._engine.store, self._engine.wake)
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
 
@@ -120,7 +120,7 @@ class App:
                     raise ConfigError(
                         where=self._path, problem=f"{', '.join(fixed)} cannot change while running: restart lens-exporter"
                     )
-                generation = Generation(config, self._ground, self._engine)
+                generation = Generation(config, self._ground, self._engine.store, self._engine.wake)
             except LensError as error:
                 return self._rejected(error)
             await self._swap(generation)

@@ -15,6 +15,7 @@ from lens_exporter.foundation.clock import new_ulid
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate import document, webhook
+from lens_exporter.investigate.store import Store
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import Investigated
 from lens_exporter.model.decision import Anomaly
@@ -23,7 +24,6 @@ from lens_exporter.watch.cooldown import Admitted
 from lens_exporter.watch.schedule import next_due
 from lens_exporter.watch.table import table
 from lens_exporter.wiring.configuration import load
-from lens_exporter.wiring.engine import Engine
 from lens_exporter.wiring.generation import Generation
 from lens_exporter.wiring.ground import Ground, lay
 from lens_exporter.wiring.remotes import Remotes
@@ -111,8 +111,7 @@ def _apart(config: Config) -> Iterator[tuple[Ground, Generation]]:
     database.migrate()
     ground = lay(database, Telemetry(), Secrets())
     quiet = config.model_copy(update={"alertmanager": Alertmanager(), "grafana": None})
-    engine = Engine(ground, quiet, lambda: generation)
-    generation = Generation(quiet, ground, engine)
+    generation = Generation(quiet, ground, Store(database))
     try:
         yield ground, generation
     finally:

@@ -46,8 +46,8 @@ class _Case:
 class Investigator:
     """Runs investigations. Safe to use from many threads: everything of one investigation lives in its run.
 
-    client, reviewer and toolbox are asked for each time, so that a reload counts. Without fall_back a model that is away leaves the
-    alert not investigated; with it the offline analyst takes over.
+    client, reviewer and toolbox are asked for each time, so that a reload counts; the toolbox may depend on the alerts. Without
+    fall_back a model that is away leaves the alert not investigated; with it the offline analyst takes over.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Investigator:
         *,
         client: Callable[[], ModelClient],
         reviewer: Callable[[], ModelClient | None],
-        toolbox: Callable[[], Toolbox],
+        toolbox: Callable[[AlertGroup], Toolbox],
         events: Events,
         telemetry: Telemetry,
         limits: Limits,
@@ -83,7 +83,7 @@ class Investigator:
             correlation,
             render(task),
             task.severity == Severity.CRITICAL,
-            self._toolbox(),
+            self._toolbox(group),
             step,
             at,
         )

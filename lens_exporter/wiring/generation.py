@@ -1,5 +1,6 @@
 """One generation: every part that follows the configuration. A reload builds the next one and throws this one away."""
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from lens_exporter.baseline.bands import Bands
@@ -9,6 +10,7 @@ from lens_exporter.exposition.ports import Document, WatcherView
 from lens_exporter.investigate import document, webhook
 from lens_exporter.investigate.inquiry import Inquiry
 from lens_exporter.investigate.intake import Intake
+from lens_exporter.investigate.store import Store
 from lens_exporter.lenses import catalog
 from lens_exporter.lenses.runner import LensCollector
 from lens_exporter.model.alert import Alert, AlertGroup
@@ -18,7 +20,6 @@ from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.watch.orphans import resolve_orphans
 from lens_exporter.watch.runner import Started, WatcherRunner
 from lens_exporter.wiring import views
-from lens_exporter.wiring.engine import Engine
 from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.investigation import Investigation
 from lens_exporter.wiring.remotes import Remotes
@@ -28,12 +29,12 @@ from lens_exporter.wiring.watching import watcher
 class Generation:
     """Holds the parts; nothing runs by itself. The app supervises `runners`, `keep_alive` and the dispatcher."""
 
-    def __init__(self, config: Config, ground: Ground, engine: Engine) -> None:
-        """Build all parts. Raises LensError where one cannot be built; nothing was started then."""
+    def __init__(self, config: Config, ground: Ground, store: Store, wake: Callable[[], None] = lambda: None) -> None:
+        """Build all parts; `wake` tells the dispatcher of work. Raises LensError where a part cannot be built."""
         remotes = Remotes(ground)
         self.config = config
         self._clock = ground.clock
-        self._store = engine.store
+        self._store = store
         self._lenses = catalog.build(config.lenses, loopback_is_here=_is_here(config.prometheus.url))
         self.published = LensCollector(self._lenses)
         self.bands = Bands()
@@ -58,24 +59,24 @@ class Generation:
             clock=ground.clock,
         )
         self.intake = Intake(
-            engine.store,
+            store,
             ground.events,
             ground.telemetry,
             config.investigate,
             correlation_of=self._correlation_of,
             fetch_rest=self._fetch_rest if self._alertmanagers else None,
-            wake=engine.wake,
+            wake=wake,
             clock=ground.clock,
         )
         self.investigation = Investigation(config, ground, remotes, catalog.toolbox(self._lenses), self._alertmanagers)
         self.inquiry = Inquiry(
-            engine.store,
+            store,
             self.investigation.investigator,
             self.publisher.publish,
             ground.events,
             ground.telemetry,
             analyst=lambda: self.investigation.clients.primary.name,
-            finished=engine.wake,
+            finished=wake,
             clock=ground.clock,
         )
         histories = {name: History(client) for name, client in self.investigation.sources.items()}

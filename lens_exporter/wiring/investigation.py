@@ -13,8 +13,9 @@ from lens_exporter.investigate.tools_promql import promql_tools
 from lens_exporter.investigate.tools_suspects import suspect_tool
 from lens_exporter.llm.client import ModelClient
 from lens_exporter.llm.registry import OFFLINE, ClientRegistry
-from lens_exporter.model.alert import Alert
+from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.model.tool import Tool
+from lens_exporter.prometheus.client import Prometheus
 from lens_exporter.publish.alertmanager import Alertmanager
 from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.remotes import Remotes
@@ -68,8 +69,8 @@ class Investigation:
         reviewer = self.clients.reviewer
         return None if reviewer.name == OFFLINE else reviewer
 
-    def _toolbox(self) -> Toolbox:
-        source = self.sources[""]
+    def _toolbox(self, group: AlertGroup) -> Toolbox:
+        source = self.source_of(group)
         tools = (
             *promql_tools(source),
             suspect_tool(source, RobustDetector()),
@@ -77,6 +78,12 @@ class Investigation:
             *self._live_tools,
         )
         return Toolbox(tools, self._ground.clock, timeout=self._config.investigate.tool_timeout)
+
+    def source_of(self, group: AlertGroup) -> Prometheus:
+        """Give the data source of the watcher that raised the alerts; those of others are asked about at the default one."""
+        own = {watcher.name: watcher.datasource or "" for watcher in self._config.watchers}
+        named = {own.get(alert.labels.get("watcher", ""), "") for alert in group.alerts}
+        return self.sources[named.pop() if len(named) == 1 else ""]
 
     def _alerts(self) -> list[Alert]:
         """List what the first Alertmanager holds. Alerts gossip to none, so any of them knows what every one was told."""

@@ -26,7 +26,7 @@ def investigate(s):
     investigator = Investigator(
         client=lambda: s.registry.primary,
         reviewer=lambda: s.registry.reviewer,
-        toolbox=lambda: toolbox(leaking_api()),
+        toolbox=lambda _group: toolbox(leaking_api()),
         events=s.events,
         telemetry=s.telemetry,
         limits=Limits(),

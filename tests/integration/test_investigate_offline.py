@@ -82,7 +82,7 @@ class Desk:
         self.investigator = Investigator(
             client=OfflineAnalyst,
             reviewer=lambda: None,
-            toolbox=lambda: self.tools,
+            toolbox=lambda _group: self.tools,
             events=Events(self.database, self.telemetry),
             telemetry=self.telemetry,
             limits=Limits(),

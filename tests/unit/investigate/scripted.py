@@ -171,7 +171,7 @@ class Site:
         self.investigator = Investigator(
             client=lambda: client,
             reviewer=lambda: reviewer,
-            toolbox=lambda: self.toolbox,
+            toolbox=lambda _group: self.toolbox,
             events=self.events,
             telemetry=self.telemetry,
             limits=settings.pop("limits", Limits()),

@@ -1,0 +1,97 @@
+"""What a configuration is turned into."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.config.settings import Config
+from lens_exporter.errors import ModelError, UnknownWatcher
+from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.investigate.store import Store
+from lens_exporter.model.alert import Alert, AlertGroup
+from lens_exporter.wiring.configuration import address
+from lens_exporter.wiring.generation import Generation
+from lens_exporter.wiring.ground import lay
+
+
+@contextmanager
+def generation(settings: dict[str, Any]) -> Iterator[Generation]:
+    database = Database("sqlite://")
+    database.migrate()
+    ground = lay(database, Telemetry(), Secrets({}))
+    built = Generation(Config.model_validate(settings), ground, Store(database))
+    try:
+        yield built
+    finally:
+        built.close()
+        database.close()
+
+
+TWO_SOURCES = {
+    "prometheus": {"url": "http://127.0.0.1:1"},
+    "datasources": {"far": {"url": "http://127.0.0.1:2", "tenant": "team-a"}},
+    "watchers": [
+        {"name": "near", "lens": "host", "schedule": "* * * * *"},
+        {"name": "away", "lens": "python", "schedule": "* * * * *", "datasource": "far"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("watchers", "asked"), [(["away"], "http://127.0.0.1:2"), (["near"], "http://127.0.0.1:1"), ([], "http://127.0.0.1:1")]
+)
+def test_an_alert_is_investigated_where_its_watcher_looks(watchers: list[str], asked: str) -> None:
+    """Own alerts are asked about at their watcher's data source, all others at the default one."""
+    alerts = tuple(Alert({"alertname": "LensMemory", "watcher": name}) for name in watchers) or (Alert({"alertname": "Theirs"}),)
+    with generation(TWO_SOURCES) as built:
+        assert built.investigation.source_of(AlertGroup("g", alerts)).url == asked
+
+
+def test_watchers_without_metrics_track_those_of_their_lens() -> None:
+    """The short form is enough: the lens knows what is worth watching, and the watcher's name and step are its own."""
+    with generation(TWO_SOURCES) as built:
+        names = {metric.name for metric in built.runners["away"].watcher.watched.metrics}
+        assert {"memory_utilization", "open_fds_utilization", "threads_utilization"} <= names
+        assert [view.name for view in built.watchers()] == ["near", "away"]
+
+
+def test_triggering_a_watcher_that_is_not_there_names_those_that_are() -> None:
+    """A mistyped name costs one look, not a search."""
+    with generation(TWO_SOURCES) as built, pytest.raises(UnknownWatcher, match="there is no watcher 'nera'; known: near, away"):
+        built.trigger("nera")
+
+
+def test_investigations_can_be_off() -> None:
+    """A webhook is then answered, says so, and leaves no work behind."""
+    body = b'{"version": "4", "groupKey": "g", "alerts": [{"status": "firing", "labels": {"alertname": "A"}, "startsAt": "2026-11-20T14:02:00Z"}]}'
+    with generation({"investigate": {"enabled": False}}) as built:
+        assert built.webhook(body)["outcome"] == "investigations are off"
+        assert built.investigations(10, None) == []
+
+
+def test_a_secret_that_cannot_be_read_fails_the_call_and_not_the_start(tmp_path: Any) -> None:
+    """The key file may come later; until then each call says which setting names it."""
+    client = {"name": "c", "provider": "anthropic", "options": {"api_key_file": str(tmp_path / "none.key")}}
+    with (
+        generation({"llm": {"primary": "c", "clients": [client]}}) as built,
+        pytest.raises(ModelError, match=r"llm.clients\[0\].options.api_key_file"),
+    ):
+        built.investigation.clients.get("c").ask("", (), (), role="investigator")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (":10077", ("0.0.0.0", 10077)),
+        ("127.0.0.1:1", ("127.0.0.1", 1)),
+        ("[::1]:9", ("::1", 9)),
+        ("host.example:80", ("host.example", 80)),
+    ],
+)
+def test_listen_addresses(given: str, expected: tuple[str, int]) -> None:
+    """Prometheus' way of writing one: the host may be left out, IPv6 stands in brackets."""
+    assert address(given) == expected
