@@ -1,12 +1,16 @@
-"""A blocking loop as a supervised child, on a thread of its own."""
+"""Blocking work on daemon threads: a loop as a supervised child, and a call whose outcome is a future."""
 
 import asyncio
 import contextlib
 import contextvars
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from typing import TypeVar
 
 from lens_exporter.foundation.supervisor import Child
+
+T = TypeVar("T")
 
 
 class ThreadDied(RuntimeError):
@@ -54,3 +58,25 @@ def in_thread(name: str, loop: Callable[[threading.Event], None], *, permanent: 
             raise
 
     return Child(name, run, stop=stopping.set, permanent=permanent)
+
+
+def begin(name: str, work: Callable[[], T]) -> "Future[T]":
+    """Run a call on a thread of its own; its outcome is the future's, unless somebody settles that first.
+
+    The thread is a daemon: one that hangs never keeps the process from ending, as an executor's would.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            value = work()
+        # Whatever ends the work is passed to whoever waits for it.
+        except BaseException as error:  # noqa: BLE001
+            with contextlib.suppress(InvalidStateError):
+                future.set_exception(error)
+            return
+        with contextlib.suppress(InvalidStateError):  # settled meanwhile: nobody waits any more
+            future.set_result(value)
+
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), name=name, daemon=True).start()
+    return future

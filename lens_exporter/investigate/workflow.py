@@ -5,7 +5,6 @@ that touches it, and the one exception to the rule that nothing here is global; 
 Importing dbos takes most of a second, so it happens at launch.
 """
 
-import contextvars
 import logging
 import pickle
 import threading
@@ -23,6 +22,7 @@ import structlog
 from lens_exporter.errors import ConfigError, DatabaseError, StepUnreadable, StepUnrecordable
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.foundation.threads import begin
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.model.decision import Severity
 
@@ -265,11 +265,9 @@ class Workflows:
 
     def _perform(self, name: str, work: Callable[[], T]) -> bytes:
         """Do the work once and pack what became of it. A daemon thread does it, so that a slow server does not hold up the end."""
-        future: Future[T] = Future()
-        context = contextvars.copy_context()
+        future = begin(f"step-{name}", work)
         with self._changed:
             self._in_flight.add(future)
-        threading.Thread(target=context.run, args=(_settle, future, work), name=f"step-{name}", daemon=True).start()
         error = future.exception()  # waits
         with self._changed:
             self._in_flight.discard(future)
@@ -288,18 +286,6 @@ class Workflows:
         except sa.exc.SQLAlchemyError as error:
             url = sa.make_url(self._url).render_as_string(hide_password=True)
             raise DatabaseError(url=url, reason=str(error.__cause__ or error)) from error
-
-
-def _settle(future: "Future[T]", work: Callable[[], T]) -> None:
-    try:
-        value = work()
-    # Whatever ends the work is passed to whoever waits for it.
-    except BaseException as error:  # noqa: BLE001
-        with suppress(InvalidStateError):
-            future.set_exception(error)
-        return
-    with suppress(InvalidStateError):  # cut off by close(): nobody waits any more
-        future.set_result(value)
 
 
 def _packed(name: str, outcome: _Returned | _Raised) -> bytes:

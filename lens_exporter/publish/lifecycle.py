@@ -2,14 +2,18 @@
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import replace
+from functools import partial
+
+import structlog
 
 from lens_exporter.errors import DatabaseError, RemoteError, RemoteRefused
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.foundation.threads import begin
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.labels import Labels
 from lens_exporter.publish import acceptable, resend
@@ -20,8 +24,9 @@ ORIGINS = ("watcher", "investigation")
 
 # The answers that speak about the alerts and not about the service: bad content, too large, failed validation.
 _ABOUT_THE_ALERTS = (400, 413, 422)
-_WAIT_FOR_A_PASS = 2.0  # seconds an immediate attempt waits for a pass under way; the next pass takes it along anyway
 _REMEMBER_SECONDS = 86_400.0
+
+_log = structlog.get_logger("lens_exporter.lifecycle")
 
 
 class AlertLifecycle:
@@ -39,17 +44,21 @@ class AlertLifecycle:
         telemetry: Telemetry,
         resend_interval: float = 60.0,
         resolved_for: float = 900.0,
+        patience: float = 2.0,
         clock: Clock = wall,
     ) -> None:
+        """Patience is how many seconds anybody waits for a delivery; the next pass takes along what was not sent."""
         self._ledger = Ledger(database)
         self._alertmanagers = tuple(alertmanagers)
         self._events = events
         self._telemetry = telemetry
         self._interval = resend_interval
         self._resolved_for = resolved_for
+        self._patience = patience
         self._clock = clock
         self._changing = threading.Lock()
         self._passing = {one.name: threading.Lock() for one in self._alertmanagers}
+        self._hanging: set[str] = set()  # Alertmanagers that somebody has lost patience with
 
     def fire(self, alert: Alert, *, correlation: str, origin: str, source: str = "") -> StoredAlert:
         """Store a firing alert, then try once at every Alertmanager. While it fires, the same labels only update annotations.
@@ -175,17 +184,29 @@ class AlertLifecycle:
         return stored, began
 
     def _everywhere(self, only: str | None = None) -> None:
-        """Deliver to all Alertmanagers at once, so that one that hangs does not keep the others waiting."""
-        if len(self._alertmanagers) == 1:
-            self._deliver(self._alertmanagers[0], only)
-        elif self._alertmanagers:
-            with ThreadPoolExecutor(len(self._alertmanagers), "alertmanager") as pool:
-                list(pool.map(lambda alertmanager: self._deliver(alertmanager, only), self._alertmanagers))
+        """Deliver to all Alertmanagers at once. One that hangs keeps neither the others waiting nor, for long, the caller."""
+        awake = [one for one in self._alertmanagers if one.name not in self._hanging]
+        attempts = {begin("alertmanager", partial(self._deliver, one, only)): one.name for one in awake}
+        done, late = wait(attempts, self._patience)
+        for attempt in late:
+            self._leave(attempts[attempt], attempt)
+        for attempt in done:
+            attempt.result()
+
+    def _leave(self, name: str, attempt: "Future[None]") -> None:
+        self._hanging.add(name)
+
+        def ended(attempt: "Future[None]") -> None:
+            self._hanging.discard(name)
+            if error := attempt.exception():
+                _log.error("a delivery ended late and badly", alertmanager=name, error=str(error))
+
+        attempt.add_done_callback(ended)
 
     def _deliver(self, alertmanager: Alertmanager, only: str | None) -> None:
         """Post what is due, oldest first, until the service itself fails."""
         lock = self._passing[alertmanager.name]
-        if not lock.acquire(timeout=_WAIT_FOR_A_PASS):
+        if not lock.acquire(timeout=self._patience):
             return
         try:
             now = self._clock()

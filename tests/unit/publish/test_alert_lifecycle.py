@@ -6,6 +6,7 @@ from lens_exporter.errors import DatabaseError
 from lens_exporter.publish.ledger import alerts_table
 from tests.servers.fake_alertmanager import seconds
 from tests.servers.faulty import Reply
+from tests.servers.waiting import until
 from tests.unit.publish.timeline import CORRELATION, NOON, own, timeline
 
 
@@ -299,3 +300,18 @@ def test_an_alert_whose_labels_had_to_be_cleaned_is_found_under_both_fingerprint
         assert stored.alert.fingerprint != alert.fingerprint
         line.lifecycle.resolve(alert.fingerprint, NOON)
         assert line.lifecycle.firing() == []
+
+
+def test_one_that_hangs_keeps_nobody_waiting():
+    """Who fires is free again while the post hangs; until it has ended the others are told and this one is not asked again."""
+    with timeline(servers=2, patience=0.05) as line:
+        hanging, other = line.servers
+        hanging.failing = Reply(hang=True)
+        line.fire(own())
+        until(lambda: hanging.requests and line.told("alert.delivered") == [("alert.delivered", other.url, "firing")])
+        line.fire(own("LensDisk"))
+        until(lambda: line.lifecycle.resend() or other.names() == [["LensMemory"], ["LensDisk"]])
+        assert len(hanging.requests) == 1
+        assert line.count("alert.delivery_failed") == 0
+        hanging.close()
+        until(lambda: line.count("alert.delivery_failed"))

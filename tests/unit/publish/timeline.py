@@ -36,7 +36,7 @@ class Timeline:
         self.telemetry = Telemetry()
         numbers = count()
         self.events = Events(database, self.telemetry, clock=self.time, new_id=lambda: f"{next(numbers):026d}")
-        self._options = options
+        self._options = {"patience": 60, **options}  # a busy machine must not look like an Alertmanager that hangs
         self.restart()
 
     def restart(self):
