@@ -55,6 +55,9 @@ class FaultyServer:
             protocol_version = "HTTP/1.1"
 
             def _serve(self) -> None:
+                if server._thread is None:  # it is down: a connection from before ends without an answer
+                    self.close_connection = True
+                    return
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 split = urlsplit(self.path)
                 request = Request(self.command, split.path, parse_qs(split.query), dict(self.headers), body)
@@ -80,17 +83,32 @@ class FaultyServer:
             def log_message(self, *_arguments: Any) -> None:
                 pass
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
+        self._handler = Handler
+        self._thread: threading.Thread | None = None
+        self._listen(0)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def _listen(self, port: int) -> None:
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), self._handler)
+        self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
+    def go_down(self) -> None:
+        """Refuse connections, as a server that was stopped does."""
+        if self._thread is not None:
+            thread, self._thread = self._thread, None
+            self._http.shutdown()
+            self._http.server_close()
+            thread.join()
+
+    def come_back(self) -> None:
+        """Listen again, on the same port."""
+        self._listen(self._http.server_address[1])
+
     def close(self) -> None:
         self._closing.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        self.go_down()
 
     def __enter__(self) -> Self:
         return self

@@ -41,22 +41,19 @@ class GatedPrometheus(FaultyServer):
     def _answer(self, request: Request) -> Reply:
         self.gate.pass_through(request)
         if request.path.endswith("/query_range"):
-            return ok({"status": "success", "data": {"resultType": "matrix", "result": [self._series(request)]}})
+            return ok({"status": "success", "data": {"resultType": "matrix", "result": self._matrix(request)}})
         if request.path.endswith("/query"):
             return ok({"status": "success", "data": {"resultType": "vector", "result": []}})
         return ok({"status": "success", "data": {"groups": []} if "rules" in request.path else []})
 
-    @staticmethod
-    def _series(request: Request) -> dict[str, Any]:
+    def _matrix(self, request: Request) -> list[dict[str, Any]]:
         start, end, step = (float(request.form[name][0]) for name in ("start", "end", "step"))
         count = int((end - start) / step) + 1
         half = count // 2
         values = [61.0 if i < half else 61 + (1480 - 61) * (i - half) / max(1, count - 1 - half) for i in range(count)]
         name = re.match(r"[a-z_:]+", request.form["query"][0])
-        return {
-            "metric": {"__name__": name.group() if name else "x", "instance": "api-7:9000"},
-            "values": [[start + i * step, str(round(value))] for i, value in enumerate(values)],
-        }
+        labels = {"__name__": name.group() if name else "x", "instance": "api-7:9000"}
+        return [{"metric": labels, "values": [[start + i * step, str(round(value))] for i, value in enumerate(values)]}]
 
 
 class GatedAlertmanager(FakeAlertmanager):

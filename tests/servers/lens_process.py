@@ -3,7 +3,10 @@
 import os
 import signal
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +91,30 @@ class LensProcess(LocalServer):
         assert process is not None
         until(lambda: process.poll() is not None, seconds, what=f"lens-exporter ends by itself; its log: {self.tail()}")
         return process.returncode
+
+    @contextmanager
+    def answering(self, within: float = 3.0) -> Iterator[None]:
+        """Scrape and ask for health all the while the block runs; fail the test for an answer that is wrong, missing or later."""
+        over, wrong = threading.Event(), list[str]()
+
+        def ask() -> None:
+            while not over.wait(0.2):
+                for path in ("/metrics", "/-/healthy"):
+                    asked = time.monotonic()
+                    try:
+                        status = self.get(path, timeout=2 * within).status_code
+                    except requests.RequestException as error:
+                        wrong.append(f"{path}: {error}")
+                        continue
+                    took = time.monotonic() - asked
+                    if status != 200 or took > within:
+                        wrong.append(f"{path}: {status} after {took:.1f} s")
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            asking.join()
+        assert wrong == []
