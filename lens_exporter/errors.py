@@ -203,6 +203,10 @@ class ServerMissing(LensError):
     """{program} is not on PATH: install it (Debian: apt install {package}), or run scripts/servers.sh"""
 
 
+class ServerGone(LensError):
+    """{program} at {url} does not answer any more: {reason}; the end of its log: {log}"""
+
+
 class ServerNotReady(LensError):
     """{program} at {url} did not start: {reason}; the end of its log: {log}"""
 

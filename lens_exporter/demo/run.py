@@ -4,99 +4,66 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from lens_exporter.demo import hops
 from lens_exporter.demo.display import Display, Row
 from lens_exporter.demo.hops import Hop
 from lens_exporter.demo.observe import Observer, Snapshot
 from lens_exporter.demo.servers import LocalServer
-from lens_exporter.demo.stack import OWN_FILES, OWN_MEMORY, THEIRS, Stack
-from lens_exporter.errors import ServerMissing, ServerNotReady
+from lens_exporter.demo.stack import Stack
+from lens_exporter.demo.story import Act, acts, play
+from lens_exporter.errors import ServerGone, ServerMissing, ServerNotReady
 
-_LOOK_EVERY = 0.5
-_AT_MOST = 225.0  # seconds for everything after the start
-_READINGS = 20  # before the first leak: a baseline needs 15
+_AT_MOST = 225.0  # seconds in all; stopping the servers comes on top
 _TAIL = 8  # lines of each log when something is missing
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Something that is done to the service, and the hops it must cause."""
-
-    title: str
-    name: str
-    do: Callable[[Stack], None]
-    hops: tuple[Hop, ...]
-    seconds: float
-
-
-def acts() -> tuple[Act, ...]:
-    """Give the demo's chapters in order."""
-    return (
-        Act(
-            "The service runs normally; lens-exporter learns what that looks like.",
-            "normal",
-            lambda _stack: None,
-            (hops.baseline(_READINGS),),
-            60,
-        ),
-        Act("Now it leaks memory.", "memory leak", lambda stack: stack.leak("memory"), _own("memory", OWN_MEMORY), 60),
-        Act(
-            "Now it leaks files too. Prometheus has an alert rule of its own for that; it is looked into as well.",
-            "file leak",
-            lambda stack: stack.leak("files"),
-            (*_own("files", OWN_FILES), *_theirs(THEIRS)),
-            75,
-        ),
-        Act("It recovers.", "recovery", Stack.recover, (hops.over((OWN_MEMORY, OWN_FILES, THEIRS)),), 90),
-    )
-
-
-def _own(category: str, name: str) -> tuple[Hop, ...]:
-    return (hops.decided(category), *_theirs(name))
-
-
-def _theirs(name: str) -> tuple[Hop, ...]:
-    return (hops.held(name), hops.brought(name), hops.investigated(name), hops.companion(name))
-
-
 def run_demo(*, keep: bool = False) -> int:
-    """Run the demo; give 0 only when every hop was seen. Nothing is left running, unless `keep`."""
+    """Run the demo; give 0 only when every hop was seen. Nothing is left running, unless `keep`.
+
+    The folder with configurations, data and logs stays when something was missing, or with `keep`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="lens-demo-"))
-    chapters = acts()
-    with _ended_by_signals(), Display(sum(len(act.hops) for act in chapters)) as display, Stack(folder) as stack:
-        try:
-            complete = _run(stack, chapters, display)
-        except (ServerMissing, ServerNotReady) as error:
-            for line in f"lens-exporter: {error}\nLogs are in {folder}".splitlines():
-                display.line(line, "red")
-            return 1
-        if keep:
-            _keep(stack, display)
-    if complete and not keep:
-        shutil.rmtree(folder, ignore_errors=True)
+    story = acts()
+    worth_keeping = False
+    try:
+        with _ended_by_signals(), Display(sum(len(act.hops) for act in story)) as display, Stack(folder) as stack:
+            try:
+                complete = _run(stack, story, display)
+            except (ServerMissing, ServerNotReady, ServerGone) as error:
+                for line in f"lens-exporter: {error}\nConfigurations and logs are in {folder}".splitlines():
+                    display.line(line, "red")
+                complete = False
+            worth_keeping = keep or not complete
+            if keep and stack.servers:
+                _keep(stack, display)
+    finally:
+        if not worth_keeping:
+            shutil.rmtree(folder, ignore_errors=True)
     return 0 if complete else 1
 
 
-def _run(stack: Stack, chapters: Sequence[Act], display: Display) -> bool:
+def _run(stack: Stack, story: Sequence[Act], display: Display) -> bool:
     begun = time.monotonic()
     display.line("Starting Prometheus, Alertmanager, a small service and lens-exporter on this machine.", "bold")
     stack.start()
-    display.line(
-        f"  {time.monotonic() - begun:6.1f} s  " + "   ".join(f"{server.name} {server.url}" for server in stack.servers), "dim"
-    )
+    addresses = "   ".join(f"{server.name} {server.url}" for server in stack.servers)
+    display.line(f"{time.monotonic() - begun:6.1f} s  {addresses}", "dim")
     observer = Observer(stack.prometheus.url, stack.alertmanager.url, stack.lens.url)
-    deadline = time.monotonic() + _AT_MOST
     rows: list[Row] = []
-    for act in chapters:
+    for act in story:
         display.act(act.title)
-        rows += _play(act, stack, observer, display, deadline)
-        if any(row.seconds is None for row in rows):
+
+        def waiting(look: Snapshot, hop: Hop, name: str = act.name) -> None:
+            silent = f"; no answer from {', '.join(look.silent)}" if look.silent else ""
+            display.waiting(f"{name}: waiting for {hop.name} in {hop.where}; {look.samples} samples{silent}")
+
+        seen = play(act, stack, observer, until=begun + _AT_MOST, on_seen=display.seen, on_look=waiting)
+        rows += [Row(act.name, hop, seen.get(hop)) for hop in act.hops]
+        if len(seen) < len(act.hops):
             break
     display.summary(rows)
     missing = [row for row in rows if row.seconds is None]
@@ -105,35 +72,6 @@ def _run(stack: Stack, chapters: Sequence[Act], display: Display) -> bool:
         return False
     display.line(f"\nEvery hop was seen, in {time.monotonic() - begun:.0f} s.", "bold green")
     return True
-
-
-def _play(act: Act, stack: Stack, observer: Observer, display: Display, deadline: float) -> list[Row]:
-    """Do it, then look until every hop is seen or the time is up."""
-    act.do(stack)
-    begun = time.monotonic()
-    deadline = min(deadline, begun + act.seconds)
-    seen: dict[Hop, float] = {}
-    while len(seen) < len(act.hops) and time.monotonic() < deadline:
-        look = observer.look()
-        for hop in act.hops:
-            if hop in seen:
-                continue
-            sighting = hop.find(look)
-            if sighting is None:
-                break  # the servers are asked one after the other: what comes later is shown later
-            seen[hop] = time.monotonic() - begun
-            display.seen(hop, sighting, seen[hop])
-        display.waiting(_wait(act, seen, look))
-        time.sleep(_LOOK_EVERY)
-    return [Row(act.name, hop, seen.get(hop)) for hop in act.hops]
-
-
-def _wait(act: Act, seen: Mapping[Hop, float], look: Snapshot) -> str:
-    waited = next((hop for hop in act.hops if hop not in seen), None)
-    if waited is None:
-        return act.name
-    silent = f"; no answer from {', '.join(look.silent)}" if look.silent else ""
-    return f"{act.name}: waiting for {waited.name} in {waited.where}; {look.samples} samples{silent}"
 
 
 def _explain(missing: Sequence[Row], servers: Sequence[LocalServer], display: Display) -> None:

@@ -10,6 +10,7 @@ import requests
 import yaml
 
 from lens_exporter.demo.servers import LocalServer, free_port, start_alertmanager, start_prometheus
+from lens_exporter.errors import ServerGone
 
 JOB = "export-service"
 OWN_MEMORY, OWN_FILES, THEIRS = "LensMemory", "LensFiles", "TooManyOpenFiles"
@@ -59,11 +60,11 @@ class Stack:
         return self
 
     def leak(self, what: str) -> None:
-        """Make the service leak "memory" or "files"."""
+        """Make the service leak "memory" or "files". Raises ServerGone."""
         self._tell(f"/leak/{what}")
 
     def recover(self) -> None:
-        """Make the service give everything back."""
+        """Make the service give everything back. Raises ServerGone."""
         self._tell("/recover")
 
     def stop(self) -> None:
@@ -77,7 +78,11 @@ class Stack:
     def _tell(self, path: str) -> None:
         with requests.Session() as session:
             session.trust_env = False  # a proxy of the user's has no business on loopback
-            session.post(self.workload.url + path, timeout=5).raise_for_status()
+            try:
+                session.post(self.workload.url + path, timeout=5).raise_for_status()
+            except requests.RequestException as error:
+                log = self.workload.tail()
+                raise ServerGone(program="workload", url=self.workload.url, reason=str(error), log=log) from error
 
     def _python(self, name: str, module: str, *arguments: str, ready: str, port: int | None = None) -> LocalServer:
         folder = self.folder / name

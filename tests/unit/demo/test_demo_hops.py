@@ -4,8 +4,8 @@ import yaml
 from lens_exporter.config.file import NoOptions, read
 from lens_exporter.demo import hops
 from lens_exporter.demo.observe import Snapshot
-from lens_exporter.demo.run import acts
 from lens_exporter.demo.stack import OWN_FILES, OWN_MEMORY, THEIRS, lens_config
+from lens_exporter.demo.story import acts
 
 OWN = {
     "labels": {"alertname": "LensMemory", "severity": "warning", "category": "memory"},
