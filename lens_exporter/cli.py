@@ -20,10 +20,17 @@ _CONFIG = click.option(
 )
 _LOG = [
     click.option(
-        "--log.level", "log_level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+        "--log.level", "log_level", type=click.Choice(["debug", "info", "warn", "error"]), default="info", show_default=True
     ),
     click.option("--log.format", "log_format", type=click.Choice(["logfmt", "json"]), default="logfmt", show_default=True),
 ]
+
+
+def _quiet_logs() -> None:
+    """Let only warnings out, on standard error: standard output is the answer."""
+    from lens_exporter.foundation import logs  # noqa: PLC0415
+
+    logs.set_up("warn", "logfmt")
 
 
 def _examples(*lines: str) -> str:
@@ -105,6 +112,7 @@ def watch(name: str, config_file: Path | None, *, once: bool) -> None:
     """Show every series a watcher judges, next to what is normal for it. Alerts nobody and stores nothing."""
     from lens_exporter.oneshot import watch as look  # noqa: PLC0415
 
+    _quiet_logs()
     look(config_file, name, once=once, write=click.echo)
 
 
@@ -126,6 +134,7 @@ def investigate(fingerprint: str | None, payload: Path | None, form: str, config
 
     if (fingerprint is None) == (payload is None):
         raise click.UsageError("give either --alert FINGERPRINT or --file payload.json")
+    _quiet_logs()
     look_into(config_file, fingerprint=fingerprint, payload=payload, as_json=form == "json", write=click.echo)
 
 
@@ -143,6 +152,7 @@ def events(correlation: str | None, kind: str | None, limit: int, form: str, con
     """Read what happened from the database, also while lens-exporter runs."""
     from lens_exporter.oneshot import events as tell  # noqa: PLC0415
 
+    _quiet_logs()
     tell(config_file, correlation=correlation, kind=kind, limit=limit, as_json=form == "json", write=click.echo)
 
 

@@ -70,15 +70,16 @@ def set_up(level: str = LogLevel.INFO, form: str = LogFormat.LOGFMT, *, stream: 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[LogLevel(level)])
-    for name in list(root.manager.loggerDict):  # libraries imported before now may have handlers of their own
+    for name in list(root.manager.loggerDict):  # libraries imported before now may have handlers and levels of their own
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+        logger.setLevel(logging.NOTSET)
     # DBOS adds a handler of its own unless it finds one.
     logging.getLogger("dbos").handlers[:] = [handler]
     logging.getLogger("dbos").propagate = False
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it names each of its plugins
     # Each retried connection would be a warning of urllib3 beside our own error.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
     structlog.configure(

@@ -53,7 +53,7 @@ class Site:
         self.lens = LensProcess(
             folder / "lens",
             {
-                "prometheus": {"url": self.prometheus.url},
+                "prometheus": {"url": self.prometheus.url, "concurrency": 4},
                 "alertmanager": {"urls": [self.alertmanager.url], "resend_interval": "1s"},
                 "grafana": {"url": self.grafana.url, "token_file": str(token)},
                 "llm": {"primary": "claude", "clients": [{"name": "claude", "provider": "anthropic", "options": options}]},
@@ -159,19 +159,24 @@ def test_killed_after_the_judge_before_anything_is_published(site):
     expect_one_result(site)
 
 
+def held(site: Site) -> list[Any]:
+    return [request for request in site.prometheus.requests if range_query("process_resident")(request)]
+
+
 def test_killed_again_and_again_with_several_alerts_waiting(site):
-    """Three alerts, three deaths: three results, each model call made once."""
+    """Three alerts, three deaths, each while nothing is on its way to the model: three results, each model call made once."""
+    site.prometheus.gate.close_for(range_query("process_resident"))
     site.lens.start()
     site.alert("FilesLeak")
     site.alert("Second")
+    for times in (2, 4):  # both are held at their second tool call, in the next life again
+        until(lambda: len(held(site)) == times, 60.0, what=f"{times} second tool calls")  # noqa: B023 - asked at once
+        site.lens.kill()
+        site.lens.start()
+    site.alert("Third")  # two at a time are investigated: this one waits
+    until(lambda: len(held(site)) == 6, 60.0, what="the second tool calls of the third life")
     site.lens.kill()
-    site.lens.start()
-    site.prometheus.gate.close_for(range_query("process_resident"))
-    killed_when(site, site.prometheus.gate.arrived, "a second tool call")
     site.prometheus.gate.open()
-    site.lens.start()
-    site.alert("Third")
-    site.lens.kill()
     site.lens.start()
     done = site.finished(3)
     assert sorted(one["source"]["alertname"] for one in done) == ["FilesLeak", "Second", "Third"]

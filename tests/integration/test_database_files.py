@@ -157,10 +157,10 @@ def test_a_file_that_is_no_database_is_a_named_error(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A folder on a file system of 512 kB. Needs root; elsewhere the test uses SQLite's own limit."""
+    """A folder on a file system of 1 MB. Needs root; elsewhere the test uses SQLite's own limit."""
     if (
         os.geteuid() != 0
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "lens-test", tmp_path], check=False).returncode
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "lens-test", tmp_path], check=False).returncode
     ):
         pytest.skip("cannot mount a small file system here")
     yield tmp_path
@@ -178,7 +178,7 @@ def fill(events: Events, telemetry: Telemetry) -> int:
 def test_a_full_disk_loses_no_stored_event_and_work_goes_on_when_there_is_room(small_disk):
     """Events that fit stay; those that do not are counted and logged; nothing raises; room again means storing again."""
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"\0" * 200_000)
+    ballast.write_bytes(b"\0" * 300_000)
     database, telemetry = Database(url(small_disk)), Telemetry()
     metadata.create_all(database.engine)
     events = Events(database, telemetry)
