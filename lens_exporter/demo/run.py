@@ -50,8 +50,8 @@ def _run(stack: Stack, story: Sequence[Act], display: Display) -> bool:
     begun = time.monotonic()
     display.line("Starting Prometheus, Alertmanager, a small service and lens-exporter on this machine.", "bold")
     stack.start()
-    addresses = "   ".join(f"{server.name} {server.url}" for server in stack.servers)
-    display.line(f"{time.monotonic() - begun:6.1f} s  {addresses}", "dim")
+    for server in stack.servers:
+        display.line(f"             {server.name:<14} {server.url}", "dim")
     observer = Observer(stack.prometheus.url, stack.alertmanager.url, stack.lens.url)
     rows: list[Row] = []
     for act in story:

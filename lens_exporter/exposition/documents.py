@@ -8,18 +8,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lens_exporter.exposition.ports import AlertView, WatcherView
+from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.model.decision import Observation
 from lens_exporter.model.event import Event
 
 VERSION = 1
-
-
-def rfc3339(at: float) -> str:
-    """Write Unix seconds as 2026-11-20T14:02:00Z, with milliseconds where there are any."""
-    rounded = round(at, 3)
-    spec = "milliseconds" if rounded % 1 else "seconds"
-    moment = datetime.fromtimestamp(rounded, UTC)
-    return moment.isoformat(timespec=spec).replace("+00:00", "Z")
 
 
 def _time(at: float | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from ulid import ULID
 
@@ -25,3 +26,9 @@ def trace_id(correlation: str) -> int:
 def correlation_of(identity: int) -> str:
     """Read a 128-bit OpenTelemetry trace id back as the correlation ULID."""
     return str(ULID.from_int(identity))
+
+
+def rfc3339(at: float) -> str:
+    """Write Unix seconds in UTC, to the second, and to the millisecond where that says more."""
+    moment = datetime.fromtimestamp(round(at, 3), UTC)
+    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")

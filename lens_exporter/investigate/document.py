@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lens_exporter.foundation.clock import trace_id
-from lens_exporter.investigate.moments import rfc3339
+from lens_exporter.foundation.clock import rfc3339, trace_id
 from lens_exporter.investigate.unit import Brief, Unit
 from lens_exporter.model.analysis import Delivery, Finding, Investigated, Receipt, Recheck
 

@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from lens_exporter.foundation.clock import Clock, wall
+from lens_exporter.foundation.clock import Clock, rfc3339, wall
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.tracing import span
 from lens_exporter.investigate.agent import Agent, Draft, Limits, Stop
 from lens_exporter.investigate.analysis_schema import SUBMIT
 from lens_exporter.investigate.judge import OFFLINE, Judge
-from lens_exporter.investigate.moments import rfc3339
 from lens_exporter.investigate.offline import ANALYST, OfflineAnalyst, best_so_far
 from lens_exporter.investigate.receipts import ANSWERS, Checked, check, recheck
 from lens_exporter.investigate.steps import StepRunner

@@ -6,15 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
+from lens_exporter.foundation.clock import rfc3339
+
 _RELATIVE = re.compile(r"now(?:\s*-\s*(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d))?")
 _AGO = re.compile(r"-(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)")
 _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-
-def rfc3339(at: float) -> str:
-    """Write Unix seconds in UTC, to the second, and to the millisecond where that says more."""
-    moment = datetime.fromtimestamp(round(at, 3), UTC)
-    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
 
 def read(value: object, now: float) -> float:

@@ -7,10 +7,10 @@ strongest and first suspects, for live tools that fit them, and then hands in on
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate.analysis_schema import SUBMIT
 from lens_exporter.investigate.conclusions import BY_CODE, MODEL_AWAY, OFFLINE, conclude
 from lens_exporter.investigate.families import family_of
-from lens_exporter.investigate.moments import rfc3339
 from lens_exporter.investigate.notebook import PROCESS_INFO, Notebook, Noted, key, notebook
 from lens_exporter.investigate.task import narrow
 from lens_exporter.model import labels as label_sets

@@ -11,6 +11,7 @@ from lens_exporter.errors import UnknownInvestigation
 from lens_exporter.foundation.database import Database
 from lens_exporter.investigate.book import Book
 from lens_exporter.investigate.tables import brief_of, chunks, intake_alerts, investigations, is_waiting, unit_of
+from lens_exporter.investigate.taken import AlertKey
 from lens_exporter.investigate.unit import WAITING, Brief, State, Unit, pack
 from lens_exporter.model.decision import Severity
 
@@ -165,6 +166,28 @@ class Store:
         rows = [{"f": one.fingerprint, "s": one.starts_ms, "e": one.ends_at} for one in ended]
         with self._database.transaction() as connection:
             connection.execute(statement.values(told=sa.true()), rows)
+
+    def firing(self) -> list[AlertKey]:
+        """List the alerts of published investigations that, as far as anybody said, still fire."""
+        a, i = intake_alerts.c, investigations.c
+        statement = (
+            sa.select(a.fingerprint, a.starts_ms)
+            .join(investigations, a.investigation == i.id)
+            .where(a.ends_at.is_(None), i.state == State.DONE.value)
+        )
+        with self._database.reading() as connection:
+            return [(row.fingerprint, row.starts_ms) for row in connection.execute(statement)]
+
+    def end(self, ends: Sequence[tuple[AlertKey, float]]) -> None:
+        """Note when alerts ended (Unix seconds); an end that is known already stays."""
+        a = intake_alerts.c
+        statement = intake_alerts.update().where(
+            a.fingerprint == sa.bindparam("f"), a.starts_ms == sa.bindparam("s"), a.ends_at.is_(None)
+        )
+        if ends:
+            rows = [{"f": fingerprint, "s": starts_ms, "e": at} for (fingerprint, starts_ms), at in ends]
+            with self._database.transaction() as connection:
+                connection.execute(statement.values(ends_at=sa.bindparam("e"), told=sa.false()), rows)
 
     def prune(self, before: float) -> int:
         """Delete investigations that ended before then, with their alerts unless those still fire; say how many."""

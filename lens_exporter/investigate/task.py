@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from lens_exporter.baseline.naming import narrowed
-from lens_exporter.investigate.moments import rfc3339
+from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate.unit import severity_of
 from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.model.labels import without

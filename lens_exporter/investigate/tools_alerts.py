@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, Field
 
-from lens_exporter.investigate.moments import rfc3339
+from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.model.alert import COMPANION, Alert
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
 from lens_exporter.prometheus.answers import Rule

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from lens_exporter.investigate import moments
+from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate.moments import Moment
 from lens_exporter.investigate.shape import Shape, summarise
 from lens_exporter.model.labels import Labels
@@ -154,7 +154,7 @@ def _change(shape: Shape) -> float:
 
 
 def _row(one: Series, shape: Shape) -> dict[str, Any]:
-    at = moments.rfc3339
+    at = rfc3339
     row = {
         "labels": dict(one.labels),
         "first": shape.first,

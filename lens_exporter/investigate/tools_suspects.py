@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import BaseModel, Field, field_validator
 
 from lens_exporter.foundation.catalogue import METRICS
+from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate.families import family_of
-from lens_exporter.investigate.moments import Moment, rfc3339
+from lens_exporter.investigate.moments import Moment
 from lens_exporter.investigate.suspects import COARSE, HISTORY, Moved, Ranking, Samples, Scorer, Suspect, fine_step, rank
 from lens_exporter.investigate.tools_promql import Source
 from lens_exporter.model import labels as label_sets

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lens_exporter.errors import BadWebhook
+from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate import webhook
-from lens_exporter.investigate.moments import rfc3339
 from lens_exporter.investigate.unit import pack_group, unpack_group
 from lens_exporter.model.alert import AlertGroup
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import orjson
 
-from lens_exporter.exposition.documents import rfc3339
 from lens_exporter.exposition.html import Child, Html, document, el, link
+from lens_exporter.foundation.clock import rfc3339
 
 _TONES = {
     "bad": {"critical", "failed", "error", "not_ready"},

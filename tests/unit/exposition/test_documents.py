@@ -3,8 +3,9 @@ import math
 import pytest
 
 from lens_exporter.exposition import documents
-from lens_exporter.exposition.documents import parse_time, rfc3339
+from lens_exporter.exposition.documents import parse_time
 from lens_exporter.exposition.ports import WatcherView
+from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.model.decision import Observation, Phase
 
 

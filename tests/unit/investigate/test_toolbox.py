@@ -6,7 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from lens_exporter.errors import QueryError
-from lens_exporter.investigate.moments import Moment, read, rfc3339
+from lens_exporter.foundation.clock import rfc3339
+from lens_exporter.investigate.moments import Moment, read
 from lens_exporter.investigate.toolbox import Prepared, Refused, Toolbox
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
 from tests.unit.investigate.scripted import AT, Number, counter_tool
