@@ -35,6 +35,7 @@ _log = structlog.get_logger("lens_exporter")
 # Settings that are read once, at the start; a reload that changes them says so and keeps the rest back too.
 _FIXED = ("database_url", "web", "otlp_endpoint")
 _RESEND_ROUND = 2.0  # seconds; what is due is decided by the lifecycle
+_SOURCES_ROUND = 60.0
 _HOUSEKEEPING_ROUND = 3600.0
 
 
@@ -47,12 +48,18 @@ def run(path: Path | None, web: dict[str, Any]) -> int:
     """
     config = load(path, web)
     telemetry = Telemetry()
-    database = Database(config.database_url, on_error=lambda name: telemetry.inc("lens_database_errors_total", error=name))
+    secrets = Secrets(warn=lambda text: _log.warning(text))
+    password = secrets.reader("database_password_file", file=config.database_password_file, env=config.database_password_env)
+    database = Database(
+        config.database_url,
+        password=password() if password else None,
+        on_error=lambda name: telemetry.inc("lens_database_errors_total", error=name),
+    )
     try:
         database.claim()
         database.migrate()
         listener = listen(*address(config.web.listen_address))
-        ground = lay(database, telemetry, Secrets(warn=lambda text: _log.warning(text)))
+        ground = lay(database, telemetry, secrets)
         asyncio.run(App(path, web, config, ground, listener).run())
     finally:
         database.close()
@@ -71,6 +78,7 @@ class App:
         self._supervisor = TaskSupervisor(ground.telemetry, ground.events, self._readiness)
         self._engine = Engine(ground, config, lambda: self._generation)
         self._generation = Generation(config, ground, self._engine.store, self._engine.wake)
+        self._following: list[str] = []  # children that a reload replaces
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
 
@@ -104,11 +112,16 @@ class App:
         self._ground.events.append("service.stopped", reason="asked to stop", left=list(left))
 
     def _start(self, generation: Generation) -> None:
-        self._supervisor.add(in_thread("alerts", rounds(_RESEND_ROUND, generation.keep_alive, self._readiness)))
-        for name, runner in generation.runners.items():
-            self._supervisor.add(Child(f"watcher {name}", runner.run, stop=runner.stop))
+        children = [
+            in_thread("alerts", rounds(_RESEND_ROUND, generation.keep_alive, self._readiness)),
+            in_thread("sources", rounds(_SOURCES_ROUND, generation.end_vanished, self._readiness)),
+            *(Child(f"watcher {name}", runner.run, stop=runner.stop) for name, runner in generation.runners.items()),
+        ]
         if generation.config.investigate.enabled:
-            self._supervisor.add(in_thread("dispatcher", self._engine.dispatch))
+            children.append(in_thread("dispatcher", self._engine.dispatch))
+        for child in children:
+            self._supervisor.add(child)
+        self._following = [child.name for child in children]
 
     async def _reload(self) -> ReloadOutcome:
         """Take the configuration again. The old generation goes on unless the new one can be built."""
@@ -134,12 +147,7 @@ class App:
 
     async def _swap(self, generation: Generation) -> None:
         old = self._generation
-        names = [
-            "alerts",
-            *(f"watcher {name}" for name in old.runners),
-            *(["dispatcher"] if old.config.investigate.enabled else []),
-        ]
-        await asyncio.gather(*(self._supervisor.remove(name) for name in names))
+        await asyncio.gather(*(self._supervisor.remove(name) for name in self._following))
         self._generation = generation
         old.close()
         self._start(generation)

@@ -5,12 +5,13 @@ from urllib.parse import urlsplit
 
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.config.settings import Config
-from lens_exporter.errors import UnknownWatcher
+from lens_exporter.errors import RemoteError, UnknownWatcher
 from lens_exporter.exposition.ports import Document, WatcherView
 from lens_exporter.investigate import document, webhook
 from lens_exporter.investigate.inquiry import Inquiry
 from lens_exporter.investigate.intake import Intake
 from lens_exporter.investigate.store import Store
+from lens_exporter.investigate.vanished import Vanished
 from lens_exporter.lenses import catalog
 from lens_exporter.lenses.runner import LensCollector
 from lens_exporter.model.alert import Alert, AlertGroup
@@ -68,6 +69,7 @@ class Generation:
             wake=wake,
             clock=ground.clock,
         )
+        self._vanished = Vanished(store, self._held, clock=ground.clock)
         self.investigation = Investigation(config, ground, remotes, catalog.toolbox(self._lenses), self._alertmanagers)
         self.inquiry = Inquiry(
             store,
@@ -117,6 +119,11 @@ class Generation:
         self.publisher.settle()
         self.publisher.retry_pending()
 
+    def end_vanished(self) -> None:
+        """Make one round over alerts that Alertmanager may have dropped without telling us. Raises DatabaseError."""
+        if self._alertmanagers and self.config.investigate.enabled:
+            self._vanished.end_vanished()
+
     def webhook(self, body: bytes) -> Document:
         """Take a webhook's body. Raises BadWebhook, IntakeFull, DatabaseError; returning means stored."""
         group = webhook.parse(body)
@@ -154,6 +161,12 @@ class Generation:
     def _correlation_of(self, fingerprint: str) -> str | None:
         stored = self.lifecycle.find(fingerprint)
         return stored.correlation if stored else None
+
+    def _held(self) -> set[str] | None:
+        try:
+            return {held.alert.fingerprint for one in self._alertmanagers for held in one.alerts()}
+        except RemoteError:
+            return None
 
     def _fetch_rest(self, group: AlertGroup) -> list[Alert]:
         """Ask the Alertmanagers for every alert of a group whose webhook was cut short; the first that answers will do."""
