@@ -60,10 +60,20 @@ def run(path: Path | None, web: dict[str, Any]) -> int:
         database.migrate()
         listener = listen(*address(config.web.listen_address))
         ground = lay(database, telemetry, secrets)
+        flush = _export_spans(config)
         asyncio.run(App(path, web, config, ground, listener).run())
+        flush()
     finally:
         database.close()
     return 0
+
+
+def _export_spans(config: Config) -> Callable[[], None]:
+    if config.otlp_endpoint is None:
+        return lambda: None
+    from lens_exporter.foundation.otlp import export_spans  # noqa: PLC0415 - the SDK is for those who ask for it
+
+    return export_spans(config.otlp_endpoint, service=config.origin, version=version("lens-exporter"))
 
 
 class App:

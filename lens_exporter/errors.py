@@ -32,6 +32,10 @@ class ConfigInvalid(ConfigError):
     """{lines}"""  # every problem of the file, one per line
 
 
+class ExtraMissing(LensError):
+    """{setting} needs more packages: pip install 'lens-exporter[{extra}]'"""
+
+
 class SecretUnreadable(LensError):
     """cannot read the secret for {key} from {path}: {reason}"""
 

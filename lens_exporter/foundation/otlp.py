@@ -1,0 +1,31 @@
+"""Spans to an OTLP endpoint. The SDK is set up only where one is configured; without it spans cost next to nothing."""
+
+from collections.abc import Callable
+
+from opentelemetry import trace
+
+from lens_exporter.errors import ExtraMissing
+
+
+def export_spans(endpoint: str, *, service: str, version: str) -> Callable[[], None]:
+    """Send every span to `endpoint`/v1/traces in batches from a thread; give the function that sends the rest and ends it.
+
+    A collector that is away costs spans and nothing else: the queue is bounded.
+
+    Raises:
+        ExtraMissing: the exporter is not installed.
+
+    """
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ExtraMissing(setting="otlp_endpoint", extra="otlp") from error
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    resource = Resource.create({"service.name": "lens-exporter", "service.instance.id": service, "service.version": version})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=10)))
+    trace.set_tracer_provider(provider)
+    return provider.shutdown
