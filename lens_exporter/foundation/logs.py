@@ -79,6 +79,7 @@ def set_up(level: str = LogLevel.INFO, form: str = LogFormat.LOGFMT, *, stream: 
     logging.getLogger("dbos").handlers[:] = [handler]
     logging.getLogger("dbos").propagate = False
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it names each of its plugins
+    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)  # it would write each statement, with the values bound to it
     # Each retried connection would be a warning of urllib3 beside our own error.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)

@@ -6,6 +6,7 @@ import logging
 import re
 
 import pytest
+import sqlalchemy as sa
 import structlog
 
 from lens_exporter.foundation import logs
@@ -86,6 +87,17 @@ def test_the_level_bounds_what_is_written(written, level, seen):
         for say in (logger.debug, logger.info, logger.warning, logger.error):
             say("x")
     assert len(stream.getvalue().splitlines()) == 2 * seen
+
+
+@pytest.mark.parametrize("level", ["debug", "info"])
+def test_statements_and_their_values_are_not_written(written, level):
+    """At no level does the database library write its SQL, which carries what is stored."""
+    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)  # as it does itself when it is imported
+    stream = written(level)
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        connection.execute(sa.text("SELECT :value"), {"value": "stored"})
+    assert stream.getvalue() == ""
 
 
 HOSTILE = ["a\nts=2026 level=info msg=forged", "a\r\x1b[2K", "a\u2028b\u0085c\u202ed", 'say "x" \\', "\ud800", "a=b", ""]
