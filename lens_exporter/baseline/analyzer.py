@@ -114,7 +114,7 @@ class Analyzer:
         return Anomaly(
             anomaly_type=f"{category(carrier.metric)}_{'high' if carrier.side > 0 else 'low'}",
             severity=Severity.CRITICAL if any(v.critical for v in anomalous) else Severity.WARNING,
-            summary=prose.summary(carrier),
+            summary=prose.summary(carrier, others),
             description=prose.description(carrier, others),
             query=narrowed(carrier.metric.query, observation.target),
             target=target,

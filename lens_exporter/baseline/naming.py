@@ -1,5 +1,6 @@
 """How a target and a quantity are called in prose, and the query that shows one series. Label values come from strangers."""
 
+import ipaddress
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -11,9 +12,10 @@ _LONGEST = 60  # characters of a label value in prose
 _MOST_EXTRAS = 2
 # The first of these that a series has names it; the others of them say where it is, not what it is.
 _NAMES = ("instance", "pod", "node", "nodename", "host", "hostname", "container", "name", "service")
-_PLACES = {"job", "namespace", "cluster", "env", "environment", "region", "zone", "prometheus", "endpoint", *_NAMES}
+_PLACES = {"job", "process", "namespace", "cluster", "env", "environment", "region", "zone", "prometheus", "endpoint", *_NAMES}
 _SUFFIX = re.compile(r"_(utilization|ratio|bytes|seconds|total)\b|_(utilization|ratio|bytes|seconds|total)$")
 _BARE_METRIC = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*")
+_EQUALS = re.compile(r"""([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*("(?:[^"\\]|\\.)*")""")
 _MATCHERS = re.compile(r"""\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\}""")
 # These make labels that the selected series do not have, so a matcher for them would select nothing.
 _MAKES_LABELS = re.compile(r"\b(label_replace|label_join|count_values|group_left|group_right|info|vector)\b")
@@ -28,12 +30,21 @@ def cleaned(text: str) -> str:
 
 
 def target_name(target: Labels) -> str:
-    """Name a target shortly: its instance without port, then what tells it from its neighbours: "db-1 (device=sda)"."""
-    names = [name for label in _NAMES if (name := cleaned(_without_port(target.get(label, ""))))]
+    """Name a target as its people do: "api-7", "worker on db-1", "api on 10.0.0.3:9000", "db-1 (device=sda)"."""
+    address = cleaned(target.get("instance", ""))
+    host = _without_port(address)
+    named = "" if _is_address(host) else host
+    place = named or next((name for label in _NAMES[1:] if (name := cleaned(target.get(label, "")))), "")
+    what = cleaned(target.get("process", ""))
+    if not place and host:
+        # An address means nothing to a person, so the job speaks for it; the port tells it from its neighbours there.
+        what = what or cleaned(target.get("job", ""))
+        place = address if what else host
+    name = f"{what} on {place}" if what and place and what != place else place or what
     extras = [f"{label}={cleaned(value)}" for label, value in sorted(target.items()) if label not in _PLACES and value]
-    if not names:
+    if not name:
         return ", ".join(extras[:_MOST_EXTRAS]) or cleaned(target.get("job", "")) or "the only series"
-    return f"{names[0]} ({', '.join(extras[:_MOST_EXTRAS])})" if extras else names[0]
+    return f"{name} ({', '.join(extras[:_MOST_EXTRAS])})" if extras else name
 
 
 def quantity(metric: BaselineMetric) -> str:
@@ -57,8 +68,9 @@ def narrowed(query: str, series: Labels) -> str:
     if len(selectors) != 1:
         return query
     inside = selectors[0][0][1:-1].strip().rstrip(",")
-    added = selector(series)[1:-1]
-    matchers = f"{inside},{added}" if inside and inside != added else added
+    there = {f"{name}={value}" for name, value in _EQUALS.findall(inside)}
+    added = ",".join(one for name, value in sorted(series.items()) if (one := selector({name: value})[1:-1]) not in there)
+    matchers = ",".join(filter(None, (inside, added)))
     return f"{query[: selectors[0].start()]}{{{matchers}}}{query[selectors[0].end() :]}"
 
 
@@ -77,3 +89,11 @@ def related(one: Labels, other: Labels) -> bool:
 def _without_port(address: str) -> str:
     match = _PORT.fullmatch(address)
     return match["host"].strip("[]") if match else address
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True

@@ -1,5 +1,6 @@
 """Sentences for people who were just woken: what is wrong, what is normal, since when, and what moved with it."""
 
+import re
 from collections.abc import Sequence
 
 from lens_exporter.baseline.detector import TAIL
@@ -7,25 +8,62 @@ from lens_exporter.baseline.naming import quantity, target_name
 from lens_exporter.baseline.numbers import clock, interval, number, rate
 from lens_exporter.baseline.rules import Verdict
 from lens_exporter.model.decision import Observation, Phase, Rule
-from lens_exporter.model.metric import Direction
+from lens_exporter.model.metric import BaselineMetric, Direction
 
 _MOST_MOVED, _MOST_STILL = 4, 2
+_VISIBLE = 0.2  # of what is expected: a smaller change inside the band is not told
+_MATTERS = 0.1  # of the metric's min_change: a smaller one is not told either
+_NARROW = 0.1  # of the departure: a band narrower than this reads as one number
+_WORTH_TELLING = 0.01  # used part of a limit; 61 of 1,048,576 open files are just 61
+_USAGE = "_utilization"  # memory_utilization is the used part of a limit; a metric "memory" beside it is what is used
+_BY_LIMIT = re.compile(r"\s+(?:by|of) (?:its|their|the) limit$")
+# Few of them as long as all is well: that they did not move is worth a word.
+_COMPANIONS = re.compile(r"thread|connection|open_f|fds|process|request")
 
 
-def summary(verdict: Verdict) -> str:
-    """Say in one line what the series is at and what is normal: "api-7: memory at 92 % of its limit; 36 to 48 % is normal"."""
+def summary(verdict: Verdict, others: Sequence[Verdict] = ()) -> str:
+    """Say in one line what the series is at and what is normal.
+
+    "api-7 uses 92 % of its memory; 36 to 48 % is normal", "api-7 uses 49 of its 512 open files (9.6 %); 5 is normal" where
+    `others` have the used part too, "api-7: latency p99 at 1.2 s; 180 to 310 ms is normal".
+    """
     metric, observation = verdict.metric, verdict.observation
-    words = quantity(metric)
-    limited = metric.unit == "ratio" and metric.full == 1.0 and "limit" not in words
-    value = number(observation.value, metric.unit) + (" of its limit" if limited else "")
-    return f"{target_name(observation.target)}: {words} at {value}; {_normal(observation)}"
+    name, words, value = target_name(observation.target), quantity(metric), number(observation.value, metric.unit)
+    if not observation.target:
+        return f"{words} at {value}; {_normal(observation)}"
+    twin = next((other for other in others if _same_resource(verdict, other)), None)
+    pair = _used_of_limit(verdict, twin)
+    if pair is not None:
+        used, limit, share = pair
+        unit = used.metric.unit
+        holds = f"{number(used.observation.value, unit)} of its {number(limit, unit)}"
+        return f"{name} uses {holds} {_BY_LIMIT.sub('', words)} ({number(share, 'ratio')}); {_normal(used.observation)}"
+    if _is_share(metric) and observation.value is not None:
+        return f"{name} uses {value} of its {_BY_LIMIT.sub('', words)}; {_normal(observation)}"
+    return f"{name}: {words} at {value}; {_normal(observation)}"
+
+
+def _is_share(metric: BaselineMetric) -> bool:
+    return metric.unit == "ratio" and metric.full == 1.0 and metric.direction is not Direction.DOWN
+
+
+def _used_of_limit(verdict: Verdict, twin: Verdict | None) -> tuple[Verdict, float, float] | None:
+    """Give what is used, its limit and the used part, where two series tell them and the part is worth telling."""
+    if twin is None or _is_share(verdict.metric) == _is_share(twin.metric):
+        return None
+    share, used = (verdict, twin) if _is_share(verdict.metric) else (twin, verdict)
+    part, value = share.observation.value, used.observation.value
+    if not part or not value or part < _WORTH_TELLING:
+        return None
+    limit = value / part
+    return used, limit if used.metric.unit else float(round(limit)), part
 
 
 def description(verdict: Verdict, others: Sequence[Verdict]) -> str:
     """Say how long, how fast, and what moved with it: `others` are the other series of the same thing, most telling first."""
     lines = [" ".join(_how_long(verdict) + _how_fast(verdict))]
-    if others:
-        lines.append(_moved(others))
+    if neighbours := [other for other in others if not _same_resource(verdict, other)]:
+        lines.append(_moved(neighbours))
     return "\n".join(line for line in lines if line)
 
 
@@ -55,8 +93,12 @@ def _normal(observation: Observation) -> str:
     if observation.lower is None or observation.upper is None or observation.expected is None:
         return "no normal range is known yet"
     # Nothing that was never negative has a negative normal range, whatever the arithmetic of the band says.
-    lower = max(0.0, observation.lower) if observation.expected >= 0 and (observation.value or 0.0) >= 0 else observation.lower
-    return f"{interval(lower, observation.upper, observation.unit)} is normal"
+    value = observation.value or 0.0
+    lower = max(0.0, observation.lower) if observation.expected >= 0 and value >= 0 else observation.lower
+    if observation.upper - lower >= _NARROW * abs(value - observation.expected):
+        return f"{interval(lower, observation.upper, observation.unit)} is normal"
+    counted = not observation.unit and observation.expected.is_integer()
+    return f"{'' if counted else 'about '}{number(observation.expected, observation.unit)} is normal"
 
 
 def _how_long(verdict: Verdict) -> list[str]:
@@ -97,18 +139,33 @@ def _moved(others: Sequence[Verdict]) -> str:
 def _move(verdict: Verdict) -> str:
     observation, unit = verdict.observation, verdict.metric.unit
     change = f"{number(observation.expected, unit)} -> {number(observation.value, unit)}"
-    if observation.phase is Phase.NORMAL:
-        how = "normal"
-    elif observation.since is None:
-        how = "unusual"
+    if observation.phase is not Phase.NORMAL:
+        how = "unusual" if observation.since is None else f"first at {clock(observation.since, observation.at)}"
     else:
-        how = f"first at {clock(observation.since, observation.at)}"
-    return f"{quantity(verdict.metric)} ({change}, {how})"
+        how = "" if _left_its_band(observation) else "normal"
+    return f"{quantity(verdict.metric)} ({', '.join(filter(None, (change, how)))})"
 
 
 def _visibly_moved(verdict: Verdict) -> bool:
-    observation, unit = verdict.observation, verdict.metric.unit
-    return observation.expected is not None and number(observation.expected, unit) != number(observation.value, unit)
+    """Whether a reading that is no deviation is still worth a word: it moved by a part that a person would see in a graph."""
+    metric, observation = verdict.metric, verdict.observation
+    expected, value = observation.expected, observation.value
+    if expected is None or value is None or number(expected, metric.unit) == number(value, metric.unit):
+        return False
+    change = abs(value - expected)
+    if _COMPANIONS.search(metric.name) and not metric.unit:
+        return True
+    return change >= _MATTERS * metric.min_change and (change >= _VISIBLE * abs(expected) or _left_its_band(observation))
+
+
+def _left_its_band(observation: Observation) -> bool:
+    return observation.score is not None and abs(observation.score) > 1.0
+
+
+def _same_resource(one: Verdict, other: Verdict) -> bool:
+    """Whether both count the same thing of the same target: memory and memory_utilization."""
+    alike = one.metric.name.removesuffix(_USAGE) == other.metric.name.removesuffix(_USAGE)
+    return alike and one.observation.target == other.observation.target
 
 
 def _furthest_first(verdict: Verdict) -> float:

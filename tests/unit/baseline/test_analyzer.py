@@ -254,6 +254,63 @@ def test_the_words_of_an_alert() -> None:
     assert found.query == 'process_resident_memory_bytes{instance="api-7:9000",job="api"}'
 
 
+SHARE = BaselineMetric(
+    "open_fds_utilization", "share", "ratio", "files", Direction.UP, 0.05, ceiling=0.9, full=1.0, words="open files by their limit"
+)
+FILES = BaselineMetric("open_fds", "used", "", "files", Direction.UP, 100, words="open files")
+EXPORT = {"instance": "127.0.0.1:59763", "job": "export-service", "process": "export-service"}
+
+
+def told(category: str, *readings: Reading) -> Anomaly:
+    found = next(c.decision for c in judge(*readings).conclusions if c.category == category)
+    assert isinstance(found, Anomaly), found
+    return found
+
+
+def test_used_and_limit_are_said_where_both_are_known() -> None:
+    """49 of 512 open files say more than 9.6 %, and the plain count is not said again as something else that moved."""
+    share = reading(SHARE, [[*[5 / 512] * 60, 37 / 512, 43 / 512, 49 / 512]], [EXPORT])
+    used = reading(FILES, [[*[5.0] * 60, 37.0, 43.0, 49.0]], [EXPORT])
+    found = told("files", share, used)
+    assert found.summary == "export-service on 127.0.0.1:59763 uses 49 of its 512 open files (9.6 %); 5 is normal"
+    assert "Moved with it" not in found.description
+    alone = told("files", share)
+    assert alone.summary == "export-service on 127.0.0.1:59763 uses 9.6 % of its open files; about 0.98 % is normal"
+
+
+def test_a_count_whose_limit_is_far_away_is_just_a_count() -> None:
+    """Of a million possible files, the limit is no news."""
+    used = reading(FILES, [[*[61.0] * 60, 500.0, 900.0, 1480.0]], [EXPORT])
+    far = reading(SHARE, [[*[61 / 1e6] * 60, 500 / 1e6, 900 / 1e6, 1480 / 1e6]], [EXPORT])
+    near = reading(SHARE, [[*[61 / 4096] * 60, 500 / 4096, 900 / 4096, 1480 / 4096]], [EXPORT])
+    assert told("files", used, far).summary == "export-service on 127.0.0.1:59763: open files at 1,480; 61 is normal"
+    assert "uses 1,480 of its 4,096 open files (36 %); 61 is normal" in told("files", used, near).summary
+
+
+def test_only_what_moved_visibly_is_said_to_have_moved() -> None:
+    """Noise far below what matters is left out; what left its band without mattering is not called normal."""
+    pause = BaselineMetric("gc_pause_share", "gc", "ratio", "latency", Direction.UP, 0.05)
+    cores = BaselineMetric("cpu_cores", "cpu", "", "cpu", Direction.UP, 0.5, words="CPU cores in use")
+    blocks = BaselineMetric("allocated_blocks", "blocks", "", "blocks", Direction.UP, 100_000)
+    threads = BaselineMetric("threads", "threads", "", "threads", Direction.UP, 50)
+    found = told(
+        "memory",
+        reading(MEMORY, [[*noise(60), 0.8, 0.8, 0.8]], [EXPORT]),
+        reading(pause, [[*[0.0] * 62, 7e-7]], [EXPORT]),
+        reading(cores, [[*noise(62, level=0.000152, width=0.0001), 0.000386]], [EXPORT]),
+        reading(blocks, [[*noise(62, level=90_901, width=2000), 92_500]], [EXPORT]),
+        reading(FILES, [[*[5.0] * 60, 20.0, 40.0, 65.0]], [EXPORT]),
+        reading(threads, [[*[18.0] * 62, 19.0]], [EXPORT]),
+    )
+    assert found.description.endswith("Moved with it: open files (5 -> 65), threads (18 -> 19, normal).")
+
+
+def test_an_alert_about_a_metric_without_labels_is_still_a_sentence() -> None:
+    """A query that sums everything up has no target, and the words do without."""
+    found = told("memory", reading(MEMORY, [[*noise(60), 0.8, 0.8, 0.8]], [{}]))
+    assert found.summary == "memory at 80 %; 37 to 47 % is normal"
+
+
 def test_nothing_else_moved_is_said_too() -> None:
     """That the neighbours are calm is evidence."""
     target = {"instance": "a:1"}

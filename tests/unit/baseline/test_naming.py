@@ -18,11 +18,19 @@ from lens_exporter.model.metric import BaselineMetric
         ({"pod": "checkout-5", "namespace": "shop"}, "checkout-5"),
         ({"queue": "mails", "vhost": "/"}, "queue=mails, vhost=/"),
         ({"job": "api"}, "api"),
+        ({"instance": "127.0.0.1:59763", "job": "api", "process": "export-service"}, "export-service on 127.0.0.1:59763"),
+        ({"instance": "10.0.0.3:9000", "job": "api"}, "api on 10.0.0.3:9000"),
+        ({"instance": "[2001:db8::1]:9100", "job": "node"}, "node on [2001:db8::1]:9100"),
+        ({"instance": "localhost:9000", "job": "api"}, "api on localhost:9000"),
+        ({"instance": "db-1:9000", "process": "worker"}, "worker on db-1"),
+        ({"instance": "api-7:9000", "process": "api-7"}, "api-7"),
+        ({"instance": "10.1.2.3:8080", "pod": "checkout-5", "job": "shop"}, "checkout-5"),
+        ({"process": "worker"}, "worker"),
         ({}, "the only series"),
     ],
 )
 def test_a_target_is_named_shortly(target: dict[str, str], name: str) -> None:
-    """The instance without its port, then what tells it from its neighbours."""
+    """By a name that a person knows, by its address only where there is none, then by what tells it from its neighbours."""
     assert target_name(target) == name
 
 
@@ -62,6 +70,9 @@ def test_a_category_never_has_an_underscore() -> None:
         ("process_resident_memory_bytes", {"instance": "a:1"}, 'process_resident_memory_bytes{instance="a:1"}'),
         ('up{job="api"}', {"instance": "a:1"}, 'up{job="api",instance="a:1"}'),
         ("up{}", {"instance": "a:1"}, 'up{instance="a:1"}'),
+        ('up{job="api"}', {"instance": "a:1", "job": "api"}, 'up{job="api",instance="a:1"}'),
+        ('up{job="api"}', {"job": "api"}, 'up{job="api"}'),
+        ('up{job=~"a.*"}', {"job": "api"}, 'up{job=~"a.*",job="api"}'),
         ('up{a="}"}', {"i": 'x"y'}, 'up{a="}",i="x\\"y"}'),
         (
             'sum by (pod) (rate(http_requests_total{job="x"}[5m]))',

@@ -56,7 +56,7 @@ def test_the_first_post_carries_the_evidence():
         posted = next(one for one in here.line.servers[0].posted if one["labels"]["category"] == "memory")
         (anomaly,) = [event for event in here.events("anomaly.detected") if event["anomaly_type"] == "memory_high"]
     told = posted["annotations"]
-    assert told["summary"] == "api-7: memory at 80 % of its limit; 38 to 46 % is normal"
+    assert told["summary"] == "api-7 uses 80 % of its memory; 38 to 46 % is normal"
     assert "Above its band for 2 readings, since 12:05 UTC." in told["description"]
     assert "Moved with it: open files (61 -> 1,480, first at 12:04)." in told["description"]
     assert told["lens_query"] == 'lens_memory{instance="api-7:9000",job="api"}'
