@@ -166,4 +166,4 @@ def demo(*, keep: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="lens-exporter")

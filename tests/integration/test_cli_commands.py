@@ -1,0 +1,161 @@
+"""The commands as a person runs them: what they print, where, and with which exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.events import Events
+from lens_exporter.foundation.telemetry import Telemetry
+from tests.servers.fake_alertmanager import FakeAlertmanager
+from tests.servers.faulty import FaultyServer, ok
+from tests.servers.gate import GatedPrometheus
+
+pytestmark = pytest.mark.integration
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+COMMANDS = ("", "run", "check-config", "watch", "investigate", "events", "demo")
+PAYLOAD = {
+    "version": "4",
+    "groupKey": "g",
+    "status": "firing",
+    "alerts": [
+        {
+            "status": "firing",
+            "labels": {"alertname": "FilesLeak", "severity": "warning", "instance": "api-7:9000"},
+            "startsAt": "2026-11-20T14:02:00Z",
+            "endsAt": "0001-01-01T00:00:00Z",
+        }
+    ],
+}
+
+
+def lens(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lens_exporter.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60, check=False, env={"COLUMNS": "100"})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_the_golden_one(command, tmp_path):
+    """Help is part of the interface: a change of it is seen. `pytest --regenerate` is not needed: copy the output."""
+    answer = lens(*filter(None, [command]), "--help", folder=tmp_path)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout == (GOLDEN / f"help-{command or 'lens-exporter'}.txt").read_text("utf-8")
+
+
+def test_check_config_names_every_error_with_its_line(tmp_path):
+    """Two mistakes, two lines on standard error, exit code 2."""
+    (tmp_path / "bad.yml").write_text('watchers:\n  - hots: "* * * * *"\n  - host: "61 * * * *"\n', "utf-8")
+    answer = lens("check-config", "bad.yml", folder=tmp_path)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert [line.partition(": ")[0] for line in answer.stderr.splitlines()] == ["bad.yml:2", "bad.yml:3"]
+
+
+def test_check_config_says_what_a_good_one_does(tmp_path):
+    """A summary a person can check, and a warning for a secret that cannot be read."""
+    (tmp_path / "good.yml").write_text(
+        "prometheus: {url: http://p:9090}\ngrafana: {url: http://g:3000, token_file: none.token}\n"
+        'watchers: [{host: "*/5 * * * *"}]\n',
+        "utf-8",
+    )
+    answer = lens("check-config", "good.yml", folder=tmp_path)
+    assert answer.returncode == 0
+    assert "host (host, */5 * * * *)" in answer.stdout
+    assert "none.token" in answer.stderr
+    assert "grafana.token_file" in answer.stderr
+
+
+def test_watch_once_shows_each_series_and_the_decision(tmp_path):
+    """The table of one look at a series that climbs; nothing is stored and nobody is told."""
+    with GatedPrometheus() as prometheus, FakeAlertmanager() as alertmanager:
+        (tmp_path / "lens.yml").write_text(
+            f"prometheus: {{url: {prometheus.url}}}\nalertmanager: {{urls: [{alertmanager.url}]}}\n"
+            "watchers:\n  - name: files\n    schedule: '* * * * *'\n    window: 1h\n"
+            "    metrics: {open_files: {query: python_open_fds, direction: up}}\n",
+            "utf-8",
+        )
+        answer = lens("watch", "files", "--once", "--config.file=lens.yml", folder=tmp_path)
+        assert alertmanager.requests == []
+    assert (answer.returncode, answer.stderr) == (0, "")
+    header, row, decision, *_ = answer.stdout.splitlines()
+    assert header.split() == ["files", "api-7:9000", "now", "normal", "score", "since"]
+    assert row.split()[:2] == ["open_files", "1,480"]
+    assert row.rstrip().endswith("anomaly")
+    assert decision.startswith("decision: anomaly open_high (warning) - would be admitted, cooldown until")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lens.yml"]
+
+
+def test_watching_nothing_known_names_what_there_is(tmp_path):
+    """Exit code 1 and the names to choose from."""
+    answer = lens("watch", "nope", "--once", folder=tmp_path)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr == "lens-exporter: there is no watcher 'nope'; known: host, python\n"
+
+
+def test_investigating_a_saved_webhook_prints_the_finding(tmp_path):
+    """The text starts with the verdict; JSON is the API's document; neither posts anything."""
+    (tmp_path / "payload.json").write_text(json.dumps(PAYLOAD), "utf-8")
+    with GatedPrometheus() as prometheus:
+        (tmp_path / "lens.yml").write_text(f"prometheus: {{url: {prometheus.url}}}\n", "utf-8")
+        text = lens("investigate", "--file=payload.json", "--config.file=lens.yml", folder=tmp_path)
+        data = lens("investigate", "--file=payload.json", "--format=json", "--config.file=lens.yml", folder=tmp_path)
+    assert (text.returncode, text.stderr) == (0, "")
+    assert text.stdout.split()[0] == "verdict"
+    assert "offline analyst" in text.stdout
+    document = json.loads(data.stdout)
+    assert document["receipts"]["r1"]["tool"] == "rank_suspects"
+    assert document["cost"]["model_calls"] == 0
+
+
+def test_investigating_an_alert_that_alertmanager_holds(tmp_path):
+    """Found by its fingerprint; one that nobody holds is said to be unknown, with the address asked."""
+    alert = {
+        "labels": PAYLOAD["alerts"][0]["labels"],
+        "annotations": {},
+        "startsAt": "2026-11-20T14:02:00Z",
+        "endsAt": "2026-11-20T15:02:00Z",
+        "fingerprint": "8c2a1f0011223344",
+        "status": {"state": "active", "silencedBy": [], "inhibitedBy": []},
+        "receivers": [],
+    }
+    with GatedPrometheus() as prometheus, FaultyServer(ok([alert])) as alertmanager:
+        (tmp_path / "lens.yml").write_text(
+            f"prometheus: {{url: {prometheus.url}}}\nalertmanager: {{urls: [{alertmanager.url}]}}\n", "utf-8"
+        )
+        found = lens("investigate", "--alert=8c2a1f0011223344", "--config.file=lens.yml", folder=tmp_path)
+        missing = lens("investigate", "--alert=0000000000000000", "--config.file=lens.yml", folder=tmp_path)
+        assert {request.method for request in alertmanager.requests} == {"GET"}
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("verdict")
+    assert missing.returncode == 1
+    assert f"there is no alert 0000000000000000 in {alertmanager.url}" in missing.stderr
+
+
+def test_garbage_in_a_payload_is_named(tmp_path):
+    """What is wrong with the file, in one line."""
+    (tmp_path / "payload.json").write_text('{"version": "3"', "utf-8")
+    answer = lens("investigate", "--file=payload.json", folder=tmp_path)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("lens-exporter: not an Alertmanager webhook of version 4:")
+
+
+def test_events_tell_one_story_in_order(tmp_path):
+    """Oldest first, only that correlation; as JSON one object a line; without a database exit code 1."""
+    missing = lens("events", folder=tmp_path)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "there is no such file" in missing.stderr
+    database = Database(f"sqlite:///{tmp_path / 'lens.db'}")
+    database.migrate()
+    events = Events(database, Telemetry())
+    story, other = "01JD3V7Q4C0000000000000001", "01JD3V7Q4C0000000000000002"
+    for kind, correlation in (("anomaly.detected", story), ("alert.fired", story), ("alert.fired", other)):
+        events.append(kind, correlation=correlation, subject="python")
+    database.close()
+    (tmp_path / "lens.yml").write_text("database_url: sqlite:///lens.db\n", "utf-8")
+    text = lens("events", "--correlation", story, "--config.file=lens.yml", folder=tmp_path)
+    assert [line.split()[1] for line in text.stdout.splitlines()] == ["anomaly.detected", "alert.fired"]
+    data = lens("events", "--type=alert.fired", "--format=json", "--config.file=lens.yml", folder=tmp_path)
+    assert [json.loads(line)["correlation"] for line in data.stdout.splitlines()] == [story, other]
