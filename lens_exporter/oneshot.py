@@ -11,7 +11,7 @@ import orjson
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Alertmanager, Config
 from lens_exporter.errors import ConfigError, DatabaseError, UnknownAlert, UnknownWatcher
-from lens_exporter.foundation.clock import new_ulid
+from lens_exporter.foundation.clock import new_ulid, rfc3339
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate import document, webhook
@@ -96,12 +96,12 @@ def events(path: Path | None, *, correlation: str | None, kind: str | None, limi
         database.close()
     for event in found if correlation is not None else reversed(found):
         data = orjson.dumps(event.data).decode()
-        at = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = rfc3339(event.at)
         if as_json:
             row = {"id": event.id, "at": at, "type": event.type, "correlation": event.correlation, "subject": event.subject}
             write(orjson.dumps({**row, "data": event.data}).decode())
         else:
-            write(f"{at}  {event.type:<26} {event.correlation or '-':<26}  {event.subject}  {data}")
+            write(f"{at:<24}  {event.type:<26} {event.correlation or '-':<26}  {event.subject}  {data}")
 
 
 @contextmanager

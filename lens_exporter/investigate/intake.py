@@ -71,7 +71,7 @@ class Intake:
             subject=taken.investigation,
             group_key=group.key,
             alerts=len(group.alerts),
-            status=AlertState.FIRING.value if alerts.firing else AlertState.RESOLVED.value,
+            status=_status(group).value,
             outcome=taken.outcome.value,
         )
         self._tell(taken, happened)
@@ -152,3 +152,7 @@ class Intake:
             self._telemetry.inc("lens_intake_alerts_total", count, outcome=outcome.value)
         for one in happened:
             self._events.append(one.kind, correlation=one.correlation, subject=one.subject, **one.data)
+
+
+def _status(group: AlertGroup) -> AlertState:
+    return AlertState.FIRING if any(alert.ends_at is None for alert in group.alerts) else AlertState.RESOLVED

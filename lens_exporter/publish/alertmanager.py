@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
 from lens_exporter.errors import BadAnswer
+from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.foundation.http import Answer, Endpoint
 from lens_exporter.model.alert import Alert
 
@@ -97,11 +98,6 @@ def wire(alert: Alert) -> dict[str, Any]:
     if alert.generator_url:
         body["generatorURL"] = alert.generator_url
     return body
-
-
-def rfc3339(at: float) -> str:
-    """Write Unix seconds as RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _held_alert(entry: Any) -> HeldAlert:
