@@ -28,6 +28,7 @@ from lens_exporter.wiring.configuration import address, load
 from lens_exporter.wiring.engine import Engine
 from lens_exporter.wiring.generation import Generation
 from lens_exporter.wiring.ground import Ground, lay
+from lens_exporter.wiring.outage import Outage
 from lens_exporter.wiring.rounds import rounds
 
 _log = structlog.get_logger("lens_exporter")
@@ -37,6 +38,7 @@ _FIXED = ("database_url", "web", "otlp_endpoint")
 _RESEND_ROUND = 2.0  # seconds; what is due is decided by the lifecycle
 _SOURCES_ROUND = 60.0
 _HOUSEKEEPING_ROUND = 3600.0
+_DATABASE_ROUND = 2.0  # asks nothing of a database that works
 
 
 def run(path: Path | None, web: dict[str, Any]) -> int:
@@ -48,12 +50,14 @@ def run(path: Path | None, web: dict[str, Any]) -> int:
     """
     config = load(path, web)
     telemetry = Telemetry()
+    readiness = Readiness(telemetry)
+    outage = Outage(telemetry, readiness)
     secrets = Secrets(warn=lambda text: _log.warning(text))
     password = secrets.reader("database_password_file", file=config.database_password_file, env=config.database_password_env)
     database = Database(
         config.database_url,
         password=password() if password else None,
-        on_error=lambda name: telemetry.inc("lens_database_errors_total", error=name),
+        on_error=outage.failed,
     )
     try:
         database.claim()
@@ -61,7 +65,7 @@ def run(path: Path | None, web: dict[str, Any]) -> int:
         listener = listen(*address(config.web.listen_address))
         ground = lay(database, telemetry, secrets)
         flush = _export_spans(config)
-        asyncio.run(App(path, web, config, ground, listener).run())
+        asyncio.run(App(path, web, config, ground, listener, readiness, outage).run())
         flush()
     finally:
         database.close()
@@ -79,12 +83,22 @@ def _export_spans(config: Config) -> Callable[[], None]:
 class App:
     """Supervises one generation of parts after another. Its methods belong to the event loop, but for the ports' callables."""
 
-    def __init__(self, path: Path | None, web: dict[str, Any], config: Config, ground: Ground, listener: Listener) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        web: dict[str, Any],
+        config: Config,
+        ground: Ground,
+        listener: Listener,
+        readiness: Readiness,
+        outage: Outage,
+    ) -> None:
         self._path = path
         self._web = web
         self._ground = ground
         self._listener = listener
-        self._readiness = Readiness(ground.telemetry)
+        self._readiness = readiness
+        self._outage = outage
         self._supervisor = TaskSupervisor(ground.telemetry, ground.events, self._readiness)
         self._engine = Engine(ground, config, lambda: self._generation)
         self._generation = Generation(config, ground, self._engine.store, self._engine.wake)
@@ -105,7 +119,8 @@ class App:
         self._supervisor.add(Child("http", lambda: serve(http, self._listener), permanent=True))
         _log.info("listening", url=self._listener.url)
         self._start(self._generation)
-        self._supervisor.add(in_thread("housekeeping", rounds(_HOUSEKEEPING_ROUND, self._housekeeping, self._readiness)))
+        self._supervisor.add(in_thread("housekeeping", rounds(_HOUSEKEEPING_ROUND, self._housekeeping)))
+        self._supervisor.add(in_thread("database", rounds(_DATABASE_ROUND, self._look_after_database)))
         self._ground.events.append(
             "service.started",
             version=version("lens-exporter"),
@@ -123,8 +138,8 @@ class App:
 
     def _start(self, generation: Generation) -> None:
         children = [
-            in_thread("alerts", rounds(_RESEND_ROUND, generation.keep_alive, self._readiness)),
-            in_thread("sources", rounds(_SOURCES_ROUND, generation.end_vanished, self._readiness)),
+            in_thread("alerts", rounds(_RESEND_ROUND, generation.keep_alive)),
+            in_thread("sources", rounds(_SOURCES_ROUND, generation.end_vanished)),
             *(Child(f"watcher {name}", runner.run, stop=runner.stop) for name, runner in generation.runners.items()),
         ]
         if generation.config.investigate.enabled:
@@ -169,6 +184,9 @@ class App:
         telemetry.set("lens_config_last_reload_success_timestamp_seconds", time.time())
         watchers = [watcher.name for watcher in config.watchers]
         self._ground.events.append("config.loaded", path=str(self._path or ""), watchers=watchers, changed=list(differences))
+
+    def _look_after_database(self) -> None:
+        self._outage.look(self._ground.database, self._ground.events)
 
     def _housekeeping(self) -> None:
         before = self._ground.clock() - self._generation.config.events_retention

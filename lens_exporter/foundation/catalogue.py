@@ -120,6 +120,11 @@ EVENTS: tuple[EventSpec, ...] = (
         "service.child_failed", "a supervised part crashed and is restarted after a pause", ("child", "error", "restarts", "pause")
     ),
     EventSpec("service.child_given_up", "a supervised part crashed too often; readiness fails", ("child", "error", "restarts")),
+    EventSpec(
+        "database.recovered",
+        "the database takes writes again; events of the time between are in the log only",
+        ("error", "seconds", "failures"),
+    ),
     EventSpec("config.loaded", "a configuration took effect", ("path", "watchers", "changed")),
     EventSpec("config.rejected", "a configuration was refused; the last good one stays", ("path", "error")),
     EventSpec("schedule.skipped", "a tick was due while the one before still ran", ("due",)),

@@ -45,7 +45,7 @@ class Database:
         url: str,
         *,
         password: str | None = None,
-        on_error: Callable[[str], None] = lambda _name: None,
+        on_error: Callable[[DatabaseError], None] = lambda _error: None,
         migrations: Path = _MIGRATIONS,
     ) -> None:
         self._url = make_url(url)
@@ -116,8 +116,9 @@ class Database:
             cause = getattr(error, "orig", None) or error
             code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
             kind = DatabaseFull if code in _DISK_FULL else DatabaseError
-            self._on_error(kind.__name__)
-            raise kind(url=self.url, reason=" ".join(str(cause).split())) from error
+            failure = kind(url=self.url, reason=" ".join(str(cause).split()))
+            self._on_error(failure)
+            raise failure from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -185,6 +186,11 @@ class Database:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def check(self) -> None:
+        """Store something that changes nothing, to learn whether anything can be stored. Raises DatabaseFull, DatabaseError."""
+        with self.transaction() as connection:
+            connection.execute(sa.text("UPDATE alembic_version SET version_num = version_num"))
 
     def _newest_revision(self) -> str:
         # Revisions are numbered files, 0001_first.py, so the newest is known without importing Alembic.

@@ -6,13 +6,12 @@ from collections.abc import Callable
 import structlog
 
 from lens_exporter.errors import DatabaseError
-from lens_exporter.foundation.health import Readiness
 
 _log = structlog.get_logger("lens_exporter.rounds")
 
 
-def rounds(seconds: float, work: Callable[[], None], readiness: Readiness) -> Callable[[threading.Event], None]:
-    """Make a loop that works once every `seconds` until its event is set. While the database fails, lens-exporter is not ready."""
+def rounds(seconds: float, work: Callable[[], None]) -> Callable[[threading.Event], None]:
+    """Make a loop that works once every `seconds` until its event is set."""
 
     def loop(stop: threading.Event) -> None:
         while not stop.is_set():
@@ -20,9 +19,6 @@ def rounds(seconds: float, work: Callable[[], None], readiness: Readiness) -> Ca
                 work()
             except DatabaseError as error:
                 _log.error("waiting for the database", error=str(error))
-                readiness.fail("database", str(error))
-            else:
-                readiness.clear("database")
             stop.wait(seconds)
 
     return loop

@@ -146,13 +146,13 @@ def test_reading_goes_on_beside_an_open_transaction(tmp_path):
 def test_a_file_that_is_no_database_is_a_named_error(tmp_path):
     """Something else's file is not written to, and the error says what it is."""
     (tmp_path / "lens.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
-    errors: list[str] = []
+    errors: list[DatabaseError] = []
     with (
         pytest.raises(DatabaseError, match="file is not a database"),
         Database(url(tmp_path), on_error=errors.append).transaction(),
     ):
         pass
-    assert errors == ["DatabaseError"]
+    assert [type(error) for error in errors] == [DatabaseError]
 
 
 @pytest.fixture

@@ -47,11 +47,11 @@ def test_the_callers_own_faults_keep_their_type(database):
 
 def test_the_databases_faults_are_named_and_counted():
     """A missing table is a schema that does not fit: a DatabaseError, told to on_error."""
-    errors: list[str] = []
+    errors: list[DatabaseError] = []
     database = Database("sqlite://", on_error=errors.append)
     with pytest.raises(DatabaseError, match="database sqlite://: no such table: t"), database.transaction() as connection:
         connection.exec_driver_sql("INSERT INTO t VALUES (1)")
-    assert errors == ["DatabaseError"]
+    assert [str(error) for error in errors] == ["database sqlite://: no such table: t"]
 
 
 def test_a_transaction_inside_a_transaction_is_refused_at_once(database):
