@@ -1,0 +1,129 @@
+"""The database full, taken, older or newer: named outcomes, and nothing that was accepted is lost."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.servers.gate import GatedAlertmanager, GatedPrometheus
+from tests.servers.lens_process import LensProcess
+from tests.servers.waiting import until
+
+pytestmark = pytest.mark.acceptance
+
+
+def payload(number: int, *, severity: str = "critical", letters: int = 0) -> dict[str, Any]:
+    """An Alertmanager webhook with one alert, different for each number, with so many letters of annotations."""
+    labels = {"alertname": "DiskFailing", "severity": severity, "instance": f"disk-{number}"}
+    annotations = {f"part{part}": "x" * 16_000 for part in range(letters // 16_000)}
+    alert = {"status": "firing", "labels": labels, "annotations": annotations, "startsAt": "2026-11-20T14:02:00Z"}
+    return {"version": "4", "groupKey": f"{{}}:{{instance={number}}}", "status": "firing", "alerts": [alert]}
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A folder on a file system of 4 MB. Mounting needs root."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "lens-test", folder], check=False, capture_output=True)
+    if mounted.returncode:
+        (pytest.fail if os.environ.get("CI") and os.geteuid() == 0 else pytest.skip)(f"cannot mount: {mounted.stderr.decode()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+class Site:
+    """lens-exporter with its database in a folder of the test's choice."""
+
+    def __init__(self, folder: Path, database: Path) -> None:
+        self.prometheus, self.alertmanager = GatedPrometheus(), GatedAlertmanager()
+        self.lens = LensProcess(
+            folder,
+            {
+                "prometheus": {"url": self.prometheus.url},
+                "alertmanager": {"urls": [self.alertmanager.url], "resend_interval": "5s"},
+                "watchers": [],
+                "investigate": {"debounce": "2s"},
+                "database_url": f"sqlite:///{database}",
+            },
+        )
+
+    def close(self) -> None:
+        self.lens.kill()
+        self.prometheus.gate.open()
+        self.prometheus.close()
+        self.alertmanager.close()
+
+    def database_errors(self) -> float:
+        return self.lens.metrics().value("lens_database_errors_total", error="DatabaseFull")
+
+
+def fill(ballast: Path) -> None:
+    """Write until the disk is full."""
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 4096)
+
+
+def test_a_full_disk_loses_nothing_that_was_accepted(tmp_path, small_disk):
+    """One investigation is under way and one is held when the disk fills up; new ones are refused until there is room again.
+    Then all that were accepted, and the refused one that comes again, are published once each."""
+    site = Site(tmp_path / "lens", small_disk / "lens.db")
+    lens = site.lens.start()
+    try:
+        site.prometheus.gate.close_for(lambda request: request.path.endswith("/query_range"))
+        assert lens.post("/webhook", json=payload(0)).status_code == 200
+        assert lens.post("/webhook", json=payload(1, severity="warning")).status_code == 200
+        until(site.prometheus.gate.arrived.is_set, 20, what="an investigation is under way")
+        ballast = small_disk / "ballast"
+        fill(ballast)
+        with lens.answering():
+            accepted, refusal = post_until_refused(lens)
+            assert_says_what_is_wrong(site, refusal)
+            site.prometheus.gate.open()
+            errors = site.database_errors()
+            until(lambda: site.database_errors() >= errors + 3, 20, what="what is due is tried again")
+            ballast.unlink()
+            until(lambda: lens.get("/-/ready").status_code == 200, 10, what="ready by itself")
+            assert lens.post("/webhook", json=payload(accepted, letters=160_000)).json()["outcome"] == "accepted"
+            until(lambda: len(site.alertmanager.companions()) == accepted + 1, 40, what="all accepted ones are published")
+        done = until(lambda: len(done := investigations(lens, "done")) == accepted + 1 and done, 10)
+        assert {one["verdict"] for one in done} == {"inconclusive"}
+        assert len(investigations(lens)) == accepted + 1
+        assert lens.events("service.child_failed") == []
+        assert lens.events("database.recovered")[0]["data"]["failures"] >= 3
+    finally:
+        site.close()
+
+
+def post_until_refused(lens: LensProcess) -> tuple[int, requests.Response]:
+    """Post large webhooks until one is refused; give the number of those accepted so far, and the refusal."""
+    for number in range(2, 100):
+        answer = lens.post("/webhook", json=payload(number, letters=160_000))
+        if answer.status_code != 200:
+            return number, answer
+    raise AssertionError("the disk did not fill")
+
+
+def assert_says_what_is_wrong(site: Site, refusal: requests.Response) -> None:
+    lens = site.lens
+    assert (refusal.status_code, refusal.headers["Retry-After"]) == (503, "10")
+    assert refusal.json()["error"]["type"] == "database_full"
+    assert refusal.json()["error"]["message"].endswith("/lens.db cannot grow: database or disk is full")
+    ready = lens.get("/-/ready")
+    assert ready.status_code == 503
+    assert ready.json()["error"]["reasons"][0].startswith("database: ")
+    page = lens.metrics()
+    assert page.value("lens_database_errors_total", error="DatabaseFull") > 0
+    assert page.value("lens_webhooks_total", answer="unavailable") == 1
+    assert page.value("lens_ready") == 0
+
+
+def investigations(lens: LensProcess, state: str | None = None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lens.get("/api/v1/investigations", **({"state": state} if state else {})).json()["investigations"]
+    return found
