@@ -69,14 +69,11 @@ class LocalServer:
                 self._process = self._spawn(output)
             try:
                 self._wait_until_ready()
-            except ServerNotReady as error:
-                self.kill()
+            except (ServerNotReady, KeyboardInterrupt, SystemExit) as error:
+                self.kill()  # also on Ctrl-C: nobody else knows of the process yet
                 if self._fixed_port or attempt == _ATTEMPTS or "address already in use" not in str(error):
                     raise
                 self.port = free_port()
-            except BaseException:  # Ctrl-C while it starts: nobody else knows of the process yet
-                self.kill()
-                raise
             else:
                 break
         self._fixed_port = True  # others know the address now

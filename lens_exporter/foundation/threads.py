@@ -41,16 +41,11 @@ def in_thread(name: str, loop: Callable[[threading.Event], None], *, permanent: 
                 died.__cause__ = error
                 ended.set_exception(died)
 
-        def work() -> None:
-            error: BaseException | None = None
-            try:
-                loop(stopping)
-            except BaseException as raised:  # noqa: BLE001 - carried over to the supervisor, which judges it
-                error = raised
+        def tell(outcome: "Future[None]") -> None:
             with contextlib.suppress(RuntimeError):  # the event loop has closed: nobody listens any more
-                home.call_soon_threadsafe(settle, error)
+                home.call_soon_threadsafe(settle, outcome.exception())
 
-        threading.Thread(target=contextvars.copy_context().run, args=(work,), name=name, daemon=True).start()
+        begin(name, lambda: loop(stopping)).add_done_callback(tell)
         try:
             await ended
         except asyncio.CancelledError:

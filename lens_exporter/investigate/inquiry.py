@@ -4,7 +4,7 @@ Whatever happens in between, it ends in one published result. Only a database th
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -32,6 +32,8 @@ from lens_exporter.model.analysis import (
 from lens_exporter.model.decision import Severity
 
 Publish = Callable[[Investigated, AlertGroup], tuple[Delivery, ...]]
+
+T = TypeVar("T")
 
 _MAX_REASON = 300  # characters of an error in a summary
 _log = structlog.get_logger("lens_exporter.investigate")
@@ -78,16 +80,15 @@ class Inquiry:
             return
         unit = self._store.unit(investigation)  # its group is fixed since it began
         with span("investigation", correlation=unit.correlation, investigation=unit.id):
-            try:
-                investigated = self._investigator.run(unit.id, unit.correlation, unit.group, step)
-            except DatabaseError:
-                raise
-            # Agent, clients, lenses and judge meet here; a fault in any of them must not cost the alert its answer.
-            except Exception as error:  # noqa: BLE001
-                _log.exception("investigation failed", investigation=unit.id, correlation=unit.correlation)
-                reason = f"{type(error).__name__}: {error}"
+
+            def failed(reason: str) -> Investigated:
                 step("failed", lambda: self._fail(unit, reason))
-                investigated = not_investigated(unit, reason)
+                return not_investigated(unit, reason)
+
+            def look() -> Investigated:
+                return self._investigator.run(unit.id, unit.correlation, unit.group, step)
+
+            investigated = _spared(unit, "investigation failed", look, failed)
             deliveries = step("publish", lambda: self._deliver(investigated, unit))
             step("finish", lambda: self._finish(unit, investigated, deliveries))
 
@@ -117,18 +118,12 @@ class Inquiry:
         self._events.append("investigation.failed", correlation=unit.correlation, subject=unit.id, error=reason)
 
     def _deliver(self, investigated: Investigated, unit: Unit) -> tuple[Delivery, ...]:
-        try:
-            return self._publish(investigated, unit.group)
-        except DatabaseError:
-            raise
-        # A fault in a publisher must not leave the investigation running for ever; the result stays readable in the API.
-        except Exception as error:  # noqa: BLE001
-            _log.exception("publishing failed", investigation=unit.id, correlation=unit.correlation)
-            reason = f"{type(error).__name__}: {error}"
-            self._events.append(
-                "finding.publish_failed", correlation=unit.correlation, subject=unit.id, target="publisher", error=reason
-            )
+        def failed(reason: str) -> tuple[Delivery, ...]:
+            told = {"correlation": unit.correlation, "subject": unit.id}
+            self._events.append("finding.publish_failed", **told, target="publisher", error=reason)
             return (Delivery("publisher", DeliveryState.FAILED, self._clock(), reason),)
+
+        return _spared(unit, "publishing failed", lambda: self._publish(investigated, unit.group), failed)
 
     def _finish(self, unit: Unit, investigated: Investigated, deliveries: tuple[Delivery, ...]) -> None:
         now = self._clock()
@@ -147,6 +142,19 @@ class Inquiry:
             cost=shape["cost"],
         )
         self._finished()
+
+
+def _spared(unit: Unit, trouble: str, work: Callable[[], T], instead: Callable[[str], T]) -> T:
+    """Give what the work gives, or `instead` of it with the reason it failed. A database that is away only interrupts."""
+    try:
+        return work()
+    except DatabaseError:
+        raise
+    # Agent, clients, lenses, judge and publishers meet here: a fault in any of them must not cost the alert its answer, nor leave
+    # it running for ever.
+    except Exception as error:  # noqa: BLE001
+        _log.exception(trouble, investigation=unit.id, correlation=unit.correlation)
+        return instead(f"{type(error).__name__}: {error}")
 
 
 def not_investigated(unit: Unit, reason: str) -> Investigated:

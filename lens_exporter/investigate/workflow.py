@@ -10,7 +10,7 @@ import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -131,12 +131,10 @@ class Workflows:
         from dbos import DBOS  # noqa: PLC0415  # takes most of a second
 
         self._dbos = DBOS  # recovered work may begin before the start is over
-        with self._storage():
-            try:
-                self._start(DBOS)
-            except BaseException:
-                DBOS.destroy(destroy_registry=True)
-                raise
+        with self._storage(), ExitStack() as undo:
+            undo.callback(DBOS.destroy, destroy_registry=True)
+            self._start(DBOS)
+            undo.pop_all()
         self._launched = True
 
     def _start(self, dbos: Any) -> None:
@@ -254,7 +252,8 @@ class Workflows:
         try:
             packed: bytes = self._dbos.run_step({"name": name}, lambda: self._perform(name, work))
         except sa.exc.SQLAlchemyError as error:
-            raise Suspended(f"step {name} could not be recorded: {error}") from error
+            # Without the statement and its values, which are what the step found.
+            raise Suspended(f"step {name} could not be recorded: {error.__cause__ or error}") from error
         try:
             outcome = pickle.loads(packed)  # noqa: S301  # our own record, from our own database
         except _PICKLING as error:

@@ -40,9 +40,8 @@ class BackgroundLoop:
         future = asyncio.run_coroutine_threadsafe(bounded(), loop)
         try:
             return future.result(seconds + _GRACE)
-        except BaseException:
-            future.cancel()
-            raise
+        finally:
+            future.cancel()  # whoever gave up waiting does not go on paying; one that has ended stays as it is
 
     def close(self) -> None:
         """Cancel what runs and end the thread. Idempotent."""

@@ -3,12 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 
 from lens_exporter.foundation.clock import Clock, monotonic, wall
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.foundation.threads import begin
 from lens_exporter.watch.schedule import next_due
 from lens_exporter.watch.watcher import Tick, Watcher
 
@@ -154,31 +156,27 @@ class WatcherRunner:
             if self._flight is not None:
                 return False
             self._flight = _Flight(trigger, self._clock(), self._stopwatch())
-        # A daemon, so that a hung tick does not keep the process from ending.
-        threading.Thread(target=self._work, args=(trigger,), name=f"watch-{self.name}", daemon=True).start()
+        self._fly(trigger)
         return True
 
-    def _work(self, trigger: str) -> None:
-        more: str | None = trigger
-        while more is not None:
-            try:
-                tick = self.watcher.tick(self._clock(), trigger=more)
-            except BaseException as error:  # noqa: BLE001 - the edge of a thread: run() raises it where the supervisor sees it
-                self._landed(None, error)
-                return
-            more = self._landed(tick, None)
+    def _fly(self, trigger: str) -> None:
+        # On a daemon thread, so that a hung tick does not keep the process from ending.
+        tick = begin(f"watch-{self.name}", lambda: self.watcher.tick(self._clock(), trigger=trigger))
+        tick.add_done_callback(self._landed)
 
-    def _landed(self, tick: Tick | None, crash: BaseException | None) -> str | None:
-        """Note how a tick ended; name the trigger of the one that follows at once, if one was asked for meanwhile."""
+    def _landed(self, ended: "Future[Tick]") -> None:
+        """Note how a tick ended, and begin the one that follows at once if one was asked for meanwhile."""
+        crash = ended.exception()  # run() raises it where the supervisor sees it
         with self._lock:
-            if tick is not None:
-                self._last = tick
-                self._error = "; ".join(map(str, tick.failures))
+            if crash is None:
+                self._last = ended.result()
+                self._error = "; ".join(map(str, self._last.failures))
             else:
                 self._crash, self._error = crash, f"{type(crash).__name__}: {crash}"
             again, self._queued = self._queued and crash is None and not self._stopped, False
             self._flight = _Flight("manual", self._clock(), self._stopwatch()) if again else None
-        return "manual" if again else None
+        if again:
+            self._fly("manual")
 
     async def _look_after(self) -> None:
         with self._lock:
