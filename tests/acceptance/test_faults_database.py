@@ -1,6 +1,7 @@
 """The database full, taken, older or newer: named outcomes, and nothing that was accepted is lost."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,7 +10,10 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
+import lens_exporter
+from lens_exporter.errors import ServerNotReady
 from tests.servers.gate import GatedAlertmanager, GatedPrometheus
 from tests.servers.lens_process import LensProcess
 from tests.servers.waiting import until
@@ -127,3 +131,75 @@ def assert_says_what_is_wrong(site: Site, refusal: requests.Response) -> None:
 def investigations(lens: LensProcess, state: str | None = None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = lens.get("/api/v1/investigations", **({"state": state} if state else {})).json()["investigations"]
     return found
+
+
+@pytest.fixture
+def site(tmp_path) -> Iterator[Site]:
+    running = Site(tmp_path / "lens", tmp_path / "lens.db")
+    yield running
+    running.close()
+
+
+def refused(lens: LensProcess) -> str:
+    """Start a process that must not run: it ends with exit code 1. Gives the last line it wrote."""
+    with pytest.raises(ServerNotReady, match="it ended"):
+        lens.start()
+    assert lens.exit_code() == 1
+    return lens.tail().splitlines()[-1]
+
+
+def test_a_second_process_on_the_same_file_says_who_has_it(site, tmp_path):
+    """It ends with exit code 1, the first one goes on; after that one's end the next start finds everything as it was."""
+    lens = site.lens.start()
+    assert lens.post("/webhook", json=payload(0)).status_code == 200
+    until(lambda: investigations(lens, "done"), 20)
+    second = LensProcess(tmp_path / "second", {"watchers": [], "database_url": f"sqlite:///{tmp_path}/lens.db"})
+    assert refused(second) == (
+        f"lens-exporter: database sqlite:///{tmp_path}/lens.db is in use by another lens-exporter (pid {lens.pid}): "
+        "stop that one, or give this one its own database_url"
+    )
+    assert lens.get("/-/ready").status_code == 200
+    before = investigations(lens)
+    lens.stop()
+    lens.start_again()
+    assert investigations(lens) == before
+    assert len(lens.events("service.started")) == 2
+
+
+NEXT_MIGRATION = """
+import sqlalchemy as sa
+from alembic import op
+revision = "0002"
+down_revision = "0001"
+def upgrade():
+    op.add_column("investigations", sa.Column("team", sa.String(64), server_default="nobody"))
+"""
+
+
+def next_version(folder: Path) -> Path:
+    """Copy the program and give the copy one more migration, as the next release might have."""
+    package = Path(lens_exporter.__file__).parent
+    copy = folder / package.name
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "foundation" / "migrations" / "versions" / "0002_team.py").write_text(NEXT_MIGRATION)
+    return folder
+
+
+def test_an_older_schema_is_migrated_and_a_newer_one_refused(site, tmp_path):
+    """The next version brings the database forward with what is in it; after that the present version leaves it alone and says so."""
+    lens = site.lens.start()
+    assert lens.post("/webhook", json=payload(0)).status_code == 200
+    before = until(lambda: investigations(lens, "done"), 20)
+    lens.stop()
+    environment = {"PYTHONPATH": str(next_version(tmp_path / "next"))}
+    newer = LensProcess(tmp_path / "newer", yaml.safe_load(lens.config_file.read_text()), environment=environment)
+    with newer.start():
+        assert investigations(newer) == before
+        assert newer.post("/webhook", json=payload(1)).status_code == 200
+        until(lambda: len(investigations(newer, "done")) == 2, 20, what="the newer one works on it")
+    assert refused(lens) == (
+        f"lens-exporter: database sqlite:///{tmp_path}/lens.db has schema 0002, newer than this version knows (0001): "
+        "start the newer lens-exporter"
+    )
+    with newer.start_again():
+        assert len(investigations(newer)) == 2
