@@ -58,8 +58,12 @@ class LensProcess(LocalServer):
     def get(self, path: str, *, timeout: float = 10.0, **params: Any) -> requests.Response:
         return self._ask("GET", path, timeout=timeout, params=params)
 
-    def post(self, path: str, body: bytes | None = None, *, json: Any = None, timeout: float = 30.0) -> requests.Response:
-        return self._ask("POST", path, timeout=timeout, data=body, json=json)
+    def post(
+        self, path: str, body: bytes | Iterator[bytes] | None = None, *, json: Any = None, timeout: float = 30.0
+    ) -> requests.Response:
+        """Post JSON: as bytes, as chunks of bytes, or as a value."""
+        headers = {"Content-Type": "application/json"}
+        return self._ask("POST", path, timeout=timeout, data=body, json=json, headers=headers)
 
     def _ask(self, method: str, path: str, **options: Any) -> requests.Response:
         with requests.Session() as session:
