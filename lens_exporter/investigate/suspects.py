@@ -1,13 +1,17 @@
 """Which series of a target left their normal, in what order, and which did not. Pure: series in, a ranking out."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
+from lens_exporter.investigate.limits import Limits
+from lens_exporter.investigate.samples import Samples, name_of
 from lens_exporter.investigate.shape import steady_slope
+from lens_exporter.investigate.turnover import Moved, deploys, gone, is_start_time, restarts
 from lens_exporter.model.labels import Labels, without
 from lens_exporter.model.window import FloatArray, Scores, Window
 
@@ -20,9 +24,8 @@ _STRONG, _ENOUGH = 0.3, 30.0  # strong: this part of the strongest score, where 
 _SUSPECT_SCORE = 1.5  # half-widths of the band
 _LASTING = 2  # judged points in a row, unless the last one is outside too
 _GONE = 2  # judged points without a value that make a steady series "gone"
-_COVERED = 0.8
 _COUNTER_NAME = re.compile(r"_(total|count|sum|bucket)$")
-_START_TIME = re.compile(r"(start|boot)_time_seconds$")
+_FORESEEN = 7 * 86_400.0  # seconds; a limit reached later than that is no news
 # Counters become rates over whole minutes, on grids that divide a minute or are made of minutes: each such stretch holds the same
 # number of scrapes, whatever their interval (5, 10, 15, 30, 60 s). Otherwise rates would jump by one scrape's worth.
 _RATE_SECONDS = 60.0
@@ -33,15 +36,6 @@ class Scorer(Protocol):
     """The part of a baseline.Detector that is needed here."""
 
     def score(self, window: Window) -> Scores: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Samples:
-    """One series on the fine grid, NaN where there is no value. is_counter: its type where the server knows it."""
-
-    labels: Labels
-    values: FloatArray
-    is_counter: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +51,10 @@ class Suspect:
     score: float  # signed, in half-widths of the band
     rate: bool  # values are per second
     per_minute: float | None = None  # slope since the onset, where it goes along a line
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A series that ended, or a process that started, at a moment inside the looked-at time."""
-
-    metric: str
-    labels: Labels
-    at: float
+    limit: float | None = None  # what it may grow to, where a series beside it says
+    full_at: float | None = None  # when it is there, going on like this
+    alike: int = 1  # judged series of this metric on the target, itself included
+    alike_moved: int = 1  # how many of them are suspects
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +65,9 @@ class Ranking:
     steady: tuple[Suspect, ...]  # stayed inside their band: score is their furthest, onset is not meant
     gone: tuple[Moved, ...]
     restarts: tuple[Moved, ...]
+    deploys: tuple[Moved, ...]
+    starts_known: int  # processes that publish when they started
+    step: float  # seconds between two fine points: onsets are known to about one of them
 
 
 def fine_step(start: float, at: float, history: float | None = None) -> float:
@@ -98,6 +90,7 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ran
     come first, in order of their onset; the weaker ones follow by strength.
     """
     step = float(times[1] - times[0])
+    limits = Limits(list(samples))
     suspects: list[Suspect] = []
     steady: list[Suspect] = []
     judged = 0
@@ -113,15 +106,36 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ran
             if reading is None:
                 continue
             judged += 1
-            (suspects if np.isfinite(reading.onset) else steady).append(reading)
+            if np.isfinite(reading.onset):
+                suspects.append(_limited(reading, limits.of(one), float(times[-1])))
+            else:
+                steady.append(reading)
+    looked = max(0, len(times) - JUDGED * COARSE)
     return Ranking(
         looked_at=len(samples),
         judged=judged,
-        suspects=tuple(_ordered(suspects)),
+        suspects=tuple(_ordered(_compared(suspects, steady))),
         steady=tuple(steady),
-        gone=tuple(_gone(samples, times)),
-        restarts=tuple(_restarts(samples, times)),
+        gone=tuple(gone(samples, times, looked, _GONE * COARSE)),
+        restarts=tuple(restarts(samples, times, looked)),
+        deploys=tuple(deploys(samples, times, looked)),
+        starts_known=sum(is_start_time(name_of(one)) for one in samples),
+        step=step,
     )
+
+
+def _limited(one: Suspect, limit: float | None, at: float) -> Suspect:
+    if limit is None or one.rate:
+        return one
+    left = None if not one.per_minute or one.per_minute < 0 else (limit - one.after) / one.per_minute * 60.0
+    return replace(one, limit=limit, full_at=at + left if left is not None and 0 < left <= _FORESEEN else None)
+
+
+def _compared(suspects: Sequence[Suspect], steady: Sequence[Suspect]) -> list[Suspect]:
+    """Say of each suspect among how many series of its metric it is one, and how many of them moved."""
+    moved = Counter(one.metric for one in suspects)
+    judged = moved + Counter(one.metric for one in steady)
+    return [replace(one, alike=judged[one.metric], alike_moved=moved[one.metric]) for one in suspects]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +157,9 @@ def _reading(one: Samples, values: FloatArray, times: FloatArray, row: _Row, *, 
     if not np.isfinite(tail).any() or not finite.any():
         return None
     labels = without(one.labels, ("__name__",))
-    metric, last = one.labels.get("__name__", ""), float(values[finite][-1])
+    metric, last = name_of(one), float(values[finite][-1])
     stretch = _stretch(tail)
-    if stretch is None or _START_TIME.search(metric):
+    if stretch is None or is_start_time(metric):
         furthest = float(tail[np.nanargmax(np.abs(tail))])
         earlier = values[: -JUDGED * COARSE]
         before = float(np.nanmedian(earlier)) if np.isfinite(earlier).any() else float(np.nanmedian(values))
@@ -220,7 +234,7 @@ def _is_counter(one: Samples) -> bool:
     rises = np.diff(finite)
     # A counter only rises, and where it does not it starts again near zero.
     monotone = bool(np.all((rises >= 0) | (finite[1:] <= 0.5 * finite[:-1]))) if finite.size > 1 else False
-    return bool(_COUNTER_NAME.search(one.labels.get("__name__", ""))) and monotone
+    return bool(_COUNTER_NAME.search(name_of(one))) and monotone
 
 
 def _rate(values: FloatArray, step: float) -> FloatArray:
@@ -232,23 +246,3 @@ def _rate(values: FloatArray, step: float) -> FloatArray:
     rate[width:] = (total[width:] - total[:-width]) / (width * step)
     rate[width:][~(np.isfinite(values[width:]) & np.isfinite(values[:-width]))] = np.nan
     return rate
-
-
-def _gone(samples: Sequence[Samples], times: FloatArray) -> Iterator[Moved]:
-    """Find series that were there nearly always and have had no value for a while, but were there when the looked-at time began."""
-    looked = len(times) - JUDGED * COARSE
-    for one in samples:
-        places = np.flatnonzero(np.isfinite(one.values))
-        if not places.size or not looked <= places[-1] < len(times) - _GONE * COARSE:
-            continue
-        if len(places) >= _COVERED * (places[-1] - places[0] + 1) and places[-1] - places[0] > JUDGED:
-            yield Moved(one.labels.get("__name__", ""), without(one.labels, ("__name__",)), float(times[places[-1]]))
-
-
-def _restarts(samples: Sequence[Samples], times: FloatArray) -> Iterator[Moved]:
-    looked = times[-JUDGED * COARSE] if len(times) >= JUDGED * COARSE else times[0]
-    for one in samples:
-        finite = one.values[np.isfinite(one.values)]
-        name = one.labels.get("__name__", "")
-        if finite.size > 1 and _START_TIME.search(name) and finite[-1] > finite[0] and finite[-1] >= looked:
-            yield Moved(name, without(one.labels, ("__name__",)), float(finite[-1]))

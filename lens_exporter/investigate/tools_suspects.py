@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, Field, field_validator
 
-from lens_exporter.foundation.catalogue import METRICS
+from lens_exporter.foundation.catalogue import BAND_METRICS, LENS_METRICS, METRICS
 from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate.families import family_of
+from lens_exporter.investigate.limits import is_limit, is_share
 from lens_exporter.investigate.moments import Moment
-from lens_exporter.investigate.suspects import COARSE, HISTORY, Moved, Ranking, Samples, Scorer, Suspect, fine_step, rank
+from lens_exporter.investigate.samples import Samples
+from lens_exporter.investigate.suspects import COARSE, HISTORY, Ranking, Scorer, Suspect, fine_step, rank
 from lens_exporter.investigate.tools_promql import Source
+from lens_exporter.investigate.turnover import Moved
 from lens_exporter.model import labels as label_sets
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
 from lens_exporter.prometheus.answers import Series
@@ -22,7 +25,8 @@ _LONGEST_AGE = 86_400.0  # of the trouble; two weeks are its history then, and a
 # Bands and scores restate other series; histograms' buckets are many and each says little alone.
 _LEFT_OUT = "lens_baseline_.*|lens_anomaly_.*|ALERTS.*|scrape_.*|.*_bucket|.*_created|.*_timestamp_seconds"
 # What lens-exporter counts about its own work moves with every incident and causes none.
-_OWN = re.compile(rf"(?:{'|'.join(re.escape(spec.name) for spec in METRICS)})(?:_sum|_count)?")
+_OWN_NAMES = "|".join(re.escape(spec.name) for spec in (*METRICS, *LENS_METRICS, *BAND_METRICS))
+_OWN = re.compile(rf"(?:{_OWN_NAMES})(?:_sum|_count)?")
 
 
 class SuspectArguments(BaseModel, extra="forbid"):
@@ -49,7 +53,8 @@ def suspect_tool(source: Source, detector: Scorer) -> Tool:
     return Tool(
         "rank_suspects",
         "Judge every series of a target against its own past and rank those that left their normal: before and after, onset, score "
-        "in half-widths of the normal band. Also says what stayed steady, what disappeared and what restarted. Ask this first.",
+        "in half-widths of the normal band, and when it is full where a limit is known. Also says what stayed steady, what "
+        "disappeared, restarted or was deployed. Ask this first.",
         lambda arguments: rank_suspects(source, detector, arguments),
         SuspectArguments,
         repeatable=True,
@@ -99,16 +104,20 @@ def _data(ranking: Ranking) -> dict[str, Any]:
     return {
         "looked_at": ranking.looked_at,
         "judged": ranking.judged,
+        "step": ranking.step,
         "deviating": len(ranking.suspects),
         "suspects": [_suspect(one) for one in ranking.suspects[:_SHOWN_SUSPECTS]],
         "steady": [_steady(one) for one in _telling(ranking)],
         "gone": [_moved(one) for one in ranking.gone[:_SHOWN_MOVED]],
         "gone_count": len(ranking.gone),
         "restarts": [_moved(one) for one in ranking.restarts[:_SHOWN_MOVED]],
+        "deploys": [_moved(one) for one in ranking.deploys[:_SHOWN_MOVED]],
+        "starts_known": ranking.starts_known,
     }
 
 
 def _seen(ranking: Ranking) -> dict[str, float]:
+    """Name every number by the metric it is of, so that a receipt can be read without the answer beside it."""
     seen = {
         "series": float(ranking.looked_at),
         "judged": float(ranking.judged),
@@ -117,39 +126,45 @@ def _seen(ranking: Ranking) -> dict[str, float]:
         "restarts": float(len(ranking.restarts)),
     }
     for index, one in enumerate(ranking.suspects[:_SHOWN_SUSPECTS], 1):
-        seen |= {
-            f"{index}.before": one.before,
-            f"{index}.after": one.after,
-            f"{index}.onset_at": one.onset,
-            f"{index}.score": one.score,
+        numbers = {
+            "before": one.before,
+            "after": one.after,
+            "onset_at": one.onset,
+            "score": one.score,
+            "until_at": one.until,
+            "per_minute": one.per_minute,
+            "limit": one.limit,
+            "full_at": one.full_at,
         }
-        if one.until is not None:
-            seen[f"{index}.until_at"] = one.until
-        if one.per_minute is not None:
-            seen[f"{index}.per_minute"] = one.per_minute
+        seen |= {f"{index} {one.metric}.{name}": value for name, value in numbers.items() if value is not None}
     for index, one in enumerate(_telling(ranking), 1):
-        seen |= {f"steady{index}.before": one.before, f"steady{index}.after": one.after, f"steady{index}.score": one.score}
-    for kind, moved in (("gone", ranking.gone), ("restart", ranking.restarts)):
-        seen |= {f"{kind}{index}.moved_at": one.at for index, one in enumerate(moved[:_SHOWN_MOVED], 1)}
+        steady = {"before": one.before, "after": one.after, "score": one.score}
+        seen |= {f"steady {index} {one.metric}.{name}": value for name, value in steady.items()}
+    for kind, moved in (("gone", ranking.gone), ("restart", ranking.restarts), ("deploy", ranking.deploys)):
+        seen |= {f"{kind} {index} {one.metric}.moved_at": one.at for index, one in enumerate(moved[:_SHOWN_MOVED], 1)}
     return seen
 
 
 def _telling(ranking: Ranking) -> list[Suspect]:
-    """Pick the steady series that rule something out: of each family without a suspect, the one that comes nearest to its band."""
+    """Pick the steady series that rule something out: of each family without a suspect, the one that comes nearest to its band.
+
+    A limit that stays where it is rules nothing out. A plain count is easier to read than its share of a limit.
+    """
     moved = {family.name for one in ranking.suspects if (family := family_of(one.metric))}
     nearest: dict[str, Suspect] = {}
-    for one in sorted(ranking.steady, key=lambda one: (-abs(one.score), one.metric)):
+    for one in sorted(ranking.steady, key=lambda one: (is_share(one.metric), -abs(one.score), one.metric)):
         family = family_of(one.metric)
-        if family is not None and family.name not in moved and (one.before or one.after):
+        if family is not None and family.name not in moved and not is_limit(one.metric) and (one.before or one.after):
             nearest.setdefault(family.name, one)
     return list(nearest.values())
 
 
 def _suspect(one: Suspect) -> dict[str, Any]:
-    row = _steady(one) | {"onset": rfc3339(one.onset)}
-    if one.per_minute is not None:
-        row["per_minute"] = one.per_minute
-    return row if one.until is None else row | {"until": rfc3339(one.until)}
+    row = _steady(one) | {"onset": rfc3339(one.onset), "alike": one.alike, "alike_moved": one.alike_moved}
+    row |= {"per_minute": one.per_minute} if one.per_minute is not None else {}
+    row |= {"limit": one.limit} if one.limit is not None else {}
+    row |= {"full": rfc3339(one.full_at)} if one.full_at is not None else {}
+    return row | ({"until": rfc3339(one.until)} if one.until is not None else {})
 
 
 def _steady(one: Suspect) -> dict[str, Any]:

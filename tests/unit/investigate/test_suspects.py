@@ -5,7 +5,8 @@ import pytest
 
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.investigate.families import family_of
-from lens_exporter.investigate.suspects import COARSE, HISTORY, JUDGED, Samples, fine_step, rank
+from lens_exporter.investigate.samples import Samples
+from lens_exporter.investigate.suspects import COARSE, HISTORY, JUDGED, fine_step, rank
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.investigate.tools_suspects import suspect_tool
 from lens_exporter.model.tool import ToolStatus
@@ -91,6 +92,46 @@ def test_what_disappeared_and_what_restarted():
     assert [(one.metric, one.at) for one in ranking.restarts] == [("process_start_time_seconds", AT - 7 * MINUTE)]
 
 
+def test_a_known_limit_says_when_it_is_full():
+    """Used beside limit, by the names that exporters give them; a limit of nothing, or one that is years away, says nothing."""
+    ranking = ranked(
+        series("lens_python_open_fds_used", leak(5, AT - 9 * MINUTE, 10)),
+        series("lens_python_open_fds_limit", steady(512)),
+        series("lens_python_open_fds_utilization_ratio", lambda t: leak(5, AT - 9 * MINUTE, 10)(t) / 512),
+        series("process_open_fds", leak(61, AT - 9 * MINUTE, 100)),
+        series("process_max_fds", steady(1e12)),
+        series("container_memory_working_set_bytes", leak(1e6, AT - 9 * MINUTE, 1e6)),
+        series("container_spec_memory_limit_bytes", steady(0)),
+    )
+    found = {one.metric: (one.limit, one.full_at) for one in ranking.suspects}
+    full_at = AT + (512 - 95) / 10 * MINUTE
+    assert found["lens_python_open_fds_used"] == (512.0, pytest.approx(full_at, abs=60))
+    assert found["lens_python_open_fds_utilization_ratio"] == (1.0, pytest.approx(full_at, abs=60))
+    assert found["process_open_fds"] == (1e12, None)
+    assert found["container_memory_working_set_bytes"] == (None, None)
+
+
+def test_of_a_breakdown_it_is_said_how_many_moved():
+    """One of three series of a metric."""
+    others = [series("table_bytes", steady(5e6), table=name) for name in ("a", "b")]
+    (one,) = ranked(series("table_bytes", leak(5e6, AT - 9 * MINUTE, 5e6), table="sessions"), *others).suspects
+    assert (one.labels, one.alike, one.alike_moved) == ({"table": "sessions"}, 3, 1)
+
+
+def test_another_version_is_a_deploy_and_a_new_neighbour_is_not():
+    """An info series that follows one of another version; a second replica, or the same version again, deploys nothing."""
+    begins = AT - 7 * MINUTE
+    old = series("api_build_info", lambda t: np.where(t < begins, 1.0, np.nan), version="2026-11-20.2", host="a")
+    new = series("api_build_info", lambda t: np.where(t >= begins, 1.0, np.nan), version="2026-11-20.3", host="a")
+    (deploy,) = ranked(old, new).deploys
+    assert (deploy.metric, deploy.labels) == ("api_build_info", {"version": "2026-11-20.3"})
+    assert deploy.at == pytest.approx(begins, abs=STEP)
+    stays = series("api_build_info", steady(1), version="2026-11-20.2", host="b")
+    assert ranked(stays, new).deploys == ()
+    again = series("api_build_info", lambda t: np.where(t >= begins, 1.0, np.nan), version="2026-11-20.2", host="c")
+    assert ranked(old, again).deploys == ()
+
+
 @pytest.mark.parametrize("age", [0.0, 30.0, 600.0, 10_800.0])
 def test_the_judged_points_reach_from_before_the_alert_until_now(age):
     """Whatever the alert's age, its beginning and some time before it are judged, and ten times that is history."""
@@ -109,19 +150,30 @@ def test_the_tool_ranks_a_target_and_names_the_leak_first():
     """Numbers are there to be cited; what lens-exporter counts about itself is no suspect."""
     result = asked(leaking_api())
     assert [row["metric"] for row in result.data["suspects"]] == ["process_open_fds", "process_resident_memory_bytes"]
-    assert result.seen["1.before"] == 61.0
-    assert result.seen["1.onset_at"] == pytest.approx(AT - 14 * MINUTE, abs=60)
+    assert result.seen["1 process_open_fds.before"] == 61.0
+    assert result.seen["1 process_open_fds.onset_at"] == pytest.approx(AT - 14 * MINUTE, abs=60)
     assert result.seen["series"] == 5.0
     assert {row["metric"] for row in result.data["steady"]} == {"process_threads", "http_requests_total"}
     assert asked(leaking_api()) == result
+
+
+def test_limits_and_our_own_work_rule_nothing_out():
+    """That a limit is still the limit, or that our lens is as quick as ever, tells nobody anything."""
+    own = {name: steady(1.3) for name in ("lens_collect_duration_seconds", "lens_up", "lens_ticks_total", "lens_queue_depth")}
+    limits = {name: steady(512) for name in ("lens_python_threads_limit", "process_max_fds", "lens_python_memory_limit_bytes")}
+    threads = {"lens_python_threads_used": steady(18), "lens_python_threads_utilization_ratio": steady(0.01)}
+    result = asked(Target({**own, **limits, **threads, "process_open_fds": leak(61, AT - 9 * MINUTE, 100)}))
+    assert [row["metric"] for row in result.data["steady"]] == ["lens_python_threads_used"]
+    assert result.seen["series"] == 6.0
+    assert "steady 1 lens_python_threads_used.before" in result.seen
 
 
 def test_trouble_of_days_is_compared_with_weeks():
     """However old the alert, the range stays bounded, and the onset is still found."""
     target = Target({"files": leak(61, AT - 3 * 86_400, 10)})
     result = asked(target, start=AT - 3 * 86_400 + 600)
-    assert result.seen["1.onset_at"] == pytest.approx(AT - 3 * 86_400, abs=3600)
-    assert result.seen["1.before"] == 61.0
+    assert result.seen["1 files.onset_at"] == pytest.approx(AT - 3 * 86_400, abs=3600)
+    assert result.seen["1 files.before"] == 61.0
 
 
 def test_the_tool_says_when_there_is_nothing_to_rank():

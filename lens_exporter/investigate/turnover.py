@@ -1,0 +1,77 @@
+"""What ended, what began anew and what came in another version inside the looked-at time. Pure."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lens_exporter.investigate.samples import Samples, name_of
+from lens_exporter.model.labels import Labels, without
+from lens_exporter.model.window import FloatArray
+
+_COVERED, _LONG = 0.8, 26  # part of its points, and points: a series with fewer was never steady enough to be missed
+_START_TIME = re.compile(r"(start|boot)_time_seconds$")
+_INFO = re.compile(r"_info$")
+_VERSION = re.compile(r"version|revision|commit|image|tag|build|release|branch")
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A series that ended, a process that started, or another version, at a moment inside the looked-at time."""
+
+    metric: str
+    labels: Labels
+    at: float
+
+
+def is_start_time(metric: str) -> bool:
+    """Say whether the values of a metric are the moments of a start."""
+    return _START_TIME.search(metric) is not None
+
+
+def gone(samples: Sequence[Samples], times: FloatArray, looked: int, missing: int) -> Iterator[Moved]:
+    """Find series that were there nearly always and then for `missing` points were not, but were there at column `looked`."""
+    for one in samples:
+        places = np.flatnonzero(np.isfinite(one.values))
+        if not places.size or not looked <= places[-1] < len(times) - missing:
+            continue
+        length = places[-1] - places[0]
+        if len(places) >= _COVERED * (length + 1) and length > _LONG:
+            yield _moved(one, float(times[places[-1]]))
+
+
+def restarts(samples: Sequence[Samples], times: FloatArray, looked: int) -> Iterator[Moved]:
+    """Find processes whose start time became later, to a moment after column `looked`."""
+    for one in samples:
+        finite = one.values[np.isfinite(one.values)]
+        if finite.size > 1 and is_start_time(name_of(one)) and finite[-1] > finite[0] and finite[-1] >= times[looked]:
+            yield _moved(one, float(finite[-1]))
+
+
+def deploys(samples: Sequence[Samples], times: FloatArray, looked: int) -> Iterator[Moved]:
+    """Find info series that followed one of another version; their labels are the ones of the version."""
+    by_metric: dict[str, list[Samples]] = defaultdict(list)
+    for one in samples:
+        if _INFO.search(name_of(one)):
+            by_metric[name_of(one)].append(one)
+    for alike in by_metric.values():
+        for one in alike:
+            began = np.flatnonzero(np.isfinite(one.values))[:1]
+            if not began.size or began[0] <= looked:
+                continue
+            before = [other for other in alike if _ended_by(other, int(began[0]))]
+            new = {name: value for name, value in one.labels.items() if _VERSION.search(name)}
+            if new and any(any(other.labels.get(name) != value for name, value in new.items()) for other in before):
+                yield Moved(name_of(one), new, float(times[began[0]]))
+
+
+def _ended_by(one: Samples, place: int) -> bool:
+    """Whether it had values before, and none since."""
+    finite = np.isfinite(one.values)
+    return bool(finite[:place].any()) and not finite[place + 1 :].any()
+
+
+def _moved(one: Samples, at: float) -> Moved:
+    return Moved(name_of(one), without(one.labels, ("__name__",)), at)
