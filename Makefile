@@ -29,7 +29,7 @@ lint: .venv/.stamp  ## ruff, mypy, import direction
 	$(BIN)/lint-imports
 
 unit: .venv/.stamp
-	$(BIN)/python -m pytest -n 4
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 docs: .venv/.stamp  ## regenerate docs/metrics.md, docs/events.md, docs/configuration.md
 	$(BIN)/python -m lens_exporter.reference docs
