@@ -38,6 +38,7 @@ _FIXED = ("database_url", "web", "otlp_endpoint")
 _RESEND_ROUND = 2.0  # seconds; what is due is decided by the lifecycle
 _SOURCES_ROUND = 60.0
 _HOUSEKEEPING_ROUND = 3600.0
+_GRACE = 4.0  # seconds for what is under way when asked to stop
 _DATABASE_ROUND = 2.0  # asks nothing of a database that works
 
 
@@ -131,8 +132,11 @@ class App:
         await self._end()
 
     async def _end(self) -> None:
-        left = await self._supervisor.stop(grace=5.0)
-        await asyncio.to_thread(self._engine.close)
+        # Whoever hands out work first; then all at once, for each may have something under way that hangs.
+        if "dispatcher" in self._following:
+            await self._supervisor.remove("dispatcher", grace=_GRACE)
+        closing = asyncio.to_thread(self._engine.close, _GRACE)
+        left, _ = await asyncio.gather(self._supervisor.stop(grace=_GRACE), closing)
         self._generation.close()
         self._ground.events.append("service.stopped", reason="asked to stop", left=list(left))
 

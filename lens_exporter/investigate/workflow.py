@@ -38,6 +38,7 @@ _PRUNE_BATCH = 200
 # What pickling a value that does not pickle, or unpickling under a program that changed since, can raise.
 _PICKLING = (pickle.PickleError, AttributeError, ImportError, EOFError, LookupError, TypeError, ValueError, RecursionError)
 _ABANDON_SECONDS = 2.0
+_STOPS = "lens-exporter was asked to stop"
 
 _log = structlog.get_logger("lens_exporter.workflow")
 
@@ -218,7 +219,7 @@ class Workflows:
                 cut_off = tuple(self._in_flight)
             for future in cut_off:
                 with suppress(InvalidStateError):
-                    future.set_exception(Suspended())
+                    future.set_exception(Suspended(_STOPS))
             self._idle(_ABANDON_SECONDS)
         self._dbos.destroy(destroy_registry=True)
         self._closing.clear()
@@ -248,7 +249,7 @@ class Workflows:
 
     def _step(self, name: str, work: Callable[[], T], /) -> T:
         if self._closing.is_set():
-            raise Suspended
+            raise Suspended(_STOPS)
         try:
             packed: bytes = self._dbos.run_step({"name": name}, lambda: self._perform(name, work))
         except sa.exc.SQLAlchemyError as error:

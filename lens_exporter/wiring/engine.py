@@ -55,6 +55,6 @@ class Engine:
         if self._workflows.launched:
             self._workflows.prune(before)
 
-    def close(self) -> None:
-        """Stop the engine; what was under way goes on at the next start."""
-        self._workflows.close()
+    def close(self, grace: float) -> None:
+        """Stop the engine: steps under way get `grace` seconds; the rest goes on at the next start."""
+        self._workflows.close(grace)

@@ -88,7 +88,10 @@ class Engine:
     def investigate(self, name: str = "A") -> Unit:
         investigation = self.accept(name)
         self.dispatcher.dispatch_due(time.time())
-        return self.until_done(investigation)
+        unit = self.until_done(investigation)
+        # Its last step is done before it is recorded.
+        until(lambda: self.workflows.standing([investigation])[investigation][0] is Standing.OVER, 20.0)
+        return unit
 
     def until_done(self, investigation: str) -> Unit:
         return until(lambda: (unit := self.store.unit(investigation)).state is State.DONE and unit, 20.0)

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -62,7 +63,9 @@ class FaultyServer:
                 split = urlsplit(self.path)
                 request = Request(self.command, split.path, parse_qs(split.query), dict(self.headers), body)
                 server.requests.append(request)
-                self._send(server.respond(request))
+                reply = server.respond(request)
+                with suppress(ConnectionError):  # whoever asked may have left meanwhile
+                    self._send(reply)
 
             def _send(self, reply: Reply) -> None:
                 if reply.hang:
