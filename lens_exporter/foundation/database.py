@@ -56,7 +56,7 @@ class Database:
         self._on_error = on_error
         self._migrations = migrations
         self.url = self._url.render_as_string(hide_password=True)
-        self._lock_file: IO[str] | None = None
+        self._lock_file: IO[bytes] | None = None
         self._inside = threading.local()
         # One connection for all threads, who take turns: each other one would see an empty database of its own.
         self._turns: AbstractContextManager[object] = threading.Lock() if self._in_memory else nullcontext()
@@ -143,21 +143,20 @@ class Database:
         path = self.path.resolve()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = path.with_name(path.name + ".lock").open("a+", encoding="ascii")
+            handle = path.with_name(path.name + ".lock").open("a+b", buffering=0)  # nothing is left to be written at its end
         except OSError as error:
             raise DatabaseError(url=self.url, reason=f"{error.filename}: {error.strerror}") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.seek(0)
-            holder = handle.read().strip() or "unknown"
+            holder = handle.read().decode().strip() or "unknown"
             handle.close()
             raise DatabaseInUse(url=self.url, pid=holder) from None
         # The lock is what counts; a full disk may keep the pid from being written, and then only the other one's message is poorer.
         with suppress(OSError):
             handle.truncate(0)
-            handle.write(str(os.getpid()))
-            handle.flush()
+            handle.write(str(os.getpid()).encode())
         self._lock_file = handle
 
     def migrate(self) -> None:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lens_exporter.config import file
-from lens_exporter.config.settings import Config
+from pydantic import ValidationError
+
+from lens_exporter.config import file, words
+from lens_exporter.config.settings import Config, Web
+from lens_exporter.errors import ConfigInvalid
 from lens_exporter.lenses import catalog
 
 
@@ -13,14 +16,19 @@ def load(path: Path | None, web: Mapping[str, Any] | None = None) -> Config:
     """Read a configuration; without a file every setting has its default. Flags of the web section override it.
 
     Raises:
-        ConfigInvalid, ConfigError: with file, line and key of every problem.
+        ConfigInvalid, ConfigError: with file, line and key of every problem, or with the flag.
 
     """
     config = file.load(path, catalog.lens_options()) if path is not None else Config()
     if not web:
         return config
     # Flags are checked as the file's values are.
-    checked = type(config.web).model_validate({**config.web.model_dump(), **web})
+    try:
+        checked = Web.model_validate({**config.web.model_dump(), **web})
+    except ValidationError as error:
+        explained = (words.explain(Web, detail) for detail in error.errors(include_url=False))
+        lines = [f"--web.{str(key[0]).replace('_', '-')}: {text}" for key, text in explained]
+        raise ConfigInvalid(lines="\n".join(lines)) from None
     return config.model_copy(update={"web": checked})
 
 

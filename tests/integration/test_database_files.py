@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,17 @@ def test_a_full_disk_loses_no_stored_event_and_work_goes_on_when_there_is_room(s
     ballast.unlink()
     events.append("service.stopped", reason="test")
     assert len(events.query(limit=5000)) == stored + 1
+    database.close()
+
+
+def test_a_start_on_a_full_disk_is_a_named_error(small_disk):
+    """Neither the database nor even the pid in the lock file can be written; the end of it raises nothing more."""
+    with suppress(OSError):
+        (small_disk / "ballast").write_bytes(b"\0" * 1_000_000)
+    database = Database(url(small_disk))
+    database.claim()
+    with pytest.raises(DatabaseFull):
+        database.migrate()
     database.close()
 
 
