@@ -143,7 +143,8 @@ class Prometheus:
             raise QueryError(kind=kind, reason=reason, query=query)
         if body.get("status") != "success" or "data" not in body:
             raise self._bad("no status and data in the JSON")
-        return body["data"], (*map(str, body.get("warnings") or ()), *map(str, body.get("infos") or ()))
+        with self._protocol():
+            return body["data"], (*parse.texts(body.get("warnings")), *parse.texts(body.get("infos")))
 
     def _decode(self, answer: Answer) -> dict[str, Any]:
         shown = " ".join(answer.body[:_SHOWN_CHARACTERS].decode("utf-8", "replace").split())

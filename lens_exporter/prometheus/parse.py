@@ -17,6 +17,8 @@ from lens_exporter.prometheus.answers import (
     ValuesAnswer,
 )
 
+_SHOWN = 120  # characters
+
 
 def query_answer(data: Any, warnings: tuple[str, ...], max_series: int) -> QueryAnswer:
     """Read the data of /query and /query_range. More than `max_series` series are cut in the order of their labels."""
@@ -51,6 +53,13 @@ def values(data: Any, warnings: tuple[str, ...], limit: int) -> ValuesAnswer:
     found = sorted(map(str, data))
     status, note = _bounded(len(found), limit, "values")
     return ValuesAnswer(status, tuple(found[:limit]), warnings, note)
+
+
+def texts(data: Any) -> tuple[str, ...]:
+    """Read warnings or infos, which may be left out."""
+    if not isinstance(data, list | None):
+        raise TypeError(f"{type(data).__name__} where a list of texts belongs")
+    return tuple(map(str, data or ()))
 
 
 def metadata(data: Any) -> dict[str, MetricMetadata]:
@@ -103,7 +112,10 @@ def _series(labels: Any, samples: Sequence[Any]) -> Series:
 
 
 def _labels(entry: Any) -> dict[str, str]:
-    return {str(name): str(value) for name, value in entry.items()}
+    # A label without a name would break whatever repeats it, our /metrics first; one without a value is the same as none.
+    if not all(name and isinstance(value, str) for name, value in entry.items()):
+        raise ValueError(f"labels {str(entry)[:_SHOWN]}")
+    return {name: value for name, value in entry.items() if value}
 
 
 def _order(labels: Labels) -> tuple[tuple[str, str], ...]:
