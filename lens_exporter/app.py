@@ -18,7 +18,6 @@ from lens_exporter.errors import ConfigError, LensError
 from lens_exporter.exposition.app import build_app
 from lens_exporter.exposition.ports import Ports, ReloadOutcome
 from lens_exporter.exposition.server import Listener, listen, serve
-from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.health import Readiness
 from lens_exporter.foundation.supervisor import Child, TaskSupervisor
 from lens_exporter.foundation.telemetry import Telemetry
@@ -27,7 +26,7 @@ from lens_exporter.wiring import views
 from lens_exporter.wiring.configuration import address, load
 from lens_exporter.wiring.engine import Engine
 from lens_exporter.wiring.generation import Generation
-from lens_exporter.wiring.ground import Ground, lay
+from lens_exporter.wiring.ground import Ground, lay, open_database
 from lens_exporter.wiring.outage import Outage
 from lens_exporter.wiring.rounds import rounds
 
@@ -54,12 +53,7 @@ def run(path: Path | None, web: dict[str, Any]) -> int:
     readiness = Readiness(telemetry)
     outage = Outage(telemetry, readiness)
     secrets = Secrets(warn=lambda text: _log.warning(text))
-    password = secrets.reader("database_password_file", file=config.database_password_file, env=config.database_password_env)
-    database = Database(
-        config.database_url,
-        password=password() if password else None,
-        on_error=outage.failed,
-    )
+    database = open_database(config, secrets, on_error=outage.failed)
     try:
         database.claim()
         database.migrate()

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from lens_exporter.config.secrets import Secrets
-from lens_exporter.config.settings import Alertmanager, Config
+from lens_exporter.config.settings import Config, Watcher
 from lens_exporter.errors import ConfigError, DatabaseError, UnknownAlert, UnknownWatcher
 from lens_exporter.foundation.clock import new_ulid, rfc3339
 from lens_exporter.foundation.database import Database
@@ -19,14 +19,13 @@ from lens_exporter.investigate.store import Store
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import Investigated
 from lens_exporter.model.decision import Anomaly
+from lens_exporter.publish.alertmanager import held_alerts
 from lens_exporter.publish.companion import companion
-from lens_exporter.watch.cooldown import Admitted
 from lens_exporter.watch.schedule import next_due
 from lens_exporter.watch.table import table
 from lens_exporter.wiring.configuration import load
 from lens_exporter.wiring.generation import Generation
-from lens_exporter.wiring.ground import Ground, lay
-from lens_exporter.wiring.remotes import Remotes
+from lens_exporter.wiring.ground import lay, open_database
 from lens_exporter.wiring.watching import cooldown_of
 
 Write = Callable[[str], object]
@@ -43,14 +42,7 @@ def watch(path: Path | None, name: str, *, once: bool, write: Write) -> None:
     settings = next((each for each in config.watchers if each.name == name), None)
     if settings is None:
         raise UnknownWatcher(name=name, known=", ".join(each.name for each in config.watchers) or "none")
-    with _apart(config) as (ground, generation):
-        cooldown = cooldown_of(settings, config, ground)
-
-        def fate(anomaly: Anomaly) -> str:
-            became = cooldown.admit(anomaly, time.time())
-            until = datetime.fromtimestamp(became.until, UTC).strftime("%H:%M UTC")
-            return f"would be {'admitted' if isinstance(became, Admitted) else 'suppressed'}, cooldown until {until}"
-
+    with _apart(config) as generation, _fate(settings, config) as fate:
         while True:
             write(table(name, generation.runners[name].watcher.look(time.time()), fate=fate))
             if once:
@@ -66,8 +58,8 @@ def investigate(path: Path | None, *, fingerprint: str | None, payload: Path | N
 
     """
     config = load(path)
-    with _apart(config) as (ground, generation):
-        group = webhook.parse(payload.read_bytes()) if payload else _held(config, ground, fingerprint or "")
+    with _apart(config) as generation:
+        group = webhook.parse(payload.read_bytes()) if payload else _held(config, generation, fingerprint or "")
         if not group.alerts:
             raise UnknownAlert(fingerprint="any", where=payload)
         story = new_ulid()
@@ -86,7 +78,7 @@ def events(path: Path | None, *, correlation: str | None, kind: str | None, limi
 
     """
     config = load(path)
-    database = Database(config.database_url)
+    database = open_database(config, Secrets())
     if database.path is not None and not database.path.exists():
         raise DatabaseError(url=database.url, reason="there is no such file; has lens-exporter run here?")
     try:
@@ -105,27 +97,50 @@ def events(path: Path | None, *, correlation: str | None, kind: str | None, limi
 
 
 @contextmanager
-def _apart(config: Config) -> Iterator[tuple[Ground, Generation]]:
-    """Build the parts over a database in memory and without Alertmanagers to post to; nothing of it runs by itself."""
+def _apart(config: Config) -> Iterator[Generation]:
+    """Build the parts over a database in memory; they ask everybody, tell nobody, and nothing of them runs by itself."""
     database = Database("sqlite://")
     database.migrate()
     ground = lay(database, Telemetry(), Secrets())
-    quiet = config.model_copy(update={"alertmanager": Alertmanager(), "grafana": None})
-    generation = Generation(quiet, ground, Store(database))
+    generation = Generation(config, ground, Store(database), tells=False)
     try:
-        yield ground, generation
+        yield generation
     finally:
         generation.close()
         database.close()
 
 
-def _held(config: Config, ground: Ground, fingerprint: str) -> AlertGroup:
+@contextmanager
+def _fate(settings: Watcher, config: Config) -> Iterator[Callable[[Anomaly], str]]:
+    """Give what would become of an anomaly by the cooldowns of the running lens-exporter, where it has stored any."""
+    database = open_database(config, Secrets())
+    cooldown = cooldown_of(settings, config, database)
+
+    def fate(anomaly: Anomaly) -> str:
+        stored = database.path.exists() if database.path else not database.is_sqlite
+        try:
+            until = cooldown.cooling_until(anomaly, time.time()) if stored else None
+        except DatabaseError as error:
+            return f"would be admitted unless it cools down, which cannot be read: {error}"
+        if until is None:
+            return "would be admitted"
+        return f"would be suppressed, cooldown until {datetime.fromtimestamp(until, UTC).strftime('%H:%M UTC')}"
+
+    try:
+        yield fate
+    finally:
+        database.close()
+
+
+def _held(config: Config, generation: Generation, fingerprint: str) -> AlertGroup:
     if not config.alertmanager.urls:
         raise ConfigError(where="alertmanager.urls", problem="no Alertmanager is configured, so no alert can be looked up")
-    for alertmanager in Remotes(ground).alertmanagers(config.alertmanager):
-        found = [held.alert for held in alertmanager.alerts() if held.alert.fingerprint == fingerprint]
-        if found:
-            return AlertGroup(f"command:{fingerprint}", tuple(found))
+    holdings = held_alerts(generation.alertmanagers)
+    found = tuple(held.alert for held in holdings.alerts if held.alert.fingerprint == fingerprint)
+    if found:
+        return AlertGroup(f"command:{fingerprint}", found)
+    if holdings.failures:
+        raise holdings.failures[-1]  # the one that does not answer may be the one that holds it
     raise UnknownAlert(fingerprint=fingerprint, where=", ".join(config.alertmanager.urls))
 
 

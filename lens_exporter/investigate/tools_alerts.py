@@ -11,6 +11,7 @@ from lens_exporter.prometheus.answers import Rule
 
 _SHOWN_ALERTS = 30
 _SHOWN_RULES = 60
+_NOBODY_TO_ASK = ToolResult(ToolStatus.UNAVAILABLE, note="no Alertmanager is configured")
 
 
 class AlertArguments(BaseModel, extra="forbid"):
@@ -21,13 +22,13 @@ class RuleArguments(BaseModel, extra="forbid"):
     contains: str = Field("", max_length=100, description="only rules whose name or query contains this")
 
 
-def alert_tools(alerts: Callable[[], Sequence[Alert]], rules: Callable[[], Sequence[Rule]]) -> tuple[Tool, ...]:
-    """Give list_active_alerts and list_rules over two callables, which may raise."""
+def alert_tools(alerts: Callable[[], Sequence[Alert]] | None, rules: Callable[[], Sequence[Rule]]) -> tuple[Tool, ...]:
+    """Give list_active_alerts and list_rules over two callables, which may raise; None is for no Alertmanager to ask."""
     return (
         Tool(
             "list_active_alerts",
             "List what is alerting now, oldest first; findings of earlier investigations are left out.",
-            lambda arguments: active_alerts(alerts(), arguments),
+            lambda arguments: _NOBODY_TO_ASK if alerts is None else active_alerts(alerts(), arguments),
             AlertArguments,
         ),
         Tool(

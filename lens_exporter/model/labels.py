@@ -25,8 +25,13 @@ def fingerprint(labels: Labels) -> str:
 
 def selector(labels: Labels, *, metric: str = "") -> str:
     """Write labels as a PromQL series selector; values are escaped, so hostile label values stay inside their quotes."""
-    pairs = ",".join(f'{name}="{_escape(value)}"' for name, value in sorted(labels.items()))
+    pairs = ",".join(matchers(labels))
     return f"{metric}{{{pairs}}}" if pairs or not metric else metric
+
+
+def matchers(labels: Labels) -> list[str]:
+    """Write each label as a matcher of PromQL and Alertmanager, in name order, escaped as in `selector`."""
+    return [f'{name}="{_escape(value)}"' for name, value in sorted(labels.items())]
 
 
 def _escape(value: str) -> str:

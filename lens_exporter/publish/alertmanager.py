@@ -1,4 +1,4 @@
-"""One Alertmanager, by its API v2 (v1 is gone since 0.27)."""
+"""Alertmanagers, by their API v2 (v1 is gone since 0.27)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from lens_exporter.errors import BadAnswer
+from lens_exporter.errors import BadAnswer, RemoteError
 from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.foundation.http import Answer, Endpoint
 from lens_exporter.model.alert import Alert
+from lens_exporter.model.labels import Labels, matchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,14 @@ class HeldAlert:
     silenced_by: tuple[str, ...] = ()
     inhibited_by: tuple[str, ...] = ()
     receivers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What several Alertmanagers hold together, each alert once, and those of them that did not answer."""
+
+    alerts: tuple[HeldAlert, ...] = ()
+    failures: tuple[RemoteError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +64,13 @@ class Alertmanager:
         """
         self._endpoint.request("POST", "/api/v2/alerts", json=[wire(alert) for alert in alerts])
 
-    def alerts(self, matchers: Sequence[str] = ()) -> tuple[HeldAlert, ...]:
-        """List the alerts it holds; a matcher is like `alertname="LensMemory"`. Raises RemoteError."""
+    def alerts(self, labels: Labels | None = None) -> tuple[HeldAlert, ...]:
+        """List the alerts it holds: all, or those with these labels. Raises RemoteError."""
         held: list[HeldAlert] = []
         self._endpoint.request(
             "GET",
             "/api/v2/alerts",
-            params={"filter": list(matchers)},
+            params={"filter": matchers(labels or {})},
             check=lambda answer: held.extend(self._held(answer)),
         )
         return tuple(held)
@@ -84,6 +93,26 @@ class Alertmanager:
     def _bad(self, answer: Answer, error: Exception) -> BadAnswer:
         shown = " ".join(answer.body[:120].decode("utf-8", "replace").split())
         return BadAnswer(service=self._endpoint.service, url=self._endpoint.url, reason=f"{type(error).__name__}: {shown}")
+
+
+def held_alerts(alertmanagers: Sequence[Alertmanager], labels: Labels | None = None) -> Holdings:
+    """Ask every Alertmanager for the alerts it holds (with these labels): alerts do not gossip, so each may know others.
+
+    Raises:
+        RemoteError: none of them answered; the last one's error.
+
+    """
+    held: dict[str, HeldAlert] = {}
+    failures: list[RemoteError] = []
+    for alertmanager in alertmanagers:
+        try:
+            for one in alertmanager.alerts(labels):
+                held.setdefault(one.alert.fingerprint, one)
+        except RemoteError as error:
+            failures.append(error)
+    if failures and len(failures) == len(alertmanagers):
+        raise failures[-1]
+    return Holdings(tuple(held.values()), tuple(failures))
 
 
 def wire(alert: Alert) -> dict[str, Any]:

@@ -83,6 +83,23 @@ class Cooldown:
             standing = sa.select(cooldowns_table.c.until).filter_by(**key)
             return Suppressed(float(connection.execute(standing).scalar_one()))
 
+    def cooling_until(self, anomaly: Anomaly, at: float) -> float | None:
+        """Say until when an anomaly would be suppressed, None when it would be admitted. Writes nothing.
+
+        A database that never held a cooldown (new, or of an older version) has none.
+
+        Raises:
+            DatabaseError: the database cannot be read.
+
+        """
+        key = {"watcher": self._watcher, "category": anomaly.category, "target": fingerprint(anomaly.target)}
+        with self._database.reading() as connection:
+            if not sa.inspect(connection).has_table(cooldowns_table.name):
+                return None
+            standing = sa.select(cooldowns_table.c.until).filter_by(**key).where(cooldowns_table.c.until > at)
+            until = connection.execute(standing).scalar_one_or_none()
+        return None if until is None else float(until)
+
     def forget_over(self, at: float) -> None:
         """Drop cooldowns of this watcher that have ended, so that targets that are gone leave nothing behind.
 

@@ -16,6 +16,7 @@ from lens_exporter.lenses import catalog
 from lens_exporter.lenses.runner import LensCollector
 from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.prometheus.history import History
+from lens_exporter.publish.alertmanager import held_alerts
 from lens_exporter.publish.findings import Publisher
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.watch.orphans import resolve_orphans
@@ -30,8 +31,21 @@ from lens_exporter.wiring.watching import watcher
 class Generation:
     """Holds the parts; nothing runs by itself. The app supervises `runners`, `keep_alive` and the dispatcher."""
 
-    def __init__(self, config: Config, ground: Ground, store: Store, wake: Callable[[], None] = lambda: None) -> None:
-        """Build all parts; `wake` tells the dispatcher of work. Raises LensError where a part cannot be built."""
+    def __init__(
+        self,
+        config: Config,
+        ground: Ground,
+        store: Store,
+        wake: Callable[[], None] = lambda: None,
+        *,
+        tells: bool = True,
+    ) -> None:
+        """Build all parts; `wake` tells the dispatcher of work. Without `tells` it asks everybody and posts to nobody.
+
+        Raises:
+            LensError: a part cannot be built.
+
+        """
         remotes = Remotes(ground)
         self.config = config
         self._clock = ground.clock
@@ -39,10 +53,10 @@ class Generation:
         self._lenses = catalog.build(config.lenses, loopback_is_here=_is_here(config.prometheus.url))
         self.published = LensCollector(self._lenses)
         self.bands = Bands()
-        self._alertmanagers = tuple(remotes.alertmanagers(config.alertmanager))
+        self.alertmanagers = tuple(remotes.alertmanagers(config.alertmanager))
         self.lifecycle = AlertLifecycle(
             ground.database,
-            self._alertmanagers,
+            self.alertmanagers if tells else (),
             events=ground.events,
             telemetry=ground.telemetry,
             resend_interval=config.alertmanager.resend_interval,
@@ -52,7 +66,7 @@ class Generation:
         self.publisher = Publisher(
             ground.database,
             self.lifecycle,
-            remotes.grafana(config.grafana) if config.grafana else None,
+            remotes.grafana(config.grafana) if config.grafana and tells else None,
             origin=config.origin,
             external_url=config.web.external_url or "",
             events=ground.events,
@@ -65,12 +79,12 @@ class Generation:
             ground.telemetry,
             config.investigate,
             correlation_of=self._correlation_of,
-            fetch_rest=self._fetch_rest if self._alertmanagers else None,
+            fetch_rest=self._fetch_rest if self.alertmanagers else None,
             wake=wake,
             clock=ground.clock,
         )
         self._vanished = Vanished(store, self._held, clock=ground.clock)
-        self.investigation = Investigation(config, ground, remotes, catalog.toolbox(self._lenses), self._alertmanagers)
+        self.investigation = Investigation(config, ground, remotes, catalog.toolbox(self._lenses), self.alertmanagers)
         self.inquiry = Inquiry(
             store,
             self.investigation.investigator,
@@ -121,7 +135,7 @@ class Generation:
 
     def end_vanished(self) -> None:
         """Make one round over alerts that Alertmanager may have dropped without telling us. Raises DatabaseError."""
-        if self._alertmanagers and self.config.investigate.enabled:
+        if self.alertmanagers and self.config.investigate.enabled:
             self._vanished.end_vanished()
 
     def webhook(self, body: bytes) -> Document:
@@ -163,15 +177,16 @@ class Generation:
         return stored.correlation if stored else None
 
     def _held(self) -> set[str] | None:
+        """List what fires by fingerprint; None while any Alertmanager does not answer, for it may be the one that holds more."""
         try:
-            return {held.alert.fingerprint for one in self._alertmanagers for held in one.alerts()}
+            holdings = held_alerts(self.alertmanagers)
         except RemoteError:
             return None
+        return None if holdings.failures else {held.alert.fingerprint for held in holdings.alerts}
 
     def _fetch_rest(self, group: AlertGroup) -> list[Alert]:
-        """Ask the Alertmanagers for every alert of a group whose webhook was cut short; the first that answers will do."""
-        matchers = [f'{name}="{value}"' for name, value in group.labels.items()]
-        return [held.alert for held in self._alertmanagers[0].alerts(matchers)]
+        """Ask for every alert of a group whose webhook was cut short. Raises RemoteError when nobody answers."""
+        return [held.alert for held in held_alerts(self.alertmanagers, group.labels).alerts]
 
 
 def _is_here(url: str) -> bool:

@@ -1,9 +1,12 @@
 """What outlives a reload of the configuration."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from lens_exporter.config.secrets import Secrets
+from lens_exporter.config.settings import Config
+from lens_exporter.errors import DatabaseError
 from lens_exporter.foundation.breaker import BreakerChange, BreakerState
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.database import Database
@@ -34,6 +37,17 @@ class Ground:
         if change.state is BreakerState.OPEN:
             facts = {"failures": change.failures, "error": change.reason, "until": change.until}
         self.events.append(_EVENTS[change.state], subject=change.service, **facts)
+
+
+def open_database(config: Config, secrets: Secrets, *, on_error: Callable[[DatabaseError], None] = lambda _error: None) -> Database:
+    """Give the configured database; it is not touched yet.
+
+    Raises:
+        SecretUnreadable: its password cannot be read.
+
+    """
+    password = secrets.reader("database_password_file", file=config.database_password_file, env=config.database_password_env)
+    return Database(config.database_url, password=password() if password else None, on_error=on_error)
 
 
 def lay(database: Database, telemetry: Telemetry, secrets: Secrets, *, clock: Clock = wall) -> Ground:

@@ -16,7 +16,7 @@ from lens_exporter.llm.registry import OFFLINE, ClientRegistry
 from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.model.tool import Tool
 from lens_exporter.prometheus.client import Prometheus
-from lens_exporter.publish.alertmanager import Alertmanager
+from lens_exporter.publish.alertmanager import Alertmanager, held_alerts
 from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.remotes import Remotes
 
@@ -53,7 +53,7 @@ class Investigation:
         self.investigator = Investigator(
             client=lambda: self.clients.primary,
             reviewer=self._reviewer,
-            toolbox=self._toolbox,
+            toolbox=self.toolbox,
             events=ground.events,
             telemetry=ground.telemetry,
             limits=Limits(settings.iterations, settings.max_tokens, settings.max_dollars, settings.total_timeout),
@@ -69,12 +69,13 @@ class Investigation:
         reviewer = self.clients.reviewer
         return None if reviewer.name == OFFLINE else reviewer
 
-    def _toolbox(self, group: AlertGroup) -> Toolbox:
+    def toolbox(self, group: AlertGroup) -> Toolbox:
+        """Give the tools an investigation of these alerts may call."""
         source = self.source_of(group)
         tools = (
             *promql_tools(source),
             suspect_tool(source, RobustDetector()),
-            *alert_tools(self._alerts, source.rules),
+            *alert_tools(self._alerts if self._alertmanagers else None, source.rules),
             *self._live_tools,
         )
         return Toolbox(tools, self._ground.clock, timeout=self._config.investigate.tool_timeout)
@@ -86,5 +87,4 @@ class Investigation:
         return self.sources[named.pop() if len(named) == 1 else ""]
 
     def _alerts(self) -> list[Alert]:
-        """List what the first Alertmanager holds. Alerts gossip to none, so any of them knows what every one was told."""
-        return [held.alert for held in self._alertmanagers[0].alerts()] if self._alertmanagers else []
+        return [held.alert for held in held_alerts(self._alertmanagers).alerts]

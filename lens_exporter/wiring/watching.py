@@ -9,6 +9,7 @@ from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.baseline.rules import Thresholds
 from lens_exporter.config.settings import Config
 from lens_exporter.config.settings import Watcher as WatcherSettings
+from lens_exporter.foundation.database import Database
 from lens_exporter.lenses import catalog
 from lens_exporter.model.alert import Alert
 from lens_exporter.prometheus.history import History
@@ -49,7 +50,7 @@ def watcher(
             history=histories[settings.datasource or ""],
             detector=RobustDetector(settings.sensitivity),
             analyzer=Analyzer(thresholds, target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0),
-            cooldown=cooldown_of(settings, config, ground),
+            cooldown=cooldown_of(settings, config, ground.database),
             notes=Notes(ground.database),
             alerts=lifecycle,
             announce=announce,
@@ -61,7 +62,7 @@ def watcher(
     )
 
 
-def cooldown_of(settings: WatcherSettings, config: Config, ground: Ground) -> Cooldown:
+def cooldown_of(settings: WatcherSettings, config: Config, database: Database) -> Cooldown:
     """Give a watcher's cooldowns, with its own limits or everybody's."""
     own = settings.cooldown or config.cooldown
-    return Cooldown(ground.database, settings.name, CooldownLimits(own.default, own.minimum, own.maximum))
+    return Cooldown(database, settings.name, CooldownLimits(own.default, own.minimum, own.maximum))

@@ -99,7 +99,7 @@ def test_firing_and_resolved_reach_the_receiver(tmp_path):
         here(tmp_path, server.url) as one,
     ):
         stored = one.fire(alert(summary="92 % full"))
-        (held,) = one.managers[0].alerts(['alertname="LensMemory"'])
+        (held,) = one.managers[0].alerts({"alertname": "LensMemory"})
         assert held.alert.fingerprint == stored.alert.fingerprint
         assert held.alert.starts_at == stored.alert.starts_at
         assert held.alert.annotations == {"summary": "92 % full"}

@@ -3,13 +3,18 @@
 import json
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.model.decision import Anomaly, Rule, Severity
+from lens_exporter.watch.cooldown import Cooldown, cooldowns_table
 from tests.servers.fake_alertmanager import FakeAlertmanager
 from tests.servers.faulty import FaultyServer, ok
 from tests.servers.gate import GatedPrometheus
@@ -84,8 +89,33 @@ def test_watch_once_shows_each_series_and_the_decision(tmp_path):
     assert header.split() == ["files", "api-7:9000", "now", "normal", "score", "since"]
     assert row.split()[:2] == ["open_files", "1,480"]
     assert row.rstrip().endswith("anomaly")
-    assert decision.startswith("decision: anomaly open_high (warning) - would be admitted, cooldown until")
+    assert decision == "decision: anomaly open_high (warning) - would be admitted"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lens.yml"]
+
+
+def test_watch_once_knows_the_cooldown_of_the_running_one(tmp_path):
+    """Suppressed while the stored cooldown lasts; the look leaves the database as it was."""
+    database = Database(f"sqlite:///{tmp_path / 'lens.db'}")
+    database.migrate()
+    target = {"instance": "api-7:9000"}
+    anomaly = Anomaly("open_high", Severity.WARNING, "", "", "", target, Rule.JUMP, 0.0, (), cooldown_minutes=1440.0)
+    admitted = Cooldown(database, "files").admit(anomaly, time.time())
+    with database.reading() as connection:
+        before = connection.execute(sa.select(cooldowns_table)).all()
+    with GatedPrometheus() as prometheus:
+        (tmp_path / "lens.yml").write_text(
+            f"prometheus: {{url: {prometheus.url}}}\ndatabase_url: sqlite:///lens.db\n"
+            "watchers:\n  - name: files\n    schedule: '* * * * *'\n    window: 1h\n"
+            "    metrics: {open_files: {query: python_open_fds, direction: up}}\n",
+            "utf-8",
+        )
+        answer = lens("watch", "files", "--once", "--config.file=lens.yml", folder=tmp_path)
+    until = datetime.fromtimestamp(admitted.until, UTC).strftime("%H:%M UTC")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert f"decision: anomaly open_high (warning) - would be suppressed, cooldown until {until}" in answer.stdout
+    with database.reading() as connection:
+        assert connection.execute(sa.select(cooldowns_table)).all() == before
+    database.close()
 
 
 def test_watching_nothing_known_names_what_there_is(tmp_path):

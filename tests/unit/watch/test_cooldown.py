@@ -31,6 +31,17 @@ def test_the_second_one_within_the_cooldown_is_suppressed_and_says_until_when(da
     assert cooldown.admit(anomaly(), NOON + 300) == Admitted(NOON + 600)
 
 
+def test_asking_whether_it_cools_down_changes_nothing(database: Database) -> None:
+    """None before an admission and from its end on; the moment of its end in between; no row of its own."""
+    cooldown = Cooldown(database, "python")
+    assert cooldown.cooling_until(anomaly(), NOON) is None
+    assert isinstance(cooldown.admit(anomaly(), NOON), Admitted)
+    assert cooldown.cooling_until(anomaly(kind="memory_low"), NOON + 299) == NOON + 300
+    assert cooldown.cooling_until(anomaly(instance="b"), NOON + 1) is None
+    assert cooldown.cooling_until(anomaly(), NOON + 300) is None
+    assert Cooldown(Database("sqlite://"), "python").cooling_until(anomaly(), NOON) is None, "a database without a schema"
+
+
 def test_a_suppressed_one_extends_nothing(database: Database) -> None:
     """However long a cooldown the suppressed anomaly asks for."""
     cooldown = Cooldown(database, "python")

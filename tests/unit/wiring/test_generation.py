@@ -13,17 +13,19 @@ from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate.store import Store
 from lens_exporter.model.alert import Alert, AlertGroup
+from lens_exporter.model.tool import ToolStatus
 from lens_exporter.wiring.configuration import address
 from lens_exporter.wiring.generation import Generation
 from lens_exporter.wiring.ground import lay
+from tests.servers.faulty import FaultyServer, ok
 
 
 @contextmanager
-def generation(settings: dict[str, Any]) -> Iterator[Generation]:
+def generation(settings: dict[str, Any], *, tells: bool = True) -> Iterator[Generation]:
     database = Database("sqlite://")
     database.migrate()
     ground = lay(database, Telemetry(), Secrets({}))
-    built = Generation(Config.model_validate(settings), ground, Store(database))
+    built = Generation(Config.model_validate(settings), ground, Store(database), tells=tells)
     try:
         yield built
     finally:
@@ -63,6 +65,33 @@ def test_triggering_a_watcher_that_is_not_there_names_those_that_are() -> None:
     """A mistyped name costs one look, not a search."""
     with generation(TWO_SOURCES) as built, pytest.raises(UnknownWatcher, match="there is no watcher 'nera'; known: near, away"):
         built.trigger("nera")
+
+
+def test_one_that_tells_nobody_still_asks() -> None:
+    """`investigate` knows what else is alerting, posts nothing, and what only one Alertmanager knows counts."""
+    held = {
+        "labels": {"alertname": "A"},
+        "annotations": {},
+        "startsAt": "2026-11-20T14:02:00Z",
+        "fingerprint": "f",
+        "status": {"state": "active", "silencedBy": [], "inhibitedBy": []},
+        "receivers": [],
+    }
+    with FaultyServer(ok([])) as empty, FaultyServer(ok([held])) as full:
+        with generation({"alertmanager": {"urls": [empty.url, full.url]}}, tells=False) as built:
+            answer = built.investigation.toolbox(AlertGroup("g", ())).call("list_active_alerts", {})
+            built.lifecycle.fire(Alert({"alertname": "B"}), correlation="c", origin="watcher")
+            built.keep_alive()
+        assert {request.method for request in (*empty.requests, *full.requests)} == {"GET"}
+    assert answer.status is ToolStatus.DATA
+    assert [row["labels"] for row in answer.data] == [{"alertname": "A"}]
+
+
+def test_without_an_alertmanager_nobody_is_said_to_be_quiet() -> None:
+    """No alerts and nobody to ask are different answers."""
+    with generation({}) as built:
+        answer = built.investigation.toolbox(AlertGroup("g", ())).call("list_active_alerts", {})
+    assert (answer.status, answer.note) == (ToolStatus.UNAVAILABLE, "no Alertmanager is configured")
 
 
 def test_investigations_can_be_off() -> None:
