@@ -19,6 +19,7 @@ from lens_exporter.config.schema import Kind, items_of, kind_of_field, model_in
 from lens_exporter.config.settings import Config
 from lens_exporter.config.values import duration_text
 from lens_exporter.foundation.catalogue import BAND_METRICS, EVENTS, LENS_METRICS, METRICS, MetricSpec
+from lens_exporter.foundation.logs import LEVELS
 from lens_exporter.lenses import catalog
 from lens_exporter.lenses.host.families import FAMILIES as HOST
 from lens_exporter.lenses.python.families import FAMILIES as PYTHON
@@ -87,13 +88,15 @@ def metrics() -> str:
 
 def events() -> str:
     """Write docs/events.md."""
-    rows = ((f"`{spec.type}`", spec.when, ", ".join(f"`{key}`" for key in spec.data)) for spec in EVENTS)
+    words = {number: word.value for word, number in LEVELS.items()}
+    rows = ((f"`{spec.type}`", words[spec.level], spec.when, ", ".join(f"`{key}`" for key in spec.data)) for spec in EVENTS)
     return "\n".join(
         [
             _GENERATED + "# Events\n",
             "Everything lens-exporter decides, sends or is told is an event in its database, with a correlation id that joins one",
             "story from the sample to the page: `lens-exporter events`, `GET /api/v1/events?correlation=ID`.\n",
-            _table(("Event", "When", "Data"), rows),
+            "Each is a line of the log too, at the level given here; there long texts are cut and long lists left out.\n",
+            _table(("Event", "Level", "When", "Data"), rows),
         ]
     )
 

@@ -3,6 +3,7 @@
 Nothing else may be emitted: Telemetry and Events refuse a name that is not listed.
 """
 
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,7 @@ class EventSpec:
     type: str
     when: str
     data: tuple[str, ...] = ()
+    level: int = logging.INFO  # of its line in the log
 
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -113,23 +115,35 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_database_errors_total", C, "Database operations that failed, by error.", ("error",)),
 )
 
+# What comes with every tick or tool call is debug, so that a log at info is quiet while nothing happens.
+DEBUG, WARN, ERROR = logging.DEBUG, logging.WARNING, logging.ERROR
+
 EVENTS: tuple[EventSpec, ...] = (
     EventSpec("service.started", "lens-exporter began to work", ("version", "watchers", "database")),
     EventSpec("service.stopped", "lens-exporter was asked to stop and did", ("reason",)),
     EventSpec(
-        "service.child_failed", "a supervised part crashed and is restarted after a pause", ("child", "error", "restarts", "pause")
+        "service.child_failed",
+        "a supervised part crashed and is restarted after a pause",
+        ("child", "error", "restarts", "pause"),
+        WARN,
     ),
-    EventSpec("service.child_given_up", "a supervised part crashed too often; readiness fails", ("child", "error", "restarts")),
+    EventSpec(
+        "service.child_given_up", "a supervised part crashed too often; readiness fails", ("child", "error", "restarts"), ERROR
+    ),
     EventSpec(
         "database.recovered",
         "the database takes writes again; events of the time between are in the log only",
         ("error", "seconds", "failures"),
     ),
     EventSpec("config.loaded", "a configuration took effect", ("path", "watchers", "changed")),
-    EventSpec("config.rejected", "a configuration was refused; the last good one stays", ("path", "error")),
-    EventSpec("schedule.skipped", "a tick was due while the one before still ran", ("due",)),
-    EventSpec("watcher.decided", "a tick ended; counts of its decisions", ("seconds", "series", "intents", "notes", "trigger")),
-    EventSpec("watcher.failed", "a tick failed; notes and baseline are kept, the next tick tries again", ("error", "seconds")),
+    EventSpec("config.rejected", "a configuration was refused; the last good one stays", ("path", "error"), WARN),
+    EventSpec("schedule.skipped", "a tick was due while the one before still ran", ("due",), WARN),
+    EventSpec(
+        "watcher.decided", "a tick ended; counts of its decisions", ("seconds", "series", "intents", "notes", "trigger"), DEBUG
+    ),
+    EventSpec(
+        "watcher.failed", "a tick failed; notes and baseline are kept, the next tick tries again", ("error", "seconds"), WARN
+    ),
     EventSpec(
         "anomaly.detected",
         "an anomaly was admitted",
@@ -142,11 +156,13 @@ EVENTS: tuple[EventSpec, ...] = (
     EventSpec(
         "alert.delivered", "an Alertmanager accepted an alert for the first time in its present state", ("alertmanager", "state")
     ),
-    EventSpec("alert.delivery_failed", "an Alertmanager did not accept an alert; it is tried again", ("alertmanager", "error")),
+    EventSpec(
+        "alert.delivery_failed", "an Alertmanager did not accept an alert; it is tried again", ("alertmanager", "error"), WARN
+    ),
     EventSpec("webhook.received", "a webhook was stored", ("group_key", "alerts", "status", "outcome")),
-    EventSpec("webhook.refused", "a webhook was not taken", ("answer", "error")),
+    EventSpec("webhook.refused", "a webhook was not taken", ("answer", "error"), WARN),
     EventSpec("investigation.accepted", "an alert group became work", ("group_key", "alerts", "due", "source")),
-    EventSpec("investigation.duplicate", "alerts were known already", ("fingerprint", "investigation", "alerts")),
+    EventSpec("investigation.duplicate", "alerts were known already", ("fingerprint", "investigation", "alerts"), DEBUG),
     EventSpec(
         "investigation.promoted",
         "the webhook brought an alert a watcher had announced; its investigation starts now",
@@ -159,22 +175,22 @@ EVENTS: tuple[EventSpec, ...] = (
     ),
     EventSpec("investigation.started", "the durable workflow began", ("analyst",)),
     EventSpec("investigation.finished", "the workflow ended", ("verdict", "status", "summary", "cost")),
-    EventSpec("investigation.failed", "the workflow itself failed; a not_investigated result is published", ("error",)),
+    EventSpec("investigation.failed", "the workflow itself failed; a not_investigated result is published", ("error",), ERROR),
     EventSpec("agent.stopped", "the agent's loop ended", ("reason", "iterations", "tool_calls")),
-    EventSpec("tool.called", "a tool answered", ("receipt", "tool", "arguments", "status", "seconds", "note")),
+    EventSpec("tool.called", "a tool answered", ("receipt", "tool", "arguments", "status", "seconds", "note"), DEBUG),
     EventSpec(
         "llm.called",
         "a model answered; priced is false when no price is known and dollars therefore 0",
         ("client", "role", "model", "input_tokens", "output_tokens", "dollars", "priced", "seconds"),
     ),
-    EventSpec("llm.failed", "a model call failed", ("client", "role", "error")),
-    EventSpec("llm.skipped", "a model call was not made", ("client", "role", "reason")),
+    EventSpec("llm.failed", "a model call failed", ("client", "role", "error"), WARN),
+    EventSpec("llm.skipped", "a model call was not made", ("client", "role", "reason"), WARN),
     EventSpec("receipts.checked", "code re-checked receipts and claims", ("receipts", "struck")),
     EventSpec("judge.reviewed", "a review ended", ("attempt", "verdict", "by", "issues")),
-    EventSpec("judge.failed", "the reviewing model failed; the answer goes out and says so", ("attempt", "error")),
+    EventSpec("judge.failed", "the reviewing model failed; the answer goes out and says so", ("attempt", "error"), WARN),
     EventSpec("finding.published", "a finding reached its target", ("target", "detail")),
-    EventSpec("finding.publish_failed", "a finding did not reach its target; it is tried again", ("target", "error")),
-    EventSpec("breaker.opened", "calls to a service are stopped", ("failures", "error", "until")),
-    EventSpec("breaker.half_opened", "one trial call is let through", ()),
+    EventSpec("finding.publish_failed", "a finding did not reach its target; it is tried again", ("target", "error"), WARN),
+    EventSpec("breaker.opened", "calls to a service are stopped", ("failures", "error", "until"), WARN),
+    EventSpec("breaker.half_opened", "one trial call is let through", (), DEBUG),
     EventSpec("breaker.closed", "a service works again", ()),
 )

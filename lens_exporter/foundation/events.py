@@ -10,7 +10,7 @@ import structlog
 
 from lens_exporter.errors import DatabaseError
 from lens_exporter.foundation.catalogue import EVENTS
-from lens_exporter.foundation.clock import Clock, NewId, new_ulid, wall
+from lens_exporter.foundation.clock import Clock, NewId, new_ulid, rfc3339, wall
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.model.event import Event
@@ -28,7 +28,9 @@ events_table = sa.Table(
     sa.Index("ix_events_type_id", "type", "id"),
 )
 
-_DOCUMENTED = {spec.type for spec in EVENTS}
+_DOCUMENTED = {spec.type: spec for spec in EVENTS}
+_MOMENTS = {"due", "until", "since", "cooldown_until"}  # and everything that ends in _at: Unix seconds
+_LINE_CHARACTERS = 300  # of one value in a log line
 _log = structlog.get_logger("lens_exporter.events")
 
 
@@ -43,10 +45,11 @@ class Events:
 
     def append(self, kind: str, *, correlation: str = "", subject: str = "", **data: Any) -> None:
         """Store one event. Raises ValueError when `kind` is not in the catalogue."""
-        if kind not in _DOCUMENTED:
+        spec = _DOCUMENTED.get(kind)
+        if spec is None:
             raise ValueError(f"event {kind!r} is not in the catalogue")
         event = Event(self._new_id(), self._clock(), kind, correlation, _column(subject)[:255], data)
-        _log.info(kind, correlation=correlation, subject=subject, **_brief(data))
+        _log.log(spec.level, kind, **_brief({"correlation": correlation, "subject": subject, **data}))
         try:
             with self._database.transaction() as connection:
                 connection.execute(events_table.insert().values(_row(event)))
@@ -102,7 +105,7 @@ def _row(event: Event) -> dict[str, Any]:
     }
 
 
-def _json(data: Mapping[str, Any]) -> bytes:
+def _json(data: Any) -> bytes:
     try:
         return orjson.dumps(data, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError:
@@ -120,12 +123,32 @@ def _event(row: sa.RowMapping) -> Event:
 
 
 def _brief(data: Mapping[str, Any]) -> dict[str, Any]:
-    # The log line carries scalars and short text; the whole is in the table.
-    return {
-        key: value
-        for key, value in data.items()
-        if isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 200)
-    }
+    """Make of an event what people read in a line: no empty fields, readable moments and seconds, nothing long."""
+    shown = {key: _shown(key, value) for key, value in data.items()}
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _shown(key: str, value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return _number(key, value)
+    if not value:
+        return None
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        # What is long, the table has: alert.fired would write every annotation.
+        return value if len(_json(value)) <= _LINE_CHARACTERS else None
+    text = str(value)
+    return text if len(text) <= _LINE_CHARACTERS else f"{text[:_LINE_CHARACTERS]}\u2026"
+
+
+def _number(key: str, value: float) -> Any:
+    if key in _MOMENTS or key.endswith("_at"):
+        try:
+            return rfc3339(value)
+        except (ValueError, OverflowError, OSError):
+            return value  # no moment of any calendar
+    return round(value, 3) if key in {"seconds", "pause"} else value
 
 
 def story(events: Sequence[Event]) -> list[dict[str, Any]]:

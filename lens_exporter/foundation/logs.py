@@ -30,7 +30,7 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-_LEVELS = {
+LEVELS = {
     LogLevel.DEBUG: logging.DEBUG,
     LogLevel.INFO: logging.INFO,
     LogLevel.WARN: logging.WARNING,
@@ -69,7 +69,7 @@ def set_up(level: str = LogLevel.INFO, form: str = LogFormat.LOGFMT, *, stream: 
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(_LEVELS[LogLevel(level)])
+    root.setLevel(LEVELS[LogLevel(level)])
     for name in list(root.manager.loggerDict):  # libraries imported before now may have handlers and levels of their own
         logger = logging.getLogger(name)
         logger.handlers.clear()
@@ -135,7 +135,7 @@ def _logfmt_value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return str(value)
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":"))
     if _PLAIN.fullmatch(text) and text.isprintable():
         return text
     quoted = json.dumps(text, ensure_ascii=False)

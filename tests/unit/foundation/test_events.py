@@ -1,8 +1,11 @@
 """The event store."""
 
+import logging
 import math
+import re
 
 import pytest
+import structlog
 
 from lens_exporter.foundation.catalogue import EVENTS
 from lens_exporter.foundation.database import Database, metadata
@@ -62,6 +65,54 @@ def test_whatever_is_appended_is_stored(given, kept):
     assert event.subject == "ab?" + "c" * 252
 
 
+def line(kind: str, **data: object) -> tuple[str, dict[str, object]]:
+    """Append one event, and give the level and the fields of its line in the log."""
+    with structlog.testing.capture_logs() as lines:
+        Store().events.append(kind, **data)
+    (only,) = (dict(one) for one in lines)
+    assert only.pop("event") == kind
+    return only.pop("log_level"), only
+
+
+@pytest.mark.parametrize(
+    ("level", "kinds"),
+    [
+        ("debug", ["watcher.decided", "tool.called", "investigation.duplicate", "breaker.half_opened"]),
+        ("info", ["service.started", "anomaly.detected", "alert.delivered", "finding.published", "breaker.closed"]),
+        ("warning", ["watcher.failed", "alert.delivery_failed", "webhook.refused", "config.rejected", "breaker.opened"]),
+        ("warning", ["schedule.skipped", "llm.failed", "llm.skipped", "judge.failed", "finding.publish_failed"]),
+        ("error", ["service.child_given_up", "investigation.failed"]),
+    ],
+)
+def test_a_line_has_the_level_of_its_event(level, kinds):
+    """At info an idle program is quiet; whatever failed is seen at warn."""
+    assert {kind: line(kind)[0] for kind in kinds} == dict.fromkeys(kinds, level)
+
+
+def test_nothing_that_failed_is_less_than_a_warning():
+    """A new event of a failure cannot be forgotten."""
+    bad = re.compile("fail|reject|refuse|skip|lost|given_up|opened$")
+    assert [spec.type for spec in EVENTS if bad.search(spec.type) and spec.level < logging.WARNING] == ["breaker.half_opened"]
+
+
+def test_a_line_says_why_however_long_the_reason_is():
+    """Long text is cut and not dropped; what is empty is left out, but not a zero."""
+    _, said = line("watcher.failed", subject="host", error="x" * 1000, seconds=0.0)
+    assert said == {"subject": "host", "error": "x" * 300 + "\u2026", "seconds": 0.0}
+    _, said = line("watcher.decided", seconds=0.123456789, series=0, intents={"none": 4}, notes="", trigger="manual")
+    assert said == {"seconds": 0.123, "series": 0, "intents": {"none": 4}, "trigger": "manual"}
+    _, said = line("alert.fired", correlation="", labels={"a": "b"}, annotations={"description": "x" * 1000}, starts_at=0.5)
+    assert said == {"labels": {"a": "b"}, "starts_at": "1970-01-01T00:00:00.500Z"}
+
+
+@pytest.mark.parametrize("moment", ["due", "until", "since", "starts_at", "ends_at", "cooldown_until"])
+def test_moments_are_written_to_be_read(moment):
+    """RFC 3339 for every time; one that no calendar has stays a number."""
+    kind = next(spec.type for spec in EVENTS if moment in spec.data)
+    assert line(kind, **{moment: 1_700_000_000})[1] == {moment: "2023-11-14T22:13:20Z"}
+    assert line(kind, **{moment: 1e300})[1] == {moment: 1e300}
+
+
 def test_an_event_that_cannot_be_stored_is_counted_as_lost_and_fails_nobody():
     """Without its table the store still lets its caller go on."""
     store = Store()
@@ -76,7 +127,7 @@ def test_old_events_are_pruned():
     store = Store()
     for at in (1.0, 2.0, 3.0):
         store.now = at
-        store.events.append("tool.called", number=at)
+        store.events.append("tool.called", seconds=at)
     assert store.events.prune(2.0) == 1
     assert [event.at for event in store.events.query(newest_first=True)] == [3.0, 2.0]
 

@@ -145,7 +145,7 @@ def test_what_may_be_a_secret_is_not_shown(written):
     text = stream.getvalue()
     assert "hunter2" not in text
     assert 'body="<7 bytes>" input_tokens=4120 token_file=/etc/lens/token' in text
-    assert '\\"Accept\\": \\"json\\"' in text
+    assert '\\"Accept\\":\\"json\\"' in text
     assert "url=postgresql://lens:<hidden>@db/lens" in text
 
 
