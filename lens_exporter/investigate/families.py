@@ -1,66 +1,118 @@
-"""What a metric's name says about the resource it counts, and where one looks next. Ours, from running services; order matters."""
+"""What a metric's name says about the resource it counts, what can drive it, and where one looks. Order matters."""
 
 import re
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A live tool to ask, with what it needs beside the place."""
+
+    tool: str
+    sort_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
-    """name is what prose calls the resource. tools are live tools that show it, best first. advice is the next look at it."""
+    """name is what prose calls the resource.
+
+    drivers are the families whose rise can make this one rise: nothing else is ever called its cause. process and host are live
+    tools that show it in one process or on a whole host, best first. advice is the next look at it, host_advice on a host.
+    """
 
     name: str
     pattern: re.Pattern[str]
-    tools: tuple[str, ...] = ()
+    drivers: tuple[str, ...] = ()
+    process: tuple[Question, ...] = ()
+    host: tuple[Question, ...] = ()
     advice: str = ""
-
-
-def _family(name: str, pattern: str, tools: tuple[str, ...] = (), advice: str = "") -> Family:
-    return Family(name, re.compile(pattern), tools, advice)
+    host_advice: str = ""
 
 
 FAMILIES: tuple[Family, ...] = (
-    _family(
+    Family(
         "garbage collection",
-        r"(^|_)gc(_|$)|garbage|uncollectable",
-        ("get_gc_stats",),
-        "look at the garbage collector: collections per generation and uncollectable objects",
+        re.compile(r"(^|_)gc(_|$)|garbage|uncollectable"),
+        drivers=("memory", "traffic"),
+        process=(Question("get_gc_stats"),),
+        advice="look at the garbage collector: collections per generation and uncollectable objects",
     ),
-    _family(
+    Family(
         "open files",
-        r"(^|_)fds?(_|$)|open_files|descriptor|filefd|file_handles",
-        ("get_open_files",),
-        "list the open files of the process (lsof -p PID) and find the code that does not close them",
+        re.compile(r"(^|_)fds?(_|$)|open_files|descriptor|filefd|file_handles"),
+        drivers=("traffic", "connections", "threads"),
+        process=(Question("get_open_files"),),
+        host=(Question("get_top_processes", sort_by="descriptors"),),
+        advice="list the open files of the process (lsof -p PID) and find the code that does not close them",
+        host_advice="see which process holds the open files (lsof -n)",
     ),
-    _family(
+    Family(
         "threads",
-        r"thread|goroutine|(^|_)tasks(_|$)",
-        ("get_thread_stacks",),
-        "dump the stacks of all threads and see what they wait for",
+        re.compile(r"thread|goroutine|(^|_)tasks(_|$)"),
+        drivers=("traffic", "connections", "queues", "latency"),
+        process=(Question("get_thread_stacks"),),
+        advice="dump the stacks of all threads and see what they wait for",
+        host_advice="see which process has the threads (ps -eLf)",
     ),
-    _family(
+    Family(
         "connections",
-        r"socket|connection|(^|_)conns?(_|$)|netstat|sockstat",
-        ("get_sockets",),
-        "list the connections of the process by peer and state (ss -tnp)",
+        re.compile(r"socket|connection|(^|_)conns?(_|$)|netstat|sockstat"),
+        drivers=("traffic", "threads", "latency"),
+        process=(Question("get_sockets"),),
+        advice="list the connections of the process by peer and state (ss -tnp)",
     ),
-    _family("errors", r"error|fail|exception|(^|_)5xx", (), "read the log of the target around the first error"),
-    _family("CPU", r"cpu|(^|_)load\d*(_|$)|run_queue", ("get_top_processes", "get_thread_stacks"), "profile the busiest process"),
-    _family("disk", r"disk|filesystem|inode|(^|_)fs_|volume", ("get_disk_usage",), "find what writes to the disk (df, du, iotop)"),
-    _family(
+    Family(
+        "errors",
+        re.compile(r"error|fail|exception|(^|_)5xx"),
+        drivers=("traffic", "open files", "memory", "disk", "connections", "threads", "CPU", "queues", "latency"),
+        advice="read the log of the target around the first error",
+    ),
+    Family(
+        "CPU",
+        re.compile(r"cpu|(^|_)load\d*(_|$)|run_queue"),
+        drivers=("traffic", "garbage collection", "threads", "queues", "memory"),
+        process=(Question("get_thread_stacks"),),
+        host=(Question("get_top_processes", sort_by="cpu"),),
+        advice="profile the process while it is busy",
+        host_advice="profile the busiest process",
+    ),
+    Family(
+        "disk",
+        re.compile(r"disk|filesystem|inode|(^|_)fs_|volume"),
+        drivers=("traffic", "errors"),
+        host=(Question("get_disk_usage"),),
+        advice="find what writes to the disk (df, du, iotop)",
+    ),
+    Family(
         "memory",
-        r"mem|(^|_)rss(_|$)|resident|heap|alloc|(^|_)(p|u)ss(_|$)|swap|blocks",
-        ("get_process", "get_memory_stats", "get_tracemalloc_top"),
-        "take two heap profiles some minutes apart (tracemalloc, heaptrack) and compare them; a restart only buys time",
+        re.compile(r"mem|(^|_)rss(_|$)|resident|heap|alloc|(^|_)(p|u)ss(_|$)|swap|blocks"),
+        drivers=("traffic", "garbage collection", "threads", "open files", "connections", "queues"),
+        process=(Question("get_process"), Question("get_memory_stats")),
+        host=(Question("get_top_processes", sort_by="memory"), Question("get_memory_stats")),
+        advice="take two heap profiles some minutes apart (tracemalloc, heaptrack) and compare them; a restart only buys time",
+        host_advice="see which process grew (ps aux --sort=-rss)",
     ),
-    _family("queues", r"queue|backlog|pending|messages|lag(_|$)", (), "compare the rates of what enters and leaves the queue"),
-    _family("latency", r"latency|duration|delay|pause", (), "look at the slowest calls and at what they wait for"),
-    _family(
+    Family(
+        "queues",
+        re.compile(r"queue|backlog|pending|messages|lag(_|$)"),
+        drivers=("traffic", "CPU", "latency", "errors", "disk", "memory"),
+        advice="compare the rates of what enters and leaves the queue",
+    ),
+    Family(
+        "latency",
+        re.compile(r"latency|duration|delay|pause"),
+        drivers=("traffic", "CPU", "garbage collection", "memory", "disk", "queues", "connections", "threads"),
+        advice="look at the slowest calls and at what they wait for",
+    ),
+    Family(
         "traffic",
-        r"request|http|grpc|rpc|network|receive|transmit|(^|_)(sent|received)(_|$)",
-        (),
-        "find who sends the additional traffic",
+        re.compile(r"request|http|grpc|rpc|network|receive|transmit|(^|_)(sent|received)(_|$)"),
+        drivers=("errors",),
+        advice="find who sends the additional traffic",
     ),
 )
+
+_HOST = re.compile(r"(?<![\w:])(lens_host|node)_")
 
 
 def family_of(text: str) -> Family | None:
@@ -73,3 +125,21 @@ def family_of(text: str) -> Family | None:
             if family.pattern.search(word):
                 return family
     return None
+
+
+def family_named(name: str) -> Family:
+    """Give the family that prose calls so.
+
+    Raises:
+        KeyError: there is none.
+
+    """
+    found = next((family for family in FAMILIES if family.name == name), None)
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
+def of_host(text: str) -> bool:
+    """Say whether a metric, or a query, is about a whole host: what is true of one process there explains nothing yet."""
+    return _HOST.search(text) is not None

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lens_exporter.investigate import task as tasks
 from lens_exporter.investigate.moments import read
+from lens_exporter.investigate.receipts import ANSWERS
 from lens_exporter.investigate.task import Task
 from lens_exporter.model.conversation import Answered, Instruction, Trail
+from lens_exporter.model.tool import ToolStatus
 
 PROCESS_INFO = "lens_python_info"  # tells on which host, and as which process, a target runs
+HEAP = "topk(3, lens_python_tracemalloc_top_bytes{"  # begins the question which lines of code hold memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,21 @@ class Noted:
     score: float
     per_second: bool
     onset: float | None = None
-    over: bool = False  # it left its normal and is back
+    until: float | None = None  # it left its normal and is back since then
     per_minute: float | None = None  # slope since the onset
+    limit: float | None = None
+    full_at: float | None = None  # when it reaches its limit, going on like this
+    alike: int = 1  # judged series of its metric on this target
+    alike_moved: int = 1  # how many of them left their normal
+
+    @property
+    def over(self) -> bool:
+        return self.until is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A series that disappeared, or a process that started."""
+    """A series that disappeared, a process that started, or another version."""
 
     receipt: str
     metric: str
@@ -56,22 +67,48 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A line of code and the bytes it holds, most first."""
+
+    receipt: str
+    location: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What rank_suspects answered. suspects are in its order; judged counts the series that had enough history."""
+
+    receipt: str = ""  # "" where it never answered with series
+    judged: int = 0
+    looked_at: int = 0
+    step: float = 0.0  # seconds: onsets are known to about one of them
+    suspects: tuple[Noted, ...] = ()
+    more: int = 0  # weaker suspects that were not shown
+    steady: tuple[Noted, ...] = ()
+    gone: tuple[Event, ...] = ()
+    gone_count: int = 0
+    restarts: tuple[Event, ...] = ()
+    deploys: tuple[Event, ...] = ()
+    starts_known: bool = False  # some process of the target says when it started
+
+
+@dataclass(frozen=True, slots=True)
 class Notebook:
-    """suspects are in the order of the ranking. judged counts the series that had enough history. asked are the calls made."""
+    """asked are the calls made. processes are the labels of lens_python_info: process, pid, hostname, pid_namespace."""
 
     task: Task
     asked: frozenset[str]
-    ranked: bool  # some rank_suspects answered with series
-    judged: int = 0
-    judged_receipt: str = ""
-    suspects: tuple[Noted, ...] = ()
-    steady: tuple[Noted, ...] = ()
-    gone: tuple[Event, ...] = ()
-    restarts: tuple[Event, ...] = ()
+    ranking: Ranked = field(default_factory=Ranked)
+    silent: bool = False  # the ranking was asked for, and its server failed
     courses: tuple[Course, ...] = ()
+    conditions: dict[str, bool] = field(default_factory=dict)  # rules' expressions, and whether they still answered anything
+    heap: tuple[Held, ...] = ()
+    no_heap: bool = False  # it was asked which lines of code hold memory, and nothing publishes that
     alerts: tuple[dict[str, Any], ...] = ()
+    alert_count: int = 0
     alerts_receipt: str = ""
-    processes: tuple[dict[str, str], ...] = ()  # labels of lens_python_info: process, pid, hostname, pid_namespace
+    processes: tuple[dict[str, str], ...] = ()
     live: tuple[Answered, ...] = ()  # other tools that answered
 
 
@@ -88,6 +125,7 @@ def notebook(trail: Trail) -> Notebook:
 
     """
     first = next((one.text for one in trail if isinstance(one, Instruction)), "")
+    task = tasks.parse(first)
     answered = [one for one in trail if isinstance(one, Answered)]
     ran = [one for one in answered if one.receipt and one.result.holds]
     rankings = [one for one in ran if one.call.name == "rank_suspects" and isinstance(one.result.data, dict)]
@@ -95,24 +133,60 @@ def notebook(trail: Trail) -> Notebook:
     best = next((one for one in reversed(rankings) if one.result.data["suspects"]), rankings[-1] if rankings else None)
     alerts = next((one for one in reversed(ran) if one.call.name == "list_active_alerts"), None)
     known = {"rank_suspects", "promql_range", "promql_instant", "find_metrics", "list_rules", "list_active_alerts"}
-    data = best.result.data if best else {}
-    receipt = best.receipt if best else ""
+    failed = [one for one in answered if one.call.name == "rank_suspects" and one.result.status is ToolStatus.ERROR and one.receipt]
+    heaps = [one for one in answered if one.receipt and _query(one).startswith(HEAP)]
     return Notebook(
-        task=tasks.parse(first),
+        task=task,
         asked=frozenset(key(one.call.name, one.call.arguments) for one in answered),
-        ranked=best is not None,
-        judged=int(data.get("judged", 0)),
-        judged_receipt=receipt,
-        suspects=tuple(_noted(receipt, row) for row in data.get("suspects", ())),
-        steady=tuple(_noted(receipt, row) for row in data.get("steady", ())),
-        gone=tuple(_event(receipt, row) for row in data.get("gone", ())),
-        restarts=tuple(_event(receipt, row) for row in data.get("restarts", ())),
+        ranking=_ranked(best) if best else Ranked(),
+        silent=bool(failed) and best is None,
         courses=tuple(course for one in ran if one.call.name == "promql_range" for course in _courses(one)),
+        conditions=dict(_conditions(answered, task)),
+        heap=tuple(held for one in heaps if one.result.holds for held in _held(one)),
+        no_heap=any(one.result.status is ToolStatus.EMPTY for one in heaps),
         alerts=tuple(alerts.result.data) if alerts and isinstance(alerts.result.data, list) else (),
+        alert_count=int(alerts.result.seen.get("alerts", 0)) if alerts else 0,
         alerts_receipt=alerts.receipt if alerts else "",
         processes=tuple(row["labels"] for one in ran if one.call.name == "promql_instant" for row in _processes(one)),
         live=tuple(one for one in ran if one.call.name not in known),
     )
+
+
+def _ranked(answered: Answered) -> Ranked:
+    data, receipt = answered.result.data, answered.receipt
+    suspects = tuple(_noted(receipt, row) for row in data["suspects"])
+    return Ranked(
+        receipt=receipt,
+        judged=int(data["judged"]),
+        looked_at=int(data["looked_at"]),
+        step=float(data["step"]),
+        suspects=suspects,
+        more=int(data["deviating"]) - len(suspects),
+        steady=tuple(_noted(receipt, row) for row in data["steady"]),
+        gone=tuple(_event(receipt, row) for row in data["gone"]),
+        gone_count=int(data["gone_count"]),
+        restarts=tuple(_event(receipt, row) for row in data["restarts"]),
+        deploys=tuple(_event(receipt, row) for row in data["deploys"]),
+        starts_known=bool(data["starts_known"]),
+    )
+
+
+def _query(answered: Answered) -> str:
+    arguments = answered.call.arguments
+    return str(arguments.get("query", "")) if isinstance(arguments, dict) else ""
+
+
+def _conditions(answered: list[Answered], task: Task) -> Iterator[tuple[str, bool]]:
+    asked = task.asked_conditions()
+    for one in answered:
+        if one.call.name == "promql_instant" and one.receipt and _query(one) in asked and one.result.status in ANSWERS:
+            yield _query(one), one.result.holds
+
+
+def _held(answered: Answered) -> Iterator[Held]:
+    for row in answered.result.data if isinstance(answered.result.data, list) else ():
+        if row["labels"].get("location"):
+            yield Held(answered.receipt, row["labels"]["location"], row["value"])
 
 
 def _processes(answered: Answered) -> list[dict[str, Any]]:
@@ -129,10 +203,18 @@ def _noted(receipt: str, row: dict[str, Any]) -> Noted:
         row["after"],
         row["score"],
         row["per_second"],
-        read(row["onset"], float("inf")) if "onset" in row else None,
-        "until" in row,
-        row.get("per_minute"),
+        onset=_time(row, "onset"),
+        until=_time(row, "until"),
+        per_minute=row.get("per_minute"),
+        limit=row.get("limit"),
+        full_at=_time(row, "full"),
+        alike=row.get("alike", 1),
+        alike_moved=row.get("alike_moved", 1),
     )
+
+
+def _time(row: dict[str, Any], name: str) -> float | None:
+    return read(row[name], float("inf")) if name in row else None
 
 
 def _event(receipt: str, row: dict[str, Any]) -> Event:

@@ -1,17 +1,19 @@
 """The offline analyst: what answers where no model is configured or none can be reached. Deterministic, costs nothing, says so.
 
-It speaks the same protocol as a model. It asks for the ranking of what left its normal, for the alert's own query, for the
-strongest and first suspects, for live tools that fit them, and then hands in only what these answers say.
+It speaks the same protocol as a model. It asks for the ranking of what left its normal, for the alert's own query, for live tools
+that show what alerts, then for those that show what moved first, and hands in only what these answers say.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lens_exporter.foundation.clock import rfc3339
+from lens_exporter.investigate import live
 from lens_exporter.investigate.analysis_schema import SUBMIT
+from lens_exporter.investigate.causes import movement, own_courses, own_families
 from lens_exporter.investigate.conclusions import BY_CODE, MODEL_AWAY, OFFLINE, conclude
-from lens_exporter.investigate.families import family_of
-from lens_exporter.investigate.notebook import PROCESS_INFO, Notebook, Noted, key, notebook
+from lens_exporter.investigate.families import family_of, of_host
+from lens_exporter.investigate.notebook import HEAP, PROCESS_INFO, Notebook, Noted, key, notebook
 from lens_exporter.investigate.task import narrow
 from lens_exporter.model import labels as label_sets
 from lens_exporter.model.analysis import HealthAnalysis
@@ -20,9 +22,10 @@ from lens_exporter.model.conversation import Reply, ToolCall, ToolSpec, Trail
 ANALYST = "offline analyst"
 
 _LOOKED_AT = 3  # suspects whose course is asked for
-_LIVE_TOOLS = 2
+_OWN_TOOLS, _OTHER_TOOLS = 2, 1
 _LONG_HISTORY = 6 * 3600.0  # where nothing stands out against the near past, the change may be slow
 _SHORT_AGE = 600.0
+_PYTHON = "lens_python_"
 _LONGEST_COURSE = 14 * 86_400.0
 
 
@@ -56,19 +59,20 @@ def best_so_far(trail: Trail) -> HealthAnalysis:
 
 def _wanted(notes: Notebook, specs: dict[str, ToolSpec]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give every call worth making with what is known so far."""
-    wanted = [*_rankings(notes), *_courses(notes), *_process(notes), *_live(notes, specs), *_alerts(notes)]
+    wanted = [*_rankings(notes), *_courses(notes), *_about(notes), *_live(notes, specs), *_alerts(notes)]
     yield from ((name, arguments) for name, arguments in wanted if name in specs)
 
 
 def _rankings(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
     task = notes.task
-    for labels in narrow(task.target)[:3]:
+    # Where no label is of the usual kind, those there are may still be on the series that matter.
+    for labels in (narrow(task.target) or [task.target])[:3] if task.target else ():
         asked = {"labels": labels, "start": rfc3339(task.start), "at": rfc3339(task.at)}
         yield "rank_suspects", asked
         if key("rank_suspects", asked) not in notes.asked:
             return
-        if notes.ranked:
-            if not any(not one.over for one in notes.suspects):
+        if notes.ranking.receipt:
+            if not any(not one.over for one in notes.ranking.suspects):
                 yield "rank_suspects", asked | {"history": _LONG_HISTORY}
             return
 
@@ -85,42 +89,69 @@ def _courses(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
                 one.query == query for one in notes.courses
             ):
                 break
-    for suspect in leading(notes.suspects):
+    for suspect in leading(notes):
         series = label_sets.selector(suspect.labels, metric=suspect.metric)
         query = f"rate({series}[{'2m' if age < _SHORT_AGE else '5m'}])" if suspect.per_second else series
-        yield "promql_range", {"query": query, **window}
+        if not any(one.labels == {"__name__": suspect.metric, **suspect.labels} for one in own_courses(notes)):
+            yield "promql_range", {"query": query, **window}
 
 
-def leading(suspects: Sequence[Noted]) -> list[Noted]:
-    """Pick the first to leave their normal and the strongest, one of each family first."""
-    active = [one for one in suspects if not one.over]
+def leading(notes: Notebook) -> list[Noted]:
+    """Pick whose course is worth a look: what alerts, then what moved first, one of each family."""
+    moved = movement(notes)
     by_family: dict[str, Noted] = {}
-    for one in active:
+    for one in (*moved.effects, *moved.others):
         family = family_of(one.metric)
         by_family.setdefault(family.name if family else one.metric, one)
-    picked = list(by_family.values()) + sorted(active, key=lambda one: -abs(one.score))
-    return list({id(one): one for one in picked}.values())[:_LOOKED_AT]
+    return list(by_family.values())[:_LOOKED_AT]
 
 
-def _process(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
+def _about(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Ask once each: as which process the target runs, whether its rules still alert, which lines of code hold its memory."""
+    at = rfc3339(notes.task.at)
     where = {name: notes.task.target[name] for name in ("instance", "job") if notes.task.target.get(name)}
     if where:
-        yield "promql_instant", {"query": label_sets.selector(where, metric=PROCESS_INFO), "at": rfc3339(notes.task.at)}
+        yield "promql_instant", {"query": label_sets.selector(where, metric=PROCESS_INFO), "at": at}
+    for condition in notes.task.asked_conditions():
+        yield "promql_instant", {"query": condition, "at": at}
+    own = movement(notes).effects
+    if "memory" in own_families(notes) and any(one.metric.startswith(_PYTHON) for one in own):
+        where |= {name: own[0].labels[name] for name in ("process",) if name in own[0].labels}
+        yield "promql_instant", {"query": f"{HEAP}{label_sets.selector(where)[1:]})", "at": at}
 
 
 def _live(notes: Notebook, specs: dict[str, ToolSpec]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give live tools that show the resources in trouble, once it is known on which host and as which process the target runs."""
-    suspects = leading(notes.suspects)
-    where = _whereabouts(notes, suspects)
-    named = [*(one.metric for one in suspects), *notes.task.queries]
-    fitting = dict.fromkeys(tool for name in named if (family := family_of(name)) for tool in family.tools if tool in specs)
-    ready = [(tool, arguments) for tool in fitting if (arguments := _filled(specs[tool], where)) is not None]
-    yield from ready[:_LIVE_TOOLS]
+    """Give live tools once it is known on which host and as which process the target runs: first what shows what alerts, always."""
+    where = _whereabouts(notes)
+    moved = movement(notes)
+    own_texts = (*notes.task.queries, *notes.task.names, *(one.metric for one in moved.effects))
+    own = [found for text in own_texts for found in _fitting(text, where, specs)]
+    others = [found for one in moved.others for found in _fitting(one.metric, where, specs) if found not in own]
+    asked = [*_distinct(own)[:_OWN_TOOLS], *_distinct(others)[:_OTHER_TOOLS]]
+    # Sockets are open files too: where they are most of them, their peers tell more.
+    if any(part.family == "open files" and " sockets" in part.claim for part in live.parts(notes)):
+        asked += [found for found in _fitting("sockets", where, specs) if found not in asked]
+    yield from asked
 
 
-def _whereabouts(notes: Notebook, suspects: Sequence[Noted]) -> dict[str, Any]:
-    """Give host and process of the target: the one its suspects name, the only one, or the host alone."""
-    named = {one.labels["process"] for one in suspects if "process" in one.labels} or {notes.task.target.get("process", "")}
+def _fitting(text: str, where: dict[str, Any], specs: dict[str, ToolSpec]) -> Iterator[tuple[str, dict[str, Any]]]:
+    family = family_of(text)
+    for question in (family.host if of_host(text) else family.process) if family else ():
+        spec = specs.get(question.tool)
+        arguments = _filled(spec, where) if spec else None
+        if arguments is not None:
+            yield question.tool, arguments | ({"sort_by": question.sort_by} if question.sort_by else {})
+
+
+def _distinct(calls: Sequence[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    return list({key(*call): call for call in calls}.values())
+
+
+def _whereabouts(notes: Notebook) -> dict[str, Any]:
+    """Give host and process of the target: the one that what moved names, the only one, or the host alone."""
+    moved = movement(notes)
+    speaking = moved.effects or moved.others
+    named = {one.labels["process"] for one in speaking if "process" in one.labels} or {notes.task.target.get("process", "")}
     fitting = [one for one in notes.processes if one.get("process") in named] or list(notes.processes)
     hosts = {one.get("hostname", "") for one in fitting}
     if len(hosts) != 1 or hosts == {""}:

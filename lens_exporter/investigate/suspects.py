@@ -107,7 +107,8 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ran
                 continue
             judged += 1
             if np.isfinite(reading.onset):
-                suspects.append(_limited(reading, limits.of(one), float(times[-1])))
+                ended = not np.isfinite(one.values[-_GONE * COARSE :]).any()
+                suspects.append(reading if ended else _limited(reading, limits.of(one), float(times[-1])))
             else:
                 steady.append(reading)
     looked = max(0, len(times) - JUDGED * COARSE)
@@ -166,7 +167,8 @@ def _reading(one: Samples, values: FloatArray, times: FloatArray, row: _Row, *, 
         return Suspect(metric, labels, before, last, np.inf, None, furthest, rate)
     first, end = (index + len(row.times) - len(tail) for index in stretch)
     onset = _onset(values, times, row, first)
-    until = None if end == len(row.times) - 1 else float(row.times[end])
+    # A series that ends while it is outside is not back.
+    until = float(row.times[end]) if np.isfinite(row.score[end + 1 :]).any() else None
     inside = row.score[first : end + 1]
     score = float(np.clip(inside[np.nanargmax(np.abs(inside))], -_STRONGEST, _STRONGEST))
     known = values[(times < onset) & finite]

@@ -41,14 +41,19 @@ class Task:
     resolved: int
     alerts: tuple[dict[str, Any], ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
+    conditions: tuple[str, ...] = ()  # the rules' whole expressions: what they still answer is still alerting
 
     def asked_queries(self) -> tuple[tuple[str, ...], ...]:
         """Give, for each query, the forms to ask it in: narrowed to the target where that is safe, then as the rule has it."""
-        forms = []
-        for query in self.queries:
-            where = {name: self.target[name] for name in ("instance", "job") if self.target.get(name) and f"{name}=" not in query}
-            forms.append(tuple(dict.fromkeys((narrowed(query, where), query))))
-        return tuple(forms)
+        return tuple(tuple(dict.fromkeys((self._narrowed(query), query))) for query in self.queries)
+
+    def asked_conditions(self) -> tuple[str, ...]:
+        """Give each rule's whole expression, narrowed to the target where that is safe."""
+        return tuple(map(self._narrowed, self.conditions))
+
+    def _narrowed(self, query: str) -> str:
+        where = {name: self.target[name] for name in ("instance", "job") if self.target.get(name) and f"{name}=" not in query}
+        return narrowed(query, where)
 
 
 def task_of(group: AlertGroup, at: float) -> Task:
@@ -69,6 +74,7 @@ def task_of(group: AlertGroup, at: float) -> Task:
         resolved=sum(alert.ends_at is not None for alert in alerts),
         alerts=tuple(_shown(alert) for alert in shown),
         left_out=dict(hidden),
+        conditions=tuple(dict.fromkeys(rule for alert in alerts if (rule := rule_of(alert))))[:_QUERIES],
     )
 
 
@@ -96,11 +102,13 @@ def narrow(target: dict[str, str]) -> list[dict[str, str]]:
 
 def query_of(alert: Alert) -> str:
     """Give the PromQL that shows the alert's series: our own annotation, or the rule's expression without its threshold."""
-    own = alert.annotations.get("lens_query", "")
-    if own:
-        return own
+    return alert.annotations.get("lens_query", "") or without_threshold(rule_of(alert))
+
+
+def rule_of(alert: Alert) -> str:
+    """Give the expression of the rule that made the alert, from the generator's address; "" where there is none."""
     expressions = parse_qs(urlsplit(alert.generator_url).query).get("g0.expr", [])
-    return without_threshold(expressions[0]) if expressions else ""
+    return expressions[0].strip() if expressions else ""
 
 
 def without_threshold(expression: str) -> str:
@@ -153,5 +161,5 @@ def parse(text: str) -> Task:
     if not found:
         raise ValueError("no task between the marks")
     fields = json.loads(rest.partition(_END)[0])
-    fields["names"], fields["queries"], fields["alerts"] = tuple(fields["names"]), tuple(fields["queries"]), tuple(fields["alerts"])
-    return Task(**fields)
+    lists = ("names", "queries", "alerts", "conditions")
+    return Task(**fields | {name: tuple(fields.get(name, ())) for name in lists})

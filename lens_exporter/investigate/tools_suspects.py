@@ -135,6 +135,8 @@ def _seen(ranking: Ranking) -> dict[str, float]:
             "per_minute": one.per_minute,
             "limit": one.limit,
             "full_at": one.full_at,
+            "alike": float(one.alike) if one.alike > 1 else None,
+            "alike_moved": float(one.alike_moved) if one.alike > 1 else None,
         }
         seen |= {f"{index} {one.metric}.{name}": value for name, value in numbers.items() if value is not None}
     for index, one in enumerate(_telling(ranking), 1):

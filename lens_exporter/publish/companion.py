@@ -1,5 +1,6 @@
 """The companion alert: what an investigation found, as an alert next to the one it explains. Pure."""
 
+import re
 from collections.abc import Sequence
 
 from lens_exporter.model.alert import COMPANION, Alert, AlertGroup
@@ -22,9 +23,12 @@ _NOT_THE_TARGET = frozenset(
     {"alertname", "severity", "watcher", "category", "verdict", "lens_origin", "prometheus", "prometheus_replica", "replica"}
 )
 _OFFLINE = frozenset({"offline", "offline analyst"})
+_MARK = " [offline analyst, no model was used]"
 _SUMMARY = 500  # characters
 _LINE = 300
 _LINES = 12
+_BARE = re.compile(r"\s*([a-zA-Z_:][\w:]*)\s*(?:\{.*\})?\s*", re.DOTALL)
+_GENERAL = frozenset({"rank_suspects", "promql_range", "promql_instant", "list_active_alerts", "list_rules", "find_metrics"})
 _ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
@@ -80,8 +84,10 @@ def summary(investigated: Investigated) -> str:
         text = _opened("Inconclusive", text)
         if analysis.reason and analysis.reason not in text:
             text = f"{text.rstrip('.')} ({analysis.reason})."
-    mark = " [offline analyst, no model was used]" if investigated.analyst in _OFFLINE else ""
-    return shortened(text, _SUMMARY - len(mark)) + mark
+    text = shortened(text, _SUMMARY)
+    if investigated.analyst not in _OFFLINE or "offline analyst" in text.lower():
+        return text
+    return shortened(text, _SUMMARY - len(_MARK)) + _MARK
 
 
 def evidence(investigated: Investigated) -> list[str]:
@@ -121,9 +127,10 @@ def confidence(investigated: Investigated) -> str:
 def cost(investigated: Investigated) -> str:
     """Write money, calls and seconds."""
     spent = investigated.cost
+    money = f"${spent.dollars:.3f}" if spent.dollars else "$0"
     tools = f"{spent.tool_calls} tool{'s' * (spent.tool_calls != 1)}"
-    models = f"{spent.model_calls} model call{'s' * (spent.model_calls != 1)}"
-    return f"${spent.dollars:.3f}, {tools}, {models}, {spent.seconds:.0f} s"
+    models = f"{spent.model_calls or 'no'} model call{'s' * (spent.model_calls != 1)}"
+    return f"{money}, {tools}, {models}, {spent.seconds:.{1 if spent.seconds < 1 else 0}f} s"
 
 
 def _annotations(investigated: Investigated, group: AlertGroup, link: str) -> dict[str, str]:
@@ -151,22 +158,39 @@ def _covers(group: AlertGroup) -> str:
 
 
 def _claim(finding: Finding, receipts: dict[str, Receipt]) -> str:
-    cited = "; ".join(_cited(receipt, receipts) for receipt in finding.receipts) or "no receipt"
     maybe = "perhaps: " if finding.kind is ClaimKind.SPECULATION else ""
-    return f"{shortened(maybe + finding.claim.strip(), _LINE)} ({cited})"
+    claim = shortened(maybe + finding.claim.strip(), _LINE)
+    cited = [_cited(receipt, receipts, claim) for receipt in finding.receipts]
+    return _with_proof(claim, ("; " if any("," in one for one in cited) else ", ").join(cited) or "no receipt")
 
 
-def _cited(identity: str, receipts: dict[str, Receipt]) -> str:
+def _with_proof(claim: str, proof: str) -> str:
+    """Put what proves a claim behind it, into the brackets that stand there already."""
+    if not proof:
+        return claim
+    return f"{claim[:-1]}, {proof})" if claim.endswith(")") else f"{claim} ({proof})"
+
+
+def _cited(identity: str, receipts: dict[str, Receipt], claim: str) -> str:
+    """Name a receipt: by its id, and by the metric or the live tool it is of, where the claim has not said that."""
     receipt = receipts.get(identity)
     if receipt is None:
         return identity
     unasked = ", not asked again" if receipt.recheck is Recheck.FAILED else ""
-    return f"{receipt.tool}, {identity}{unasked}"
+    source = _source(receipt)
+    said = not source or re.search(rf"(?<!\w){re.escape(source)}(?!\w)", claim)
+    return f"{identity}{unasked}" if said else f"{source}, {identity}{unasked}"
+
+
+def _source(receipt: Receipt) -> str:
+    if receipt.tool not in _GENERAL:
+        return receipt.tool
+    bare = _BARE.fullmatch(str(receipt.arguments.get("query", "")))
+    return bare[1] if bare else ""
 
 
 def _hypothesis(hypothesis: Hypothesis) -> str:
-    cited = f" ({', '.join(hypothesis.receipts)})" if hypothesis.receipts else ""
-    return shortened(hypothesis.claim.strip(), _LINE) + cited
+    return _with_proof(shortened(hypothesis.claim.strip(), _LINE), ", ".join(hypothesis.receipts))
 
 
 def _review(investigated: Investigated) -> str:
@@ -176,7 +200,11 @@ def _review(investigated: Investigated) -> str:
     reviewed = any(judge != "receipts" for judge in verdict.by)
     who = "reviewer" if reviewed else "code"
     if verdict.verdict is ReviewVerdict.ACCEPT:
-        return f"{who} accepted at {_ORDINALS.get(verdict.attempts, f'{verdict.attempts}th')} reading"
+        accepted = f"{who} accepted at {_ORDINALS.get(verdict.attempts, f'{verdict.attempts}th')} reading"
+        if reviewed:
+            return accepted
+        nobody = f"no reviewer{': offline' if investigated.analyst in _OFFLINE else ''}"
+        return nobody if verdict.attempts == 1 else f"{nobody}; {accepted}"
     issues = f": {shortened('; '.join(verdict.issues), 160)}" if verdict.issues else ""
     return f"{who} did not accept after {verdict.attempts} reading{'s' * (verdict.attempts != 1)}{issues}"
 

@@ -21,7 +21,7 @@ def claims(investigated):
 
 
 def test_the_leak_is_named_first():
-    """Memory alerts, open files leaked two minutes earlier: the answer begins with the open files."""
+    """Memory alerts, open files leaked two minutes earlier and can drive it: the answer begins with the open files."""
     answer, _site = investigated(leaking_api())
     assert answer.analysis.outcome is Outcome.CAUSE_FOUND
     assert answer.analysis.status is Health.WARNING
@@ -30,7 +30,7 @@ def test_the_leak_is_named_first():
         "memory (process_resident_memory_bytes) 1 GB -> 1.46 GB from 14:04, up 38 MB a minute",
     ]
     assert answer.analysis.summary.startswith(
-        "Open files (process_open_fds) left normal first: 61 -> 1,461 from 14:01. Then memory"
+        "Open files left normal first (61 -> 1,461 from 14:01, up 100 a minute) and can drive memory, which followed at 14:04"
     )
     assert "lsof" in answer.analysis.recommendations[0]
 
@@ -39,19 +39,20 @@ def test_it_says_that_no_model_was_used_and_costs_nothing():
     """Whoever reads it knows what it is."""
     answer, _site = investigated(leaking_api())
     assert answer.analyst == "offline analyst"
-    assert answer.analysis.summary.endswith("Offline analyst: statistics only, no model was used.")
+    assert answer.analysis.summary.endswith("Offline analyst: no model was used.")
     assert (answer.cost.dollars, answer.cost.model_calls, answer.cost.input_tokens) == (0.0, 0, 0)
     assert answer.verdict.verdict is ReviewVerdict.ACCEPT
     assert all(finding.holds for finding in answer.analysis.findings)
 
 
 def test_what_stayed_normal_is_ruled_out():
-    """Traffic and threads did not move, and that is said with their numbers."""
+    """Traffic and threads did not move, nothing restarted, and that is said with their numbers."""
     answer, _site = investigated(leaking_api())
-    assert {(one.claim, one.state) for one in answer.analysis.hypotheses} == {
-        ("threads (process_threads) 18 -> 18", HypothesisState.RULED_OUT),
-        ("traffic (http_requests_total) 212/s -> 212/s", HypothesisState.RULED_OUT),
-    }
+    assert [(one.claim, one.state) for one in answer.analysis.hypotheses] == [
+        ("traffic (steady at 212/s, http_requests_total)", HypothesisState.RULED_OUT),
+        ("threads (steady at 18, process_threads)", HypothesisState.RULED_OUT),
+        ("restart (none)", HypothesisState.RULED_OUT),
+    ]
 
 
 def test_it_is_deterministic():
@@ -64,8 +65,8 @@ def test_where_only_the_alerting_metric_moved_it_is_inconclusive():
     target = Target({"process_resident_memory_bytes": leak(1e9, AT - 12 * MINUTE, 38e6), "process_open_fds": steady(61)})
     answer, _site = investigated(target)
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
-    assert answer.analysis.summary.startswith("Inconclusive: memory (process_resident_memory_bytes) 1 GB -> 1.46 GB")
-    assert "nothing else moved" in answer.analysis.summary
+    assert answer.analysis.summary.startswith("Inconclusive: memory 1 GB -> 1.46 GB from 14:04, up 38 MB a minute.")
+    assert "Nothing else of 2 judged series moved." in answer.analysis.summary
 
 
 def test_what_moved_long_after_is_no_cause():
@@ -76,15 +77,6 @@ def test_what_moved_long_after_is_no_cause():
     answer, _site = investigated(target)
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     assert any(claim.startswith("errors (request_errors)") for claim in claims(answer))
-
-
-def test_nothing_is_wrong_when_all_is_back():
-    """Every judged series is inside its normal and the alert's own query is where it was."""
-    target = Target({"process_resident_memory_bytes": steady(1e9), "process_open_fds": steady(61)})
-    answer, _site = investigated(target)
-    assert (answer.analysis.outcome, answer.analysis.status) == (Outcome.NOTHING_WRONG, Health.HEALTHY)
-    assert claims(answer)[0] == "none of 2 judged series is outside its normal"
-    assert answer.analysis.recommendations == ()
 
 
 def test_a_slow_change_is_looked_for_in_a_longer_past():
@@ -121,7 +113,7 @@ def test_their_alert_is_investigated_by_the_rules_expression():
     asked = [one.arguments["query"] for one in answer.receipts if one.tool == "promql_range"]
     assert 'process_open_fds{instance="api-7:9000",job="api"}' in asked
     assert claims(answer)[0].startswith("open files (process_open_fds) 61 -> 1,461 from 14:01")
-    assert "nothing else moved before it" in answer.analysis.summary
+    assert "Memory followed at 14:04 (1 GB -> 1.46 GB)." in answer.analysis.summary
 
 
 class Which(BaseModel, extra="forbid"):
@@ -153,7 +145,7 @@ def test_a_live_tool_that_fits_is_asked_about_the_right_process():
     target = identified(leaking_api(), hostname="vm-3", pid="4211", process="api")
     answer, _site = investigated(target, more=(open_files(asked),))
     assert [(one.pid, one.hostname) for one in asked] == [(4211, "vm-3")]
-    assert "1,402 of 1,461 open files: /tmp/export-*.csv (get_open_files)" in claims(answer)
+    assert claims(answer)[0] == "1,402 of 1,461 open files are /tmp/export-*.csv"
     assert "lsof -p 4211" in answer.analysis.recommendations[0]
 
 
@@ -183,4 +175,5 @@ def test_hostile_and_long_labels_stay_out_of_the_claims():
     target.labels = {**API_7, "path": 'x" 99 {}', "long": "y" * 500, "device": "sda1", "a": "1", "b": "2", "c": "3"}
     answer, _site = investigated(target)
     assert claims(answer)[0].startswith('open files (process_open_fds{a="1",b="2",c="3"}) 61 -> 1,461')
+    assert "{" not in answer.analysis.summary
     assert answer.verdict.verdict is ReviewVerdict.ACCEPT

@@ -23,8 +23,20 @@ from tests.unit.publish.timeline import CORRELATION, NOON
 ID = "01JD11111111111111111111AA"
 
 
-def receipt(identity, tool="promql_range", recheck=Recheck.CONFIRMED):
-    return Receipt(identity, tool, {"query": "x"}, ToolStatus.DATA, {"first": 61.0, "last": 1480.0}, NOON, 0.1, recheck=recheck)
+QUERY = 'process_open_fds{instance="api-7:9000"}'
+
+
+def receipt(identity, tool="promql_range", recheck=Recheck.CONFIRMED, query=QUERY):
+    return Receipt(
+        identity,
+        tool,
+        {"query": query} if query else {},
+        ToolStatus.DATA,
+        {"first": 61.0, "last": 1480.0},
+        NOON,
+        0.1,
+        recheck=recheck,
+    )
 
 
 def investigated(**changes):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lens_exporter.model.analysis import Finding, Outcome, Recheck, ReviewVerdict, Verdict
+from lens_exporter.model.analysis import Cost, Finding, Outcome, Recheck, ReviewVerdict, Verdict
 from lens_exporter.publish.acceptable import MAX_ANNOTATION, MAX_LABEL_VALUE, acceptable
 from lens_exporter.publish.companion import companion, enrichment
 from tests.unit.publish.findings_of import ID, group, investigated, receipt, source
@@ -33,9 +33,9 @@ def test_annotations_of_the_example():
     """Evidence is numbered and cites tool and receipt, struck claims are gone, the link leads to the story."""
     assert built().annotations == {
         "summary": "Open files leak and carry memory with them: /export keeps every result file open.",
-        "evidence": "1 open files 61 -> 1,480 from 14:01 (promql_range, r2)\n"
-        "2 1,402 of 1,480 are /tmp/export-*.csv (get_open_files, r4; promql_range, r2)\n"
-        "ruled out: traffic (212 -> 214 req/s) (r6), GC (no uncollectable objects) (r7)\n"
+        "evidence": "1 open files 61 -> 1,480 from 14:01 (process_open_fds, r2)\n"
+        "2 1,402 of 1,480 are /tmp/export-*.csv (get_open_files, r4; process_open_fds, r2)\n"
+        "ruled out: traffic (212 -> 214 req/s, r6), GC (no uncollectable objects, r7)\n"
         "open: a slow disk",
         "next": "lsof -p 4211 | grep export; roll back 2026-11-20.3 (deployed 13:58, r8)",
         "confidence": "high (4 of 4 receipts hold; 1 claim struck; reviewer accepted at first reading)",
@@ -69,10 +69,45 @@ def test_labels_of_who_evaluated_are_not_the_target():
     assert set(built(of=of).labels) == set(built().labels)
 
 
-def test_the_offline_analyst_says_so():
-    """Where no model was used, the summary says it."""
+def test_the_offline_analyst_says_so_once():
+    """Where no model was used, the summary says it, whoever wrote it and however much of it had to be cut."""
     for analyst in ("offline", "offline analyst"):
         assert built(investigated(analyst=analyst)).annotations["summary"].endswith("open. [offline analyst, no model was used]")
+    own = "Open files leak. Offline analyst: no model was used."
+    assert built(investigated(analyst="offline analyst", summary=own)).annotations["summary"] == own
+    long = f"{'word ' * 200}Offline analyst: no model was used."
+    cut = built(investigated(analyst="offline analyst", summary=long)).annotations["summary"]
+    assert cut.endswith("... [offline analyst, no model was used]")
+    assert len(cut) <= 500
+
+
+def test_a_claim_names_its_source_once():
+    """What proves a claim stands in one pair of brackets; a metric or tool that the claim names already is not named again."""
+    findings = (
+        Finding("open files (process_open_fds) 61 -> 1,480 from 14:01", ("r2",), holds=True),
+        Finding("a process started at 14:02 (process_start_time_seconds)", ("r1",), holds=True),
+        Finding("memory followed", ("r1", "r2"), holds=True),
+        Finding("nothing was asked", (), holds=True),
+    )
+    receipts = (receipt("r1", "rank_suspects", query=None), receipt("r2"))
+    assert built(investigated(findings=findings, receipts=receipts, hypotheses=())).annotations["evidence"].splitlines() == [
+        "1 open files (process_open_fds) 61 -> 1,480 from 14:01 (r2)",
+        "2 a process started at 14:02 (process_start_time_seconds, r1)",
+        "3 memory followed (r1; process_open_fds, r2)",
+        "4 nothing was asked (no receipt)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spent", "said"),
+    [
+        (Cost(4120, 610, 0.004, 4, 5, 11.2), "$0.004, 5 tools, 4 model calls, 11 s"),
+        (Cost(tool_calls=1, seconds=0.12), "$0, 1 tool, no model calls, 0.1 s"),
+    ],
+)
+def test_what_it_cost(spent, said):
+    """Nothing is called nothing."""
+    assert built(investigated(cost=spent)).annotations["cost"] == said
 
 
 @pytest.mark.parametrize(
@@ -103,7 +138,7 @@ def test_outcomes_without_a_cause_read_well(changes, expected):
 @pytest.mark.parametrize(
     ("verdict", "receipts", "expected"),
     [
-        (Verdict(ReviewVerdict.ACCEPT), [receipt("r1")], "1 of 1 receipts hold; code accepted at first reading"),
+        (Verdict(ReviewVerdict.ACCEPT), [receipt("r1")], "1 of 1 receipts hold; no reviewer"),
         (
             Verdict(ReviewVerdict.RETRY, ("no cause named",), "name one", ("receipts", "claude"), 3),
             [receipt("r1"), receipt("r2", recheck=Recheck.CHANGED)],
@@ -114,14 +149,20 @@ def test_outcomes_without_a_cause_read_well(changes, expected):
             [receipt("r1", recheck=Recheck.FAILED)],
             "0 of 1 receipts hold; 1 could not be asked again; the reviewer failed: model client claude is overloaded",
         ),
-        (Verdict(ReviewVerdict.ACCEPT, attempts=2), [], "no receipts; code accepted at second reading"),
-        (Verdict(ReviewVerdict.ACCEPT), [receipt("r1", recheck=None)], "receipts not re-checked; code accepted at first reading"),
+        (Verdict(ReviewVerdict.ACCEPT, attempts=2), [], "no receipts; no reviewer; code accepted at second reading"),
+        (Verdict(ReviewVerdict.ACCEPT), [receipt("r1", recheck=None)], "receipts not re-checked; no reviewer"),
     ],
 )
 def test_confidence_says_why(verdict, receipts, expected):
     """How many receipts hold, who read it and at which reading; failures of the judge are said."""
     alert = built(investigated(verdict=verdict, receipts=tuple(receipts), findings=()))
     assert alert.annotations["confidence"] == f"medium ({expected})"
+
+
+def test_without_a_model_nobody_reviewed_it():
+    """The offline analyst has no reviewer, and that is said instead of praise by code."""
+    alert = built(investigated(verdict=Verdict(ReviewVerdict.ACCEPT), receipts=(receipt("r1"),), findings=(), analyst="offline"))
+    assert alert.annotations["confidence"] == "medium (1 of 1 receipts hold; no reviewer: offline)"
 
 
 def test_sizes_are_capped_before_anything_is_sent():

@@ -1,0 +1,225 @@
+"""What may be called a cause. Moving together, or first, is not enough: users forgive "inconclusive" sooner than a wrong cause.
+
+A cause is something a receipt names (files of one pattern, a process, a line of code, one series of several, a restart, another
+version, a lowered limit), or another resource that left its normal demonstrably earlier and can drive the one that alerts.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from lens_exporter.investigate import live
+from lens_exporter.investigate.families import family_named, family_of
+from lens_exporter.investigate.limits import is_limit, is_share, resource_of
+from lens_exporter.investigate.notebook import Course, Event, Notebook, Noted
+from lens_exporter.investigate.wording import change, resource, sentence, speed, told_apart, unit_of, value, when
+from lens_exporter.model import labels as label_sets
+
+_STRONG = 2.0  # half-widths of the band: what moved less drives nothing
+_AHEAD = 3.0  # steps of the grid: an onset less than this ahead of another is as good as the same
+_SOON = 600.0  # seconds: what began anew longer before the trouble is a coincidence
+_BREAKDOWN = (0.5, 2.0)  # of the alert's own rise, the rise of the one series that moved
+_WHOLE = {"__name__", "cluster", "namespace", "job", "instance", "node"}  # a query with no other label sums its breakdown up
+_JUST_BEFORE = "shortly before what alerts left normal"
+_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """text is for the summary, claim for a finding ("" where the driver's own course says it all).
+
+    family is whose advice to follow, next a better step. subject is the series it is about, where that is not what alerts; driven
+    says that text tells how both moved.
+    """
+
+    text: str
+    claim: str
+    receipts: tuple[str, ...]
+    family: str = ""
+    next: str = ""
+    subject: Noted | None = None
+    driven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Everything that moved. effects are the alert's own resource, others all else, both by onset; back is no longer outside."""
+
+    effects: tuple[Noted, ...]
+    others: tuple[Noted, ...]
+    back: tuple[Noted, ...]
+
+    @property
+    def began(self) -> float | None:
+        """The onset of what alerts."""
+        return min((one.onset for one in self.effects if one.onset is not None), default=None)
+
+
+def own_families(notes: Notebook) -> list[str]:
+    """Name what the alerts are about: by their queries, then by their names."""
+    texts = (*notes.task.queries, *notes.task.names)
+    return list(dict.fromkeys(family.name for text in texts if (family := family_of(text))))
+
+
+def is_own(one: Noted, notes: Notebook) -> bool:
+    """Say whether a series is of what alerts: of its family, or read by its query."""
+    family = family_of(one.metric)
+    return (family is not None and family.name in own_families(notes)) or _is_read(one, notes)
+
+
+def _is_read(one: Noted, notes: Notebook) -> bool:
+    names = {name for query in notes.task.queries for name in _NAME.findall(query)}
+    return resource_of(one.metric) in map(resource_of, names)
+
+
+def movement(notes: Notebook) -> Movement:
+    """Sort what left its normal; the used bytes and the utilization of one resource are one thing."""
+    merged = sorted(_merged(notes.ranking.suspects), key=lambda one: one.onset or 0.0)
+    active = [one for one in merged if not one.over]
+    own = [one for one in active if is_own(one, notes) and not is_limit(one.metric)]
+    own.sort(key=lambda one: not _is_read(one, notes))  # what the alert's query itself reads comes before its relatives
+    return Movement(tuple(own), tuple(one for one in active if one not in own), tuple(one for one in merged if one.over))
+
+
+def _merged(suspects: Sequence[Noted]) -> list[Noted]:
+    """Make one of the series that count one resource: the plain one speaks, the earliest onset holds, over is when all are."""
+    groups: dict[tuple[str, str], list[Noted]] = {}
+    for one in suspects:
+        groups.setdefault((resource_of(one.metric), label_sets.selector(one.labels)), []).append(one)
+    merged = []
+    for group in groups.values():
+        speaks = min(group, key=lambda one: (one.over, is_share(one.metric)))
+        onset = min((one.onset for one in group if one.onset is not None), default=None)
+        merged.append(replace(speaks, onset=onset, score=max((one.score for one in group), key=abs)))
+    return merged
+
+
+def cause(notes: Notebook, moved: Movement) -> Cause | None:
+    """Find the cause, the one that is named most plainly first; None is the honest answer to most alerts."""
+    if not moved.effects:
+        return None
+    named = _named_part(notes, moved, own_families(notes))
+    driver = _driver(notes, moved)
+    lowered = next(_lowered_limits(notes, moved), None)
+    return named or driver or lowered or _one_of_many(notes, moved) or _new_version(notes, moved) or _restart(notes, moved)
+
+
+def _named_part(notes: Notebook, moved: Movement, families: Sequence[str]) -> Cause | None:
+    for part in reversed(live.parts(notes)):  # what was asked later was asked to know it more exactly
+        if part.family not in families:
+            continue
+        for one in (*moved.effects, *moved.others):
+            family = family_of(one.metric)
+            if family and family.name == part.family and _kind(one) == part.unit and part.explains(one.before, one.after):
+                text = f"{part.claim}: {part.meaning}"
+                return Cause(text, part.claim, (part.receipt,), part.family, part.step)
+    return None
+
+
+def _kind(one: Noted) -> str:
+    if one.per_second:
+        return "cores" if value(1.0, one.metric, per_second=True).endswith("cores") else ""
+    return {"bytes": "bytes", "": "count"}.get(unit_of(one.metric), "")
+
+
+def _driver(notes: Notebook, moved: Movement) -> Cause | None:
+    """Find another resource that left its normal before the alert's began to move at all, and that can drive it."""
+    drivers = {name for own in own_families(notes) for name in family_named(own).drivers}
+    begin = min((_began(one, notes) for one in moved.effects), default=None)
+    first = moved.effects[0]
+    for one in moved.others:
+        family = family_of(one.metric)
+        if family is None or family.name not in drivers or is_limit(one.metric) or one.onset is None or begin is None:
+            continue
+        if one.score < _STRONG or first.score < 0 or begin - one.onset < _AHEAD * notes.ranking.step:
+            continue
+        return _driven(notes, moved, one, family.name)
+    return None
+
+
+def _driven(notes: Notebook, moved: Movement, one: Noted, family: str) -> Cause:
+    first = moved.effects[0]
+    name, effect = resource(one, notes), resource(first, notes)
+    course = f"{change(one)} from {when(one.onset, notes)}"
+    then = f"followed at {when(first.onset, notes)} ({change(first)})"
+    part = _named_part(notes, moved, [family])
+    if part is not None:
+        text = f"{part.text}. {sentence(f'{name} {course}; {effect} {then}')}"
+        return Cause(text, part.claim, part.receipts, family, part.next, one, driven=True)
+    text = f"{name} left normal first ({course}{speed(one, notes.task.at)}) and can drive {effect}, which {then}"
+    return Cause(text, "", (one.receipt,), family, subject=one, driven=True)
+
+
+def _began(one: Noted, notes: Notebook) -> float:
+    """Trace a line back to where it left what was normal: a band is left later the wider it is, and that is no delay."""
+    onset = one.onset if one.onset is not None else notes.task.start
+    if not one.per_minute:
+        return onset
+    return min(onset, notes.task.at - (one.after - one.before) / one.per_minute * 60.0)
+
+
+def _lowered_limits(notes: Notebook, moved: Movement) -> Iterator[Cause]:
+    for one in (*moved.effects, *moved.others):
+        if is_limit(one.metric) and one.after < one.before and is_own(one, notes):
+            text = f"the limit was lowered at {when(one.onset, notes)}: {one.metric} {change(one)}"
+            yield Cause(text, text, (one.receipt,), "", f"see who changed the limit at {when(one.onset, notes)}", one)
+
+
+def _one_of_many(notes: Notebook, moved: Movement) -> Cause | None:
+    """Find the only one of several series that moved, where its rise is the rise of what alerts."""
+    for one in moved.effects:
+        extra = told_apart(one.labels, notes.task.target)
+        if one.alike < 2 or one.alike_moved != 1 or not extra or is_limit(one.metric):
+            continue
+        for course in own_courses(notes):
+            rise = course.last - course.first
+            if course.labels.keys() <= _WHOLE and rise and _BREAKDOWN[0] <= (one.after - one.before) / rise <= _BREAKDOWN[1]:
+                text = f"it is {label_sets.selector(extra, metric=one.metric)} alone, of {one.alike:,} such series"
+                receipts = tuple(dict.fromkeys((one.receipt, course.receipt)))
+                family = family_of(one.metric)
+                return Cause(text, text, receipts, family.name if family else "")
+    return None
+
+
+def _new_version(notes: Notebook, moved: Movement) -> Cause | None:
+    event = _shortly_before(notes.ranking.deploys, moved)
+    if event is None:
+        return None
+    claim = version_claim(event, notes)
+    step = f"compare with the version before, or roll back what was deployed at {when(event.at, notes)}"
+    return Cause(f"{claim}, {_JUST_BEFORE}", claim, (event.receipt,), "", step)
+
+
+def _restart(notes: Notebook, moved: Movement) -> Cause | None:
+    event = _shortly_before(notes.ranking.restarts, moved)
+    if event is None or any(event.metric in _NAME.findall(query) for query in notes.task.queries):
+        return None  # none, or the alert is about the restart itself
+    at = when(event.at, notes)
+    text = f"a process started at {at}, {_JUST_BEFORE}"
+    step = f"read the log of the start at {at}, and why there was one"
+    return Cause(text, start_claim(event, notes), (event.receipt,), "", step)
+
+
+def version_claim(event: Event, notes: Notebook) -> str:
+    """Write another version as a claim."""
+    version = label_sets.selector(told_apart(event.labels, {}), metric=event.metric)
+    return f"another version runs since {when(event.at, notes)}: {version}"
+
+
+def start_claim(event: Event, notes: Notebook) -> str:
+    """Write a start as a claim."""
+    return f"a process started at {when(event.at, notes)} ({event.metric})"
+
+
+def _shortly_before(events: Sequence[Event], moved: Movement) -> Event | None:
+    began = moved.began
+    fitting = [one for one in events if began is not None and began - _SOON <= one.at <= began]
+    return max(fitting, key=lambda one: one.at, default=None)
+
+
+def own_courses(notes: Notebook) -> list[Course]:
+    """Give the courses of the alerts' own queries, of the target's series where the query has those of others too."""
+    asked = [query for pair in notes.task.asked_queries() for query in pair]
+    own = [one for one in notes.courses if one.query in asked]
+    target = notes.task.target
+    return [one for one in own if all(target.get(name, value) == value for name, value in one.labels.items())] or own

@@ -1,0 +1,118 @@
+"""The summary of a conclusion: what a person reads first, and often all they read."""
+
+from lens_exporter.investigate.causes import Cause, Movement, own_courses
+from lens_exporter.investigate.notebook import Course, Notebook, Noted
+from lens_exporter.investigate.wording import apart, change, joined, measured, resource, sentence, speed, value, when
+from lens_exporter.model.analysis import Outcome
+
+_FLAT = 0.05  # of its size: a course that moved less did not move
+_AWAY = 0.5  # of all series: when so many end, it is the target that is away
+_LONGEST = 500
+_UNPLACED = "no label of the alert says what else to look at"
+
+
+def summarised(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | None, signed: str) -> str:
+    """Say what was found in a few sentences, the cause first; end with who wrote it, whatever must be cut for that."""
+    text = _summary(notes, outcome, moved, found)
+    room = _LONGEST - len(signed) - 1
+    return f"{text if len(text) <= room else text[: room - 4].rstrip() + ' ...'} {signed}"
+
+
+def is_flat(one: Course) -> bool:
+    """Say whether a course hardly moved."""
+    return one.high - one.low <= _FLAT * max(abs(one.high), abs(one.low))
+
+
+def course_claim(one: Course) -> str:
+    """Write the course of the alert's own query as a claim."""
+    first, last, most = (value(number, measured(one)) for number in (one.first, one.last, one.high))
+    peak = f", {most} at most" if most not in {first, last} else ""
+    trend = f" and is {one.trend}" if one.trend in {"rising", "falling"} else ""
+    return f"the alert's own query went {first} -> {last}{peak}{trend}"
+
+
+def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | None) -> str:
+    if outcome is Outcome.NOTHING_WRONG:
+        return f"Nothing is wrong now: what alerted is over, and {_none_outside(notes)}{_had_moved(notes, moved)}."
+    if found is not None:
+        more = () if found.driven else (_effect(moved.effects[0], notes), _beside(notes, moved, found.subject))
+        return " ".join(sentence(text) for text in (found.text, *more) if text)
+    away = _away(notes)
+    if moved.effects or away:
+        told = [away or _effect(moved.effects[0], notes), *_leads(notes, moved)]
+        first, *more_told = filter(None, told)
+        return " ".join((f"Inconclusive: {first}.", *map(sentence, more_told)))
+    return f"Inconclusive: {_without_effect(notes, moved)}."
+
+
+def _effect(one: Noted, notes: Notebook) -> str:
+    return f"{resource(one, notes)} {change(one)} from {when(one.onset, notes)}{speed(one, notes.task.at)}"
+
+
+def _leads(notes: Notebook, moved: Movement) -> tuple[str, str]:
+    """Say what else there is to go by, where no cause is named."""
+    beside = _beside(notes, moved)
+    if not beside and not notes.ranking.more and not notes.ranking.gone:
+        alone = notes.ranking.judged <= len(notes.ranking.suspects)
+        beside = "nothing else could be judged" if alone else f"nothing else of {notes.ranking.judged:,} judged series moved"
+    return beside, "no heap profile is published" if notes.no_heap else ""
+
+
+def _beside(notes: Notebook, moved: Movement, told: Noted | None = None) -> str:
+    """Say what moved that is not what alerts: before it, with it, after it, and what is back."""
+    began, step = moved.began or _ended(notes), notes.ranking.step
+    clauses = []
+    for one in [one for one in moved.others if one is not told][:2]:
+        ahead = began - (one.onset or 0.0)
+        order = f"left normal {apart(ahead)} earlier" if ahead > step else f"followed at {when(one.onset, notes)}"
+        order = order if abs(ahead) > step else "moved at the same time"
+        clauses.append(f"{resource(one, notes)} {order} ({change(one)})")
+    if moved.back:
+        clauses.append(_was(notes, moved))
+    return "; ".join(clauses)
+
+
+def _had_moved(notes: Notebook, moved: Movement) -> str:
+    return f"; {_was(notes, moved)}" if moved.back else ""
+
+
+def _was(notes: Notebook, moved: Movement) -> str:
+    names = list(dict.fromkeys(resource(one, notes) for one in moved.back))[:2]
+    begin, end = min(one.onset or 0.0 for one in moved.back), max(one.until or 0.0 for one in moved.back)
+    first, last = when(begin, notes), when(end, notes)
+    span = f"at {first}" if first == last else f"{first} to {last}"
+    return f"{joined(names)} had moved {span} and {'is' if len(names) == 1 else 'are'} back"
+
+
+def _ended(notes: Notebook) -> float:
+    return min((one.at for one in notes.ranking.gone), default=notes.task.start)
+
+
+def _away(notes: Notebook) -> str:
+    ranking = notes.ranking
+    if not ranking.gone or ranking.gone_count < _AWAY * ranking.looked_at:
+        return ""
+    ended = f"{ranking.gone_count:,} of {ranking.looked_at:,} series of this target end at {when(_ended(notes), notes)}"
+    return f"{ended}: it is down, or is not scraped any more"
+
+
+def _none_outside(notes: Notebook) -> str:
+    return f"none of {notes.ranking.judged:,} judged series is outside its normal"
+
+
+def _without_effect(notes: Notebook, moved: Movement) -> str:
+    """Say what is known where the alert's own resource is not outside its normal, or could not be judged."""
+    ranking, courses = notes.ranking, own_courses(notes)
+    if notes.silent:
+        return "Prometheus did not answer, so nothing could be judged"
+    if not ranking.receipt:
+        return f"{course_claim(courses[0])}; {_UNPLACED}" if courses else _UNPLACED
+    if not ranking.judged:
+        return "no series of this target has enough history to be judged"
+    if moved.others:
+        first = moved.others[0]
+        return f"what alerts is not outside its normal; {resource(first, notes)} {change(first)} from {when(first.onset, notes)}"
+    if courses and all(map(is_flat, courses)):
+        level = value(courses[0].last, measured(courses[0]))
+        return f"the alert's own query stays at {level}, and {_none_outside(notes)}: it alerts on a level that is usual here"
+    return f"{_none_outside(notes)}, yet the alert has not gone back to where it was{_had_moved(notes, moved)}"

@@ -1,0 +1,116 @@
+"""Series, numbers and moments in the words of a claim: short, and so that code finds every number of it in a receipt."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from lens_exporter.baseline import numbers as words
+from lens_exporter.baseline.naming import cleaned
+from lens_exporter.investigate.families import family_of
+from lens_exporter.investigate.limits import is_limit
+from lens_exporter.investigate.notebook import Course, Notebook, Noted
+from lens_exporter.investigate.numbers import quoted
+from lens_exporter.model import labels as label_sets
+
+_LABELS = 3  # of a series in a claim
+_LABEL_VALUE = re.compile(r"[^{}\"\\\s]{1,60}")
+_CPU_TIME = re.compile(r"cpu.*_seconds(_total|_sum)?$")
+_TIME_SPENT = re.compile(r"_seconds(_total|_sum)?$")
+_UNITS = (("_bytes", "bytes"), ("_ratio", "ratio"), ("_seconds", "seconds"))
+_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
+_KEEP_UNITS = {"sum", "min", "max", "avg", "topk", "histogram_quantile", "max_over_time", "min_over_time", "avg_over_time"}
+_SOON = 60.0  # seconds
+
+
+def unit_of(metric: str) -> str:
+    """Give the unit that a metric's name ends in, "" where it names none."""
+    name = metric.removesuffix("_total")
+    return next((unit for ending, unit in _UNITS if name.endswith(ending)), "")
+
+
+def value(number: float, metric: str, *, per_second: bool = False) -> str:
+    """Write a value of a metric with its unit; of a counter, its rate."""
+    if not per_second:
+        return words.number(number, unit_of(metric))
+    if _CPU_TIME.search(metric):
+        return f"{round(number, 2):g} cores"
+    if _TIME_SPENT.search(metric):
+        return f"{words.number(number, 'ratio')} of the time"
+    if unit_of(metric) == "bytes":
+        return f"{words.number(number, 'bytes')}/s"
+    return words.number(number, "per_second")
+
+
+def measured(one: Course) -> str:
+    """Give the metric whose unit the values of a query have, "" where that cannot be told."""
+    if one.labels.get("__name__"):
+        return one.labels["__name__"]
+    words = _NAME.findall(re.sub(r"\{[^{}]*\}|\[[^\[\]]*\]|\b(?:by|without)\s*\([^()]*\)", " ", one.query))
+    metrics = [name.removesuffix("_bucket") for name in words if name not in _KEEP_UNITS]
+    return metrics[0] if len(metrics) == 1 else ""
+
+
+def change(one: Noted) -> str:
+    """Write how a series moved: "61 -> 1,461 of 4,096"; "steady at 18" where it did not."""
+    before, after = (value(number, one.metric, per_second=one.per_second) for number in (one.before, one.after))
+    if before == after:
+        return f"steady at {after}"
+    limit = f" of {value(one.limit, one.metric)}" if one.limit is not None and unit_of(one.metric) != "ratio" else ""
+    return f"{before} -> {after}{limit}"
+
+
+def speed(one: Noted, at: float) -> str:
+    """Say how fast it goes since its onset and when it is full, where it goes along a line: ", up 38 MB a minute"."""
+    if not one.per_minute or one.per_second or one.onset is None or one.over:
+        return ""
+    pace = words.rate(one.per_minute / 60.0, unit_of(one.metric), at - one.onset)
+    full = ""
+    if one.full_at is not None:
+        full = ", full within a minute" if one.full_at - at < _SOON else f", full at about {words.clock(one.full_at, at)}"
+    return f", {'up' if one.per_minute > 0 else 'down'} {pace}{full}"
+
+
+def when(at: float | None, notes: Notebook) -> str:
+    """Write a moment as hours and minutes, with the day where it is another one."""
+    return words.clock(at, notes.task.at) if at is not None else "an unknown time"
+
+
+def apart(seconds: float) -> str:
+    """Write a distance in time."""
+    return words.number(seconds, "seconds")
+
+
+def resource(one: Noted, notes: Notebook) -> str:
+    """Name what a series counts: its family, with what tells it from others where there are others; a limit by its own name."""
+    family = family_of(one.metric)
+    if family is None or is_limit(one.metric):
+        return series(one, notes)
+    extra = told_apart(one.labels, notes.task.target) if one.alike > 1 else {}
+    return f"{family.name}{label_sets.selector(extra) if extra else ''}"
+
+
+def series(one: Noted, notes: Notebook) -> str:
+    """Write a series as PromQL would, without the labels that the whole target has."""
+    return label_sets.selector(told_apart(one.labels, notes.task.target), metric=one.metric)
+
+
+def told_apart(labels: Mapping[str, str], target: Mapping[str, str]) -> dict[str, str]:
+    """Give the labels that the target does not have. Values that would not read as one label are left to the receipt."""
+    own = [name for name, value in sorted(labels.items()) if name not in target and _LABEL_VALUE.fullmatch(value)]
+    return {name: labels[name] for name in own[:_LABELS]}
+
+
+def word(text: str) -> str:
+    """Make one word of what strangers named, whose digits claim nothing and whose characters are all to be seen."""
+    one = re.sub(r"\s", "_", cleaned(text)) or "unnamed"
+    return re.sub(r"\d", "*", one) if quoted(one) else one
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Join clauses: "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
+
+
+def sentence(text: str) -> str:
+    """Begin it with a capital, unless it begins with a name of others, and end it with a full stop."""
+    plain = re.match(r"[a-z]+[ ,:;]", text)
+    return f"{text[:1].upper() if plain else text[:1]}{text[1:].rstrip('.')}."

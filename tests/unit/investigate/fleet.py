@@ -1,0 +1,71 @@
+"""A Prometheus in memory whose series have their own labels. It reads what the analyst and a rule may ask: selectors, rate, sum, topk, >."""
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from lens_exporter.model.tool import ToolStatus
+from lens_exporter.model.window import FloatArray
+from lens_exporter.prometheus.answers import MetricMetadata, QueryAnswer, Series, SeriesAnswer
+
+Course = Callable[[FloatArray], FloatArray]
+_MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"')
+_COMPARED = re.compile(r"(.+?)\s*(>|<|==)\s*([-\d.e]+)")
+_COMPARE = {">": operator.gt, "<": operator.lt, "==": operator.eq}
+
+
+class Fleet:
+    """`series` gives each course with the labels of its series, __name__ included."""
+
+    def __init__(self, *series: tuple[Mapping[str, str], Course]) -> None:
+        self.series_of = list(series)
+
+    def query_range(self, query: str, start: float, end: float, step: float) -> QueryAnswer:
+        times = np.arange(start, end + step / 2, step)
+        found = tuple(
+            Series(labels, times[np.isfinite(values)], values[np.isfinite(values)]) for labels, values in self._eval(query, times)
+        )
+        found = tuple(one for one in found if one.values.size)
+        return QueryAnswer(ToolStatus.DATA if found else ToolStatus.EMPTY, found)
+
+    def query(self, query: str, at: float | None = None) -> QueryAnswer:
+        return self.query_range(query, at or 0.0, at or 0.0, 1.0)
+
+    def series(self, match: str, start: float, end: float) -> SeriesAnswer:
+        return SeriesAnswer(ToolStatus.DATA, tuple(labels for labels, _ in self.series_of))
+
+    def metadata(self, metric: str = "") -> dict[str, MetricMetadata]:
+        return {}
+
+    def _eval(self, query: str, times: FloatArray) -> list[tuple[dict[str, str], FloatArray]]:
+        query = query.strip()
+        if compared := _COMPARED.fullmatch(query):
+            kept = self._eval(compared[1], times)
+            compare = _COMPARE[compared[2]]
+            return [(labels, np.where(compare(values, float(compared[3])), values, np.nan)) for labels, values in kept]
+        if query.startswith("sum(") and query.endswith(")"):
+            rows = [values for _, values in self._eval(query[4:-1], times)]
+            return [({}, np.nansum(rows, axis=0))] if rows else []
+        if query.startswith("topk(3, "):
+            rows = self._eval(query[8:-1], times)
+            return sorted(rows, key=lambda row: -row[1][-1])[:3]
+        if query.startswith("rate("):
+            inner = re.sub(r"\[\w+\]\)$", "", query[5:])
+            return [
+                ({k: v for k, v in labels.items() if k != "__name__"}, np.gradient(v_, times))
+                for labels, v_ in self._eval(inner, times)
+            ]
+        name, _, rest = query.partition("{")
+        return [
+            (dict(labels), course(times).astype(float))
+            for labels, course in self.series_of
+            if name in {"", labels["__name__"]} and all(_matches(labels, *one) for one in _MATCHER.findall(rest))
+        ]
+
+
+def _matches(labels: Mapping[str, str], name: str, how: str, text: str) -> bool:
+    value, text = labels.get(name, ""), text.replace('\\"', '"').replace("\\\\", "\\")
+    same = value == text if how in {"=", "!="} else re.fullmatch(text, value) is not None
+    return same if how in {"=", "=~"} else not same

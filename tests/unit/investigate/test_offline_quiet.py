@@ -1,0 +1,170 @@
+"""What the offline analyst says when there is little to say: all is well again, the target is away, nobody can be asked."""
+
+import numpy as np
+import pytest
+
+from lens_exporter.errors import Unreachable
+from lens_exporter.investigate.offline import OfflineAnalyst
+from lens_exporter.model.alert import Alert
+from lens_exporter.model.analysis import Health, Outcome
+from tests.unit.investigate.export_service import (
+    CALM,
+    FILES_CALM,
+    FILES_LEAK,
+    LENS_FILES,
+    LENS_MEMORY,
+    MEMORY_BURST,
+    MEMORY_LEAK,
+    SERVICE,
+    TOO_MANY,
+    TOOLS,
+    claims,
+    investigated,
+    one,
+    their_alert,
+    used,
+)
+from tests.unit.investigate.fleet import Fleet
+from tests.unit.investigate.scripted import AT, MINUTE, Site, leak, steady, toolbox
+
+SIGNED = " Offline analyst: no model was used."
+
+
+def test_what_went_and_came_back_is_nothing_wrong_now():
+    """When, how far, and that it is over."""
+    answer = investigated([*CALM, *FILES_CALM, *MEMORY_BURST], LENS_MEMORY)
+    assert (answer.analysis.outcome, answer.analysis.status) == (Outcome.NOTHING_WRONG, Health.HEALTHY)
+    assert answer.analysis.summary == (
+        "Nothing is wrong now: what alerted is over, and none of 13 judged series is outside its normal; memory had moved 14:07 to "
+        f"14:12 and is back.{SIGNED}"
+    )
+    assert claims(answer)[:2] == [
+        "none of 13 judged series is outside its normal",
+        "the alert's own query is at 4.1 %, after 34 % at most",
+    ]
+    assert answer.analysis.recommendations == ()
+
+
+def test_a_level_that_was_always_too_high_is_not_nothing():
+    """Nothing moved, and 93 % of the memory is used all the same."""
+    answer = investigated([*CALM, *used("memory", steady(0.93 * 671e6), 671e6, "_bytes")], LENS_MEMORY)
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    assert answer.analysis.summary == (
+        "Inconclusive: the alert's own query stays at 93 %, and none of 10 judged series is outside its normal: "
+        f"it alerts on a level that is usual here.{SIGNED}"
+    )
+
+
+def test_whether_a_rule_still_alerts_is_asked():
+    """The same calm series: below the rule's threshold it is over, above it is not."""
+    over = investigated([*CALM, *FILES_CALM], TOO_MANY)
+    assert over.analysis.outcome is Outcome.NOTHING_WRONG
+    holds = investigated([*CALM, *used("open_fds", steady(200), 512)], TOO_MANY)
+    assert holds.analysis.outcome is Outcome.INCONCLUSIVE
+    assert "stays at 200" in holds.analysis.summary
+    assert holds.analysis.recommendations[0] == "see whether the alert's threshold fits what is usual here"
+
+
+def test_an_alert_that_is_resolved_already_is_over():
+    """Without a rule to ask, and with a series that never moved, Alertmanager's word counts."""
+    resolved = Alert(LENS_FILES.labels, LENS_FILES.annotations, LENS_FILES.starts_at, AT - MINUTE)
+    assert investigated([*CALM, *FILES_CALM], resolved).analysis.outcome is Outcome.NOTHING_WRONG
+
+
+def test_a_target_that_went_away_is_said_to_be_away():
+    """Most of its series end at once; what moved before that is a lead, and nothing that ended is called back."""
+    ends = AT - 4 * MINUTE
+
+    def ending(labels, course):
+        return labels, lambda times: np.where(times < ends, course(times), np.nan)
+
+    up = ({"__name__": "up", "instance": SERVICE["instance"], "job": SERVICE["job"]}, lambda t: np.where(t < ends, 1.0, 0.0))
+    alert = their_alert("Down", "up == 0", {name: SERVICE[name] for name in ("instance", "job")})
+    answer = investigated([*(ending(*found) for found in (*CALM, *MEMORY_LEAK)), up], alert)
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    assert answer.analysis.summary.startswith(
+        "Inconclusive: 10 of 11 series of this target end at 14:10: it is down, or is not scraped any more. Memory left normal"
+    )
+    assert "back" not in answer.analysis.summary
+    assert "full" not in " ".join(claims(answer))
+    assert answer.analysis.recommendations[0] == "see whether the target runs and answers its scrape"
+
+
+QUEUE = ({"__name__": "queue_depth", "queue": "mails"}, leak(3, AT - 8 * MINUTE, 40))
+
+
+def test_an_alert_without_an_instance_is_judged_by_the_labels_it_has():
+    """A queue has a name and no instance."""
+    answer = investigated([QUEUE], their_alert("QueueLong", "queue_depth > 100", {"queue": "mails"}), tools=())
+    assert answer.analysis.summary == (
+        f"Inconclusive: queues 3 -> 323 from 14:07, up 40 a minute. Nothing else could be judged.{SIGNED}"
+    )
+
+
+def test_an_alert_without_any_label_has_at_least_its_query():
+    """A sum over everything says nothing about where; what it did is told."""
+    answer = investigated([QUEUE], their_alert("QueueLong", "sum(queue_depth) > 100", {}), tools=())
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    assert answer.analysis.summary == (
+        f"Inconclusive: the alert's own query went 3 -> 323 and is rising; no label of the alert says what else to look at.{SIGNED}"
+    )
+
+
+def test_a_unit_is_read_out_of_the_query_where_it_has_one():
+    """A sum of bytes is bytes; what a rate gives is per second."""
+    tables = [({"__name__": "table_bytes", "table": name}, leak(5e6, AT - 8 * MINUTE, 5e6)) for name in "ab"]
+    answer = investigated(tables, their_alert("TablesBig", "sum(table_bytes) > 1e7", {}), tools=())
+    assert "went 10 MB -> 90 MB" in answer.analysis.summary
+    counted = (
+        {"__name__": "sent_bytes_total"},
+        lambda t: (t - 1.79e9) * 1000.0 + np.where(t > AT - 300, (t - AT + 300) * 9000.0, 0),
+    )
+    answer = investigated([counted], their_alert("Sends", "rate(sent_bytes_total[5m]) > 2000", {}), tools=())
+    assert "went 1,000 -> 10,000" in answer.analysis.summary
+
+
+def test_a_group_of_fifty_alerts_is_counted_whole():
+    """The list that a tool shows is shorter than what fires."""
+    alerts = [
+        their_alert("TooManyOpenFiles", "process_open_fds > 150", {"job": "api", "instance": f"api-{n}:90"}) for n in range(50)
+    ]
+    series = [
+        ({"__name__": "process_open_fds", "job": "api", "instance": f"api-{n}:90"}, leak(61, AT - 6 * MINUTE, 80))
+        for n in range(50)
+    ]
+    answer = investigated(series, *alerts, tools=())
+    assert "50 alerts fire on this target: TooManyOpenFiles" in claims(answer)
+    assert claims(answer)[0].endswith("from 14:09, up 80 a minute; 50 of 50 such series moved")
+    assert len(answer.analysis.findings) <= 8
+
+
+class Away(Fleet):
+    """A Prometheus that cannot be reached."""
+
+    def query_range(self, query, start, end, step):
+        raise Unreachable(service="prometheus", url="http://localhost:9090", reason="Connection refused [Errno 111]")
+
+
+def test_prometheus_away_is_the_first_thing_said():
+    """Alertmanager answers, so something is known, and nothing is made up."""
+    site = Site(Away(), OfflineAnalyst(), *TOOLS)
+    site.toolbox = toolbox(Away(), *TOOLS, alerts=[LENS_FILES, LENS_MEMORY])
+    answer = site.investigate(LENS_FILES)
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    assert answer.analysis.summary == f"Inconclusive: Prometheus did not answer, so nothing could be judged.{SIGNED}"
+    assert "Connection refused" in answer.analysis.reason
+    assert claims(answer) == ["2 alerts fire on this target: LensFiles, LensMemory"]
+    assert answer.verdict.issues == ()
+
+
+def test_a_series_too_young_to_be_judged_is_said_to_be():
+    """A program that just began has no normal yet."""
+    young = one("lens_python_open_fds_used", lambda t: np.where(t > AT - 20, 400.0, np.nan))
+    answer = investigated([young], LENS_FILES, tools=())
+    assert answer.analysis.summary == f"Inconclusive: no series of this target has enough history to be judged.{SIGNED}"
+
+
+@pytest.mark.parametrize("series", [[*CALM, *FILES_LEAK, *MEMORY_LEAK], [*CALM, *FILES_CALM, *MEMORY_BURST]])
+def test_the_same_past_gives_the_same_answer(series):
+    """To the letter."""
+    assert investigated(series, LENS_FILES) == investigated(series, LENS_FILES)
