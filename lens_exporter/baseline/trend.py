@@ -11,6 +11,7 @@ STRETCHES = (10, 30)
 _ALIKE = 0.95  # part of all pairs of readings that must rise (Kendall's tau of 0.9)
 _ABOVE_NOISE = 6.0  # the rise over the stretch, in robust standard deviations of what the line leaves over
 _NORMAL_CONSISTENT = 1.4826
+_HORIZON = 365 * 86_400.0  # seconds; a line over an hour says nothing about what is further away than this
 _HABIT = 0.99  # quantile of the readings before the stretch that counts as "it has been here before"
 
 
@@ -28,7 +29,8 @@ def towards(full: float, times: FloatArray, values: FloatArray, *, minimum: int,
 
     Clear means all of these: nearly every later reading is further than every earlier one; the change stands far above
     the noise around its line and above `least`; and the level is one that the series has not been used to before,
-    so that a sawtooth is no trend at each of its teeth. At least `minimum` readings must stand before the stretch.
+    so that a sawtooth is no trend at each of its teeth; and the limit is reached within a year.
+    At least `minimum` readings must stand before the stretch.
     The slope is Theil and Sen's median of pairwise slopes. A flat or noisy series near its limit has no trend.
     """
     sign = -1.0 if falls else 1.0
@@ -40,6 +42,8 @@ def towards(full: float, times: FloatArray, values: FloatArray, *, minimum: int,
         if slope is None or stretch[-1] <= np.quantile(before, _HABIT):
             continue
         left = max(0.0, float(sign * full - stretch[-1]))
+        if left > slope * _HORIZON:
+            continue
         return Trend(sign * slope, float(when[0]), float(when[-1]) + left / slope)
     return None
 

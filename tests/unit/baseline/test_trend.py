@@ -77,3 +77,12 @@ def test_noise_is_hardly_ever_a_trend() -> None:
     """In five thousand windows of white noise near the limit there is none."""
     rng = np.random.default_rng(11)
     assert not any(find(list(0.85 + 0.02 * rng.standard_normal(60))) for _ in range(5000))
+
+
+def test_a_growth_that_takes_longer_than_a_year_is_no_trend() -> None:
+    """A hundred bytes a minute towards a terabyte would be full in the year 13434, which no clock can write."""
+    slow = [4e11 + 100.0 * minute for minute in range(80)]
+    assert find(slow, full=1e12) is None
+    year = 365 * 24 * 60
+    assert find(slow, full=slow[-1] + 100.0 * (year - 1)) is not None
+    assert find(slow, full=slow[-1] + 100.0 * (year + 1)) is None
