@@ -161,7 +161,13 @@ class WatcherRunner:
 
     def _fly(self, trigger: str) -> None:
         # On a daemon thread, so that a hung tick does not keep the process from ending.
-        tick = begin(f"watch-{self.name}", lambda: self.watcher.tick(self._clock(), trigger=trigger))
+        try:
+            tick = begin(f"watch-{self.name}", lambda: self.watcher.tick(self._clock(), trigger=trigger))
+        except BaseException as error:
+            # Too many threads run already. Nothing is in flight then, and the next tick must be free to try.
+            with self._lock:
+                self._flight, self._error = None, f"{type(error).__name__}: {error}"
+            raise
         tick.add_done_callback(self._landed)
 
     def _landed(self, ended: "Future[Tick]") -> None:
@@ -176,7 +182,12 @@ class WatcherRunner:
             again, self._queued = self._queued and crash is None and not self._stopped, False
             self._flight = _Flight("manual", self._clock(), self._stopwatch()) if again else None
         if again:
-            self._fly("manual")
+            try:
+                self._fly("manual")
+            except (RuntimeError, MemoryError) as error:
+                # A future's callback cannot raise anywhere; run() raises this where the supervisor sees it.
+                with self._lock:
+                    self._crash = error
 
     async def _look_after(self) -> None:
         with self._lock:

@@ -196,6 +196,54 @@ def test_stop_ends_the_run_and_lets_a_tick_in_flight_end() -> None:
         assert it.crash is None
 
 
+def _no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system refuse every tick's thread, as at a container's limit of processes."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "watch-python":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+def test_a_tick_whose_thread_cannot_start_is_not_in_flight_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor is told, and once threads can start again so do ticks."""
+    with running() as it:
+        with monkeypatch.context() as limited:
+            _no_threads(limited)
+            it.let_pass(1.1)
+            assert it.ended.wait(5)
+        assert "can't start new thread" in str(it.crash)
+        assert it.runner.status().state is WatcherState.FAILED
+        it.ended.clear()
+        it.start()
+        it.let_pass(1)
+        it.settled(1)
+        assert it.runner.status().state is WatcherState.WAITING
+
+
+def test_a_queued_tick_whose_thread_cannot_start_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tick that follows another at once begins on that one's thread, where nobody would see a failure."""
+    with running(start=False) as it:
+        it.here.story.gate.clear()
+        assert it.runner.trigger() == Started()
+        assert isinstance(it.runner.trigger(), AlreadyRunning)
+        with monkeypatch.context() as limited:
+            _no_threads(limited)
+            it.here.story.gate.set()
+            until(lambda: it.runner.status().running_since is None, 5)
+        assert it.runner.status().state is WatcherState.FAILED
+        it.start()
+        assert it.ended.wait(5)
+        assert "can't start new thread" in str(it.crash)
+        assert it.runner.trigger() == Started()
+        it.settled(2)
+        it.ended.clear()
+        it.start()
+
+
 @pytest.mark.parametrize("count", [20])
 def test_simultaneous_triggers_start_one_tick(count: int) -> None:
     """Of many at the same moment one starts, and one more tick at most follows."""
