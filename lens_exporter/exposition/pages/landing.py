@@ -1,5 +1,6 @@
 """The first page: what watches, what fires, what was found."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,12 +11,21 @@ from lens_exporter.exposition.pages.frame import apart, badge, empty, label_set,
 from lens_exporter.exposition.pages.investigation import Brief
 from lens_exporter.exposition.ports import AlertView, Document, WatcherView
 from lens_exporter.model.alert import COMPANION
+from lens_exporter.model.decision import Phase
 from lens_exporter.model.labels import without
 
 T = TypeVar("T")
 _REFRESH = 15  # seconds
 _SHOWN = 50
 _RANK = {"critical": 0, "warning": 1, "info": 2}
+_IDLE = {"failed": "failed", "hung": "hangs"}
+_PHASES = {
+    Phase.NORMAL: "normal",
+    Phase.COLLECTING: "still collecting",
+    Phase.DEVIATING: "outside the band",
+    Phase.ANOMALY: "abnormal",
+    Phase.MISSING: "without a value now",
+}
 _API = ("watchers", "alerts", "investigations", "events", "openapi.json")
 
 
@@ -72,16 +82,29 @@ def _part(value: Sequence[T] | str, render: Callable[[Sequence[T]], Child]) -> C
 
 def _alerts(alerts: Sequence[AlertView], watchers: Sequence[WatcherView], now: float) -> Child:
     if not alerts:
-        series = sum(watcher.series for watcher in watchers)
-        if not series:
-            return empty(
-                "Nothing fires, and nothing is judged yet. Let Prometheus scrape this exporter, then ",
-                el("code", "lens-exporter watch NAME --once"),
-                " shows what a watcher sees.",
-            )
-        return empty(f"All quiet: {series} series are as they usually are.")
+        return _nothing_fires(watchers)
     order = sorted(alerts, key=lambda view: (view.alert.name == COMPANION, _RANK.get(_severity(view), 9), -view.alert.starts_at))
     return [*(_alert(view, now) for view in order[:_SHOWN]), _rest(len(order), "api/v1/alerts")]
+
+
+def _nothing_fires(watchers: Sequence[WatcherView]) -> Child:
+    """Say how much that is worth: what is judged, what is not yet, and which watchers do not do their work."""
+    if not watchers:
+        return empty("Nothing fires.")  # the section on watchers says why
+    idle = [f"{one.name} {_IDLE[one.state]}" for one in watchers if one.state in _IDLE]
+    trouble = f"Nothing fires, but {', '.join(idle)}: see below. " if idle else ""
+    phases = Counter(seen.phase for one in watchers if one.state != "hung" for seen in one.observations)
+    if not phases:
+        return empty(
+            trouble or "Nothing fires, and nothing is judged yet. ",
+            "Let Prometheus scrape this exporter, then ",
+            el("code", "lens-exporter watch NAME --once"),
+            " shows what a watcher sees.",
+        )
+    if phases.keys() == {Phase.NORMAL} and not idle:
+        return empty(f"All quiet: {phases[Phase.NORMAL]:,} series are as they usually are.")
+    counted = ", ".join(f"{phases[phase]:,} {words}" for phase, words in _PHASES.items() if phases[phase])
+    return empty(f"{trouble or 'Nothing fires. '}Series: {counted}.")
 
 
 def _severity(view: AlertView) -> str:

@@ -6,6 +6,7 @@ from lens_exporter.exposition.pages.investigation import investigation
 from lens_exporter.exposition.pages.landing import Landing, landing
 from lens_exporter.exposition.ports import AlertView, WatcherView
 from lens_exporter.model.alert import Alert
+from lens_exporter.model.decision import Observation, Phase
 from lens_exporter.model.event import Event
 
 NOW = 1_795_183_320.0
@@ -37,12 +38,48 @@ def view(**parts):
     return Landing(origin="lens", version="0.1.0", telemetry_path="/metrics", now=NOW, **{**known, **parts})
 
 
+def watching(name="checkout", state="waiting", **phases):
+    seen = [
+        Observation("m", "", {}, NOW, 1.0, 1.0, 0.0, 2.0, 0.0, Phase(phase))
+        for phase, count in phases.items()
+        for _ in range(count)
+    ]
+    return WatcherView(name, "host", "* * * * *", state, series=len(seen), observations=tuple(seen))
+
+
 def test_empty_sections_say_what_to_do():
     """A fresh installation's page tells how alerts, findings and watchers come about."""
     page = landing(view()).decode()
-    assert "Let Prometheus scrape this exporter" in page
+    assert page.count("No watcher is configured") == 1
+    assert "Let Prometheus scrape" not in page
     assert "POST /webhook" in page
-    assert "No watcher is configured" in page
+    page = landing(view(watchers=[watching()])).decode()
+    assert "Let Prometheus scrape this exporter" in page
+
+
+@pytest.mark.parametrize(
+    ("phases", "said"),
+    [
+        ({"normal": 18}, "All quiet: 18 series are as they usually are."),
+        ({"collecting": 18}, "Nothing fires. Series: 18 still collecting."),
+        (
+            {"normal": 10, "collecting": 8, "deviating": 1},
+            "Nothing fires. Series: 10 normal, 8 still collecting, 1 outside the band.",
+        ),
+        ({"normal": 3, "missing": 1}, "Nothing fires. Series: 3 normal, 1 without a value now."),
+    ],
+)
+def test_quiet_is_said_only_of_what_was_judged(phases, said):
+    """Series without a baseline yet are not as they usually are: nobody knows how that is."""
+    assert said in landing(view(watchers=[watching(**phases)])).decode()
+
+
+def test_quiet_is_not_said_while_a_watcher_does_not_work():
+    """A failed and a hung watcher are named beside what the others see; what the hung one saw last counts no more."""
+    watchers = [watching(normal=2), watching("host", "failed"), watching("python", "hung", normal=9)]
+    page = landing(view(watchers=watchers)).decode()
+    assert "Nothing fires, but host failed, python hangs: see below. Series: 2 normal." in page
+    assert "All quiet" not in page
 
 
 def test_the_first_page_shows_what_watches_fires_and_was_found():
