@@ -73,6 +73,32 @@ def test_check_config_says_what_a_good_one_does(tmp_path):
     assert "grafana.token_file" in answer.stderr
 
 
+@pytest.mark.parametrize(
+    ("flag", "given", "expected"),
+    [
+        ("--web.listen-address", "foo", 'an address to listen on like "127.0.0.1:10077" or ":10077"'),
+        ("--web.telemetry-path", "foo", "text that matches ^/[^\\s?#]*$"),
+        ("--web.external-url", "ftp://x", 'an address like "http://localhost:9090"'),
+    ],
+)
+def test_a_wrong_flag_is_one_line(flag, given, expected, tmp_path):
+    """Which flag, what it takes, and what it got; exit code 2, and nothing was begun."""
+    answer = lens("run", flag, given, folder=tmp_path)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr == f'{flag}: expected {expected}, got "{given}"\n'
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_that_is_taken_is_one_line(tmp_path):
+    """Somebody listens there already: exit code 1 and the address."""
+    with FaultyServer() as other:
+        address = other.url.removeprefix("http://")
+        answer = lens("run", "--web.listen-address", address, folder=tmp_path)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith(f"lens-exporter: cannot listen on {address}: ")
+    assert len(answer.stderr.splitlines()) == 1
+
+
 def test_watch_once_shows_each_series_and_the_decision(tmp_path):
     """The table of one look at a series that climbs; nothing is stored and nobody is told."""
     with GatedPrometheus() as prometheus, FakeAlertmanager() as alertmanager:
