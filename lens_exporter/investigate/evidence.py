@@ -10,7 +10,16 @@ from lens_exporter.investigate.numbers import Quoted, Unit, quoted
 
 _TIME_WORDS = {"at", "time", "times", "since", "onset", "start", "end", "started", "created", "timestamp"}
 _RATE_NAMES = {"per_second": 1.0, "per_minute": 60.0, "per_hour": 3600.0, "per_day": 86_400.0}
-_MANY_GROUPS = 12  # above this, two series are not compared with each other: some pair would give any number
+# Statistics of one series that people set against each other. Any two would do for any claim: of the nine numbers of a series
+# some pair gives nearly every small percentage.
+_PAIRS = frozenset(
+    {
+        frozenset({"first", "last"}),
+        frozenset({"before", "after"}),
+        frozenset({"min", "max"}),
+    }
+)
+_FEW_GROUPS = 3  # as many series may be compared with each other, by the same statistic
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +85,13 @@ def _candidates(number: Quoted, numbers: Sequence[Seen]) -> Iterator[tuple[float
         return
     if number.unit is Unit.SECONDS:
         moments = [one for one in numbers if one.is_time]
-        yield from ((a.value - b.value, scale) for a, b in combinations(moments, 2) for scale in number.scales)
+        spans = ((a, b) for a, b in combinations(moments, 2) if a.group == b.group or a.statistic == b.statistic)
+        yield from ((a.value - b.value, scale) for a, b in spans for scale in number.scales)
     if number.unit is Unit.NONE and number.digits < 2 and not number.per:
         return  # a bare digit would be the difference of some pair or other: it must have been seen itself
     pairs = list(_comparable(values))
     if number.unit in {Unit.PERCENT, Unit.TIMES} or number.per:
-        ratios = list(permutations(values, 2)) if number.per and len(values) <= 200 else pairs
+        ratios = [*pairs, *_per_piece(values)] if number.per else pairs
         yield from ((a.value / b.value, scale) for a, b in ratios if b.value for scale in number.scales)
     if number.unit is Unit.PERCENT:
         yield from ((a.value / b.value - 1, scale) for a, b in pairs if b.value for scale in number.scales)
@@ -104,11 +114,29 @@ def _direct_scales(number: Quoted, one: Seen) -> Iterator[float]:
 
 
 def _comparable(values: Sequence[Seen]) -> Iterator[tuple[Seen, Seen]]:
-    """Yield ordered pairs that one would compare: of one series, or the same statistic of two."""
-    few = len({one.group for one in values}) <= _MANY_GROUPS
+    """Yield ordered pairs that one would compare: before and after, use and limit of one thing, or the same of two things."""
+    few = len({one.group for one in values}) <= _FEW_GROUPS
     for a, b in permutations(values, 2):
-        if a.group == b.group or (few and a.statistic == b.statistic):
+        named = frozenset({a.statistic, b.statistic}) in _PAIRS or _is_part(a, b) or _is_part(b, a)
+        if named if a.group == b.group else few and a.statistic == b.statistic:
             yield a, b
+
+
+def _per_piece(values: Sequence[Seen]) -> Iterator[tuple[Seen, Seen]]:
+    """Yield what "0.9 MB per open file" divides: two numbers of one live answer, or the same statistic of two series."""
+    shapes = frozenset[str]().union(*_PAIRS)
+    for a, b in permutations(values, 2):
+        if a.statistic == b.statistic or (a.group == b.group and not shapes & {a.statistic, b.statistic}):
+            yield a, b
+
+
+def _is_part(part: Seen, whole: Seen) -> bool:
+    """Whether the names say so: memory_bytes of memory_limit_bytes, used of limit, files of a pattern of all files."""
+    words = whole.statistic.split("_")
+    if "limit" in words or "total" in words:
+        rest = [word for word in words if word not in {"limit", "total"}]
+        return part.statistic.split("_") in (rest, [*rest, "used"], ["used", *rest], ["used"])
+    return part.statistic.startswith("pattern:") and not whole.statistic.startswith("pattern:")
 
 
 def _rates(number: Quoted, per: float, numbers: Sequence[Seen]) -> Iterator[tuple[float, float]]:
