@@ -120,7 +120,9 @@ DEBUG, WARN, ERROR = logging.DEBUG, logging.WARNING, logging.ERROR
 
 EVENTS: tuple[EventSpec, ...] = (
     EventSpec("service.started", "lens-exporter began to work", ("version", "watchers", "database")),
-    EventSpec("service.stopped", "lens-exporter was asked to stop and did", ("reason",)),
+    EventSpec(
+        "service.stopped", "lens-exporter was asked to stop and did; left are the parts that did not end", ("reason", "left")
+    ),
     EventSpec(
         "service.child_failed",
         "a supervised part crashed and is restarted after a pause",

@@ -44,10 +44,12 @@ class Events:
         self._new_id = new_id
 
     def append(self, kind: str, *, correlation: str = "", subject: str = "", **data: Any) -> None:
-        """Store one event. Raises ValueError when `kind` is not in the catalogue."""
+        """Store one event. Raises ValueError when `kind`, or a key of its data, is not in the catalogue."""
         spec = _DOCUMENTED.get(kind)
         if spec is None:
             raise ValueError(f"event {kind!r} is not in the catalogue")
+        if unknown := data.keys() - set(spec.data):
+            raise ValueError(f"the catalogue has no {', '.join(sorted(unknown))} for event {kind!r}")
         event = Event(self._new_id(), self._clock(), kind, correlation, _column(subject)[:255], data)
         _log.log(spec.level, kind, **_brief({"correlation": correlation, "subject": subject, **data}))
         try:

@@ -32,7 +32,7 @@ def test_a_query_is_a_filter_in_order_of_time(appended, kind, correlation, since
     rows = []
     for number, (each_kind, each_correlation, seconds) in enumerate(appended):
         now[0] += seconds
-        events.append(each_kind, correlation=each_correlation, subject="s", number=number)
+        events.append(each_kind, correlation=each_correlation, subject=str(number))
         rows.append((number, each_kind, each_correlation, now[0]))
     expected = [
         number
@@ -44,5 +44,5 @@ def test_a_query_is_a_filter_in_order_of_time(appended, kind, correlation, since
     ]
     expected = (expected[::-1] if newest_first else expected)[:limit]
     found = events.query(kind=kind, correlation=correlation, since=since, until=until, newest_first=newest_first, limit=limit)
-    assert [event.data["number"] for event in found] == expected
+    assert [int(event.subject) for event in found] == expected
     database.close()

@@ -1,8 +1,10 @@
 """The event store."""
 
+import ast
 import logging
 import math
 import re
+from pathlib import Path
 
 import pytest
 import structlog
@@ -42,6 +44,33 @@ def test_an_event_that_is_not_in_the_catalogue_is_a_bug():
     with pytest.raises(ValueError, match=r"'made\.up' is not in the catalogue"):
         store.events.append("made.up")
     assert store.events.query() == []
+
+
+@pytest.mark.parametrize("spec", EVENTS, ids=lambda spec: spec.type)
+def test_an_event_carries_what_its_documentation_says_and_nothing_else(spec):
+    """Every declared key is taken, and one more is a bug."""
+    store = Store()
+    store.events.append(spec.type, **dict.fromkeys(spec.data, 1))
+    assert store.events.query()[0].data == dict.fromkeys(spec.data, 1)
+    with pytest.raises(ValueError, match=f"the catalogue has no made_up for event '{spec.type}'"):
+        store.events.append(spec.type, made_up=1)
+
+
+def test_every_call_in_the_program_fits_the_catalogue():
+    """No call names a key that is not declared, and no event is documented that nobody tells of."""
+    specs = {spec.type: spec for spec in EVENTS}
+    named: set[str] = set()
+    wrong: list[str] = []
+    for path in (Path(__file__).parents[3] / "lens_exporter").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and path.name != "catalogue.py" and isinstance(node.value, str):
+                named.add(node.value)
+            match node:
+                case ast.Call(args=[ast.Constant(value=str(kind)), *_], keywords=keywords) if kind in specs:
+                    keys = {one.arg for one in keywords if one.arg} - {"correlation", "subject", *specs[kind].data}
+                    wrong += [f"{path.name}:{node.lineno}: {key}" for key in sorted(keys)]
+    assert wrong == []
+    assert specs.keys() - named == set()
 
 
 @pytest.mark.parametrize(
