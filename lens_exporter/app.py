@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from prometheus_client.metrics_core import Metric
 
-from lens_exporter.config.file import changed
+from lens_exporter.config.file import changed, fixed
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config
 from lens_exporter.errors import ConfigError, LensError
@@ -32,8 +32,6 @@ from lens_exporter.wiring.rounds import rounds
 
 _log = structlog.get_logger("lens_exporter")
 
-# Settings that are read once, at the start; a reload that changes them says so and keeps the rest back too.
-_FIXED = ("database_url", "web", "otlp_endpoint")
 _RESEND_ROUND = 2.0  # seconds; what is due is decided by the lifecycle
 _SOURCES_ROUND = 60.0
 _HOUSEKEEPING_ROUND = 3600.0
@@ -151,11 +149,9 @@ class App:
         async with self._reloading:
             try:
                 config = await asyncio.to_thread(load, self._path, self._web)
-                fixed = [key for key in changed(self._generation.config, config) if key in _FIXED]
-                if fixed:
-                    raise ConfigError(
-                        where=self._path, problem=f"{', '.join(fixed)} cannot change while running: restart lens-exporter"
-                    )
+                # Refused whole: half of a file in effect would be a configuration that nobody wrote.
+                if held := ", ".join(fixed(self._generation.config, config)):
+                    raise ConfigError(where=self._path, problem=f"{held} cannot change while running: restart lens-exporter")
                 generation = Generation(config, self._ground, self._engine.store, self._engine.wake)
             except LensError as error:
                 return self._rejected(error)
@@ -208,7 +204,7 @@ class App:
             events=self._ground.events.query,
             record=self._ground.events.append,
             telemetry=self._ground.telemetry,
-            origin=self._generation.config.origin,
+            origin=lambda: self._generation.config.origin,
             version=version("lens-exporter"),
         )
 

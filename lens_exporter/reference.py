@@ -15,7 +15,7 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from lens_exporter.config.schema import Kind, items_of, kind_of_field, model_in
+from lens_exporter.config.schema import Kind, items_of, kind_of_field, model_in, needs_restart
 from lens_exporter.config.settings import Config
 from lens_exporter.config.values import duration_text
 from lens_exporter.foundation.catalogue import BAND_METRICS, EVENTS, LENS_METRICS, METRICS, MetricSpec
@@ -50,8 +50,8 @@ _CONFIGURATION = f"""\
 
 One YAML file, given by `--config.file`; every setting has a default, and with no file lens-exporter watches its own host and
 process against a Prometheus on localhost:9090. `lens-exporter check-config lens.yml` names everything that is wrong with a file,
-each with its line and key. `POST /-/reload` and SIGHUP take a changed file; one with an error is refused, and the last good
-configuration stays.
+each with its line and key. `POST /-/reload` and SIGHUP take a changed file; one with an error is refused, and so is one
+that changes what needs a restart; the last good configuration stays.
 
 ```yaml
 {EXAMPLE}```
@@ -157,10 +157,14 @@ def _order(path: str) -> tuple[int, str]:
 def _settings_table(model: type[BaseModel]) -> str:
     anchors = {section: _anchor(path) for path, section in _sections()}
     rows = (
-        (f"`{name}`", _type(kind_of_field(field), field, anchors), _default(field), field.description or "")
+        (f"`{name}`", _type(kind_of_field(field), field, anchors), _default(field), _meaning(field))
         for name, field in model.model_fields.items()
     )
     return _table(("Key", "Type", "Default", "Meaning"), rows)
+
+
+def _meaning(field: FieldInfo) -> str:
+    return (field.description or "") + ("; **a change needs a restart**" if needs_restart(field) else "")
 
 
 def _type(kind: Kind, field: FieldInfo | None, anchors: Mapping[type[BaseModel], str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from lens_exporter.config import shortforms, words
+from lens_exporter.config import schema, shortforms, words
 from lens_exporter.config.settings import Config, Watcher
 from lens_exporter.config.tree import Problem, Tree, parse
 from lens_exporter.config.values import Key, Settings
@@ -75,15 +75,16 @@ def changed(old: Config, new: Config) -> list[str]:
     return [key for key in Config.model_fields if getattr(old, key) != getattr(new, key)]
 
 
-def dump(config: Config) -> dict[str, Any]:
-    """Give the whole configuration as plain values to show; header values may be secrets and are left out."""
-
-    def shown(value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {name: "<hidden>" if key == "headers" else shown(item, name) for name, item in value.items()}
-        return [shown(item) for item in value] if isinstance(value, list) else value
-
-    return {key: shown(value, key) for key, value in config.model_dump(mode="json").items()}
+def fixed(old: BaseModel, new: BaseModel) -> Iterator[str]:
+    """Name the settings that differ and are read only at the start, like `investigate.concurrency`."""
+    for key, field in type(old).model_fields.items():
+        before, after = getattr(old, key), getattr(new, key)
+        if before == after:
+            continue
+        if schema.needs_restart(field):
+            yield key
+        elif isinstance(before, BaseModel) and isinstance(after, BaseModel):
+            yield from (f"{key}.{inner}" for inner in fixed(before, after))
 
 
 def _options(entry: shortforms.Entry, lens_options: LensOptions, context: Mapping[str, Any]) -> Any:

@@ -35,6 +35,11 @@ def kind_of_field(field: FieldInfo) -> Kind:
     return kind_of(field.annotation, field.metadata, field.title)
 
 
+def needs_restart(field: FieldInfo) -> bool:
+    """Say whether a setting is read only at the start: then a reload that changes it is refused."""
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("needs_restart"))
+
+
 def model_in(kind: Kind) -> type[BaseModel] | None:
     """Give the model of a section, or None where the value is not a section."""
     return kind.type if isinstance(kind.type, type) and issubclass(kind.type, BaseModel) else None

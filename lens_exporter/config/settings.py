@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from lens_exporter.config.values import (
     DatabaseUrl,
@@ -24,6 +24,8 @@ from lens_exporter.config.values import (
 from lens_exporter.model.metric import BaselineMetric, Direction
 
 DEFAULT_ANTHROPIC_MODEL = "claude-haiku-4-5"
+# Marks what is read once, at the start: a reload that changes it is refused, and docs/configuration.md says so.
+NEEDS_RESTART: dict[str, JsonValue] = {"needs_restart": True}
 
 
 class Tls(Settings):
@@ -297,12 +299,15 @@ class Investigate(Settings):
     """How alerts are looked into, and how far."""
 
     enabled: bool = Field(True, description="investigate at all")
-    concurrency: int = Field(2, ge=1, le=32, description="investigations at once")
+    concurrency: int = Field(2, ge=1, le=32, description="investigations at once", json_schema_extra=NEEDS_RESTART)
     iterations: int = Field(10, ge=1, le=50, description="model calls before the best answer so far is taken")
     tool_timeout: Duration = Field(30.0, description="for one tool call")
     total_timeout: Duration = Field(300.0, description="wall time of one investigation's agent")
     max_tokens: int = Field(200_000, gt=0, description="input and output tokens of one investigation")
     max_dollars: float = Field(0.25, ge=0, description="money one investigation may cost")
+    settle: Duration = Field(
+        35.0, description="samples younger than this are not asked for: they may still arrive (remote write, VictoriaMetrics' latencyOffset)"
+    )
     review_retries: int = Field(2, ge=0, le=5, description="how often a reviewer may send an analysis back")
     debounce: Pause = Field(30.0, description="how long a new group waits; critical ones never wait")
     webhook_grace: Pause = Field(
@@ -330,11 +335,19 @@ class Config(Settings):
     )
     cooldown: Cooldown = Field(Cooldown(), description="for every watcher without one of its own")
     investigate: Investigate = Field(Investigate(), description="limits of investigations")
-    web: Web = Field(Web(), description="the HTTP server")
+    web: Web = Field(Web(), description="the HTTP server", json_schema_extra=NEEDS_RESTART)
     database_url: DatabaseUrl = Field(
-        "sqlite:///data/lens.db", description="SQLite file (relative to the working directory) or PostgreSQL, which replicas share"
+        "sqlite:///data/lens.db",
+        description="SQLite file (relative to the working directory) or PostgreSQL, which replicas share",
+        json_schema_extra=NEEDS_RESTART,
     )
-    database_password_file: FilePath | None = Field(None, description="password of the PostgreSQL user; read at start")
-    database_password_env: str | None = Field(None, description="environment variable that holds that password")
+    database_password_file: FilePath | None = Field(
+        None, description="password of the PostgreSQL user; read at start", json_schema_extra=NEEDS_RESTART
+    )
+    database_password_env: str | None = Field(
+        None, description="environment variable that holds that password", json_schema_extra=NEEDS_RESTART
+    )
     events_retention: Duration = Field(seconds("30d"), description="how long events are kept")
-    otlp_endpoint: Url | None = Field(None, description="spans go there (extra: otlp)")
+    otlp_endpoint: Url | None = Field(
+        None, description="spans go there, under the origin of the start (extra: otlp)", json_schema_extra=NEEDS_RESTART
+    )

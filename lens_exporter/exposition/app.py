@@ -129,7 +129,7 @@ def _pages(app: FastAPI, ports: Ports, offload: api.Offload, telemetry_path: str
             is_ready, reasons = ports.readiness()
             return landing(
                 Landing(
-                    ports.origin,
+                    ports.origin(),
                     ports.version,
                     telemetry_path,
                     clock(),

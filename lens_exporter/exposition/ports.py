@@ -87,5 +87,5 @@ class Ports:
     events: EventQuery
     record: Callable[..., None]  # foundation.events.Events.append
     telemetry: Telemetry
-    origin: str = "lens"
+    origin: Callable[[], str] = lambda: "lens"  # a reload may change it
     version: str = ""
