@@ -81,16 +81,17 @@ class Admission:
 
     def announced(self, alert: Alert, correlation: str) -> Taken:
         """Take in a watcher's own alert. It is never refused: a watcher has one waiting unit at most, so these are few."""
-        key = (alert.fingerprint, milliseconds(alert.starts_at))
-        known = _match(self._book.known([key]).get(key[0], []), key[1])
+        known = self._book.known_as(alert)
         if known is not None and known.state is not State.CANCELLED:
-            if known.state in WAITING and not known.group_key.startswith(ANNOUNCED):
-                unit = self._expedite(self._book.unit(known.investigation))  # the webhook was faster
-                return Taken(GroupOutcome.PROMOTED, {AlertOutcome.PROMOTED: 1}, unit.id, unit.due, unit.correlation)
-            return Taken(GroupOutcome.DUPLICATE, {AlertOutcome.DUPLICATE: 1}, known.investigation, correlation=known.correlation)
+            unit = self._book.unit(known.investigation)
+            if is_settled(known) or unit.due <= self._now:
+                return duplicate(known)
+            unit = self._expedite(unit)  # the webhook was faster
+            return Taken(GroupOutcome.PROMOTED, {AlertOutcome.PROMOTED: 1}, unit.id, unit.due, unit.correlation)
         group = AlertGroup(bounded_key(f"{ANNOUNCED}{alert.labels.get('watcher', '')}"), (alert,))
         outcome, unit = self._work(None, group, correlation, source=Source.WATCHER, hold=self._settings.webhook_grace)
-        self._book.attach([key if known is None else (key[0], known.starts_ms)], unit.id)
+        starts_ms = milliseconds(alert.starts_at) if known is None else known.starts_ms
+        self._book.attach([(alert.fingerprint, starts_ms)], unit.id)
         return Taken(outcome, {AlertOutcome.ACCEPTED: 1}, unit.id, unit.due, unit.correlation)
 
     def manual(self, group: AlertGroup, correlation: str | None) -> Taken:
@@ -215,6 +216,15 @@ class Admission:
 
     def _happen(self, kind: str, unit: Unit, **data: Any) -> None:
         self.happened.append(Happening(kind, unit.correlation, unit.id, data))
+
+
+def is_settled(known: Known) -> bool:
+    """Whether an announcement of this alert changes nothing: its unit waits for the webhook, runs, or is done."""
+    return known.state in (State.RUNNING, State.DONE) or (known.state in WAITING and known.group_key.startswith(ANNOUNCED))
+
+
+def duplicate(known: Known) -> Taken:
+    return Taken(GroupOutcome.DUPLICATE, {AlertOutcome.DUPLICATE: 1}, known.investigation, correlation=known.correlation)
 
 
 def _match(rows: Sequence[Known], starts_ms: int) -> Known | None:

@@ -51,6 +51,12 @@ class Book:
                 found.setdefault(known.fingerprint, []).append(known)
         return found
 
+    def known_as(self, alert: Alert) -> Known | None:
+        """Find the row of one alert: of the same start, as nearly as senders write it."""
+        starts_ms = milliseconds(alert.starts_at)
+        rows = self.known([(alert.fingerprint, starts_ms)]).get(alert.fingerprint, [])
+        return next((row for row in rows if abs(row.starts_ms - starts_ms) < SAME_START_MS), None)
+
     def attach(self, alerts: Iterable[tuple[str, int]], investigation: str) -> None:
         """Remember that an investigation works on these alerts; rows that exist already change hands and fire again."""
         rows = [

@@ -11,7 +11,7 @@ from lens_exporter.errors import IntakeFull, LensError
 from lens_exporter.foundation.clock import Clock, NewId, new_ulid, wall
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
-from lens_exporter.investigate.admission import Admission, Happening
+from lens_exporter.investigate.admission import Admission, Happening, duplicate, is_settled
 from lens_exporter.investigate.store import Store
 from lens_exporter.investigate.taken import AlertOutcome, GroupOutcome, Taken, sort
 from lens_exporter.model.alert import Alert, AlertGroup, AlertState
@@ -84,11 +84,18 @@ class Intake:
     def announce(self, alert: Alert, correlation: str) -> Taken:
         """Take in a watcher's own alert: Alertmanager's webhook promotes it; after webhook_grace it is investigated anyway.
 
+        A watcher announces an alert at every tick while it fires. One that is known is looked up, and nobody is told.
+
         Raises:
             DatabaseError: it was not stored.
 
         """
+        known = self._store.known(alert)
+        if known is not None and is_settled(known):
+            return duplicate(known)
         taken, happened = self._admit(lambda admission: admission.announced(alert, correlation))
+        if taken.outcome is GroupOutcome.DUPLICATE:
+            return taken
         self._tell(taken, happened)
         self._wake()
         return taken

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from lens_exporter.errors import UnknownInvestigation
 from lens_exporter.foundation.database import Database
-from lens_exporter.investigate.book import Book
+from lens_exporter.investigate.book import Book, Known
 from lens_exporter.investigate.tables import brief_of, chunks, intake_alerts, investigations, is_waiting, unit_of
 from lens_exporter.investigate.taken import AlertKey
 from lens_exporter.investigate.unit import WAITING, Brief, State, Unit, pack
+from lens_exporter.model.alert import Alert
 from lens_exporter.model.decision import Severity
 
 _INTAKE_LOCK = 0x6C656E73_69  # key of PostgreSQL's advisory lock: "lensi"
@@ -46,6 +47,11 @@ class Store:
             if not self._database.is_sqlite:  # SQLite lets one transaction write at a time anyway
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_INTAKE_LOCK)))
             yield Book(connection, is_sqlite=self._database.is_sqlite)
+
+    def known(self, alert: Alert) -> Known | None:
+        """Look up what was taken in of this alert (the same labels and start), without making any writer wait."""
+        with self._database.reading() as connection:
+            return Book(connection, is_sqlite=self._database.is_sqlite).known_as(alert)
 
     def hand_over(self, investigation: str) -> bool:
         """Move a held unit to queued. False when it no longer is held."""

@@ -115,6 +115,8 @@ class Watcher:
                 # Severity never falls while it fires: that would be another alert, and another page.
                 kept = replace(alert, labels={**alert.labels, "severity": one.alert.labels["severity"]})
                 self._with.alerts.fire(kept, correlation=one.correlation, origin=_ORIGIN)
+                # It is known, unless the first announcement failed or a crash came before it: then this one makes up for it.
+                self._with.announce(kept, one.correlation)
             case Escalate(one, anomaly):
                 alert = alert_of(anomaly, self.watched, correlation=one.correlation, replaces=one.alert)
                 # In this order, so that a crash between the two leaves the severe one standing.

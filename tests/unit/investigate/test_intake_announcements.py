@@ -104,6 +104,31 @@ def test_announcing_again_changes_nothing(site):
     assert site.store.unit(first.investigation).due == first.due
 
 
+def test_announcing_what_is_known_tells_nobody(site):
+    """A watcher says at every tick what fires: no event, no count and no waking for one that waits, runs or is done."""
+    held = site.intake.announce(MEMORY, STORY)
+
+    def told() -> tuple[int, float | None, int]:
+        counted = site.telemetry.value("lens_intake_alerts_total", outcome="duplicate")
+        return len(site.events.query()), counted, site.woken
+
+    def nothing_is_told() -> None:
+        before = told()
+        taken = site.intake.announce(MEMORY, STORY)
+        assert (taken.outcome, taken.investigation) == (GroupOutcome.DUPLICATE, held.investigation)
+        assert told() == before
+
+    nothing_is_told()
+    site.accept(MEMORY)
+    nothing_is_told()
+    site.store.hand_over(held.investigation)
+    nothing_is_told()
+    site.begin(held.investigation)
+    nothing_is_told()
+    site.finish(held.investigation)
+    nothing_is_told()
+
+
 def test_an_announced_alert_that_resolves_is_cancelled(site):
     """An anomaly that is over before anybody looked needs nobody to look."""
     taken = site.intake.announce(MEMORY, STORY)

@@ -111,7 +111,9 @@ class Site:
     def _announce(self, alert: Alert, correlation: str) -> None:
         if self.refuses is not None:
             raise self.refuses
-        self.announced.append((alert, correlation))
+        # As the intake does: an alert that is known already is no news.
+        if all((known.fingerprint, known.starts_at) != (alert.fingerprint, alert.starts_at) for known, _ in self.announced):
+            self.announced.append((alert, correlation))
 
     def at(self, minute: float, **more: Any) -> Tick:
         self.line.time.now = NOON + minute * MINUTE

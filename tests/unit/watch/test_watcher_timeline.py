@@ -270,6 +270,23 @@ def test_an_intake_that_is_full_does_not_keep_the_alert_from_going_out():
         assert here.line.servers[0].posted
 
 
+@pytest.mark.parametrize(("level", "severity"), [(0.8, "warning"), (0.98, "critical")])
+def test_an_announcement_that_failed_is_made_up_for(level, severity):
+    """Whether the database was away or the process was killed between the two: the next tick announces what fires."""
+    with site() as here:
+        here.refuses = DatabaseError(url="sqlite://", reason="locked")
+        here.story.tell(MEMORY.name, step(5, level))
+        here.every_minute(5, 7)
+        (alert,) = here.firing
+        assert (alert.labels["severity"], here.announced) == (severity, [])
+        here.refuses = None
+        here.restart()
+        here.at(8)
+        ((announced, correlation),) = here.announced
+        assert (announced.fingerprint, announced.starts_at) == (alert.fingerprint, alert.starts_at)
+        assert here.line.lifecycle.find(alert.fingerprint).correlation == correlation
+
+
 def test_a_database_that_is_away_does_not_keep_the_alert_from_going_out():
     """With nothing to remember by, every tick posts the anomaly; nothing else is invented."""
     with site() as here:
