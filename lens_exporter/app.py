@@ -112,8 +112,8 @@ class App:
         self._supervisor.add(Child("http", lambda: serve(http, self._listener), permanent=True))
         _log.info("listening", url=self._listener.url)
         self._start(self._generation)
-        self._supervisor.add(in_thread("housekeeping", rounds(_HOUSEKEEPING_ROUND, self._housekeeping)))
-        self._supervisor.add(in_thread("database", rounds(_DATABASE_ROUND, self._look_after_database)))
+        self._supervisor.add(self._round("housekeeping", _HOUSEKEEPING_ROUND, self._housekeeping))
+        self._supervisor.add(self._round("database", _DATABASE_ROUND, self._look_after_database))
         self._ground.events.append(
             "service.started",
             version=version("lens-exporter"),
@@ -134,8 +134,8 @@ class App:
 
     def _start(self, generation: Generation) -> None:
         children = [
-            in_thread("alerts", rounds(_RESEND_ROUND, generation.keep_alive)),
-            in_thread("sources", rounds(_SOURCES_ROUND, generation.end_vanished)),
+            self._round("alerts", _RESEND_ROUND, generation.keep_alive),
+            self._round("sources", _SOURCES_ROUND, generation.end_vanished),
             *(Child(f"watcher {name}", runner.run, stop=runner.stop) for name, runner in generation.runners.items()),
         ]
         if generation.config.investigate.enabled:
@@ -143,6 +143,9 @@ class App:
         for child in children:
             self._supervisor.add(child)
         self._following = [child.name for child in children]
+
+    def _round(self, name: str, seconds: float, work: Callable[[], None]) -> Child:
+        return in_thread(name, rounds(f"round {name}", seconds, work, self._readiness))
 
     async def _reload(self) -> ReloadOutcome:
         """Take the configuration again. The old generation goes on unless the new one can be built."""

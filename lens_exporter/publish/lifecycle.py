@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from lens_exporter.errors import DatabaseError, RemoteError, RemoteRefused
+from lens_exporter.errors import DatabaseError, LensError, RemoteRefused
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.events import Events
@@ -229,7 +229,7 @@ class AlertLifecycle:
         """Post one batch and record what became of it; False when the service failed and more would be in vain."""
         try:
             alertmanager.post([resend.as_sent(stored, now, self._interval) for stored in batch])
-        except RemoteError as error:
+        except LensError as error:  # also a token file that is being rotated
             about_the_alerts = isinstance(error, RemoteRefused) and error.fields.get("status") in _ABOUT_THE_ALERTS
             if about_the_alerts and len(batch) > 1:
                 # One bad alert must not hold up the others: each goes by itself.
@@ -269,7 +269,7 @@ class AlertLifecycle:
         for alertmanager in self._alertmanagers:
             try:
                 alertmanager.post([resend.as_sent(replace(stored, alert=alert), self._clock(), self._interval)])
-            except RemoteError:
+            except LensError:
                 self._telemetry.inc("lens_alerts_failed_total", alertmanager=alertmanager.name)
             else:
                 self._telemetry.inc("lens_alerts_sent_total", alertmanager=alertmanager.name)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lens_exporter.errors import RemoteError
+from lens_exporter.errors import LensError
 from lens_exporter.foundation.clock import Clock
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
@@ -43,7 +43,7 @@ class Regions:
             return
         try:
             changes = self._end(row) if ending else self._create(row)
-        except RemoteError as error:
+        except LensError as error:  # also a token file that is being rotated
             self._failed(row, error)
             return
         self._telemetry.inc("lens_annotations_sent_total")
@@ -70,7 +70,7 @@ class Regions:
         self._port.end(row.remote_id, max(_annotation(row).starts_at, row.ended_at or 0.0))
         return {"state": Progress.CLOSED}
 
-    def _failed(self, row: Outgoing, error: RemoteError) -> None:
+    def _failed(self, row: Outgoing, error: LensError) -> None:
         now = self._clock()
         self._telemetry.inc("lens_annotations_failed_total")
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(row.attempts, 16))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lens_exporter.errors import DatabaseError
+from lens_exporter.errors import DatabaseError, SecretUnreadable
 from lens_exporter.publish.ledger import alerts_table
 from tests.servers.fake_alertmanager import seconds
 from tests.servers.faulty import Reply
@@ -145,6 +145,23 @@ def test_a_breaker_spares_an_alertmanager_that_is_down():
             line.lifecycle.resend()
         assert len(line.servers[0].requests) < 9
         assert line.count("alert.delivery_failed") == 1
+
+
+def test_a_token_that_cannot_be_read_is_a_failed_delivery():
+    """A token file that is being rotated ends no pass: it is said once, and the alert goes out when the file is back."""
+    with timeline() as line:
+        line.token_fails = SecretUnreadable(key="alertmanager.token_file", path="/t", reason="gone")
+        line.fire(own())
+        for second in range(5, 50, 5):
+            line.time.now = NOON + second
+            line.lifecycle.resend()
+        assert line.count("alert.delivery_failed") == 1
+        (told,) = line.lifecycle.deliveries(own().fingerprint)
+        assert "alertmanager.token_file" in told.error
+        line.token_fails = None
+        line.time.now = NOON + 60
+        line.lifecycle.resend()
+        assert len(line.servers[0].posted) == 1
 
 
 def test_a_failure_after_success_is_said_again_once():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lens_exporter.errors import DatabaseError
+from lens_exporter.errors import DatabaseError, SecretUnreadable
 from lens_exporter.foundation.breaker import CircuitBreaker
 from lens_exporter.foundation.http import Credentials
 from lens_exporter.model.analysis import DeliveryState, Outcome
@@ -41,7 +41,7 @@ class Stage:
                 "grafana",
                 telemetry=self.line.telemetry,
                 breaker=CircuitBreaker("grafana", clock=self.line.time),
-                credentials=Credentials(bearer=lambda: "glsa_secret"),
+                credentials=Credentials(bearer=self.line.token),
             )
             port = Grafana(one)
         self.publisher = Publisher(
@@ -250,6 +250,17 @@ def test_the_same_alert_firing_again_does_not_lose_its_new_companion_to_the_old_
         on.publisher.publish(investigated(id="01JD22222222222222222222BB"), group(source(starts_at=NOON + 15)))
         on.at(500)
         assert on.firing() == ["cause_found"]
+
+
+def test_a_token_that_cannot_be_read_is_a_failure_like_any_other():
+    """While Grafana's token file is away the annotation waits; when it is back the annotation goes out."""
+    with stage() as on:
+        on.line.token_fails = SecretUnreadable(key="grafana.token_file", path="/t", reason="gone")
+        on.publisher.publish(investigated(), group())
+        assert on.states()["grafana"] is DeliveryState.FAILED
+        on.line.token_fails = None
+        on.at(100)
+        assert on.states() == {"alertmanager": DeliveryState.DELIVERED, "grafana": DeliveryState.DELIVERED}
 
 
 def test_grafana_down_is_tried_again_with_pauses():

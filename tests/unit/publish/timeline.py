@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from lens_exporter.foundation.breaker import CircuitBreaker
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.foundation.events import Events
+from lens_exporter.foundation.http import Credentials
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.model.alert import Alert
 from lens_exporter.publish.alertmanager import Alertmanager
@@ -33,6 +34,7 @@ class Timeline:
         self.time = Time()
         self.database = database
         self.servers = servers
+        self.token_fails = None  # what reading the token file raises
         self.telemetry = Telemetry()
         numbers = count()
         self.events = Events(database, self.telemetry, clock=self.time, new_id=lambda: f"{next(numbers):026d}")
@@ -48,6 +50,7 @@ class Timeline:
                     telemetry=self.telemetry,
                     breaker=CircuitBreaker("alertmanager", clock=self.time),
                     timeout=2,
+                    credentials=Credentials(bearer=self.token),
                 )
             )
             for server in self.servers
@@ -55,6 +58,11 @@ class Timeline:
         self.lifecycle = AlertLifecycle(
             self.database, managers, events=self.events, telemetry=self.telemetry, clock=self.time, **self._options
         )
+
+    def token(self):
+        if self.token_fails is not None:
+            raise self.token_fails
+        return "glsa_secret"  # the one the fake Grafana takes
 
     def fire(self, alert, origin="watcher", correlation=CORRELATION, **more):
         return self.lifecycle.fire(alert, correlation=correlation, origin=origin, **more)
