@@ -93,6 +93,10 @@ class Site:
     def failed(self, name: str) -> list[str]:
         return [event["data"]["error"] for event in self.lens.events("watcher.failed") if event["subject"] == name]
 
+    def failed_ticks(self) -> list[float]:
+        page = self.lens.metrics()
+        return [page.value("lens_ticks_failed_total", watcher=name) for name in FAULTS]
+
     def ran(self) -> dict[str, float]:
         """When each watcher last finished a tick successfully."""
         page = self.lens.metrics()
@@ -125,12 +129,12 @@ def test_every_fault_is_named_counted_and_survived(site):
 def assert_named_and_counted(site, fired):
     site.break_all()
     until(lambda: [name for name, state in site.breakers().items() if state == 2] == GUARDED, 30, what="five breakers are open")
+    until(lambda: min(site.failed_ticks()) >= 5, 20, what="every watcher's ticks fail")
     page = site.lens.metrics()
     for name, (_, words) in FAULTS.items():
         pattern = words.format(url=re.escape(site.prometheus[name].url))
         named = [error for error in site.failed(name) if re.fullmatch(pattern, error)]
         assert len(named) >= 4, (pattern, site.failed(name))
-        assert page.value("lens_ticks_failed_total", watcher=name) >= 5
     for error in ERRORS:
         assert page.value("lens_remote_requests_failed_total", service="prometheus", error=error) >= 5
     opened = {event["subject"]: event["data"]["failures"] for event in site.lens.events("breaker.opened")}
