@@ -6,6 +6,7 @@ from lens_exporter.baseline.analyzer import Conclusion
 from lens_exporter.baseline.naming import cleaned, target_name
 from lens_exporter.baseline.numbers import clock, number
 from lens_exporter.model.decision import Anomaly, Observation
+from lens_exporter.model.labels import Labels, without
 from lens_exporter.watch.look import Look
 
 _COLUMNS = ("now", "normal", "score", "since", "", "")
@@ -17,9 +18,9 @@ def table(watcher: str, seen: Look, *, fate: Callable[[Anomaly], str] = lambda _
     targets: dict[tuple[tuple[str, str], ...], list[Observation]] = {}
     for one in seen.observations:
         targets.setdefault(tuple(sorted(one.target.items())), []).append(one)
+    headings = _headings([observations[0].target for observations in targets.values()])
     rows: list[tuple[str, ...]] = []
-    for index, observations in enumerate(targets.values()):
-        name = _address(observations[0])
+    for index, (name, observations) in enumerate(zip(headings, targets.values(), strict=True)):
         rows.append((f"{watcher}   {name}" if index == 0 else name, *(_COLUMNS if index == 0 else ("",) * len(_COLUMNS))))
         rows.extend(_row(one) for one in observations)
     if not rows:
@@ -53,8 +54,21 @@ def _score(score: float | None) -> str:
     return _NO_VALUE if score is None else f"{score:.1f}"
 
 
-def _address(one: Observation) -> str:
-    return cleaned(one.target.get("instance", "")) or target_name(one.target)
+def _headings(targets: Sequence[Labels]) -> list[str]:
+    """Name each target by its address, and by the labels that tell it from the others there: which disk, which window."""
+    alike: dict[str, list[Labels]] = {}
+    for target in targets:
+        alike.setdefault(target.get("instance", ""), []).append(target)
+    return [_heading(target, alike[target.get("instance", "")]) for target in targets]
+
+
+def _heading(target: Labels, alike: Sequence[Labels]) -> str:
+    names = {name for one in alike for name in one}
+    telling = sorted(name for name in names if len({one.get(name, "") for one in alike}) > 1)
+    extras = ", ".join(f"{cleaned(name)}={cleaned(target[name])}" for name in telling if target.get(name))
+    rest = without(target, telling)
+    place = cleaned(target.get("instance", "")) or (target_name(rest) if rest or not extras else "")
+    return f"{place} ({extras})" if place and extras else place or extras
 
 
 def _decisions(conclusions: Sequence[Conclusion], fate: Callable[[Anomaly], str]) -> list[str]:

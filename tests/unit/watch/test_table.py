@@ -1,5 +1,7 @@
 """The text of `watch NAME --once`."""
 
+import pytest
+
 from lens_exporter.baseline.analyzer import Conclusion
 from lens_exporter.errors import QueryError
 from lens_exporter.model.decision import Anomaly, Healthy, Observation, Phase, Rule, Severity
@@ -60,6 +62,31 @@ def test_every_series_stands_next_to_what_is_normal_for_it() -> None:
         "  Above its band for 9 readings.",
         "  Nothing else tracked here moved.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("targets", "headings"),
+    [
+        (
+            [
+                {"instance": "h:1", "job": "lens"},
+                {"instance": "h:1", "job": "lens", "mountpoint": "/"},
+                {"instance": "h:1", "job": "lens", "device": "sda", "mountpoint": "/var"},
+                {"instance": "i:1", "job": "other", "mountpoint": "/"},
+            ],
+            ["h:1", "h:1 (mountpoint=/)", "h:1 (device=sda, mountpoint=/var)", "i:1"],
+        ),
+        ([{"pod": "a"}, {"pod": "b"}], ["pod=a", "pod=b"]),
+        ([{"service": "shop", "pod": "a"}, {"service": "shop", "pod": "b"}], ["shop (pod=a)", "shop (pod=b)"]),
+        ([{"pod": "a", "code": "500"}], ["a (code=500)"]),
+        ([{}], ["the only series"]),
+    ],
+)
+def test_headings_say_what_tells_targets_apart(targets: list[Labels], headings: list[str]) -> None:
+    """Which disk or which pod: the labels in which the targets of one address differ, and no others."""
+    look = Look(NOON, tuple(seen("m", 1.0, 0.0, 2.0, 0.1, Phase.NORMAL, target=one) for one in targets), (), None)
+    lines = [line for line in table("w", look).splitlines()[:-1] if not line.startswith("  m ")]
+    assert [line.removeprefix("w   ").split("  ")[0] for line in lines] == headings
 
 
 def test_a_quiet_watcher_says_so() -> None:
