@@ -12,6 +12,7 @@ from lens_exporter.errors import DatabaseError
 from lens_exporter.foundation.catalogue import EVENTS
 from lens_exporter.foundation.clock import Clock, NewId, new_ulid, rfc3339, wall
 from lens_exporter.foundation.database import Database, metadata
+from lens_exporter.foundation.logs import without_secrets
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.model.event import Event
 
@@ -31,6 +32,7 @@ events_table = sa.Table(
 _DOCUMENTED = {spec.type: spec for spec in EVENTS}
 _MOMENTS = {"due", "until", "since", "cooldown_until"}  # and everything that ends in _at: Unix seconds
 _LINE_CHARACTERS = 300  # of one value in a log line
+_READ_CHARACTERS = 4096  # of one value, when secrets are looked for
 _log = structlog.get_logger("lens_exporter.events")
 
 
@@ -140,7 +142,7 @@ def _shown(key: str, value: Any) -> Any:
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         # What is long, the table has: alert.fired would write every annotation.
         return value if len(_json(value)) <= _LINE_CHARACTERS else None
-    text = str(value)
+    text = without_secrets(str(value)[:_READ_CHARACTERS])
     return text if len(text) <= _LINE_CHARACTERS else f"{text[:_LINE_CHARACTERS]}\u2026"
 
 

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from lens_exporter.model.secret import may_hold_a_secret
+from lens_exporter.model.secret import hidden, may_hold_a_secret
 
 
 class LogFormat(StrEnum):
@@ -38,11 +38,6 @@ LEVELS = {
 }
 _FIRST = ("ts", "level", "component", "msg")
 _HIDDEN = "<hidden>"
-# What a secret looks like inside a longer text: an Authorization header, a password in an address.
-_IN_TEXT = (
-    (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE), rf"\1 {_HIDDEN}"),
-    (re.compile(r"(://[^\s:/@]+):[^\s/@]+@"), rf"\1:{_HIDDEN}@"),
-)
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f]+")
 
 
@@ -107,10 +102,12 @@ def _shown(key: str, value: Any) -> Any:
         return {str(name): _shown(str(name), item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_shown("", item) for item in value]
-    text = str(value)
-    for pattern, replacement in _IN_TEXT:
-        text = pattern.sub(replacement, text)
-    return text
+    return without_secrets(str(value))
+
+
+def without_secrets(text: str) -> str:
+    """Copy text as a line of the log may hold it. Before it is cut: half a secret is no longer known for one."""
+    return hidden(text, lambda _kind: _HIDDEN)
 
 
 def _named(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -3,23 +3,10 @@
 import re
 from collections.abc import Sequence
 
+from lens_exporter.model.secret import SUSPECT_NAME, hidden, suspect_patterns
+
 _HIDDEN = "[redacted]"
-_SECRET = "(?:pass|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|auth|bearer|cookie|dsn)"  # noqa: S105 - a pattern
-_OPTION = re.compile(rf"-{{1,2}}[\w.-]*{_SECRET}[\w.-]*", re.IGNORECASE)
-# What group 1 matches is kept, the rest is hidden.
-_HIDING = (
-    # name=value, name: value, "name": "value" inside one word (sh -c "...", JSON)
-    re.compile(
-        rf"""([\w.-]*{_SECRET}[\w.-]*["']?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?(?:"[^"]*"|'[^']*'|[^\s,;&"']+)""", re.IGNORECASE
-    ),
-    # --name value inside one word (a process that rewrote its title)
-    re.compile(rf"(-{{1,2}}[\w.-]*{_SECRET}[\w.-]*\s+)\S+", re.IGNORECASE),
-    re.compile(r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE),
-    re.compile(r"(\b[a-zA-Z][\w+.-]*://)[^\s/@]+(?=@)"),  # user and password of an address
-    re.compile(r"()\b(?:sk-|gh[pousr]_|github_pat_|glpat-|xox[a-z]-|AKIA|ASIA|eyJ)[\w.-]{8,}"),
-    # A long word of letters and digits that is no path: a key, whatever its name.
-    re.compile(r"()(?<![\w/.-])(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{32,}(?![\w/.-])"),
-)
+_OPTION = re.compile(rf"-{{1,2}}[\w.-]*{SUSPECT_NAME}[\w.-]*", re.IGNORECASE)
 _SHORT_P = re.compile(r"mysql|mariadb|sshpass")  # -pPASSWORD, as one word
 _LONGEST = 600  # of one word; the patterns take time with the square of it
 
@@ -45,16 +32,10 @@ def redacted(arguments: Sequence[str], limit: int = 300) -> str:
         elif argument.startswith("-p") and len(argument) > 2 and _SHORT_P.match(program):
             words.append(f"-p{_HIDDEN}")
         else:
-            words.append(_without_secrets(argument[:_LONGEST]))
+            words.append(hidden(argument[:_LONGEST], lambda _kind: _HIDDEN, suspect_patterns()))
         # Also after a hidden word: the option before may have been a switch without a value (--use-auth --token X).
         hide = _OPTION.fullmatch(argument[:_LONGEST]) is not None
         if sum(map(len, words)) > limit:
             break
     left_out = len(arguments) - len(words)
     return shown(" ".join(words), limit) + (f" ... ({left_out} more words)" if left_out else "")
-
-
-def _without_secrets(text: str) -> str:
-    for pattern in _HIDING:
-        text = pattern.sub(rf"\1{_HIDDEN}", text)
-    return text

@@ -6,26 +6,24 @@ from dataclasses import replace
 from typing import Any
 
 from lens_exporter.errors import ConfigError
-from lens_exporter.llm.secret_patterns import BUILT_IN, SECRET_KEY, SecretPattern
 from lens_exporter.model.conversation import Answered, Instruction, Reply, Step, ToolCall, ToolSpec, Trail
+from lens_exporter.model.secret import hidden, names_a_secret
 
 _DEPTH = 64  # deeper JSON is nothing an honest tool answers
-_KEY_CHARACTERS = 200
 _KNOWN_CHARACTERS = 8  # a shorter known secret would be found in innocent text
 
 
 class Redactor:
     """Replaces secrets by `[redacted:KIND]`, the same way every time. Never raises; cleaning twice changes nothing more."""
 
-    def __init__(self, patterns: Sequence[str] = ()) -> None:
-        """`patterns` are more regular expressions, whose whole matches are replaced.
+    def __init__(self, configured: Sequence[str] = ()) -> None:
+        """Take in `configured` more regular expressions, whose whole matches are replaced.
 
         Raises:
             ConfigError: one of them is not a regular expression.
 
         """
-        configured = (SecretPattern("configured", _compiled(pattern, n)) for n, pattern in enumerate(patterns))
-        self._patterns = (*BUILT_IN, *configured)
+        self._configured = tuple(_compiled(pattern, n) for n, pattern in enumerate(configured))
 
     def clean(self, value: Any, *, known: Sequence[str] = ()) -> Any:
         """Copy text or JSON without its secrets. `known` are secrets by their exact text (the client's own key)."""
@@ -37,8 +35,9 @@ class Redactor:
         for secret in known:
             if len(secret) >= _KNOWN_CHARACTERS:
                 text = text.replace(secret, "[redacted:secret]")
-        for secret_pattern in self._patterns:
-            text = _replaced(secret_pattern, text)
+        text = hidden(text, lambda kind: f"[redacted:{kind}]")
+        for pattern in self._configured:
+            text = pattern.sub("[redacted:configured]", text)
         return text
 
     def outgoing(
@@ -86,16 +85,9 @@ class Redactor:
         return self.text(_spelled(value), known=known)
 
     def _field(self, key: object, value: Any, known: Sequence[str], depth: int) -> Any:
-        if isinstance(value, str | bytes) and value and SECRET_KEY.fullmatch(str(key)[-_KEY_CHARACTERS:]):
+        if isinstance(value, str | bytes) and value and names_a_secret(str(key)):
             return "[redacted:field]"
         return self._value(value, known, depth + 1)
-
-
-def _replaced(secret: SecretPattern, text: str) -> str:
-    placeholder = f"[redacted:{secret.kind}]"
-    if secret.pattern.groups and secret.kind != "configured":
-        return secret.pattern.sub(lambda match: f"{match.group(1)}{placeholder}", text)
-    return secret.pattern.sub(placeholder, text)
 
 
 def _compiled(pattern: str, position: int) -> re.Pattern[str]:

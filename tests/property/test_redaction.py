@@ -3,7 +3,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lens_exporter.llm.redaction import Redactor
-from lens_exporter.llm.secret_patterns import REVEALING_NAME
+from lens_exporter.model.secret import REVEALING_NAME
 
 _REDACTOR = Redactor()
 _TEXT = st.text(

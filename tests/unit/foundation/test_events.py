@@ -134,6 +134,12 @@ def test_a_line_says_why_however_long_the_reason_is():
     assert said == {"labels": {"a": "b"}, "starts_at": "1970-01-01T00:00:00.500Z"}
 
 
+def test_a_secret_at_the_cut_is_not_shown_in_half():
+    """Secrets are taken out of a long text before it is cut, for half of one is not known for a secret."""
+    _, said = line("watcher.failed", error="x" * 280 + " postgresql://lens:hunter2hunter2hunter2@db/lens")
+    assert "hunter2" not in str(said["error"])
+
+
 @pytest.mark.parametrize("moment", ["due", "until", "since", "starts_at", "ends_at", "cooldown_until"])
 def test_moments_are_written_to_be_read(moment):
     """RFC 3339 for every time; one that no calendar has stays a number."""

@@ -146,7 +146,22 @@ def test_what_may_be_a_secret_is_not_shown(written):
     assert "hunter2" not in text
     assert 'body="<7 bytes>" input_tokens=4120 token_file=/etc/lens/token' in text
     assert '\\"Accept\\":\\"json\\"' in text
-    assert "url=postgresql://lens:<hidden>@db/lens" in text
+    assert "url=postgresql://<hidden>@db/lens" in text
+
+
+def test_an_error_that_quotes_secrets_is_written_without_them(written):
+    """Names and shapes of secrets are known inside a text, and every name that may stand before one as a key."""
+    stream = written()
+    log.info(
+        "x",
+        error=f"password=hunter2 api_key=sk-ant-api03-{'Zz9' * 8} from ghp_{'Zz9' * 8}",
+        private_key="AAAA",
+        db_passphrase="AAAA",
+        secret_access_key="AAAA",
+    )
+    fields = logfmt(stream.getvalue())
+    assert fields["error"] == "password=<hidden> api_key=<hidden> from <hidden>"
+    assert [fields[key] for key in ("private_key", "db_passphrase", "secret_access_key")] == ["<hidden>"] * 3
 
 
 def test_a_traceback_is_part_of_its_line(written):
