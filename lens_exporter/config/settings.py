@@ -19,6 +19,7 @@ from lens_exporter.config.values import (
     Selector,
     Settings,
     Url,
+    VariableName,
     seconds,
 )
 from lens_exporter.model.metric import BaselineMetric, Direction
@@ -57,7 +58,7 @@ class Server(Settings):
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict, repr=False, description="sent with each request")
     basic_auth: BasicAuth | None = Field(None, description="user and password")
     bearer_token_file: FilePath | None = Field(None, description="token sent as Authorization: Bearer; read at each request")
-    bearer_token_env: str | None = Field(None, description="environment variable that holds the token")
+    bearer_token_env: VariableName | None = Field(None, description="environment variable that holds the token")
     tls: Tls = Field(Tls(), description="certificates")
 
     @model_validator(mode="after")
@@ -93,7 +94,7 @@ class Grafana(Server):
 
     url: Url = Field(description="where it is")
     token_file: FilePath | None = Field(None, description="service-account token; read at each request")
-    token_env: str | None = Field(None, description="environment variable that holds the token")
+    token_env: VariableName | None = Field(None, description="environment variable that holds the token")
     dashboard_uid: str | None = Field(None, description="annotate this dashboard only; default: the organisation")
     timeout: Duration = Field(10.0, description="for one request and its whole answer")
 
@@ -117,7 +118,7 @@ class LlmOptions(Settings):
     )
     base_url: Url | None = Field(None, description="another server that speaks the same protocol (a gateway, Ollama, vLLM)")
     api_key_file: FilePath | None = Field(None, description="read at each use, so it may be rotated")
-    api_key_env: str | None = Field(None, description="environment variable that holds the key")
+    api_key_env: VariableName | None = Field(None, description="environment variable that holds the key")
     max_tokens: int = Field(4096, gt=0, description="most output tokens of one answer")
     timeout: Duration = Field(60.0, description="for one model call")
     input_price: float | None = Field(
@@ -306,7 +307,8 @@ class Investigate(Settings):
     max_tokens: int = Field(200_000, gt=0, description="input and output tokens of one investigation")
     max_dollars: float = Field(0.25, ge=0, description="money one investigation may cost")
     settle: Duration = Field(
-        35.0, description="samples younger than this are not asked for: they may still arrive (remote write, VictoriaMetrics' latencyOffset)"
+        35.0,
+        description="younger samples are not asked for: they may still arrive (remote write, VictoriaMetrics' latencyOffset)",
     )
     review_retries: int = Field(2, ge=0, le=5, description="how often a reviewer may send an analysis back")
     debounce: Pause = Field(30.0, description="how long a new group waits; critical ones never wait")
@@ -344,7 +346,7 @@ class Config(Settings):
     database_password_file: FilePath | None = Field(
         None, description="password of the PostgreSQL user; read at start", json_schema_extra=NEEDS_RESTART
     )
-    database_password_env: str | None = Field(
+    database_password_env: VariableName | None = Field(
         None, description="environment variable that holds that password", json_schema_extra=NEEDS_RESTART
     )
     events_retention: Duration = Field(seconds("30d"), description="how long events are kept")

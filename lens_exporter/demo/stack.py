@@ -119,7 +119,7 @@ def lens_config(prometheus: str, alertmanager: str, lens: str, database: Path) -
             }
         ],
         "lenses": {"python_processes": [{"name": JOB, "match": "lens_exporter.demo.workload"}]},
-        "investigate": {"debounce": "5s", "webhook_grace": "20s"},
+        "investigate": {"settle": "5s", "debounce": "5s", "webhook_grace": "20s"},
         "web": {"external_url": lens},
         "database_url": f"sqlite:///{database}",
     }

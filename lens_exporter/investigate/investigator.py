@@ -23,8 +23,6 @@ from lens_exporter.model.analysis import Cost, Health, HealthAnalysis, Investiga
 from lens_exporter.model.conversation import Instruction, Reply, Trail
 from lens_exporter.model.decision import Severity
 
-# Samples of this moment may still be on their way into the store; what is asked about a little earlier can be asked again.
-_SETTLE_SECONDS = 5.0
 _RETRY_ITERATIONS = 4  # model calls of an answer that was sent back
 _LONGEST_SUMMARY = 500
 
@@ -60,8 +58,13 @@ class Investigator:
         limits: Limits,
         retries: int = 2,
         fall_back: bool = True,
+        settle: float = 5.0,
         clock: Clock = wall,
     ) -> None:
+        """Settle is how far back (seconds) an investigation takes its now.
+
+        Newer samples may still be on their way into the store, and what was seen must be there when it is asked again.
+        """
         self._client = client
         self._reviewer = reviewer
         self._toolbox = toolbox
@@ -70,12 +73,13 @@ class Investigator:
         self._limits = limits
         self._retries = retries
         self._fall_back = fall_back
+        self._settle = settle
         self._clock = clock
 
     def run(self, investigation: str, correlation: str, group: AlertGroup, step: StepRunner) -> Investigated:
         """Investigate a group. Every model call, tool call, check and review runs through `step`; nothing else has effects."""
         client = self._client()
-        at = step("begin", lambda: float(int(self._clock() - _SETTLE_SECONDS)))
+        at = step("begin", lambda: float(int(self._clock() - self._settle)))
         task = task_of(group, at)
         case = _Case(
             investigation,

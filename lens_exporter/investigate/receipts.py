@@ -2,11 +2,11 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lens_exporter.investigate import evidence
-from lens_exporter.investigate.numbers import quoted
+from lens_exporter.investigate.numbers import Quoted, Unit, quoted
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.model.analysis import ClaimKind, Finding, HealthAnalysis, Hypothesis, Outcome, Receipt, Recheck
 from lens_exporter.model.tool import ToolStatus
@@ -76,7 +76,8 @@ def check(analysis: HealthAnalysis, receipts: Sequence[Receipt]) -> Checked:
     """Strike every claim that its receipts do not prove, and repair what stands on it.
 
     A finding must cite receipts that exist, answered and did not change, and each of its numbers must be in them. Hypotheses,
-    concerns and sentences of the summary with an unproved number are dropped. Without a finding that holds, a cause cannot stand.
+    concerns, recommendations and sentences of the summary with an unproved number are dropped. Without a finding that holds, a
+    cause cannot stand.
     """
     known = {receipt.id: receipt for receipt in receipts}
     everything = evidence.seen({one.id: one.seen for one in receipts if not _unusable(one)})
@@ -86,8 +87,14 @@ def check(analysis: HealthAnalysis, receipts: Sequence[Receipt]) -> Checked:
     issues += [f'finding "{one.claim}": {one.struck}' for one in findings if one.struck]
     hypotheses = tuple(one for one in analysis.hypotheses if _kept(one, known, issues))
     concerns = tuple(one for one in analysis.concerns if not _missing("concern", one, everything, issues))
+    # A number without a unit in what to do next is an argument of a command: lsof -p 4211.
+    advice = tuple(
+        one
+        for one in analysis.recommendations
+        if not _missing("recommendation", one, everything, issues, only=lambda number: number.unit is not Unit.NONE)
+    )
     sentences = [one for one in _SENTENCE.split(analysis.summary) if not _missing("summary", one, everything, issues)]
-    checked = replace(analysis, findings=findings, hypotheses=hypotheses, concerns=concerns)
+    checked = replace(analysis, findings=findings, hypotheses=hypotheses, concerns=concerns, recommendations=advice)
     checked = _outcome(checked)
     return Checked(replace(checked, summary=_summary(" ".join(sentences), checked)), tuple(issues))
 
@@ -135,8 +142,15 @@ def _kept(hypothesis: Hypothesis, known: dict[str, Receipt], issues: list[str]) 
     return not problem
 
 
-def _missing(what: str, text: str, numbers: Sequence[evidence.Seen], issues: list[str]) -> bool:
-    unproved = evidence.unproved(text, numbers)
+def _missing(
+    what: str,
+    text: str,
+    numbers: Sequence[evidence.Seen],
+    issues: list[str],
+    *,
+    only: Callable[[Quoted], bool] = lambda _number: True,
+) -> bool:
+    unproved = [number.text for number in quoted(text) if only(number) and not evidence.proved(number, numbers)]
     if unproved:
         issues.append(f'{what} "{text}": {", ".join(unproved)} in no receipt')
     return bool(unproved)

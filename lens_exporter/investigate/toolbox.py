@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from lens_exporter.errors import LensError
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.investigate.analysis_schema import problems
+from lens_exporter.investigate.shrink import shrunk
 from lens_exporter.model.conversation import ToolSpec
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
 
@@ -104,11 +105,11 @@ class Toolbox:
             encoded = orjson.dumps(result.data, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
         except orjson.JSONEncodeError as error:
             return ToolResult(ToolStatus.ERROR, note=f"its answer is not JSON: {error}")
-        if len(encoded) <= self._max_bytes:
-            return replace(result, data=orjson.loads(encoded))
-        cut = encoded[: self._max_bytes].decode(errors="ignore")
-        note = f"only the first {self._max_bytes:,} of {len(encoded):,} bytes are shown; ask for less"
-        return ToolResult(ToolStatus.TRUNCATED, cut, "; ".join(filter(None, (result.note, note))), result.seen)
+        data, left_out = shrunk(orjson.loads(encoded), self._max_bytes)
+        if not left_out:
+            return replace(result, data=data)
+        note = f"{left_out}; ask for less"
+        return ToolResult(ToolStatus.TRUNCATED, data, "; ".join(filter(None, (result.note, note))), result.seen)
 
 
 def _answer(prepared: Prepared) -> ToolResult:

@@ -58,6 +58,7 @@ class Investigation:
             telemetry=ground.telemetry,
             limits=Limits(settings.iterations, settings.max_tokens, settings.max_dollars, settings.total_timeout),
             retries=settings.review_retries,
+            settle=settings.settle,
             clock=ground.clock,
         )
 

@@ -5,6 +5,9 @@ import random
 import pytest
 
 from lens_exporter.investigate.evidence import seen, unproved
+from lens_exporter.investigate.receipts import check
+from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Outcome, Receipt, Recheck
+from lens_exporter.model.tool import ToolStatus
 
 NOW = 1_795_183_320.0
 CLAIMS = 400
@@ -60,3 +63,18 @@ def test_most_invented_numbers_are_turned_away(receipt: str, claim: str, low: in
     chance = random.Random(3)
     numbers = {"one series": ranged(1, chance), "five series": ranged(5, chance), "ranking": ranked(chance)}[receipt]
     assert passing(numbers, claim, low, high) <= most
+
+
+def test_advice_with_an_invented_figure_is_dropped_and_commands_stay() -> None:
+    """ "full in 7 minutes" needs a receipt also in what to do next; the pid of a command does not."""
+    receipt = Receipt("r1", "get_process", {}, ToolStatus.DATA, {"open_files": 1480}, NOW, 0.1, recheck=Recheck.RECORDED)
+    analysis = HealthAnalysis(
+        Health.WARNING,
+        Outcome.CAUSE_FOUND,
+        "Open files leak: 1,480 are open.",
+        (Finding("1,480 files are open", ("r1",)),),
+        recommendations=("lsof -p 4211 | grep export", "restart it, it is full in 7 minutes", "free 3.5 GB first"),
+    )
+    checked = check(analysis, [receipt])
+    assert checked.analysis.recommendations == ("lsof -p 4211 | grep export",)
+    assert [issue.split('"')[0] for issue in checked.issues] == ["recommendation ", "recommendation "]

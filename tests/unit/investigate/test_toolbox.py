@@ -70,8 +70,8 @@ def test_a_large_answer_is_cut_and_says_so():
     box = Toolbox([failing(lambda _: ToolResult(ToolStatus.DATA, ["x" * 100] * 1000, seen={"rows": 1000.0}))], max_bytes=500)
     result = box.call("get_number", {})
     assert result.status is ToolStatus.TRUNCATED
-    assert len(result.data) == 500
-    assert "first 500 of" in result.note
+    assert result.data == ["x" * 100] * 3
+    assert result.note == "997 rows left out; ask for less"
     assert result.seen == {"rows": 1000.0}
 
 
