@@ -109,6 +109,13 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _variable_name(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        # Without what was given: it may be the secret itself.
+        raise ValueError("must be the name of an environment variable (letters, digits and _), not the secret itself")
+    return value
+
+
 def _schedule(value: str) -> str:
     fields = len(value.split())
     if fields not in {5, 6} or _RANDOM_FIELD.search(value):
@@ -148,6 +155,7 @@ Pause = Annotated[float, BeforeValidator(seconds), Field(ge=0, title='duration l
 Url = Annotated[str, AfterValidator(_url), Field(title='address like "http://localhost:9090"')]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url), Field(title="database address")]
 ListenAddress = Annotated[str, AfterValidator(_listen_address), Field(title='address to listen on like "127.0.0.1:10077"')]
+VariableName = Annotated[str, BeforeValidator(_variable_name), Field(title="name of an environment variable")]
 HeaderName = Annotated[str, AfterValidator(_header_name), Field(title="name of an HTTP header")]
 HeaderValue = Annotated[str, AfterValidator(_header_value), Field(title="text")]
 Schedule = Annotated[str, AfterValidator(_schedule), Field(title='schedule like "*/5 * * * *"')]

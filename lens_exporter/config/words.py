@@ -40,6 +40,8 @@ _EXPECTED = {
 # Types whose error is about the value as such, so that the setting's own noun says better what was expected.
 _NAMED_BY_TITLE = {"list_type", "tuple_type", "dict_type", "string_type", "path_type", "float_type", "string_pattern_mismatch"}
 _LONGEST_SHOWN = 60
+# Keys under which people write secrets; others that sound like it (max_token) are misspelt.
+_FOR_SECRETS = {"api_key", "apikey", "bearer_token", "password", "secret", "token"}
 
 
 def explain(model: type[BaseModel], error: ErrorDetails) -> tuple[Key, str]:
@@ -60,8 +62,22 @@ def explain(model: type[BaseModel], error: ErrorDetails) -> tuple[Key, str]:
 
 
 def unknown_key(name: str, known: Iterable[str]) -> str:
-    """Say that a key is unknown, and which was probably meant."""
-    return "unknown key" + did_you_mean(name, known)
+    """Say that a key is unknown, and which was probably meant; of a key for a secret, where secrets are."""
+    names = list(known)
+    places = _places_of_secrets(name, names)
+    if not places:
+        return "unknown key" + did_you_mean(name, names)
+    return f"unknown key; secrets are never written here; use {' or '.join(places)}"
+
+
+def _places_of_secrets(name: str, known: list[str]) -> list[str]:
+    """Give the settings that say where the secret is which somebody wrote under this name."""
+    if not may_hold_a_secret(name):
+        return []
+    own = [key for key in known if key in {f"{name}_file", f"{name}_env"}]
+    if own or name not in _FOR_SECRETS:
+        return own
+    return [key for key in known if key.endswith(("_file", "_env")) and may_hold_a_secret(key.rpartition("_")[0])]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
