@@ -76,7 +76,8 @@ class Dispatcher:
         """
         now = self._clock()
         self._fetch_truncated()
-        if now >= self._reconciled_at + self._reconcile_every:
+        # Also when the clock was set back: the last time would otherwise stay ahead for as long as it was wrong.
+        if not self._reconciled_at <= now < self._reconciled_at + self._reconcile_every:
             self.reconcile()
             self._reconciled_at = now
         self.dispatch_due(now)

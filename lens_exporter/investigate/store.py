@@ -18,6 +18,8 @@ from lens_exporter.model.decision import Severity
 
 _INTAKE_LOCK = 0x6C656E73_69  # key of PostgreSQL's advisory lock: "lensi"
 
+_SKEW = 60.0  # seconds by which the clocks of replicas may differ
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -107,12 +109,15 @@ class Store:
             return [brief_of(row) for row in connection.execute(statement).mappings()]
 
     def due(self, now: float, limit: int = 100) -> list[tuple[str, Severity]]:
-        """List held units whose moment has come. While a group is being investigated, more of it waits, unless it is critical."""
+        """List held units whose moment has come. While a group is being investigated, more of it waits, unless it is critical.
+
+        A unit from the future was stored while the clock was wrong, and so was its moment: it is due now.
+        """
         i, other = investigations.c, investigations.alias("other")
         running = sa.select(other.c.id).where(other.c.group_key == i.group_key, other.c.state == State.RUNNING.value)
         statement = (
             sa.select(i.id, i.severity)
-            .where(i.state == State.HELD.value, i.due <= now)
+            .where(i.state == State.HELD.value, (i.due <= now) | (i.created_at > now + _SKEW))
             .where((i.severity == Severity.CRITICAL.value) | ~running.exists())
             .order_by(i.due)
             .limit(limit)

@@ -21,6 +21,7 @@ budget_table = sa.Table(
 )
 
 _DAY = 86_400.0
+_SKEW = 300.0  # seconds by which the clocks of replicas may differ
 _log = structlog.get_logger("lens_exporter.llm.budget")
 
 
@@ -101,6 +102,9 @@ class Budget:
         full = sa.select(sa.literal(self._scope), sa.literal(self._settings.burst_dollars), sa.literal(now))
         missing = full.where(~sa.exists().where(budget_table.c.scope == self._scope))
         connection.execute(sa.insert(budget_table).from_select(["scope", "dollars", "at"], missing))
+        # What was written while the clock was wrong must not stop the refill until then; not a cent of it is given back.
+        wrong = sa.update(budget_table).where(budget_table.c.scope == self._scope, budget_table.c.at > now + _SKEW)
+        connection.execute(wrong.values(at=now))
 
     def _refilled(self, now: float) -> sa.ColumnElement[float]:
         elapsed = sa.case((budget_table.c.at < now, now - budget_table.c.at), else_=0.0)
@@ -109,7 +113,7 @@ class Budget:
 
     def _later(self, now: float) -> sa.ColumnElement[float]:
         # A replica's slow clock must not bring back time that was already refilled.
-        return sa.case((budget_table.c.at > now, budget_table.c.at), else_=now)
+        return sa.case((budget_table.c.at.between(now, now + _SKEW), budget_table.c.at), else_=now)
 
     def _read(self, connection: sa.Connection, now: float) -> float:
         statement = sa.select(self._refilled(now)).where(budget_table.c.scope == self._scope)

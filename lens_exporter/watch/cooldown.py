@@ -75,7 +75,7 @@ class Cooldown:
         statement = proposed.on_conflict_do_update(
             index_elements=list(key),
             set_={"admitted_at": proposed.excluded.admitted_at, "until": proposed.excluded.until},
-            where=cooldowns_table.c.until <= at,
+            where=self._is_over(at),
         ).returning(cooldowns_table.c.until)
         with self._database.transaction() as connection:
             if connection.execute(statement).first() is not None:
@@ -96,7 +96,7 @@ class Cooldown:
         with self._database.reading() as connection:
             if not sa.inspect(connection).has_table(cooldowns_table.name):
                 return None
-            standing = sa.select(cooldowns_table.c.until).filter_by(**key).where(cooldowns_table.c.until > at)
+            standing = sa.select(cooldowns_table.c.until).filter_by(**key).where(~self._is_over(at))
             until = connection.execute(standing).scalar_one_or_none()
         return None if until is None else float(until)
 
@@ -107,6 +107,11 @@ class Cooldown:
             DatabaseError: the database cannot be written.
 
         """
-        over = (cooldowns_table.c.watcher == self._watcher) & (cooldowns_table.c.until <= at)
+        over = (cooldowns_table.c.watcher == self._watcher) & self._is_over(at)
         with self._database.transaction() as connection:
             connection.execute(cooldowns_table.delete().where(over))
+
+    def _is_over(self, at: float) -> sa.ColumnElement[bool]:
+        # No cooldown lasts longer than the maximum: one that seems to was kept while the clock was wrong, and ends with that.
+        until = cooldowns_table.c.until
+        return (until <= at) | (until > at + self._limits.maximum)

@@ -129,3 +129,26 @@ def test_old_investigations_are_pruned_with_their_alerts(site):
     assert {one.alertname for one in site.store.briefs()} == {"Fires", "Waits"}
     assert site.accept(alert("Over"), key="a").investigation
     assert not site.accept(alert("Fires"), key="b").investigation
+
+
+def test_work_stored_while_the_clock_was_ahead_does_not_wait_for_that_date(site):
+    """A year ahead, then set right: the unit is due now; one whose replica is half a minute ahead keeps its hold."""
+    site.now += 365 * 86_400.0
+    held = site.accept(alert("A"))
+    site.now = 5000.0
+    site.dispatcher.turn()
+    assert site.queue.enqueued == [held.investigation]
+    site.now += 30.0
+    site.accept(alert("B"), key="B")
+    site.now -= 30.0
+    site.dispatcher.turn()
+    assert site.queue.enqueued == [held.investigation]
+
+
+def test_a_clock_set_back_does_not_put_off_the_repair(site):
+    """The next turn reconciles, and from then on every so often."""
+    held = site.accept(alert("A"))
+    site.store.hand_over(held.investigation)
+    for site.now in (365 * 86_400.0, 5000.0, 5014.0, 5015.0):
+        site.dispatcher.turn()
+    assert site.queue.enqueued == [held.investigation] * 3

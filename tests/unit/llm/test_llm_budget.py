@@ -132,3 +132,29 @@ def test_database_away(database):
     with pytest.raises(ModelUnavailable, match="budget cannot be read"):
         bank.budget.admit("claude", 0.1)
     bank.budget.settle(0.1, 0.05)
+
+
+def test_clock_that_was_ahead(database):
+    """What was spent in a year that was none is refilled from today on, and not given back at once."""
+    bank = Bank(database)
+    bank.now = 365 * DAY
+    bank.budget.admit("claude", 0.7)
+    bank.now = 0.0
+    with pytest.raises(BudgetSpent):
+        bank.budget.admit("claude", 0.4)
+    bank.now = 399.0
+    with pytest.raises(BudgetSpent):
+        bank.budget.admit("claude", 0.4)
+    bank.now = 400.0
+    bank.budget.admit("claude", 0.4)
+
+
+def test_clock_that_was_ahead_when_a_call_is_settled(database):
+    """The settling of a call that began before the clock was set right does it too."""
+    bank = Bank(database)
+    bank.now = 365 * DAY
+    bank.budget.admit("claude", 0.7)
+    bank.now = 0.0
+    bank.budget.settle(0.7, 0.7)
+    bank.now = 100.0
+    assert bank.budget.remaining() == pytest.approx(0.4)

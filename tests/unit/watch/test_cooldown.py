@@ -90,3 +90,25 @@ def test_cooldowns_that_ended_leave_nothing_behind(database: Database) -> None:
     with database.transaction() as connection:
         left = connection.execute(cooldowns_table.select()).all()
     assert sorted((row.watcher, row.admitted_at) for row in left) == [("host", NOON), ("python", NOON + 200)]
+
+
+def test_a_cooldown_kept_while_the_clock_was_ahead_ends_with_that(database: Database) -> None:
+    """An admission dated in a year suppresses nothing today, is not shown as standing, and leaves nothing behind."""
+    cooldown = Cooldown(database, "python", CooldownLimits(maximum=86_400))
+    ahead = NOON + 365 * 86_400
+    cooldown.admit(anomaly(), ahead)
+    cooldown.admit(anomaly(instance="b"), ahead)
+    assert cooldown.cooling_until(anomaly(), NOON) is None
+    assert cooldown.admit(anomaly(), NOON) == Admitted(NOON + 300)
+    assert cooldown.admit(anomaly(), NOON + 60) == Suppressed(NOON + 300)
+    cooldown.forget_over(NOON)
+    with database.reading() as connection:
+        assert connection.execute(cooldowns_table.select()).all()[0].until == NOON + 300
+        assert len(connection.execute(cooldowns_table.select()).all()) == 1
+
+
+def test_the_longest_cooldown_is_kept(database: Database) -> None:
+    """One of exactly the maximum is a cooldown like any other."""
+    cooldown = Cooldown(database, "python", CooldownLimits(maximum=600))
+    assert cooldown.admit(anomaly(10), NOON) == Admitted(NOON + 600)
+    assert cooldown.admit(anomaly(10), NOON) == Suppressed(NOON + 600)
