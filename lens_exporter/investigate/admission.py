@@ -94,13 +94,6 @@ class Admission:
         self._book.attach([(alert.fingerprint, starts_ms)], unit.id)
         return Taken(outcome, {AlertOutcome.ACCEPTED: 1}, unit.id, unit.due, unit.correlation)
 
-    def manual(self, group: AlertGroup, correlation: str | None) -> Taken:
-        """Take in what a person wants investigated now, known or not."""
-        outcome, unit = self._work(None, group, correlation, source=Source.MANUAL, hold=0.0)
-        unit = self._expedite(unit)
-        self._book.remember(group.alerts, unit.id)
-        return Taken(outcome, {AlertOutcome.ACCEPTED: len(group.alerts)}, unit.id, unit.due, unit.correlation)
-
     def _compare(
         self, firing: dict[AlertKey, Alert], known: dict[str, list[Known]], ends: list[tuple[Known, float | None]]
     ) -> tuple[dict[AlertKey, Alert], dict[AlertKey, str], list[Known]]:

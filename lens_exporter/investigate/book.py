@@ -73,24 +73,6 @@ class Book:
             rows,
         )
 
-    def remember(self, alerts: Iterable[Alert], investigation: str) -> None:
-        """As attach, but rows that exist already keep their investigation; one that ended is passed on once more."""
-        rows = [
-            {
-                "fingerprint": alert.fingerprint,
-                "starts_ms": milliseconds(alert.starts_at),
-                "investigation": investigation,
-                "ends_at": alert.ends_at,
-                "told": False,
-            }
-            for alert in alerts
-        ]
-        if rows:
-            statement = self._insert(intake_alerts)
-            self._connection.execute(
-                statement.on_conflict_do_update(index_elements=["fingerprint", "starts_ms"], set_={"told": False}), rows
-            )
-
     def end(self, ends: Sequence[tuple[Known, float | None]]) -> None:
         """Set when alerts ended; None makes one fire again."""
         rows = [{"f": known.fingerprint, "s": known.starts_ms, "ends_at": at, "told": False} for known, at in ends]

@@ -112,23 +112,6 @@ class Intake:
         self._wake()
         return taken
 
-    def manual(self, group: AlertGroup) -> Taken:
-        """Take in what a person wants investigated now, whether or not it was before.
-
-        Raises:
-            IntakeFull: too much waits already.
-            DatabaseError: it was not stored.
-
-        """
-        alerts = tuple(alert for alert in group.alerts if alert.labels)
-        if not alerts:
-            return Taken(GroupOutcome.POISON if group.alerts else GroupOutcome.EMPTY)
-        correlation = self._story(alerts)
-        taken, happened = self._admit(lambda admission: admission.manual(replace(group, alerts=alerts), correlation))
-        self._tell(taken, happened)
-        self._wake()
-        return taken
-
     def fetch_truncated(self) -> None:
         """Ask Alertmanager for what it left out of webhooks, and take that in too. Best effort: the next webhook asks again."""
         with self._lock:

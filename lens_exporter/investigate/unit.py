@@ -23,7 +23,6 @@ class State(StrEnum):
 class Source(StrEnum):
     WEBHOOK = "webhook"
     WATCHER = "watcher"
-    MANUAL = "manual"
 
 
 ANNOUNCED = "watcher:"  # begins the group key of what a watcher raised and Alertmanager's webhook has not brought yet

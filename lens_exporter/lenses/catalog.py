@@ -28,7 +28,10 @@ class LensKind:
 
 
 def kinds() -> dict[str, LensKind]:
-    """Give every lens of this version. A watcher needs no running lens: what it watches may be published elsewhere."""
+    """Give every lens of this version. A watcher needs no running lens: what it watches may be published elsewhere.
+
+    promql publishes nothing and tracks nothing by itself: its watchers bring the metrics, of whatever Prometheus holds.
+    """
     return {kind.name: kind for kind in (LensKind("host", HOST), LensKind("python", PYTHON), LensKind("promql"))}
 
 

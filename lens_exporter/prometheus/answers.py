@@ -37,16 +37,6 @@ class SeriesAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class ValuesAnswer:
-    """Label names, or the values of one label."""
-
-    status: ToolStatus
-    values: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class MetricMetadata:
     type: str
     help: str

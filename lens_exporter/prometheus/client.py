@@ -12,7 +12,7 @@ from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.http import Answer, Endpoint
 from lens_exporter.foundation.tracing import span
 from lens_exporter.prometheus import cost, parse
-from lens_exporter.prometheus.answers import ActiveAlert, MetricMetadata, QueryAnswer, Rule, SeriesAnswer, ValuesAnswer
+from lens_exporter.prometheus.answers import ActiveAlert, MetricMetadata, QueryAnswer, Rule, SeriesAnswer
 from lens_exporter.prometheus.cost import QueryLimits
 
 # 400 bad_data and 422 execution carry a JSON error that says what is wrong with the query.
@@ -82,23 +82,6 @@ class Prometheus:
         data, warnings = self._ask("POST", "/api/v1/series", form, match)
         with self._protocol():
             return parse.label_sets(data, warnings, self._limits.max_series)
-
-    def labels(self, match: str = "") -> ValuesAnswer:
-        """List label names, of the series that match or of all. Raises as query()."""
-        data, warnings = self._ask("POST", "/api/v1/labels", {"match[]": match} if match else {}, match)
-        with self._protocol():
-            return parse.values(data, warnings, self._limits.max_series)
-
-    def label_values(self, label: str, match: str = "") -> ValuesAnswer:
-        """List the values one label has, in the series that match or in all. Raises as query().
-
-        A name that no label can have is answered with an error, since it would become part of the address.
-        """
-        if not label.isascii() or not label.isidentifier():
-            raise QueryError(kind="bad_data", reason=f"{label!r} is not a label name", query=match)
-        data, warnings = self._ask("GET", f"/api/v1/label/{label}/values", {"match[]": match} if match else {}, match)
-        with self._protocol():
-            return parse.values(data, warnings, self._limits.max_series)
 
     def metadata(self, metric: str = "") -> dict[str, MetricMetadata]:
         """Give type, help and unit of one metric or of all; an unknown metric has no entry. Raises RemoteError."""

@@ -14,7 +14,6 @@ from lens_exporter.prometheus.answers import (
     Rule,
     Series,
     SeriesAnswer,
-    ValuesAnswer,
 )
 
 _SHOWN = 120  # characters
@@ -46,13 +45,6 @@ def label_sets(data: Any, warnings: tuple[str, ...], max_series: int) -> SeriesA
     found = sorted((_labels(entry) for entry in data), key=_order)
     status, note = _bounded(len(found), max_series, "series")
     return SeriesAnswer(status, tuple(found[:max_series]), warnings, note)
-
-
-def values(data: Any, warnings: tuple[str, ...], limit: int) -> ValuesAnswer:
-    """Read the data of /labels and /label/NAME/values."""
-    found = sorted(map(str, data))
-    status, note = _bounded(len(found), limit, "values")
-    return ValuesAnswer(status, tuple(found[:limit]), warnings, note)
 
 
 def texts(data: Any) -> tuple[str, ...]:

@@ -1,13 +1,11 @@
-"""A watcher's own alerts, announced before Alertmanager's webhook brings them back; and what a person asks for."""
+"""A watcher's own alerts, announced before Alertmanager's webhook brings them back."""
 
 from dataclasses import replace
 
 import pytest
 
-from lens_exporter.errors import IntakeFull
 from lens_exporter.investigate.taken import GroupOutcome
 from lens_exporter.investigate.unit import Source, State
-from lens_exporter.model.alert import AlertGroup
 from tests.unit.investigate.intake_site import Site, alert
 
 STORY = "01JD0000000000000000000000"
@@ -143,49 +141,6 @@ def test_a_full_queue_takes_announcements(site):
     for name in "ABC":
         site.accept(alert(name), key=name)
     assert site.intake.announce(MEMORY, STORY).outcome is GroupOutcome.HELD
-
-
-def test_a_person_can_ask_again(site):
-    """A known alert is investigated anew, at once, on demand."""
-    first = site.done(alert("A"), key="k")
-    taken = site.intake.manual(AlertGroup("k", (alert("A"),)))
-    assert taken.investigation != first
-    unit = site.store.unit(taken.investigation)
-    assert (unit.source, unit.due) == (Source.MANUAL, site.now)
-
-
-def test_a_person_does_not_wait_for_the_debounce(site):
-    """What waits already is brought forward instead of being investigated twice."""
-    held = site.accept(alert("A"), key="k")
-    site.now += 1
-    taken = site.intake.manual(AlertGroup("k", (alert("A"),)))
-    assert (taken.investigation, taken.due) == (held.investigation, site.now)
-    assert len(site.store.unit(held.investigation).group.alerts) == 1
-
-
-def test_asking_for_what_is_over_closes_its_companion_again(site):
-    """The companion of a second investigation is resolved as the first one's was."""
-    site.done(alert("A"), key="k")
-    site.accept(alert("A", ends_at=1500.0), key="k")
-    assert site.tell() == [(alert("A").fingerprint, 1500.0)]
-    again = site.intake.manual(AlertGroup("k", (alert("A", ends_at=1500.0),)))
-    site.begin(again.investigation)
-    site.finish(again.investigation)
-    assert site.tell() == [(alert("A").fingerprint, 1500.0)]
-
-
-def test_asking_about_nothing(site):
-    """A group without labels cannot be looked into, whoever asks."""
-    assert site.intake.manual(AlertGroup("k", ())).outcome is GroupOutcome.EMPTY
-    assert site.store.briefs() == []
-
-
-def test_a_person_is_told_when_the_queue_is_full(site):
-    """Asking does not jump the limit."""
-    for name in "ABC":
-        site.accept(alert(name), key=name)
-    with pytest.raises(IntakeFull):
-        site.intake.manual(AlertGroup("D", (alert("D"),)))
 
 
 def test_an_own_alert_that_ends_before_its_investigation_cancels_it(site):

@@ -9,9 +9,7 @@ from lens_exporter.errors import UnknownLens
 from lens_exporter.lenses.catalog import build, close, kind, kinds, lens_options
 from lens_exporter.lenses.emission import Emission
 from lens_exporter.lenses.host.families import FAMILIES as HOST
-from lens_exporter.lenses.promql import PromqlLens
 from lens_exporter.lenses.python.families import FAMILIES as PYTHON
-from lens_exporter.model.metric import BaselineMetric
 
 CATEGORIES = {"memory", "files", "threads", "latency", "cpu", "disk", "swap", "load"}
 
@@ -54,15 +52,6 @@ def test_the_examples_of_the_python_watcher():
     """The metrics users are shown first keep their names."""
     names = [metric.name for metric in kind("python").baseline_metrics]
     assert {"memory_utilization", "open_fds_utilization", "threads_utilization", "event_loop_lag_seconds"} <= set(names)
-
-
-def test_promql_lens():
-    """A lens of the user's own metrics publishes nothing and tracks what it is given."""
-    metric = BaselineMetric("errors", "rate(errors_total[5m])")
-    lens = PromqlLens([metric])
-    assert list(lens.collect()) == []
-    assert lens.baseline_metrics() == (metric,)
-    assert lens.tools() == ()
 
 
 def test_nothing_undocumented_is_published():

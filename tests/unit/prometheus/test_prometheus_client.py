@@ -205,16 +205,10 @@ def test_series_labels_and_metadata_are_typed():
     """Label sets sorted, values sorted, metadata by name."""
     answers = {
         "/api/v1/series": [{"__name__": "up", "job": "b"}, {"__name__": "up", "job": "a"}],
-        "/api/v1/labels": ["job", "__name__"],
-        "/api/v1/label/job/values": ["b", "a"],
         "/api/v1/metadata": {"up": [{"type": "gauge", "help": "is up", "unit": ""}], "odd": []},
     }
     with FaultyServer(lambda request: ok({"status": "success", "data": answers[request.path]})) as server:
         one = client(server, QueryLimits(max_series=1))
         assert one.series("up", 0, 10).labels == ({"__name__": "up", "job": "a"},)
         assert one.series("up", 0, 10).status is ToolStatus.TRUNCATED
-        assert one.labels("up").values == ("__name__",)
-        assert one.label_values("job").values == ("a",)
         assert one.metadata("up")["up"].type == "gauge"
-        with pytest.raises(QueryError, match="not a label name"):
-            one.label_values("../../admin/tsdb")
