@@ -9,7 +9,7 @@ from lens_exporter.investigate.causes import Cause, Movement, cause, movement, o
 from lens_exporter.investigate.families import FAMILIES, family_named, family_of, of_host
 from lens_exporter.investigate.notebook import Course, Notebook, Noted
 from lens_exporter.investigate.summaries import course_claim, is_flat, summarised
-from lens_exporter.investigate.wording import change, measured, series, speed, value, when, word
+from lens_exporter.investigate.wording import change, measured, series, span, speed, value, when, word
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
 from lens_exporter.publish.acceptable import shortened
 
@@ -116,8 +116,8 @@ def _moved(one: Noted, notes: Notebook) -> Finding:
 
 
 def _had_moved(one: Noted, notes: Notebook) -> Finding:
-    span = f"from {when(one.onset, notes)} to {when(one.until, notes)}"
-    return Finding(f"{_called(one, notes)} had moved {span} ({change(one)}) and is back", _receipts(one, notes))
+    claim = f"{_called(one, notes)} had moved {span(one.onset, one.until, notes)} ({change(one)}) and is back"
+    return Finding(claim, _receipts(one, notes))
 
 
 def _receipts(one: Noted, notes: Notebook) -> tuple[str, ...]:

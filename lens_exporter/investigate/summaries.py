@@ -2,7 +2,7 @@
 
 from lens_exporter.investigate.causes import Cause, Movement, own_courses
 from lens_exporter.investigate.notebook import Course, Notebook, Noted
-from lens_exporter.investigate.wording import apart, change, joined, measured, resource, sentence, speed, value, when
+from lens_exporter.investigate.wording import apart, change, joined, measured, resource, sentence, span, speed, value, when
 from lens_exporter.model.analysis import Outcome
 
 _FLAT = 0.05  # of its size: a course that moved less did not move
@@ -60,16 +60,20 @@ def _leads(notes: Notebook, moved: Movement) -> tuple[str, str]:
 
 def _beside(notes: Notebook, moved: Movement, told: Noted | None = None) -> str:
     """Say what moved that is not what alerts: before it, with it, after it, and what is back."""
-    began, step = moved.began or _ended(notes), notes.ranking.step
-    clauses = []
-    for one in [one for one in moved.others if one is not told][:2]:
-        ahead = began - (one.onset or 0.0)
-        order = f"left normal {apart(ahead)} earlier" if ahead > step else f"followed at {when(one.onset, notes)}"
-        order = order if abs(ahead) > step else "moved at the same time"
-        clauses.append(f"{resource(one, notes)} {order} ({change(one)})")
+    others = [one for one in moved.others if one is not told][:2]
+    clauses = [f"{resource(one, notes)} {_order(one, notes, moved)} ({change(one)})" for one in others]
     if moved.back:
         clauses.append(_was(notes, moved))
     return "; ".join(clauses)
+
+
+def _order(one: Noted, notes: Notebook, moved: Movement) -> str:
+    if moved.began is None or one.onset is None:
+        return f"left normal at {when(one.onset, notes)}"
+    ahead = moved.began - one.onset
+    if abs(ahead) <= notes.ranking.step:
+        return "moved at the same time"
+    return f"left normal {apart(ahead)} earlier" if ahead > 0 else f"followed at {when(one.onset, notes)}"
 
 
 def _had_moved(notes: Notebook, moved: Movement) -> str:
@@ -79,9 +83,7 @@ def _had_moved(notes: Notebook, moved: Movement) -> str:
 def _was(notes: Notebook, moved: Movement) -> str:
     names = list(dict.fromkeys(resource(one, notes) for one in moved.back))[:2]
     begin, end = min(one.onset or 0.0 for one in moved.back), max(one.until or 0.0 for one in moved.back)
-    first, last = when(begin, notes), when(end, notes)
-    span = f"at {first}" if first == last else f"{first} to {last}"
-    return f"{joined(names)} had moved {span} and {'is' if len(names) == 1 else 'are'} back"
+    return f"{joined(names)} had moved {span(begin, end, notes)} and {'is' if len(names) == 1 else 'are'} back"
 
 
 def _ended(notes: Notebook) -> float:

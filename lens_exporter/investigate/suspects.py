@@ -23,6 +23,7 @@ _STRONGEST = 1e6
 _STRONG, _ENOUGH = 0.3, 30.0  # strong: this part of the strongest score, where 30 half-widths are as strong as any
 _SUSPECT_SCORE = 1.5  # half-widths of the band
 _LASTING = 2  # judged points in a row, unless the last one is outside too
+_BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
 _GONE = 2  # judged points without a value that make a steady series "gone"
 _COUNTER_NAME = re.compile(r"_(total|count|sum|bucket)$")
 _FORESEEN = 7 * 86_400.0  # seconds; a limit reached later than that is no news
@@ -167,21 +168,28 @@ def _reading(one: Samples, values: FloatArray, times: FloatArray, row: _Row, *, 
         return Suspect(metric, labels, before, last, np.inf, None, furthest, rate)
     first, end = (index + len(row.times) - len(tail) for index in stretch)
     onset = _onset(values, times, row, first)
-    # A series that ends while it is outside is not back.
-    until = float(row.times[end]) if np.isfinite(row.score[end + 1 :]).any() else None
     inside = row.score[first : end + 1]
     score = float(np.clip(inside[np.nanargmax(np.abs(inside))], -_STRONGEST, _STRONGEST))
     known = values[(times < onset) & finite]
+    before = float(np.median(known)) if known.size else last
+    until = float(row.times[end]) if _is_back(values[(times >= onset) & finite], before, row.score[end + 1 :]) else None
     since = (times >= onset) & finite
     slope = steady_slope(times[since], values[since]) if until is None else None
     per_minute = None if slope is None else slope * 60.0
-    before = float(np.median(known)) if known.size else last
     if until is None:
         after = last
     else:  # it is over: show how far it went
         fine = values[(times >= onset) & (times <= until) & finite]
         after = float(fine.max() if score > 0 else fine.min()) if fine.size else last
     return Suspect(metric, labels, before, after, onset, until, score, rate, per_minute)
+
+
+def _is_back(since: FloatArray, before: float, later: FloatArray) -> bool:
+    """Whether a series is where it was: it has not ended, nor has its band got used to it. since: its values from the onset."""
+    if not np.isfinite(later).any() or not since.size:
+        return False
+    furthest = np.abs(since - before).max()
+    return bool(abs(since[-1] - before) <= _BACK * furthest)
 
 
 def _stretch(tail: FloatArray) -> tuple[int, int] | None:

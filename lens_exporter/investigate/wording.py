@@ -74,6 +74,12 @@ def when(at: float | None, notes: Notebook) -> str:
     return words.clock(at, notes.task.at) if at is not None else "an unknown time"
 
 
+def span(begin: float | None, end: float | None, notes: Notebook) -> str:
+    """Write a stretch of time: "14:07 to 14:12"."""
+    first, last = when(begin, notes), when(end, notes)
+    return f"at {first}" if first == last else f"{first} to {last}"
+
+
 def apart(seconds: float) -> str:
     """Write a distance in time."""
     return words.number(seconds, "seconds")

@@ -78,16 +78,20 @@ def test_a_target_that_went_away_is_said_to_be_away():
     def ending(labels, course):
         return labels, lambda times: np.where(times < ends, course(times), np.nan)
 
+    there = [ending(*found) for found in (*CALM, *MEMORY_LEAK)]
     up = ({"__name__": "up", "instance": SERVICE["instance"], "job": SERVICE["job"]}, lambda t: np.where(t < ends, 1.0, 0.0))
     alert = their_alert("Down", "up == 0", {name: SERVICE[name] for name in ("instance", "job")})
-    answer = investigated([*(ending(*found) for found in (*CALM, *MEMORY_LEAK)), up], alert)
+    answer = investigated([*there, up], alert)
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     assert answer.analysis.summary.startswith(
-        "Inconclusive: 10 of 11 series of this target end at 14:10: it is down, or is not scraped any more. Memory left normal"
+        "Inconclusive: 10 of 11 series of this target end at 14:10: it is down, or is not scraped any more. Memory left normal "
+        "3.9 min earlier (27.8 MB -> 184 MB)."
     )
     assert "back" not in answer.analysis.summary
     assert "full" not in " ".join(claims(answer))
     assert answer.analysis.recommendations[0] == "see whether the target runs and answers its scrape"
+    unseen = investigated(there, alert)
+    assert "Memory left normal at 14:07 (27.8 MB -> 184 MB)." in unseen.analysis.summary
 
 
 QUEUE = ({"__name__": "queue_depth", "queue": "mails"}, leak(3, AT - 8 * MINUTE, 40))

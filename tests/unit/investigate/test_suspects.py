@@ -75,6 +75,23 @@ def test_what_is_over_is_said_and_comes_last():
     assert over.until == pytest.approx(AT - 4 * MINUTE, abs=60)
 
 
+def test_a_level_that_the_band_got_used_to_is_not_back():
+    """With a short past half of it is trouble soon, and the band follows; the series is still far from where it was."""
+    begins = AT - 9 * MINUTE
+    short = series("memory", lambda t: np.where(t < AT - 12 * MINUTE, np.nan, 100 + np.where(t > begins, (t - begins) * 10, 0)))
+    (still,) = ranked(short).suspects
+    assert still.until is None
+    assert still.after == pytest.approx(100 + 9 * 600)
+
+
+def test_what_ends_while_it_is_outside_is_not_back():
+    """A process that died of its leak did not recover from it."""
+    (ended,) = ranked(
+        series("memory", lambda t: np.where(t > AT - 4 * MINUTE, np.nan, leak(100, AT - 9 * MINUTE, 1000)(t)))
+    ).suspects
+    assert ended.until is None
+
+
 def test_series_without_enough_history_are_not_judged():
     """A series that has just begun has no normal; gaps do not count as values."""
     ranking = ranked(series("new", lambda t: np.where(t > AT - 20, 5.0, np.nan)), series("never", lambda t: t * np.nan))
