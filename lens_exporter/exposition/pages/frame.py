@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 import orjson
 
+from lens_exporter.baseline.numbers import number
 from lens_exporter.exposition.html import Child, Html, document, el, link
 from lens_exporter.foundation.clock import rfc3339
+from lens_exporter.model.labels import selector
 
 _TONES = {
     "bad": {"critical", "failed", "error", "not_ready"},
@@ -28,6 +30,10 @@ _TONES = {
 
 _MOMENT = re.compile(r"(^|[._])(at|since|until|due)$")
 _PLAUSIBLE = (1e9, 1e10)  # Unix seconds from 2001 on
+_IDENTITY = re.compile(r"(^|_)(pid|port|fingerprint|attempts?|id)$")  # figures that are a name
+_UNITS = {"bytes": re.compile(r"bytes"), "seconds": re.compile(r"(^|_)seconds$"), "ratio": re.compile(r"(_ratio|utilization)$")}
+# What a receipt tells of a series has the unit of the series; its score and how many points it has do not.
+_MEASURED = re.compile(r"^(before|after|first|last|min|max|mean|value|limit|per_minute|jump_from|jump_to)$")
 
 
 def page(title: str, root: str, *content: Child, refresh: int | None = None) -> bytes:
@@ -95,22 +101,48 @@ def empty(*children: Child) -> Html:
     return el("p", *children, class_="empty")
 
 
-def facts(pairs: Mapping[str, object]) -> Html:
-    """Show short named values in a row; what is None or empty is left out."""
+def facts(pairs: Mapping[str, object], now: float | None = None, unit: str = "") -> Html:
+    """Show short named values in a row; what is None or empty is left out. `unit` is that of the values whose name tells none."""
     shown = ((name, value) for name, value in pairs.items() if value not in ("", None, [], {}))
     return el(
-        "p", *(el("span", name.replace("_", " "), " ", el("bdi", plain(name, value))) for name, value in shown), class_="facts"
+        "p",
+        *(el("span", spaced(name), " ", el("bdi", plain(name, value, now, unit))) for name, value in shown),
+        class_="facts",
     )
 
 
-def plain(name: str, value: object) -> str:
-    """Write a value as people read it: moments as times of day, large numbers in groups, anything nested as JSON."""
+def spaced(name: str) -> str:
+    """Write the name of a field as words; a path or an address stays as it is."""
+    return name.replace("_", " ") if name.isidentifier() else name
+
+
+def plain(name: str, value: object, now: float | None = None, unit: str = "") -> str:
+    """Write a value as people read it: moments as times, numbers with the unit their name has, label sets as selectors."""
     if isinstance(value, bool) or value is None:
-        return str(value).lower()
+        return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, int | float):
         if _MOMENT.search(name) and _PLAUSIBLE[0] < value < _PLAUSIBLE[1]:
-            return datetime.fromtimestamp(value, UTC).strftime("%H:%M:%S UTC")
-        return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+            return _moment(value, now)
+        if _IDENTITY.search(name):
+            return f"{value:g}" if isinstance(value, float) else str(value)
+        return number(float(value), unit_of(name) or (unit if _MEASURED.search(name) else ""))
     if isinstance(value, str):
         return value
+    if isinstance(value, Mapping) and value and all(isinstance(one, str) for one in value.values()):
+        return selector({str(key): str(one) for key, one in value.items()})
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
     return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
+
+
+def unit_of(name: str) -> str:
+    """Give the unit that the name of a field or a metric tells, "" where it tells none."""
+    if name.endswith("_total"):
+        return ""  # of a counter one sees rates
+    return next((unit for unit, words in _UNITS.items() if words.search(name)), "")
+
+
+def _moment(at: float, now: float | None) -> str:
+    then = datetime.fromtimestamp(at, UTC)
+    today = now is not None and datetime.fromtimestamp(now, UTC).date() == then.date()
+    return then.strftime("%H:%M:%S UTC" if today else "%Y-%m-%d %H:%M:%S UTC")

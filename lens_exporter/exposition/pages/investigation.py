@@ -1,15 +1,20 @@
 """One investigation: what was found, and the receipt for every number."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from lens_exporter.exposition.documents import parse_time
 from lens_exporter.exposition.html import Child, Html, el, link
-from lens_exporter.exposition.pages.frame import badge, empty, facts, moment, page, plain, section, top
+from lens_exporter.exposition.pages.frame import badge, empty, facts, moment, page, plain, section, top, unit_of
 from lens_exporter.exposition.ports import Document
 
 _REFRESH = 5  # seconds, while there is no answer yet
+_HOLDING = {"confirmed", "recorded"}
+# How tools name the numbers of one series: "1.first", "2 process_open_fds.before", "steady 1 process_threads.after".
+_GROUPED = re.compile(r"((?:[a-z]+ )?\d+(?: [\w:]+)?)\.(\w+)")
+_BARE = re.compile(r"\s*([a-zA-Z_:][\w:]*)\s*(?:\{.*\})?\s*", re.DOTALL)
 _OVER = {"done", "cancelled", "failed"}
 
 
@@ -50,7 +55,7 @@ def investigation(document: Document, now: float) -> bytes:
             _list("Hypotheses", [_hypothesis(one) for one in _maps(document, "hypotheses")]),
             _list("Next", [el("li", str(one)) for one in _sequence(document, "recommendations")]),
             _receipts(_map(document, "receipts")),
-            _review(_map(document, "review")),
+            _review(_map(document, "review"), _map(document, "receipts")),
             _facts(document, brief, source, correlation, now),
         ),
         refresh=None if brief.state in _OVER else _REFRESH,
@@ -103,17 +108,37 @@ def _receipt(name: str, one: Mapping[str, Any]) -> Html:
         "article",
         el("h3", el("code", f"{name} {_text(one, 'tool')}"), badge(word) if word else None, el("small", _text(one, "note"))),
         el("dl", *([el("dt", key), el("dd", plain(key, value))] for key, value in arguments.items())) if arguments else None,
-        facts(_map(one, "seen")),
+        _seen(_map(one, "seen"), _text(arguments, "query"), _at(one.get("at"))),
         class_="card",
         id=name,
     )
 
 
-def _review(review: Mapping[str, Any]) -> Html | None:
+def _seen(seen: Mapping[str, Any], query: str, at: float | None) -> list[Child]:
+    """Show the numbers of a receipt: those of the whole answer in a row, then those of each series with its metric."""
+    plain_ones: dict[str, Any] = {}
+    groups: dict[str, dict[str, Any]] = {}
+    for name, value in seen.items():
+        grouped = _GROUPED.fullmatch(name)
+        if grouped:
+            groups.setdefault(grouped[1], {})[grouped[2]] = value
+        else:
+            plain_ones[name] = value
+    bare = _BARE.fullmatch(query)
+    unit = unit_of(bare[1]) if bare else ""
+    rows = (
+        [el("dt", el("code", group)), el("dd", facts(numbers, at, unit_of(group) or unit))] for group, numbers in groups.items()
+    )
+    return [facts(plain_ones, at, unit) if plain_ones else None, el("dl", *rows) if groups else None]
+
+
+def _review(review: Mapping[str, Any], receipts: Mapping[str, Any]) -> Html | None:
     if not review:
         return None
-    by = ", ".join(str(one) for one in _sequence(review, "by"))
-    said = el("p", badge(_text(review, "verdict")), f" by {by}, attempt {_text(review, 'attempts') or '1'}")
+    judges = [str(one) for one in _sequence(review, "by")]
+    holding = sum(isinstance(one, Mapping) and one.get("recheck") in _HOLDING for one in receipts.values())
+    who = f"by {', '.join(judges)}, attempt {_text(review, 'attempts') or '1'}" if set(judges) - {"receipts"} else "no reviewer"
+    said = el("p", badge(_text(review, "verdict")), f" {who}; {holding} of {len(receipts)} receipts hold")
     issues = [el("li", str(one)) for one in _sequence(review, "issues")]
     failure = _text(review, "failure")
     return section("Review", said, el("ul", *issues) if issues else None, el("p", failure, class_="error") if failure else None)

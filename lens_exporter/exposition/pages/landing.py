@@ -83,8 +83,19 @@ def _part(value: Sequence[T] | str, render: Callable[[Sequence[T]], Child]) -> C
 def _alerts(alerts: Sequence[AlertView], watchers: Sequence[WatcherView], now: float) -> Child:
     if not alerts:
         return _nothing_fires(watchers)
-    order = sorted(alerts, key=lambda view: (view.alert.name == COMPANION, _RANK.get(_severity(view), 9), -view.alert.starts_at))
-    return [*(_alert(view, now) for view in order[:_SHOWN]), _rest(len(order), "api/v1/alerts")]
+    there = {view.alert.fingerprint for view in alerts if view.alert.name != COMPANION}
+    explained: dict[str, list[AlertView]] = {}
+    for view in alerts:
+        source = view.alert.labels.get("source_fingerprint", "") if view.alert.name == COMPANION else ""
+        if source in there:
+            explained.setdefault(source, []).append(view)
+    nested = {id(view) for views in explained.values() for view in views}
+    order = sorted(
+        (view for view in alerts if id(view) not in nested),
+        key=lambda view: (view.alert.name == COMPANION, _RANK.get(_severity(view), 9), -view.alert.starts_at),
+    )
+    shown = (_alert(view, now, explained.get(view.alert.fingerprint, ())) for view in order[:_SHOWN])
+    return [*shown, _rest(len(order), "api/v1/alerts")]
 
 
 def _nothing_fires(watchers: Sequence[WatcherView]) -> Child:
@@ -111,23 +122,39 @@ def _severity(view: AlertView) -> str:
     return view.alert.labels.get("severity", "info")
 
 
-def _alert(view: AlertView, now: float) -> Html:
+def _alert(view: AlertView, now: float, explained_by: Sequence[AlertView] = ()) -> Html:
     alert = view.alert
     severity = _severity(view)
     description = alert.annotations.get("description", "")
+    explains = alert.labels.get("source_alertname", "") if alert.name == COMPANION else ""
+    title = f"{alert.name} of {explains}" if explains else alert.name
     return el(
         "article",
         el(
             "h3",
             badge(severity),
             " ",
-            link(f"anomalies/{quote(view.correlation)}", alert.name) if view.correlation else alert.name,
+            link(f"anomalies/{quote(view.correlation)}", title) if view.correlation else title,
             el("small", "since ", moment(alert.starts_at, now)),
         ),
         el("p", alert.annotations.get("summary", "")),
         el("p", description, class_="prose quiet") if description else None,
         label_set(without(alert.labels, ("alertname", "severity"))),
+        [_explanation(one) for one in explained_by],
         class_=f"card {severity if severity in _RANK else 'info'}",
+    )
+
+
+def _explanation(view: AlertView) -> Html:
+    """Show a companion inside the card of the alert it explains."""
+    alert = view.alert
+    verdict = alert.labels.get("verdict", "")
+    steps = alert.annotations.get("next", "")
+    return el(
+        "div",
+        el("p", badge(verdict) if verdict else None, " ", alert.annotations.get("summary", "")),
+        el("p", "Next: ", steps, class_="quiet") if steps else None,
+        class_="explained",
     )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from lens_exporter.exposition.pages.anomaly import anomaly
-from lens_exporter.exposition.pages.frame import apart
+from lens_exporter.exposition.pages.frame import apart, plain
 from lens_exporter.exposition.pages.investigation import investigation
 from lens_exporter.exposition.pages.landing import Landing, landing
 from lens_exporter.exposition.ports import AlertView, WatcherView
@@ -109,6 +109,25 @@ def test_alerts_come_worst_first_and_companions_last():
     assert "9,950 more" in page
 
 
+def test_a_companion_stands_inside_the_alert_it_explains():
+    """What was found is read where it alerts; the companion of an alert that is not ours stands alone and says whose it is."""
+    ours = Alert({"alertname": "LensFiles", "severity": "warning"}, {"summary": "74 of its 512 open files"}, NOW - 60)
+    known = {"alertname": "LensInvestigation", "severity": "info", "verdict": "cause_found"}
+    found = Alert(
+        {**known, "source_alertname": "LensFiles", "source_fingerprint": ours.fingerprint},
+        {"summary": "they are not closed", "next": "lsof -p 1"},
+        NOW,
+    )
+    theirs = Alert({**known, "source_alertname": "TooMany", "source_fingerprint": "elsewhere"}, {"summary": "same"}, NOW)
+    page = landing(view(alerts=[AlertView(one, "watcher") for one in (found, theirs, ours)])).decode()
+    assert page.count("<article") == 2
+    first, second = page.split("</article>")[:2]
+    assert "LensFiles" in first
+    assert "they are not closed" in first
+    assert "Next: lsof -p 1" in first
+    assert "LensInvestigation of TooMany" in second
+
+
 def test_a_part_that_cannot_be_read_does_not_cost_the_page():
     """With the database away the page says so in that section and shows the rest."""
     page = landing(view(alerts="database sqlite: locked", reasons=("database away",))).decode()
@@ -148,6 +167,89 @@ def test_a_story_is_told_in_order_with_its_own_words():
     assert "<b>overloaded</b>" in page
     assert 'href="../investigations/01X"' in page
     assert "+4.0 s" in page
+
+
+def call(number, **data):
+    told = {"receipt": f"r{number}", "tool": "promql_range", "arguments": {"query": f'up{{n="{number}"}}'}, "status": "data"}
+    return Event(str(number), NOW + number, "tool.called", "01C", "01X", told | {"seconds": 0.0205889} | data)
+
+
+def test_twenty_tool_calls_are_one_step_of_twenty_lines():
+    """What was asked, how long it took, and what did not answer; nothing else of it is in the way of the story."""
+    calls = [call(number) for number in range(1, 20)]
+    failed = call(20, tool="get_process", arguments={"pid": 26196}, status="error", note="no such process")
+    end = Event("99", NOW + 30, "agent.stopped", "01C", "01X", {"reason": "submitted"})
+    page = anomaly("01C", [Event("0", NOW, "investigation.started", "01C", "01X"), *calls, failed, end], NOW).decode()
+    assert page.count("tool.called") == 1
+    assert page.count('<ol class="story"><li') == 1
+    assert page.count("20.6 ms") == 20
+    assert "up{n=&quot;7&quot;}" in page
+    assert "pid 26196" in page
+    assert "no such process" in page
+    assert page.index("investigation.started") < page.index("tool.called") < page.index("agent.stopped")
+
+
+@pytest.mark.parametrize(
+    ("event", "title"),
+    [
+        (
+            Event("2", NOW, "anomaly.detected", "01C", "python", {"summary": "api-7 uses 92 % of its memory"}),
+            "api-7 uses 92 % of its memory",
+        ),
+        (Event("2", NOW, "webhook.received", "01C", "01X", {"group_key": '{}:{alertname="TooManyOpenFiles"}'}), "TooManyOpenFiles"),
+        (Event("2", NOW, "alert.fired", "01C", "9f", {"labels": {"source_alertname": "HighErrors"}}), "HighErrors"),
+    ],
+    ids=["ours", "theirs by its group", "theirs by its companion"],
+)
+def test_a_story_is_called_as_its_alert(event, title):
+    """Not by what was found later."""
+    later = Event("3", NOW + 9, "investigation.finished", "01C", "01X", {"summary": "Inconclusive: nothing"})
+    assert f"<h1>{title}</h1>" in anomaly("01C", [event, later], NOW).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "said"),
+    [
+        ("due", NOW + 60, "", "14:03:00 UTC"),
+        ("1 x.onset_at", NOW - 86_400, "", "2026-11-19 14:02:00 UTC"),
+        ("memory_bytes", 2.76316e7, "", "27.6 MB"),
+        ("before", 2.76316e7, "bytes", "27.6 MB"),
+        ("score", 71.5, "bytes", "71.5"),
+        ("utilization", 0.0961, "", "9.6 %"),
+        ("seconds", 0.0205889, "", "20.6 ms"),
+        ("pid", 26196, "", "26196"),
+        ("alerts", 10_000, "", "10,000"),
+        ("labels", {"job": "a", "instance": 'x"y'}, "", '{instance="x\\"y",job="a"}'),
+        ("by", ["receipts", "claude"], "", "receipts, claude"),
+        ("nested", {"a": {"b": 1}}, "", '{"a":{"b":1}}'),
+        ("history", None, "", "none"),
+        ("priced", False, "", "no"),
+        ("note", "as it is", "", "as it is"),
+    ],
+)
+def test_values_read_as_people_write_them(name, value, unit, said):
+    """Moments as times, bytes with their unit, label sets as selectors, names made of digits as they are."""
+    assert plain(name, value, NOW, unit) == said
+
+
+def test_the_numbers_of_a_receipt_stand_by_their_metric():
+    """A ranking shows of which series each number is, in the unit of that series."""
+    seen = {"judged": 14.0, "1 lens_python_memory_used_bytes.before": 2.76e7, "1 lens_python_memory_used_bytes.score": 71.5}
+    ranked = {"tool": "rank_suspects", "arguments": {}, "seen": seen, "recheck": "confirmed", "at": "2026-11-20T14:01:00Z"}
+    asked = {"tool": "promql_range", "arguments": {"query": 'table_bytes{t="a"}'}, "seen": {"first": 5e6}, "recheck": "changed"}
+    live = {
+        "tool": "get_open_files",
+        "arguments": {"pid": 7},
+        "seen": {"pattern:/tmp/export_x-*.csv": 184.0},
+        "recheck": "recorded",
+    }
+    page = investigation({**DONE, "receipts": {"r1": ranked, "r2": asked, "r3": live}}, NOW).decode()
+    assert "<code>1 lens_python_memory_used_bytes</code>" in page
+    assert "before <bdi>27.6 MB</bdi>" in page
+    assert "score <bdi>71.5</bdi>" in page
+    assert "first <bdi>5 MB</bdi>" in page
+    assert "pattern:/tmp/export_x-*.csv <bdi>184</bdi>" in page
+    assert "no reviewer; 2 of 3 receipts hold" in page
 
 
 @pytest.mark.parametrize(
