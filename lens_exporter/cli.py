@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from lens_exporter import __version__
-from lens_exporter.errors import ConfigError, LensError
+from lens_exporter.errors import ConfigError, LensError, UnknownWord
 
 _CONFIG = click.option(
     "--config.file",
@@ -51,6 +51,9 @@ class _OneLineErrors(click.Group):
             return super().invoke(ctx)
         except ConfigError as error:
             click.echo(str(error), err=True)
+            ctx.exit(2)
+        except UnknownWord as error:
+            click.echo(f"lens-exporter: {error}", err=True)
             ctx.exit(2)
         except LensError as error:
             click.echo(f"lens-exporter: {error}", err=True)

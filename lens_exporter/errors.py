@@ -169,6 +169,17 @@ class UnknownClient(LensError):
     """there is no model client {name!r}; known: {known}"""
 
 
+# --- what somebody asked for ---
+
+
+class UnknownWord(LensError):
+    """there is no {what} {name!r}{meant}; known: {known}"""
+
+
+class UnknownStory(LensError):
+    """no event has the correlation id {correlation}"""
+
+
 # --- our HTTP server and intake ---
 
 

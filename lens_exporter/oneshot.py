@@ -10,9 +10,12 @@ import orjson
 
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config, Watcher
-from lens_exporter.errors import ConfigError, DatabaseError, UnknownAlert, UnknownWatcher
-from lens_exporter.foundation.clock import new_ulid, rfc3339
+from lens_exporter.config.words import expect_known
+from lens_exporter.errors import ConfigError, DatabaseError, UnknownAlert, UnknownStory, UnknownWatcher
+from lens_exporter.foundation.clock import new_ulid
 from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.events import EVENT_TYPES
+from lens_exporter.foundation.events import document as event_document
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate import document, webhook
 from lens_exporter.investigate.store import Store
@@ -74,9 +77,11 @@ def events(path: Path | None, *, correlation: str | None, kind: str | None, limi
     """Write stored events in order of time: the newest `limit` ones, or those of one story.
 
     Raises:
-        DatabaseError: there is no database, or it cannot be read.
+        DatabaseError: there is no database, or it cannot be read; UnknownWord, UnknownStory: as the names say.
 
     """
+    if kind is not None:
+        expect_known("event type", kind, EVENT_TYPES)
     config = load(path)
     database = open_database(config, Secrets())
     if database.path is not None and not database.path.exists():
@@ -84,16 +89,17 @@ def events(path: Path | None, *, correlation: str | None, kind: str | None, limi
     try:
         ground = lay(database, Telemetry(), Secrets())
         found = ground.events.query(correlation=correlation, kind=kind, newest_first=correlation is None, limit=limit)
+        if correlation is not None and not found and not ground.events.query(correlation=correlation, limit=1):
+            raise UnknownStory(correlation=correlation)
     finally:
         database.close()
     for event in found if correlation is not None else reversed(found):
-        data = orjson.dumps(event.data).decode()
-        at = rfc3339(event.at)
+        shape = event_document(event)
         if as_json:
-            row = {"id": event.id, "at": at, "type": event.type, "correlation": event.correlation, "subject": event.subject}
-            write(orjson.dumps({**row, "data": event.data}).decode())
+            write(orjson.dumps(shape).decode())
         else:
-            write(f"{at:<24}  {event.type:<26} {event.correlation or '-':<26}  {event.subject}  {data}")
+            data = orjson.dumps(event.data).decode()
+            write(f"{shape['at']:<24}  {event.type:<26} {event.correlation or '-':<26}  {event.subject}  {data}")
 
 
 @contextmanager
@@ -107,6 +113,7 @@ def _apart(config: Config) -> Iterator[Generation]:
         yield generation
     finally:
         generation.close()
+        generation.close_clients()
         database.close()
 
 

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from lens_exporter.config.schema import kind_at, model_in
 from lens_exporter.config.values import Key, Misfit
+from lens_exporter.errors import UnknownWord
 from lens_exporter.model.secret import may_hold_a_secret
 
 # By pydantic's error type; {…} are its context.
@@ -78,6 +79,15 @@ def _places_of_secrets(name: str, known: list[str]) -> list[str]:
     if own or name not in _FOR_SECRETS:
         return own
     return [key for key in known if key.endswith(("_file", "_env")) and may_hold_a_secret(key.rpartition("_")[0])]
+
+
+def expect_known(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise UnknownWord, with all there are and which was probably meant, when a name is none of the known ones."""
+    names = list(known)
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        meant = f' (did you mean "{close[0]}"?)' if close else ""
+        raise UnknownWord(what=what, name=name, meant=meant, known=", ".join(names))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

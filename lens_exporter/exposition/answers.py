@@ -17,6 +17,7 @@ RETRY_AFTER = 10  # seconds; Alertmanager asks again on its own schedule, others
 _STATUS: Mapping[type[errors.LensError], int] = {
     errors.BadWebhook: 400,
     errors.BodyTooLarge: 413,
+    errors.UnknownWord: 400,
     errors.UnknownWatcher: 404,
     errors.UnknownInvestigation: 404,
 }

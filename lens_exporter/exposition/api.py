@@ -7,13 +7,17 @@ from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
 from starlette.responses import Response
 
+from lens_exporter.config.words import expect_known
 from lens_exporter.errors import UnknownWatcher
 from lens_exporter.exposition import documents as shape
 from lens_exporter.exposition.answers import document
 from lens_exporter.exposition.ports import Ports
+from lens_exporter.foundation.events import EVENT_TYPES
+from lens_exporter.investigate.unit import State
 
 Offload = Callable[..., Coroutine[Any, Any, Any]]  # runs a blocking call in a thread
 Moment = Annotated[float | None, BeforeValidator(lambda text: None if text is None else shape.parse_time(text))]
+_BAD: dict[int | str, dict[str, Any]] = {400: {"model": shape.Problem}}
 _ABSENT: dict[int | str, dict[str, Any]] = {404: {"model": shape.Problem}}
 
 
@@ -49,9 +53,11 @@ def router(ports: Ports, offload: Offload) -> APIRouter:
         """Give the alerts lens-exporter keeps alive: its watchers' own, and companions that carry findings."""
         return document(shape.alerts(await offload(ports.alerts)))
 
-    @api.get("/investigations", responses={200: {"model": shape.InvestigationsShape}}, tags=["investigations"])
+    @api.get("/investigations", responses={200: {"model": shape.InvestigationsShape}, **_BAD}, tags=["investigations"])
     async def investigations(limit: Annotated[int, Query(ge=1, le=1000)] = 100, state: str | None = None) -> Response:
         """Give investigations, newest first."""
+        if state is not None:
+            expect_known("state of an investigation", state, State)
         found = await offload(ports.investigations, limit, state)
         return document({"version": shape.VERSION, "investigations": list(found)})
 
@@ -60,7 +66,7 @@ def router(ports: Ports, offload: Offload) -> APIRouter:
         """Give one investigation with its findings, receipts, review and cost."""
         return document(await offload(ports.investigation, id))
 
-    @api.get("/events", responses={200: {"model": shape.EventsShape}}, tags=["events"])
+    @api.get("/events", responses={200: {"model": shape.EventsShape}, **_BAD}, tags=["events"])
     async def events(
         correlation: Annotated[str | None, Query(description="one anomaly's story, oldest event first")] = None,
         type: Annotated[str | None, Query(description="only events of this type")] = None,  # noqa: A002 - as above
@@ -69,6 +75,8 @@ def router(ports: Ports, offload: Offload) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=5000)] = 500,
     ) -> Response:
         """Give events: of one correlation id in order, without one the newest first."""
+        if type is not None:
+            expect_known("event type", type, EVENT_TYPES)
 
         def query() -> Any:
             return ports.events(

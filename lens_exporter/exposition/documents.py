@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lens_exporter.exposition.ports import AlertView, WatcherView
 from lens_exporter.foundation.clock import rfc3339
+from lens_exporter.foundation.events import document
 from lens_exporter.model.decision import Observation
 from lens_exporter.model.event import Event
 
@@ -207,10 +208,4 @@ def _alert(view: AlertView) -> dict[str, Any]:
 
 def events(story: Sequence[Event]) -> dict[str, Any]:
     """Shape events in the order given."""
-    return {
-        "version": VERSION,
-        "events": [
-            {"id": e.id, "at": rfc3339(e.at), "type": e.type, "correlation": e.correlation, "subject": e.subject, "data": e.data}
-            for e in story
-        ],
-    }
+    return {"version": VERSION, "events": [document(event) for event in story]}

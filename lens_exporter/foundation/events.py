@@ -1,7 +1,7 @@
 """The event store: one row for each thing that happened, joined by correlation id from sample to page."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -30,6 +30,7 @@ events_table = sa.Table(
 )
 
 _DOCUMENTED = {spec.type: spec for spec in EVENTS}
+EVENT_TYPES = tuple(_DOCUMENTED)
 _MOMENTS = {"due", "until", "since", "cooldown_until"}  # and everything that ends in _at: Unix seconds
 _LINE_CHARACTERS = 300  # of one value in a log line
 _READ_CHARACTERS = 4096  # of one value, when secrets are looked for
@@ -155,8 +156,13 @@ def _number(key: str, value: float) -> Any:
     return round(value, 3) if key in {"seconds", "pause"} else value
 
 
-def story(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Shape events for the API and the CLI."""
-    return [
-        {"id": e.id, "at": e.at, "type": e.type, "correlation": e.correlation, "subject": e.subject, "data": e.data} for e in events
-    ]
+def document(event: Event) -> dict[str, Any]:
+    """Shape an event for the API and the command line."""
+    return {
+        "id": event.id,
+        "at": rfc3339(event.at),
+        "type": event.type,
+        "correlation": event.correlation,
+        "subject": event.subject,
+        "data": event.data,
+    }

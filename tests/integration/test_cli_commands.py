@@ -215,3 +215,18 @@ def test_events_tell_one_story_in_order(tmp_path):
     assert [line.split()[1] for line in text.stdout.splitlines()] == ["anomaly.detected", "alert.fired"]
     data = lens("events", "--type=alert.fired", "--format=json", "--config.file=lens.yml", folder=tmp_path)
     assert [json.loads(line)["correlation"] for line in data.stdout.splitlines()] == [story, other]
+    none = lens("events", "--correlation", story, "--type=alert.resolved", "--config.file=lens.yml", folder=tmp_path)
+    assert (none.returncode, none.stdout, none.stderr) == (0, "", "")
+    nobody = lens("events", "--correlation=NOPE", "--config.file=lens.yml", folder=tmp_path)
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert nobody.stderr == "lens-exporter: no event has the correlation id NOPE\n"
+
+
+def test_an_event_type_that_is_not_there_is_a_wrong_call(tmp_path):
+    """Exit code 2 and one line with what was probably meant and what there is; no database is needed to know."""
+    answer = lens("events", "--type=alert.fird", folder=tmp_path)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(
+        "lens-exporter: there is no event type 'alert.fird' (did you mean \"alert.fired\"?); known: service.started, "
+    )
+    assert answer.stderr.count("\n") == 1

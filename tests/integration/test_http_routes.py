@@ -137,6 +137,22 @@ def test_a_parameter_that_cannot_be_read_is_400_and_named(query):
         assert query.split("=")[0] in said.message
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("events?type=alert.fird", "there is no event type 'alert.fird' (did you mean \"alert.fired\"?); known: service.started, "),
+        (
+            "investigations?state=bogus",
+            "there is no state of an investigation 'bogus'; known: held, queued, running, done, cancelled",
+        ),
+    ],
+)
+def test_a_word_that_is_not_known_is_400_with_the_known_ones(query, message):
+    """A misspelt filter is not answered with an empty list."""
+    with serving(plain_ports()) as url:
+        assert problem(requests.get(f"{url}/api/v1/{query}", timeout=5), 400, "unknown_word").message.startswith(message)
+
+
 def test_an_unknown_investigation_is_404_for_machines_and_people():
     """The API answers the JSON shape, the page a page."""
     with serving(plain_ports(investigation=raising(UnknownInvestigation(id="<b>")))) as url:
