@@ -35,6 +35,7 @@ _log = structlog.get_logger("lens_exporter")
 _RESEND_ROUND = 2.0  # seconds; what is due is decided by the lifecycle
 _SOURCES_ROUND = 60.0
 _HOUSEKEEPING_ROUND = 3600.0
+_REVIEW_SECONDS = 300.0  # what an investigation takes beyond its agent's limit: checks, reviews, publishing
 _GRACE = 4.0  # seconds for what is under way when asked to stop
 _DATABASE_ROUND = 2.0  # asks nothing of a database that works
 
@@ -96,6 +97,7 @@ class App:
         self._engine = Engine(ground, config, lambda: self._generation)
         self._generation = Generation(config, ground, self._engine.store, self._engine.wake)
         self._following: list[str] = []  # children that a reload replaces
+        self._retired: list[Generation] = []  # their investigations may still be asking a model
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
 
@@ -104,7 +106,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self._reload()))
+        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.run_coroutine_threadsafe(self._reload(), loop))
         config, telemetry = self._generation.config, self._ground.telemetry
         telemetry.set("lens_build_info", 1, version=version("lens-exporter"))
         self._loaded(config)
@@ -130,6 +132,8 @@ class App:
         closing = asyncio.to_thread(self._engine.close, _GRACE)
         left, _ = await asyncio.gather(self._supervisor.stop(grace=_GRACE), closing)
         self._generation.close()
+        for generation in (self._generation, *self._retired):
+            generation.close_clients()
         self._ground.events.append("service.stopped", reason="asked to stop", left=list(left))
 
     def _start(self, generation: Generation) -> None:
@@ -157,7 +161,7 @@ class App:
                     raise ConfigError(where=self._path, problem=f"{held} cannot change while running: restart lens-exporter")
                 generation = Generation(config, self._ground, self._engine.store, self._engine.wake)
             except LensError as error:
-                return self._rejected(error)
+                return await asyncio.to_thread(self._rejected, error)
             await self._swap(generation)
         return ReloadOutcome(accepted=True, message=f"{len(config.watchers)} watchers run with the new configuration")
 
@@ -172,8 +176,20 @@ class App:
         await asyncio.gather(*(self._supervisor.remove(name) for name in self._following))
         self._generation = generation
         old.close()
+        self._retire(old)
         self._start(generation)
-        self._loaded(generation.config, changed(old.config, generation.config))
+        await asyncio.to_thread(self._loaded, generation.config, changed(old.config, generation.config))
+
+    def _retire(self, generation: Generation) -> None:
+        """Close its model clients once every investigation that uses them has come to its limit: a call paid for is not cut off."""
+        self._retired.append(generation)
+
+        def close() -> None:
+            self._retired.remove(generation)
+            generation.close_clients()
+
+        longest = generation.config.investigate.total_timeout + _REVIEW_SECONDS
+        asyncio.get_running_loop().call_later(longest, close)
 
     def _loaded(self, config: Config, differences: Iterable[str] = ()) -> None:
         telemetry = self._ground.telemetry

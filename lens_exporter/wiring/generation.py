@@ -160,10 +160,13 @@ class Generation:
         return document.document(self._store.unit(investigation), self.publisher.deliveries(investigation))
 
     def close(self) -> None:
-        """Let go of what this generation alone used."""
+        """Let go of what this generation alone published. Its investigations may still be under way: close_clients() ends them."""
         for runner in self.runners.values():
             runner.watcher.close()
         catalog.close(self._lenses)
+
+    def close_clients(self) -> None:
+        """Cancel model calls under way. Idempotent."""
         self.investigation.close()
 
     def _announce(self, alert: Alert, correlation: str) -> object:

@@ -30,6 +30,7 @@ def generation(settings: dict[str, Any], *, tells: bool = True) -> Iterator[Gene
         yield built
     finally:
         built.close()
+        built.close_clients()
         database.close()
 
 
