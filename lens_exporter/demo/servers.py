@@ -69,11 +69,14 @@ class LocalServer:
                 self._process = self._spawn(output)
             try:
                 self._wait_until_ready()
-            except (ServerNotReady, KeyboardInterrupt, SystemExit) as error:
-                self.kill()  # also on Ctrl-C: nobody else knows of the process yet
+            except ServerNotReady as error:
+                self.kill()
                 if self._fixed_port or attempt == _ATTEMPTS or "address already in use" not in str(error):
                     raise
                 self.port = free_port()
+            except BaseException:
+                self.kill()  # Ctrl-C or anything else: nobody knows of the process yet
+                raise
             else:
                 break
         self._fixed_port = True  # others know the address now

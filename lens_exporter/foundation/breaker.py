@@ -5,7 +5,6 @@ let through, two successes close it. Own code because the kept libraries time wi
 trial calls through.
 """
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,10 +86,10 @@ class CircuitBreaker:
             self._tell(change)
             yield
             failed = False
+        except Exception as error:
+            failed, reason = counts(error), str(error)
+            raise
         finally:
-            error = sys.exception() if failed is None else None
-            if isinstance(error, Exception):
-                failed, reason = counts(error), str(error)
             self._tell(self._leave(era, failed, reason))
 
     def _enter(self) -> tuple[int, BreakerChange | None]:

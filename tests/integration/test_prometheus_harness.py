@@ -1,11 +1,13 @@
 """The servers that other tests stand on."""
 
+import sys
 import time
 
 import pytest
 import requests
 
 from lens_exporter.demo.backfill import Series
+from lens_exporter.demo.servers import LocalServer
 from tests.servers.alertmanager import AlertmanagerServer
 from tests.servers.prometheus import PrometheusServer
 from tests.servers.waiting import until
@@ -39,3 +41,12 @@ def test_rules_of_prometheus_reach_alertmanager(tmp_path):
     with AlertmanagerServer(tmp_path) as alertmanager, PrometheusServer(tmp_path, rules=[rule], alertmanagers=[alertmanager.url]):
         alerts = until(lambda: requests.get(f"{alertmanager.url}/api/v2/alerts", timeout=5).json(), 20)
         assert alerts[0]["labels"]["alertname"] == "Always"
+
+
+def test_whatever_goes_wrong_at_the_start_leaves_no_process_behind(tmp_path):
+    """A server's address that cannot even be asked is an error nobody foresaw; the process ends with it."""
+    server = LocalServer("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"], folder=tmp_path, ready=None)
+    with pytest.raises(TypeError):
+        server.start()
+    assert server.pid is not None
+    assert not server.running
