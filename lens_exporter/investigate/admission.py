@@ -16,6 +16,7 @@ from lens_exporter.investigate.book import SAME_START_MS, Book, Known
 from lens_exporter.investigate.taken import AlertKey, AlertOutcome, GroupOutcome, Sorted, Taken, quiet
 from lens_exporter.investigate.unit import ANNOUNCED, WAITING, Source, State, Unit, milliseconds, severity_of
 from lens_exporter.investigate.webhook import bounded_key
+from lens_exporter.model import labels as label_sets
 from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.model.decision import Severity
 
@@ -80,7 +81,11 @@ class Admission:
         return Taken(quiet(counts, cancelled=cancelled), dict(+counts), correlation=story)
 
     def announced(self, alert: Alert, correlation: str) -> Taken:
-        """Take in a watcher's own alert. It is never refused: a watcher has one waiting unit at most, so these are few."""
+        """Take in a watcher's own alert. It is never refused, since nobody would send it again.
+
+        Several categories of one target share a unit, as they are likely to have one cause. Two targets do not, unless too
+        much waits already: then a watcher's targets wait together.
+        """
         known = self._book.known_as(alert)
         if known is not None and known.state is not State.CANCELLED:
             unit = self._book.unit(known.investigation)
@@ -88,11 +93,18 @@ class Admission:
                 return duplicate(known)
             unit = self._expedite(unit)  # the webhook was faster
             return Taken(GroupOutcome.PROMOTED, {AlertOutcome.PROMOTED: 1}, unit.id, unit.due, unit.correlation)
-        group = AlertGroup(bounded_key(f"{ANNOUNCED}{alert.labels.get('watcher', '')}"), (alert,))
+        group = AlertGroup(self._announced_key(alert), (alert,))
         outcome, unit = self._work(None, group, correlation, source=Source.WATCHER, hold=self._settings.webhook_grace)
         starts_ms = milliseconds(alert.starts_at) if known is None else known.starts_ms
         self._book.attach([(alert.fingerprint, starts_ms)], unit.id)
         return Taken(outcome, {AlertOutcome.ACCEPTED: 1}, unit.id, unit.due, unit.correlation)
+
+    def _announced_key(self, alert: Alert) -> str:
+        watcher = f"{ANNOUNCED}{alert.labels.get('watcher', '')}"
+        target = label_sets.fingerprint(label_sets.without(alert.labels, ("alertname", "severity", "category")))
+        key = bounded_key(f"{watcher}:{target}")
+        is_full = self._book.depth() >= self._settings.max_queue and self._book.waiting(key) is None
+        return bounded_key(watcher) if is_full else key
 
     def _compare(
         self, firing: dict[AlertKey, Alert], known: dict[str, list[Known]], ends: list[tuple[Known, float | None]]

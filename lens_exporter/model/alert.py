@@ -45,7 +45,7 @@ class Alert:
 class AlertGroup:
     """The unit of work: what one webhook delivered, or what a watcher raised together."""
 
-    key: str  # Alertmanager's groupKey, or "watcher:NAME"
+    key: str  # Alertmanager's groupKey, or "watcher:NAME:FINGERPRINT OF THE TARGET"
     alerts: tuple[Alert, ...]
     receiver: str = ""
     truncated: int = 0  # alerts Alertmanager left out (max_alerts)

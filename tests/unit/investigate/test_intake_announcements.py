@@ -26,7 +26,7 @@ def test_an_announced_alert_waits_for_its_webhook(site):
     taken = site.intake.announce(MEMORY, STORY)
     unit = site.store.unit(taken.investigation)
     assert (taken.outcome, unit.source, unit.correlation) == (GroupOutcome.HELD, Source.WATCHER, STORY)
-    assert (unit.group.key, unit.due) == ("watcher:python", site.now + 60)
+    assert (unit.group.key.startswith("watcher:python:"), unit.due) == (True, site.now + 60)
     assert [one for one, _ in site.store.due(site.now + 60)] == [unit.id]
 
 
@@ -72,12 +72,24 @@ def test_a_webhook_that_is_faster_than_the_announcement(site):
     assert [one for one, _ in site.store.due(site.now)] == [taken.investigation]
 
 
-def test_one_watchers_announcements_wait_together(site):
-    """Two anomalies of one watcher are one investigation, and both stories lead to it."""
+def test_announcements_about_one_target_wait_together(site):
+    """Two categories of one watcher's target are one investigation, whatever their severity, and both stories lead to it."""
     first = site.intake.announce(MEMORY, STORY)
     second = site.intake.announce(FILES, OTHER_STORY)
     assert (second.outcome, second.investigation, second.due) == (GroupOutcome.JOINED, first.investigation, first.due)
     assert [event.subject for event in site.story(OTHER_STORY)] == [first.investigation]
+
+
+def test_announcements_about_two_targets_are_two_investigations(site):
+    """A full disk here and a leak there have nothing to do with each other, until Alertmanager groups them."""
+    disk = alert("LensDisk", watcher="host", category="disk", severity="warning", instance="db-1:9100", mountpoint="/")
+    memory = alert("LensMemory", watcher="host", category="memory", severity="warning", instance="web-3:9100")
+    first, second = site.intake.announce(disk, STORY), site.intake.announce(memory, OTHER_STORY)
+    assert (first.outcome, second.outcome) == (GroupOutcome.HELD, GroupOutcome.HELD)
+    assert first.investigation != second.investigation
+    assert [one.name for one in site.store.unit(second.investigation).group.alerts] == ["LensMemory"]
+    threads = alert("LensThreads", watcher="host", category="threads", severity="info", instance="web-3:9100")
+    assert site.intake.announce(threads, OTHER_STORY).investigation == second.investigation
 
 
 def test_announcements_that_turn_out_to_be_one_group_become_one_investigation(site):
@@ -137,10 +149,14 @@ def test_an_announced_alert_that_resolves_is_cancelled(site):
 
 
 def test_a_full_queue_takes_announcements(site):
-    """Our own alerts are few, one unit for each watcher, and refusing them would lose them."""
+    """Refusing our own alerts would lose them. So that they stay few, new targets of one watcher now wait together."""
     for name in "ABC":
         site.accept(alert(name), key=name)
-    assert site.intake.announce(MEMORY, STORY).outcome is GroupOutcome.HELD
+    first = site.intake.announce(MEMORY, STORY)
+    assert first.outcome is GroupOutcome.HELD
+    others = [alert("LensMemory", watcher="python", instance=one) for one in "bcd"]
+    assert len({site.intake.announce(one, OTHER_STORY).investigation for one in others}) == 1
+    assert site.intake.announce(FILES, OTHER_STORY).investigation == first.investigation
 
 
 def test_an_own_alert_that_ends_before_its_investigation_cancels_it(site):
