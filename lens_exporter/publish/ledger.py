@@ -1,6 +1,6 @@
 """The alerts lens-exporter keeps alive, and what each Alertmanager was last told about them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.labels import Labels
+
+_AT_ONCE = 500  # parameters of one statement
 
 alerts_table = sa.Table(
     "alerts",
@@ -87,6 +89,12 @@ class Ledger:
         with self._database.transaction() as connection:
             yield connection
 
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Open a transaction that only reads, and makes no writer wait. Raises DatabaseError."""
+        with self._database.reading() as connection:
+            yield connection
+
     def find(self, connection: sa.Connection, fingerprint: str) -> StoredAlert | None:
         """Give the alert of this fingerprint, or the one it became when its labels were cleaned."""
         statement = sa.select(alerts_table).where(
@@ -102,12 +110,18 @@ class Ledger:
             statement = statement.where(alerts_table.c.origin == origin)
         return [_stored(row) for row in connection.execute(statement).mappings()]
 
-    def alive(self, connection: sa.Connection, resolved_after: float) -> list[StoredAlert]:
-        """List what fires, and what was resolved after that time."""
+    def count_firing(self, connection: sa.Connection) -> dict[str, int]:
+        """Say how many fire, by origin."""
+        statement = sa.select(alerts_table.c.origin, sa.func.count()).where(alerts_table.c.ends_at.is_(None))
+        return {row[0]: row[1] for row in connection.execute(statement.group_by(alerts_table.c.origin))}
+
+    def alive(self, connection: sa.Connection, resolved_after: float, only: Collection[str] | None = None) -> list[StoredAlert]:
+        """List what fires and what was resolved after that time, oldest first; all, or only these fingerprints."""
         statement = sa.select(alerts_table).where(
             sa.or_(alerts_table.c.ends_at.is_(None), alerts_table.c.resolved_at > resolved_after)
         )
-        return [_stored(row) for row in connection.execute(statement.order_by(alerts_table.c.starts_at)).mappings()]
+        rows = _some(connection, statement, alerts_table.c.fingerprint, only)
+        return [_stored(row) for row in sorted(rows, key=lambda row: float(row["starts_at"]))]
 
     def save(self, connection: sa.Connection, stored: StoredAlert) -> None:
         """Insert or replace one alert."""
@@ -116,22 +130,24 @@ class Ledger:
         if connection.execute(alerts_table.update().where(key).values(values)).rowcount == 0:
             connection.execute(alerts_table.insert().values(fingerprint=stored.alert.fingerprint, **values))
 
-    def told(self, connection: sa.Connection, *, alertmanager: str | None = None, fingerprint: str | None = None) -> list[Told]:
-        """List deliveries to one Alertmanager, of one alert, or both."""
+    def told(
+        self, connection: sa.Connection, *, alertmanager: str | None = None, only: Collection[str] | None = None
+    ) -> list[Told]:
+        """List deliveries to one Alertmanager, of some alerts, or both."""
         statement = sa.select(told_table)
         if alertmanager is not None:
             statement = statement.where(told_table.c.alertmanager == alertmanager)
-        if fingerprint is not None:
-            statement = statement.where(told_table.c.fingerprint == fingerprint)
-        return [Told(**row) for row in connection.execute(statement).mappings()]
+        return [Told(**row) for row in _some(connection, statement, told_table.c.fingerprint, only)]
 
-    def record(self, connection: sa.Connection, records: Iterable[Told]) -> None:
+    def record(self, connection: sa.Connection, records: Collection[Told]) -> None:
         """Insert or replace deliveries."""
-        for record in records:
-            values = {column.name: getattr(record, column.name) for column in told_table.columns}
-            key = (told_table.c.fingerprint == record.fingerprint) & (told_table.c.alertmanager == record.alertmanager)
-            if connection.execute(told_table.update().where(key).values(values)).rowcount == 0:
-                connection.execute(told_table.insert().values(values))
+        if not records:
+            return
+        key = (told_table.c.fingerprint == sa.bindparam("of")) & (told_table.c.alertmanager == sa.bindparam("at"))
+        old = [{"of": record.fingerprint, "at": record.alertmanager} for record in records]
+        connection.execute(told_table.delete().where(key), old)
+        new = [{column.name: getattr(record, column.name) for column in told_table.columns} for record in records]
+        connection.execute(told_table.insert(), new)
 
     def forget_told(self, connection: sa.Connection, fingerprint: str) -> None:
         """Drop the deliveries of one alert: it begins anew."""
@@ -143,6 +159,17 @@ class Ledger:
         gone = sa.select(alerts_table.c.fingerprint).where(over)
         connection.execute(told_table.delete().where(told_table.c.fingerprint.in_(gone)))
         connection.execute(alerts_table.delete().where(over))
+
+
+def _some(
+    connection: sa.Connection, statement: sa.Select[Any], column: sa.Column[Any], only: Collection[str] | None
+) -> list[sa.RowMapping]:
+    """Read all rows, or those with these values in that column, some hundreds at a time: a statement takes so many parameters."""
+    if only is None:
+        return list(connection.execute(statement).mappings())
+    wanted = sorted(only)
+    parts = [wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE)]
+    return [row for part in parts for row in connection.execute(statement.where(column.in_(part))).mappings()]
 
 
 def _values(stored: StoredAlert) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """The life of an alert of ours: firing, re-sent to every Alertmanager until over, then resolved and re-sent as resolved."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
 
-from lens_exporter.errors import DatabaseError, LensError, RemoteRefused
+from lens_exporter.errors import DatabaseError
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.events import Events
@@ -18,15 +19,22 @@ from lens_exporter.model.alert import Alert
 from lens_exporter.model.labels import Labels
 from lens_exporter.publish import acceptable, resend
 from lens_exporter.publish.alertmanager import Alertmanager
-from lens_exporter.publish.ledger import Ledger, StoredAlert, Told, by_fingerprint
+from lens_exporter.publish.courier import Courier
+from lens_exporter.publish.ledger import Ledger, StoredAlert, Told
 
 ORIGINS = ("watcher", "investigation")
 
-# The answers that speak about the alerts and not about the service: bad content, too large, failed validation.
-_ABOUT_THE_ALERTS = (400, 413, 422)
 _REMEMBER_SECONDS = 86_400.0
 
 _log = structlog.get_logger("lens_exporter.lifecycle")
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What was changed and is not delivered yet."""
+
+    changed: list[str] = field(default_factory=list)  # fingerprints
+    unstored: list[StoredAlert] = field(default_factory=list)
 
 
 class AlertLifecycle:
@@ -49,16 +57,51 @@ class AlertLifecycle:
     ) -> None:
         """Patience is how many seconds anybody waits for a delivery; the next pass takes along what was not sent."""
         self._ledger = Ledger(database)
-        self._alertmanagers = tuple(alertmanagers)
+        self._couriers = tuple(
+            Courier(
+                one,
+                self._ledger,
+                events=events,
+                telemetry=telemetry,
+                interval=resend_interval,
+                resolved_for=resolved_for,
+                patience=patience,
+                clock=clock,
+            )
+            for one in alertmanagers
+        )
+        self._unconfirmed = resend.Unconfirmed(clock(), resend_interval)
         self._events = events
         self._telemetry = telemetry
-        self._interval = resend_interval
         self._resolved_for = resolved_for
         self._patience = patience
         self._clock = clock
         self._changing = threading.Lock()
-        self._passing = {one.name: threading.Lock() for one in self._alertmanagers}
+        self._inside = threading.local()  # .batch: the one that this thread is inside of
         self._hanging: set[str] = set()  # Alertmanagers that somebody has lost patience with
+        for one in alertmanagers:  # from zero on, so that increase() sees the first one
+            for metric in ("lens_alerts_sent_total", "lens_alerts_failed_total"):
+                telemetry.inc(metric, 0, alertmanager=one.name)
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Deliver what this thread changes inside the block together, at its end. Each change is stored at once, as ever.
+
+        A thread that dies or hangs inside loses nothing that was stored: the next pass of resend() delivers it.
+
+        Raises:
+            DatabaseError: at the end: the changes cannot be read or their delivery not recorded.
+
+        """
+        batch = self._inside.batch = _Batch()
+        try:
+            yield
+        finally:
+            self._inside.batch = None
+            self._post_unstored(batch.unstored)
+            if batch.changed:
+                self._everywhere(set(batch.changed))
+                self._count_firing()
 
     def fire(self, alert: Alert, *, correlation: str, origin: str, source: str = "") -> StoredAlert:
         """Store a firing alert, then try once at every Alertmanager. While it fires, the same labels only update annotations.
@@ -73,8 +116,14 @@ class AlertLifecycle:
         try:
             stored, began = self._store_firing(wanted, alert.fingerprint, correlation, origin, source)
         except DatabaseError:
-            self._post_unstored(StoredAlert(wanted, correlation, origin, source))
+            unstored = StoredAlert(replace(wanted, starts_at=wanted.starts_at or self._clock()), correlation, origin, source)
+            batch: _Batch | None = getattr(self._inside, "batch", None)
+            if batch is None:
+                self._post_unstored([unstored])
+            else:
+                batch.unstored.append(unstored)
             raise
+        self._unconfirmed.confirm(wanted.fingerprint, self._clock())
         if began:
             self._events.append(
                 "alert.fired",
@@ -85,8 +134,7 @@ class AlertLifecycle:
                 annotations=wanted.annotations,
                 starts_at=stored.alert.starts_at,
             )
-        self._everywhere(wanted.fingerprint)
-        self._count_firing()
+        self._changed(wanted.fingerprint)
         return stored
 
     def resolve(self, fingerprint: str, at: float) -> None:
@@ -111,8 +159,7 @@ class AlertLifecycle:
             labels=ended.labels,
             ends_at=ended.ends_at,
         )
-        self._everywhere(ended.fingerprint)
-        self._count_firing()
+        self._changed(ended.fingerprint)
 
     def annotate(self, fingerprint: str, annotations: Labels) -> bool:
         """Add annotations to a firing alert of a watcher, which later updates keep. Says whether it was one.
@@ -129,29 +176,29 @@ class AlertLifecycle:
             if known.enrichment == added:
                 return True
             self._ledger.save(connection, replace(known, enrichment=added, version=known.version + 1))
-        self._everywhere(known.alert.fingerprint)
+        self._changed(known.alert.fingerprint)
         return True
 
     def find(self, fingerprint: str) -> StoredAlert | None:
         """Give the alert of ours with this fingerprint: firing, or resolved within the last day. Raises DatabaseError."""
-        with self._ledger.transaction() as connection:
+        with self._ledger.reading() as connection:
             return self._ledger.find(connection, fingerprint)
 
     def firing(self, origin: str | None = None) -> list[StoredAlert]:
         """List the alerts we keep alive, oldest first. Raises DatabaseError."""
-        with self._ledger.transaction() as connection:
+        with self._ledger.reading() as connection:
             return self._ledger.firing(connection, origin)
 
     def deliveries(self, fingerprint: str) -> list[Told]:
         """Say what each configured Alertmanager was told about one alert. Raises DatabaseError."""
-        with self._ledger.transaction() as connection:
-            told = self._ledger.told(connection, fingerprint=fingerprint)
-        return [record for record in told if record.alertmanager in self._passing]
+        with self._ledger.reading() as connection:
+            told = self._ledger.told(connection, only=[fingerprint])
+        return [record for record in told if record.alertmanager in self.alertmanagers]
 
     @property
     def alertmanagers(self) -> tuple[str, ...]:
         """Their addresses."""
-        return tuple(self._passing)
+        return tuple(courier.name for courier in self._couriers)
 
     def resend(self) -> None:
         """Make one pass: whatever is due goes to every Alertmanager; what was resolved long ago is forgotten.
@@ -174,6 +221,7 @@ class AlertLifecycle:
                 alert = replace(alert, starts_at=alert.starts_at or round(self._clock(), 3), ends_at=None)
                 stored = StoredAlert(alert, correlation, origin, source, version, asked=asked, plain=alert.annotations)
                 self._ledger.forget_told(connection, alert.fingerprint)
+                self._forget(alert.fingerprint)
             elif known.plain == alert.annotations and known.alert.generator_url == alert.generator_url:
                 return known, False
             else:
@@ -183,10 +231,19 @@ class AlertLifecycle:
             self._ledger.save(connection, stored)
         return stored, began
 
-    def _everywhere(self, only: str | None = None) -> None:
+    def _changed(self, fingerprint: str) -> None:
+        """Deliver one change, or have the batch of this thread deliver it."""
+        batch: _Batch | None = getattr(self._inside, "batch", None)
+        if batch is not None:
+            batch.changed.append(fingerprint)
+            return
+        self._everywhere([fingerprint])
+        self._count_firing()
+
+    def _everywhere(self, only: Collection[str] | None = None) -> None:
         """Deliver to all Alertmanagers at once. One that hangs keeps neither the others waiting nor, for long, the caller."""
-        awake = [one for one in self._alertmanagers if one.name not in self._hanging]
-        attempts = {begin("alertmanager", partial(self._deliver, one, only)): one.name for one in awake}
+        awake = [one for one in self._couriers if one.name not in self._hanging]
+        attempts = {begin("alertmanager", partial(one.deliver, only, self._unconfirmed)): one.name for one in awake}
         done, late = wait(attempts, self._patience)
         for attempt in late:
             self._leave(attempts[attempt], attempt)
@@ -203,92 +260,17 @@ class AlertLifecycle:
 
         attempt.add_done_callback(ended)
 
-    def _deliver(self, alertmanager: Alertmanager, only: str | None) -> None:
-        """Post what is due, oldest first, until the service itself fails."""
-        lock = self._passing[alertmanager.name]
-        if not lock.acquire(timeout=self._patience):
-            return
-        try:
-            now = self._clock()
-            with self._ledger.transaction() as connection:
-                alive = self._ledger.alive(connection, now - self._resolved_for)
-                told = by_fingerprint(self._ledger.told(connection, alertmanager=alertmanager.name))
-            due = [
-                stored
-                for stored in alive
-                if only in {None, stored.alert.fingerprint}
-                and resend.is_due(stored, told.get(stored.alert.fingerprint), now, self._interval)
-            ]
-            for batch in _batches(due, told):
-                if not self._send(alertmanager, batch, told, now):
-                    return
-        finally:
-            lock.release()
+    def _forget(self, fingerprint: str) -> None:
+        for courier in self._couriers:
+            courier.begun(fingerprint)
 
-    def _send(self, alertmanager: Alertmanager, batch: list[StoredAlert], told: dict[str, Told], now: float) -> bool:
-        """Post one batch and record what became of it; False when the service failed and more would be in vain."""
-        try:
-            alertmanager.post([resend.as_sent(stored, now, self._interval) for stored in batch])
-        except LensError as error:  # also a token file that is being rotated
-            about_the_alerts = isinstance(error, RemoteRefused) and error.fields.get("status") in _ABOUT_THE_ALERTS
-            if about_the_alerts and len(batch) > 1:
-                # One bad alert must not hold up the others: each goes by itself.
-                return all(self._send(alertmanager, [stored], told, now) for stored in batch)
-            self._failed(alertmanager, batch, told, now, str(error), refused=about_the_alerts)
-            return about_the_alerts
-        self._accepted(alertmanager, batch, told, now)
-        return True
-
-    def _accepted(self, alertmanager: Alertmanager, batch: list[StoredAlert], told: dict[str, Told], now: float) -> None:
-        name = alertmanager.name
-        self._telemetry.inc("lens_alerts_sent_total", len(batch), alertmanager=name)
-        records = [resend.accepted(stored, told.get(stored.alert.fingerprint), name, now) for stored in batch]
-        with self._ledger.transaction() as connection:
-            self._ledger.record(connection, records)
-        for stored, record in zip(batch, records, strict=True):
-            before = told.get(record.fingerprint)
-            if before is None or before.state != record.state:
-                self._tell("alert.delivered", stored, alertmanager=name, state=record.state)
-
-    def _failed(
-        self, alertmanager: Alertmanager, batch: list[StoredAlert], told: dict[str, Told], now: float, error: str, *, refused: bool
-    ) -> None:
-        name = alertmanager.name
-        self._telemetry.inc("lens_alerts_failed_total", len(batch), alertmanager=name)
-        records = [resend.failed(stored, told.get(stored.alert.fingerprint), name, now, error, refused=refused) for stored in batch]
-        with self._ledger.transaction() as connection:
-            self._ledger.record(connection, records)
-        for stored in batch:
-            before = told.get(stored.alert.fingerprint)
-            if before is None or not before.error or before.refused != refused:
-                self._tell("alert.delivery_failed", stored, alertmanager=name, error=error)
-
-    def _post_unstored(self, stored: StoredAlert) -> None:
+    def _post_unstored(self, alerts: Sequence[StoredAlert]) -> None:
         # A full disk is among the things an alert may be about: it goes out even when it cannot be kept.
-        alert = replace(stored.alert, starts_at=stored.alert.starts_at or self._clock())
-        for alertmanager in self._alertmanagers:
-            try:
-                alertmanager.post([resend.as_sent(replace(stored, alert=alert), self._clock(), self._interval)])
-            except LensError:
-                self._telemetry.inc("lens_alerts_failed_total", alertmanager=alertmanager.name)
-            else:
-                self._telemetry.inc("lens_alerts_sent_total", alertmanager=alertmanager.name)
-
-    def _tell(self, kind: str, stored: StoredAlert, **data: str) -> None:
-        self._events.append(kind, correlation=stored.correlation, subject=stored.alert.fingerprint, **data)
+        for courier in self._couriers:
+            courier.post_unstored(alerts)
 
     def _count_firing(self) -> None:
-        firing = self.firing()
+        with self._ledger.reading() as connection:
+            firing = self._ledger.count_firing(connection)
         for origin in ORIGINS:
-            self._telemetry.set("lens_alerts_firing", sum(stored.origin == origin for stored in firing), origin=origin)
-
-
-def _batches(due: Sequence[StoredAlert], told: dict[str, Told]) -> list[list[StoredAlert]]:
-    """Cut into batches; an alert that was refused before goes by itself, after the others."""
-    clean: list[StoredAlert] = []
-    suspects: list[StoredAlert] = []
-    for stored in due:
-        record = told.get(stored.alert.fingerprint)
-        (suspects if record is not None and record.refused else clean).append(stored)
-    batches = [clean[start : start + resend.BATCH] for start in range(0, len(clean), resend.BATCH)]
-    return [*batches, *([suspect] for suspect in suspects)]
+            self._telemetry.set("lens_alerts_firing", firing.get(origin, 0), origin=origin)

@@ -4,6 +4,7 @@ The rhythm is Prometheus' own: endsAt lies four resend intervals ahead while it 
 leave alerts behind, and three lost posts do not end one (prometheus, rules/manager.go).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lens_exporter.model.alert import Alert
@@ -12,6 +13,7 @@ from lens_exporter.publish.ledger import StoredAlert, Told
 BATCH = 64  # as Prometheus 2.x
 _LIVES_FOR_INTERVALS = 4
 _RETRY_SECONDS = 10.0
+_CONFIRMED_WITHIN = 600.0  # seconds after the start; then an alert that nobody has spoken of goes out all the same
 _EARLY = 0.9  # a pass that comes a moment early must not leave an alert waiting for another whole interval
 
 
@@ -51,3 +53,35 @@ def failed(stored: StoredAlert, told: Told | None, alertmanager: str, now: float
     known = told or Told(stored.alert.fingerprint, alertmanager)
     version = stored.version if refused else known.version
     return replace(known, version=version, tried_at=now, refused=refused, error=error)
+
+
+class Unconfirmed:
+    """Alerts that fired before a stop so long that Alertmanager has dropped them, until their watcher says that they still fire.
+
+    Posting one at the start would page for what may be long over. A companion waits for its source.
+    """
+
+    def __init__(self, started_at: float, interval: float) -> None:
+        self._until = started_at + _CONFIRMED_WITHIN
+        self._gap = _LIVES_FOR_INTERVALS * interval
+        self._started_at = started_at
+        self._confirmed: set[str] = set()
+
+    def confirm(self, fingerprint: str, now: float) -> None:
+        """Note that an alert was fired by this process."""
+        if now < self._until:
+            self._confirmed.add(fingerprint)
+
+    def among(self, alive: Sequence[StoredAlert], told: Mapping[str, Told], now: float) -> set[str]:
+        """Give the fingerprints of those to hold back now."""
+        if now >= self._until:
+            return set()
+        old = [stored for stored in alive if self._is_old(stored, told.get(stored.alert.fingerprint))]
+        held = {stored.alert.fingerprint for stored in old if stored.origin == "watcher"}
+        return held | {stored.alert.fingerprint for stored in old if stored.source in held}
+
+    def _is_old(self, stored: StoredAlert, told: Told | None) -> bool:
+        if told is None or stored.alert.ends_at is not None or stored.alert.fingerprint in self._confirmed:
+            return False
+        # Nothing was tried for so long before the start: nobody ran. A later attempt is this process' own.
+        return told.tried_at < self._started_at - self._gap

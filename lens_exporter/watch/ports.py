@@ -1,6 +1,7 @@
 """What a watcher is given: collaborators it calls, and what it was configured to watch."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +45,8 @@ class Lifecycle(Protocol):
     def resolve(self, fingerprint: str, at: float) -> object: ...
 
     def firing(self, origin: str | None = None) -> Sequence[OpenAlert]: ...
+
+    def batch(self) -> AbstractContextManager[None]: ...  # what is stored inside is delivered together at its end
 
 
 @dataclass(frozen=True, slots=True)

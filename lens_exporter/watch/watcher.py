@@ -92,16 +92,20 @@ class Watcher:
             mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=seen.warned
         )
         self._with.bands.update(self.name, seen.observations)
-        fates = {}
-        for action in actions:
-            # An alert that cannot be stored must not keep the others from being told.
-            try:
-                fate = self._do(action, seen.at)
-            except LensError as error:
-                failures.append(error)
-                continue
-            if isinstance(action, Begin) and fate is not None:
-                fates[fate_key(action.anomaly)] = fate
+        fates: dict[str, Admitted | Suppressed] = {}
+        try:
+            with self._with.alerts.batch():
+                for action in actions:
+                    # An alert that cannot be stored must not keep the others from being told.
+                    try:
+                        fate = self._do(action, seen.at)
+                    except LensError as error:
+                        failures.append(error)
+                        continue
+                    if isinstance(action, Begin) and fate is not None:
+                        fates[fate_key(action.anomaly)] = fate
+        except DatabaseError as error:
+            failures.append(error)  # what was delivered could not be recorded
         self._memory = memory
         self._with.notes.looked(self.name, seen.at, seen.notes)
         return fates

@@ -1,6 +1,10 @@
 """The life of an alert, on a timeline."""
 
+import time
+from contextlib import suppress
+
 import pytest
+import sqlalchemy as sa
 
 from lens_exporter.errors import DatabaseError, SecretUnreadable
 from lens_exporter.publish.ledger import alerts_table
@@ -332,3 +336,147 @@ def test_one_that_hangs_keeps_nobody_waiting():
         assert line.count("alert.delivery_failed") == 0
         hanging.close()
         until(lambda: line.count("alert.delivery_failed"))
+
+
+def test_a_batch_stores_at_once_and_posts_together():
+    """Inside, each alert is stored and nobody is told; at the end all travel in few posts, the ended one as ended."""
+    with timeline() as line:
+        server = line.servers[0]
+        with line.lifecycle.batch():
+            for number in range(70):
+                line.fire(own(f"Lens{number:03d}"))
+            line.lifecycle.resolve(own("Lens003").fingerprint, NOON)
+            assert len(line.lifecycle.firing()) == 69
+            assert server.posted == []
+        assert [len(batch) for batch in server.batches] == [64, 6]
+        assert [post["labels"]["alertname"] for post in server.posted if seconds(post["endsAt"]) == NOON] == ["Lens003"]
+        line.fire(own("LensLater"))
+        assert server.names()[-1] == ["LensLater"]
+
+
+def test_an_interrupted_batch_is_delivered_all_the_same():
+    """What was stored before the trouble goes out."""
+    with timeline() as line:
+        with suppress(ZeroDivisionError), line.lifecycle.batch():
+            line.fire(own())
+            raise ZeroDivisionError
+        assert len(line.servers[0].posted) == 1
+
+
+def test_a_thousand_updates_take_a_moment():
+    """The cost of an update does not grow with the number of alerts: it was 40 s for a thousand, each reading all of them."""
+    with timeline() as line:
+        for round_ in range(2):
+            before, asked = time.process_time(), _statements(line.database)
+            with line.lifecycle.batch():
+                for number in range(1000):
+                    line.fire(own(f"Lens{number:04d}", summary=f"{round_} % full"))
+            spent = time.process_time() - before
+        assert len(line.servers[0].batches) == 32
+        assert sum("alert_deliveries" in statement for statement in asked) < 50
+        assert spent < 15
+
+
+def _statements(database):
+    asked = []
+
+    @sa.event.listens_for(database.engine, "before_cursor_execute")
+    def _(_connection, _cursor, statement, *_rest):
+        asked.append(statement)
+
+    return asked
+
+
+class _FullDisk:
+    """Makes every write fail while it is full."""
+
+    def __init__(self, database):
+        self.full = False
+        sa.event.listen(database.engine, "before_cursor_execute", self._break)
+
+    def _break(self, _connection, _cursor, statement, *_rest):
+        if self.full and statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            raise sa.exc.OperationalError(statement, {}, Exception("database or disk is full"))
+
+
+def test_a_full_disk_ends_no_alert():
+    """Each goes out every interval, not the first batch each pass; the trouble is told, and recorded is what was kept in mind."""
+    with timeline() as line:
+        server, disk = line.servers[0], _FullDisk(line.database)
+        with line.lifecycle.batch():
+            for number in range(150):
+                line.fire(own(f"Lens{number:03d}"))
+        for minute in (1, 2):
+            disk.full = True
+            server.batches.clear()
+            line.time.now = NOON + minute * 60
+            for _ in range(3):
+                with pytest.raises(DatabaseError):
+                    line.lifecycle.resend()
+            assert [len(batch) for batch in server.batches] == [64, 64, 22]
+        disk.full = False
+        line.time.now = NOON + 180
+        line.lifecycle.resend()
+        (told,) = line.lifecycle.deliveries(own("Lens149").fingerprint)
+        assert (told.accepted_at, told.first_at) == (NOON + 180, NOON)
+
+
+def test_alerts_that_cannot_be_stored_travel_together():
+    """A thousand updates on a full disk are sixteen posts to each Alertmanager, not a thousand."""
+    with timeline() as line:
+        disk = _FullDisk(line.database)
+        disk.full = True
+        with line.lifecycle.batch():
+            for number in range(70):
+                with pytest.raises(DatabaseError):
+                    line.fire(own(f"Lens{number:03d}"))
+        assert [len(batch) for batch in line.servers[0].batches] == [64, 6]
+
+
+def _after_a_week(line):
+    """An alert and its companion fire, then nobody runs for a week. Gives the alert's fingerprint."""
+    fingerprint = line.fire(own()).alert.fingerprint
+    line.fire(own("LensInvestigation"), origin="investigation", source=fingerprint)
+    line.servers[0].batches.clear()
+    line.time.now = NOON + 7 * 86_400
+    line.restart()
+    line.lifecycle.resend()
+    assert line.servers[0].posted == []
+    return fingerprint
+
+
+def test_old_news_wait_for_their_watcher():
+    """After a week's stop nobody is paged for what its watcher finds to be over."""
+    with timeline() as line:
+        fingerprint = _after_a_week(line)
+        line.lifecycle.resolve(fingerprint, line.time.now)
+        assert [seconds(post["endsAt"]) for post in line.servers[0].posted] == [line.time.now]
+
+
+def test_what_its_watcher_still_sees_goes_out_at_once_and_its_companion_follows():
+    """An unchanged alert too."""
+    with timeline() as line:
+        _after_a_week(line)
+        line.fire(own())
+        assert line.servers[0].names() == [["LensMemory"]]
+        line.lifecycle.resend()
+        assert line.servers[0].names() == [["LensMemory"], ["LensInvestigation"]]
+
+
+def test_nobody_waits_for_a_watcher_for_ever():
+    """Ten minutes after the start both go out."""
+    with timeline() as line:
+        _after_a_week(line)
+        line.time.now += 600
+        line.lifecycle.resend()
+        assert line.servers[0].names() == [["LensMemory", "LensInvestigation"]]
+
+
+def test_a_short_stop_holds_nothing_back():
+    """Within the reach of endsAt Alertmanager still has the alert: it must not lapse."""
+    with timeline() as line:
+        line.fire(own())
+        line.time.now = NOON + 200
+        line.restart()
+        line.lifecycle.resend()
+        assert len(line.servers[0].posted) == 2
