@@ -71,7 +71,10 @@ METRICS: tuple[MetricSpec, ...] = (
     # outside parts
     MetricSpec("lens_remote_requests_total", C, "Requests sent to an outside service.", ("service",)),
     MetricSpec(
-        "lens_remote_requests_failed_total", C, "Requests to an outside service that failed, by error.", ("service", "error")
+        "lens_remote_requests_failed_total",
+        C,
+        "Requests to an outside service that failed, by error; those with BreakerOpen were not sent.",
+        ("service", "error"),
     ),
     MetricSpec("lens_remote_request_duration_seconds", H, "How long an outside service took to answer.", ("service",), _SECONDS),
     MetricSpec("lens_breaker_state", G, "Circuit breaker: 0 closed, 1 half-open, 2 open.", ("client",)),

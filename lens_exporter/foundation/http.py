@@ -2,7 +2,8 @@
 
 import time
 from base64 import b64encode
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -107,19 +108,17 @@ class Endpoint:
             BadAnswer (connection broken inside the body), BreakerOpen.
 
         """
-        self._telemetry.inc("lens_remote_requests_total", service=self.service)
-        started = time.monotonic()
         try:
             with self._breaker.call(counts=_held_against_the_service):
-                answer = self._send(method, path, params, form, json, timeout or self._timeout, accept)
+                headers = self._headers(json is not None)
+                with self._counted():
+                    answer = self._send(method, path, params, form, json, headers, timeout or self._timeout, accept)
                 if check is not None:
                     check(answer)
                 return answer
         except LensError as error:
             self._telemetry.inc("lens_remote_requests_failed_total", service=self.service, error=type(error).__name__)
             raise
-        finally:
-            self._telemetry.observe("lens_remote_request_duration_seconds", time.monotonic() - started, service=self.service)
 
     def _send(
         self,
@@ -128,6 +127,7 @@ class Endpoint:
         params: Mapping[str, Any] | None,
         form: Mapping[str, Any] | list[tuple[str, Any]] | None,
         json: Any,
+        headers: Mapping[str, str | bytes],
         timeout: float,
         accept: Collection[int],
     ) -> Answer:
@@ -138,7 +138,7 @@ class Endpoint:
                 self.url + path,
                 params=params,
                 data=orjson.dumps(json) if json is not None else form,
-                headers=self._headers(json is not None),
+                headers=headers,
                 # requests hands an urllib3 Timeout on as it is; its annotation does not know.
                 timeout=cast("Any", Timeout(total=timeout, connect=min(timeout, _CONNECT_SECONDS))),
                 allow_redirects=False,
@@ -157,6 +157,16 @@ class Endpoint:
         if 200 <= response.status_code < 300 or response.status_code in accept:
             return Answer(response.status_code, body, response.headers.get("Content-Type", ""))
         raise self._refusal(response, body)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        # Only around what is sent: not when the breaker refuses, nor when a secret cannot be read.
+        self._telemetry.inc("lens_remote_requests_total", service=self.service)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._telemetry.observe("lens_remote_request_duration_seconds", time.monotonic() - started, service=self.service)
 
     def _headers(self, sends_json: bool) -> dict[str, str | bytes]:
         headers: dict[str, str | bytes] = {"User-Agent": "lens-exporter", "Accept": "application/json", **self._credentials.headers}

@@ -90,6 +90,9 @@ class WatcherRunner:
         self._crash: BaseException | None = None
         self._error = ""
         self._stopped = False
+        # From zero on, so that increase() sees the first one.
+        for metric in ("lens_ticks_total", "lens_ticks_failed_total", "lens_ticks_skipped_total"):
+            telemetry.inc(metric, 0, watcher=self.name)
 
     @property
     def name(self) -> str:

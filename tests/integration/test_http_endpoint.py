@@ -94,6 +94,9 @@ def test_a_secret_that_cannot_be_read_is_not_the_services_fault():
             with pytest.raises(SecretUnreadable):
                 site.endpoint.request("GET", "/")
         assert (server.requests, site.breaker.state) == ([], BreakerState.CLOSED)
+    assert site.telemetry.value("lens_remote_requests_total", service="prometheus") is None
+    assert site.telemetry.value("lens_remote_request_duration_seconds_count", service="prometheus") is None
+    assert site.telemetry.value("lens_remote_requests_failed_total", service="prometheus", error="SecretUnreadable") == 6
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -158,6 +161,9 @@ def test_a_name_that_does_not_resolve_is_said_in_plain_words():
     assert re.search(r"cannot be reached: (Name or service not known|Temporary failure in name resolution)$", words)
 
 
+SENT = ("requests_total", "request_duration_seconds_count")
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429])
 def test_a_server_in_trouble_is_unavailable(status):
     """5xx and 429 are worth another try, carry the server's words in one line, and count against it."""
@@ -167,6 +173,9 @@ def test_a_server_in_trouble_is_unavailable(status):
         for _ in range(4):
             site.fails(RemoteUnavailable)
         assert (len(server.requests), site.breaker.state) == (5, BreakerState.OPEN)
+        site.fails(BreakerOpen)
+    count = {name: site.telemetry.value(f"lens_remote_{name}", service="prometheus") for name in SENT}
+    assert count == dict.fromkeys(SENT, 5)  # what the breaker refused was not sent
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])

@@ -83,6 +83,13 @@ def running(schedule: str = "* * * * *", *, start: bool = True) -> Iterator[Runn
         until(lambda: it.runner.status().running_since is None, 10)
 
 
+def test_its_counters_begin_at_zero() -> None:
+    """increase() and rate() see the first failure only if there was a sample before it."""
+    with running(start=False) as it:
+        for what in ("ticks", "ticks_failed", "ticks_skipped"):
+            assert it.here.metric(f"lens_{what}_total") == 0
+
+
 def test_it_ticks_at_the_times_of_its_schedule() -> None:
     """A minute after noon the first tick, one at each minute from then on."""
     with running() as it:
