@@ -85,17 +85,17 @@ class Budget:
         self._show(left)
 
     def remaining(self) -> float:
-        """Dollars that may be spent now, the reserve included; also shown as the metric.
+        """Dollars that may be spent now, the reserve included; also shown as the metric. Changes nothing.
 
         Raises:
             DatabaseError: the database cannot be read.
 
         """
         now = self._clock()
-        with self._database.transaction() as connection:
-            self._open(connection, now)
-            left = self._read(connection, now)
-        return self._show(left)
+        statement = sa.select(self._refilled(now)).where(budget_table.c.scope == self._scope)
+        with self._database.reading() as connection:
+            left = connection.execute(statement).scalar_one_or_none()
+        return self._show(self._settings.burst_dollars if left is None else float(left))
 
     def _open(self, connection: sa.Connection, now: float) -> None:
         # One statement, so that two replicas may both try.

@@ -122,7 +122,7 @@ class Generation:
         return [views.watcher(settings, self.runners[settings.name]) for settings in self.config.watchers]
 
     def keep_alive(self) -> None:
-        """Make one round: end what nobody watches any more, resend alerts, settle companions, retry annotations.
+        """Make one round: end what nobody watches any more, resend alerts, settle companions, retry annotations, show the budget.
 
         Raises:
             DatabaseError: the rest is done in the next round.
@@ -132,6 +132,7 @@ class Generation:
         self.lifecycle.resend()
         self.publisher.settle()
         self.publisher.retry_pending()
+        self.investigation.clients.budget.remaining()  # shown: it refills between calls, and another replica may spend it
 
     def end_vanished(self) -> None:
         """Make one round over alerts that Alertmanager may have dropped without telling us. Raises DatabaseError."""

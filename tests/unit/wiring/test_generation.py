@@ -21,10 +21,10 @@ from tests.servers.faulty import FaultyServer, ok
 
 
 @contextmanager
-def generation(settings: dict[str, Any], *, tells: bool = True) -> Iterator[Generation]:
+def generation(settings: dict[str, Any], *, tells: bool = True, telemetry: Telemetry | None = None) -> Iterator[Generation]:
     database = Database("sqlite://")
     database.migrate()
-    ground = lay(database, Telemetry(), Secrets({}))
+    ground = lay(database, telemetry or Telemetry(), Secrets({}))
     built = Generation(Config.model_validate(settings), ground, Store(database), tells=tells)
     try:
         yield built
@@ -111,6 +111,14 @@ def test_a_secret_that_cannot_be_read_fails_the_call_and_not_the_start(tmp_path:
         pytest.raises(ModelError, match=r"llm.clients\[0\].options.api_key_file"),
     ):
         built.investigation.clients.get("c").ask("", (), (), role="investigator")
+
+
+def test_the_budget_is_shown_while_nobody_spends_it() -> None:
+    """From the first round on, although it refills between calls and nobody calls."""
+    telemetry = Telemetry()
+    with generation({"llm": {"budget": {"burst_dollars": 0.75}}}, telemetry=telemetry) as built:
+        built.keep_alive()
+    assert telemetry.registry.get_sample_value("lens_llm_budget_remaining_dollars") == 0.75
 
 
 @pytest.mark.parametrize(
