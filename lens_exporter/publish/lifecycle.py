@@ -82,9 +82,6 @@ class AlertLifecycle:
         for one in alertmanagers:  # from zero on, so that increase() sees the first one
             for metric in ("lens_alerts_sent_total", "lens_alerts_failed_total"):
                 telemetry.inc(metric, 0, alertmanager=one.name)
-        for one in alertmanagers:  # from zero on, so that increase() sees the first one
-            for metric in ("lens_alerts_sent_total", "lens_alerts_failed_total"):
-                telemetry.inc(metric, 0, alertmanager=one.name)
 
     @contextmanager
     def batch(self) -> Iterator[None]:
