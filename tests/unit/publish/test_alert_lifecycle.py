@@ -410,10 +410,10 @@ def test_a_full_disk_ends_no_alert():
             disk.full = True
             server.batches.clear()
             line.time.now = NOON + minute * 60
-            for _ in range(3):
+            for _ in range(2):  # all of them in the first pass, nothing in the second
                 with pytest.raises(DatabaseError):
                     line.lifecycle.resend()
-            assert [len(batch) for batch in server.batches] == [64, 64, 22]
+                assert [len(batch) for batch in server.batches] == [64, 64, 22]
         disk.full = False
         line.time.now = NOON + 180
         line.lifecycle.resend()
