@@ -96,6 +96,10 @@ class QueryTooExpensive(QueryError):
     """query refused before it was sent: {reason}; query: {query}"""
 
 
+class QueryTooLarge(QueryTooExpensive):
+    """PromQL query has too large an answer: {reason}; query: {query}"""
+
+
 # --- database ---
 
 

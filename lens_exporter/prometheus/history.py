@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lens_exporter.errors import QueryError
+from lens_exporter.errors import AnswerTooLarge, BadAnswer, QueryError, QueryTooLarge, RemoteRefused
 from lens_exporter.model.labels import Labels, without
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import FloatArray, Window
@@ -21,6 +21,8 @@ _SETTLE_SECONDS = 300.0
 # Now and then everything is, so that what was back-filled or deleted meanwhile is seen.
 _REFRESH_SECONDS = 3600.0
 _KEPT_WINDOWS = 256
+_BYTES_PER_POINT = 40  # of JSON: a time and a value of all its digits
+_ANSWER_BYTES = 16 * 1024 * 1024  # meant for one answer: a quarter of what an endpoint reads
 _MOST_QUERIES = 64  # for one window; what would need more is refused as too expensive
 
 
@@ -44,8 +46,9 @@ class History:
         The window's values have the shape [series, time], one row per series in the order of its labels, NaN for gaps.
 
         Raises:
-            QueryTooExpensive, QueryError, RemoteError: as Prometheus.query_range; QueryError too when two series differ by
-            their metric name only, since windows are known by labels without it.
+            QueryTooExpensive, QueryError, RemoteError: as Prometheus.query_range; QueryTooLarge when even small parts have too
+            large an answer; QueryError too when two series differ by their metric name only, since windows are known by
+            labels without it.
 
         """
         step = round(step, 3)  # Prometheus keeps time in milliseconds
@@ -57,7 +60,10 @@ class History:
         whole = kept is None or not self._is_warm(kept, last, step, size)
         overlap = max(1, math.ceil(_SETTLE_SECONDS / step))
         missing = size if whole or kept is None else min(size, last - _index(kept.window.times[-1], step) + overlap)
-        fresh = self._fetch(metric, last, missing, step, None if kept is None else len(kept.window.labels))
+        known = len(kept.window.labels) if kept is not None else 0
+        if whole and not known:
+            known = self._count(metric.query, last * step)
+        fresh = self._fetch(metric, last, missing, step, known or None)
         if missing == size or kept is None:
             self._keep(key, _Kept(fresh, last * step))
             return fresh
@@ -70,26 +76,50 @@ class History:
         return newest <= last < newest + size and last * step - kept.fetched_whole_at < _REFRESH_SECONDS
 
     def _fetch(self, metric: BaselineMetric, last: int, size: int, step: float, known: int | None) -> Window:
-        """Ask for `size` points ending at grid index `last`, in as many queries as the limits ask for."""
-        first = last - size + 1
+        """Ask for `size` points ending at grid index `last`, in as many queries as the limits and the answers ask for."""
+        begin = first = last - size + 1
         chunk = self._chunk(metric.query, size, step, known)
         series: list[Series] = []
         warnings: dict[str, None] = {}
-        for begin in range(first, last + 1, chunk):
+        while begin <= last:
             end = min(begin + chunk - 1, last)
-            answer = self._prometheus.query_range(metric.query, begin * step, end * step, step, series=known)
+            try:
+                answer = self._prometheus.query_range(metric.query, begin * step, end * step, step, series=known)
+            except AnswerTooLarge as error:
+                # There are more series, or longer labels, than anybody could know before.
+                if chunk <= _fewest(size):
+                    raise QueryTooLarge(reason=f"{error}, for {chunk} points per series", query=metric.query) from error
+                chunk = max(_fewest(size), chunk // 2)
+                continue
             series.extend(answer.series)
             warnings |= dict.fromkeys([*answer.warnings, *([answer.note] if answer.series and answer.note else [])])
+            begin = end + 1
         return _grid(metric, series, first, size, step, tuple(warnings))
 
     def _chunk(self, query: str, size: int, step: float, known: int | None) -> int:
-        """Give the points one query asks for: at most 11,000, and fewer where that many series would cost too much."""
+        """Give the points one query asks for: at most 11,000, and fewer where that many series would cost or answer too much."""
         limits = self._prometheus.limits
         chunk = min(cost.MAX_POINTS, size)
-        fewest = math.ceil(size / _MOST_QUERIES)
-        while chunk > fewest and cost.samples(query, 0.0, (chunk - 1) * step, step, limits, known or None) > limits.max_samples:
+        fewest = _fewest(size)
+
+        def fits() -> bool:
+            cheap = cost.samples(query, 0.0, (chunk - 1) * step, step, limits, known) <= limits.max_samples
+            return cheap and chunk * (known or 0) * _BYTES_PER_POINT <= _ANSWER_BYTES
+
+        while chunk > fewest and not fits():
             chunk = max(fewest, chunk // 2)
         return chunk
+
+    def _count(self, query: str, at: float) -> int:
+        """Count the series a query has now; 0 for no more than is assumed anyway, or when the server cannot say."""
+        try:
+            # The line break ends a comment.
+            answer = self._prometheus.query(f"count({query}\n)", at)
+        except (QueryError, AnswerTooLarge, BadAnswer, RemoteRefused):
+            return 0  # what is wrong with the query itself, the question for its values tells
+        values = [float(one.values[-1]) for one in answer.series if one.values.size]
+        counted = int(values[0]) if values and math.isfinite(values[0]) else 0
+        return counted if counted > self._prometheus.limits.assumed_series else 0
 
     def _look_up(self, key: tuple[str, float, int]) -> _Kept | None:
         with self._lock:
@@ -101,6 +131,10 @@ class History:
             self._kept.move_to_end(key)
             while len(self._kept) > _KEPT_WINDOWS:
                 self._kept.popitem(last=False)
+
+
+def _fewest(size: int) -> int:
+    return math.ceil(size / _MOST_QUERIES)
 
 
 def _index(time: float, step: float) -> int:

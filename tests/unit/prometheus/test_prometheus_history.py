@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from lens_exporter.errors import QueryError, QueryTooExpensive
+from lens_exporter.errors import QueryError, QueryTooExpensive, QueryTooLarge
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.prometheus.client import Prometheus
 from lens_exporter.prometheus.cost import QueryLimits
@@ -23,7 +23,12 @@ class Signal:
         self.functions = {(("pod", name),): function for name, function in functions.items()}
         self.warnings = []
 
+    def count(self):
+        return {"metric": {}, "value": [0, str(len(self.functions))]}
+
     def __call__(self, request):
+        if request.path.endswith("/query"):  # count(...)
+            return ok({"status": "success", "data": {"resultType": "vector", "result": [self.count()]}})
         start, end, step = (float(request.form[name][0]) for name in ("start", "end", "step"))
         times = [round(start + step * i, 3) for i in range(round((end - start) / step) + 1)]
         result = []
@@ -41,12 +46,12 @@ def server():
         yield one
 
 
-def history(server, **limits):
-    return History(Prometheus(endpoint(server.url), QueryLimits(timeout=5, **limits)))
+def history(server, max_bytes=64 * 1024 * 1024, **limits):
+    return History(Prometheus(endpoint(server.url, max_bytes=max_bytes), QueryLimits(timeout=5, **limits)))
 
 
 def asked(server):
-    return [(float(request.form["start"][0]), float(request.form["end"][0])) for request in server.requests]
+    return [(float(one.form["start"][0]), float(one.form["end"][0])) for one in server.requests if "start" in one.form]
 
 
 def test_the_grid_is_even_and_ends_at_the_aligned_moment(server):
@@ -100,7 +105,7 @@ def test_more_than_11000_points_are_asked_in_parts_and_joined(server):
     window = history(server, max_samples=10**9).window(METRIC, 1_000_000, length=86_400, step=1)
     assert window.values.shape == (1, 86_400)
     assert (window.values[0] == window.times).all()
-    assert len(server.requests) == 8
+    assert len(asked(server)) == 8
     assert all(later[0] == earlier[1] + 1 for earlier, later in itertools.pairwise(asked(server)))
 
 
@@ -109,7 +114,7 @@ def test_a_window_that_costs_too_much_in_any_parts_is_refused(server):
     expensive = BaselineMetric("x", "max_over_time(rate(x[5m])[1d:1s])")
     with pytest.raises(QueryTooExpensive):
         history(server).window(expensive, 1_000_000, length=86_400, step=60)
-    assert server.requests == []
+    assert asked(server) == []
 
 
 def test_a_warm_window_asks_only_for_what_is_new(server):
@@ -170,3 +175,58 @@ def test_a_failed_question_leaves_the_kept_window_as_it_was(server):
     window = warm.window(METRIC, 101_200, length=86_400, step=60)
     assert not np.isnan(window.values).any()
     assert asked(server)[-1][0] > 99_000
+
+
+class Fleet(Signal):
+    """Thousands of series of one constant; it can be told to say nothing, or something wrong, of their number."""
+
+    def __init__(self, size, count=None):
+        super().__init__(**{f"pod-{number:04}": lambda _at: 0.12345678901234567 for number in range(size)})
+        self.counted = size if count is None else count
+
+    def count(self):
+        return {"metric": {}, "value": [0, str(self.counted)]}
+
+
+def points_asked(server, step):
+    return [round((end - start) / step) + 1 for start, end in asked(server)]
+
+
+def test_thousands_of_series_are_counted_first_and_asked_in_parts(server):
+    """No answer comes near what an endpoint reads; a warm window is neither counted nor cut."""
+    server.respond = Fleet(3000)
+    warm = history(server, max_bytes=16 * 1024 * 1024)
+    window = warm.window(METRIC, 100_000, length=18_000, step=60)
+    assert window.values.shape == (3000, 300)
+    assert not np.isnan(window.values).any()
+    assert server.requests[0].form["query"] == ["count(memory\n)"]
+    assert points_asked(server, 60) == [75] * 4
+    warm.window(METRIC, 100_060, length=18_000, step=60)
+    assert points_asked(server, 60)[4:] == [6]
+    assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize("count", [7, "NaN"])
+def test_an_answer_that_is_too_large_is_asked_again_in_halves(server, count):
+    """The count said little, or nothing; what came was more than an endpoint reads."""
+    server.respond = Fleet(1000, count=count)
+    window = history(server, max_bytes=2_000_000).window(METRIC, 100_000, length=7200, step=60)
+    assert window.values.shape == (1000, 120)
+    assert not np.isnan(window.values).any()
+    assert points_asked(server, 60) == [120, 60, 30, 30, 30, 30]
+
+
+def test_a_server_that_cannot_count_is_asked_anyway(server):
+    """The count is a help, not a condition."""
+    signal = Signal(a=lambda at: at)
+    refusal = ok({"status": "error", "errorType": "execution", "error": "no"}, 422)
+    server.respond = lambda request: refusal if request.path.endswith("/query") else signal(request)
+    assert history(server).window(METRIC, 1000, length=100, step=10).labels == ({"pod": "a"},)
+
+
+def test_what_is_too_large_in_any_parts_costs_its_own_query(server):
+    """It is a failure of this query, which leaves the watcher's other metrics alone, and the number of tries is bounded."""
+    server.respond = Fleet(50, count=7)
+    with pytest.raises(QueryTooLarge, match=r"too large an answer.*more than 2000 bytes"):
+        history(server, max_bytes=2000).window(METRIC, 100_000, length=7200, step=60)
+    assert points_asked(server, 60) == [120, 60, 30, 15, 7, 3, 2]
