@@ -16,6 +16,8 @@ notes_table = sa.Table(
     sa.Column("looks", sa.Integer, nullable=False),
 )
 
+_KEPT = sa.select(notes_table.c.text, notes_table.c.first_at, notes_table.c.last_at, notes_table.c.looks)
+
 
 @dataclass(frozen=True, slots=True)
 class WatcherNotes:
@@ -43,13 +45,12 @@ class Notes:
             DatabaseError: the database cannot be read.
 
         """
-        columns = (notes_table.c.text, notes_table.c.first_at, notes_table.c.last_at, notes_table.c.looks)
-        with self._database.transaction() as connection:
-            row = connection.execute(sa.select(*columns).where(notes_table.c.watcher == watcher)).first()
+        with self._database.reading() as connection:
+            row = connection.execute(_KEPT.where(notes_table.c.watcher == watcher)).first()
         return None if row is None else WatcherNotes(*row)
 
-    def looked(self, watcher: str, at: float, text: str | None) -> None:
-        """Count one look; a text replaces the notes, None keeps them.
+    def looked(self, watcher: str, at: float, text: str | None) -> WatcherNotes:
+        """Count one look; a text replaces the notes, None keeps them. Give what is kept from now on.
 
         Raises:
             DatabaseError: the database cannot be written.
@@ -61,3 +62,4 @@ class Notes:
             updated = connection.execute(notes_table.update().where(notes_table.c.watcher == watcher).values(changed))
             if updated.rowcount == 0:
                 connection.execute(notes_table.insert().values(first))
+            return WatcherNotes(*connection.execute(_KEPT.where(notes_table.c.watcher == watcher)).one())

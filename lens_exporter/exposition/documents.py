@@ -78,6 +78,8 @@ class WatcherShape(Shape):
     series: int
     error: str
     notes: str
+    hours: float
+    looks: int
     decisions: dict[str, int]
 
 
@@ -159,6 +161,8 @@ def watcher(view: WatcherView) -> dict[str, Any]:
         "series": view.series,
         "error": view.error,
         "notes": view.notes,
+        "hours": round(view.hours, 2),
+        "looks": view.looks,
         "decisions": dict(view.intents or {}),
     }
 

@@ -41,7 +41,9 @@ class WatcherView:
     seconds: float | None = None  # how long the last tick took
     series: int = 0
     error: str = ""  # why the last tick failed
-    notes: str = ""
+    notes: str = ""  # what it remembers in words, and over how long: kept over restarts
+    hours: float = 0.0
+    looks: int = 0
     intents: Mapping[str, int] | None = None  # decisions of the last tick by intent
     observations: tuple[Observation, ...] = ()
 

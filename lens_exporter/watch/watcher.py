@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lens_exporter.baseline import prose
+from lens_exporter.baseline.notes import WatcherNotes
 from lens_exporter.errors import DatabaseError, LensError
 from lens_exporter.foundation.tracing import span
 from lens_exporter.model.decision import Anomaly, Observation
@@ -48,6 +49,7 @@ class Watcher:
         self.watched = watched
         self._with = collaborators
         self._memory = Memory()
+        self.notes: WatcherNotes | None = None  # as of the last look; what was kept before the start is known from then on
 
     @property
     def name(self) -> str:
@@ -107,7 +109,7 @@ class Watcher:
         except DatabaseError as error:
             failures.append(error)  # what was delivered could not be recorded
         self._memory = memory
-        self._with.notes.looked(self.name, seen.at, seen.notes)
+        self.notes = self._with.notes.looked(self.name, seen.at, seen.notes)
         return fates
 
     def _do(self, action: Action, at: float) -> Admitted | Suppressed | None:

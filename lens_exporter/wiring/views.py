@@ -11,6 +11,7 @@ def watcher(settings: WatcherSettings, runner: WatcherRunner) -> WatcherView:
     status = runner.status()
     last = status.last
     seen = last.seen if last else None
+    notes = runner.watcher.notes
     return WatcherView(
         name=status.name,
         lens=settings.lens,
@@ -21,7 +22,9 @@ def watcher(settings: WatcherSettings, runner: WatcherRunner) -> WatcherView:
         seconds=last.seconds if last else None,
         series=len(seen.observations) if seen else 0,
         error=status.error,
-        notes=(seen.notes or "") if seen else "",
+        notes=notes.text if notes else "",
+        hours=notes.hours if notes else 0.0,
+        looks=notes.looks if notes else 0,
         intents=last.intents if last else None,
         observations=seen.observations if seen else (),
     )

@@ -11,9 +11,8 @@ def test_the_newest_note_replaces_the_old_and_none_keeps_it() -> None:
     notes = Notes(database)
     assert notes.read("host") is None
     notes.looked("host", 3600.0, "memory grows")
-    notes.looked("host", 7200.0, None)
-    kept = notes.read("host")
-    assert kept is not None
+    kept = notes.looked("host", 7200.0, None)
+    assert notes.read("host") == kept
     assert (kept.text, kept.looks, kept.hours) == ("memory grows", 2, 1.0)
     notes.looked("host", 10_800.0, "threads too")
     notes.looked("python", 10_800.0, None)

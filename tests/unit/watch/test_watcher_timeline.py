@@ -397,3 +397,19 @@ def test_looking_changes_nothing():
         here.story.fails = DOWN
         with pytest.raises(Unreachable):
             here.watcher.look(NOON)
+
+
+def test_notes_and_hours_go_on_after_a_restart():
+    """The first look after it gives what was remembered before, counted on from the first one."""
+    with site() as here:
+        here.story.tell(MEMORY.name, lambda m: 0.8 if m == 10 else quiet(m))
+        here.at(10)
+        before = here.watcher.notes
+        assert before is not None
+        assert before.text != ""
+        here.restart()
+        assert here.watcher.notes is None
+        here.at(70)
+        after = here.watcher.notes
+        assert after is not None
+        assert (after.text, after.looks, after.hours) == (before.text, 2, 1.0)
