@@ -1,5 +1,6 @@
 """What is normal, published as metrics, so that people can draw it and alert on it."""
 
+import re
 import threading
 from collections.abc import Iterable, Sequence
 
@@ -11,6 +12,7 @@ from lens_exporter.model.decision import Observation, Phase
 from lens_exporter.model.labels import Labels
 
 _OWN_LABELS = ("watcher", "metric")
+_NOT_CLASSIC = re.compile(r"^(?=[^a-zA-Z_]|$)|[^a-zA-Z0-9_]")  # what makes a name one that only Prometheus 3 takes
 _FIRST = (Phase.ANOMALY, Phase.DEVIATING, Phase.NORMAL, Phase.COLLECTING, Phase.MISSING)
 
 
@@ -18,8 +20,9 @@ class Bands(Collector):
     """Publishes band and score of each series as of its watcher's last tick, at most `limit` series, anomalies first.
 
     Labels are watcher, metric and those of the series. A series' own labels named watcher or metric are published as
-    target_watcher and target_metric. Its instance and job are published as they are: Prometheus, which adds these labels to
-    everything it scrapes, stores ours as exported_instance and exported_job (unless honor_labels is set).
+    target_watcher and target_metric, and a name that only Prometheus 3 takes with underscores for its other characters.
+    Its instance and job are published as they are: Prometheus, which adds these labels to everything it scrapes, stores
+    ours as exported_instance and exported_job (unless honor_labels is set).
     """
 
     def __init__(self, limit: int = 500) -> None:
@@ -68,5 +71,16 @@ class Bands(Collector):
 
 def _labels(watcher: str, observation: Observation) -> dict[str, str]:
     target: Labels = observation.target
-    renamed = {f"target_{name}" if name in _OWN_LABELS else name: value for name, value in target.items()}
-    return {**renamed, "watcher": watcher, "metric": observation.metric}
+    named: dict[str, str] = {}
+    # Names that are fit as they are come first and stay; what has to be renamed gives way to them.
+    for name in sorted(target, key=lambda name: (_fit(name) != name, name)):
+        label = _fit(name)
+        while label in named:
+            label += "_"
+        named[label] = target[name]
+    return {**named, "watcher": watcher, "metric": observation.metric}
+
+
+def _fit(name: str) -> str:
+    classic = _NOT_CLASSIC.sub("_", name)
+    return f"target_{classic}" if classic in _OWN_LABELS else classic

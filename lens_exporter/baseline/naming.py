@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from lens_exporter.model.labels import Labels, selector
+from lens_exporter.model.labels import Labels, matchers, selector
 from lens_exporter.model.metric import BaselineMetric
 
 _LONGEST = 60  # characters of a label value in prose
@@ -69,9 +69,9 @@ def narrowed(query: str, series: Labels) -> str:
         return query
     inside = selectors[0][0][1:-1].strip().rstrip(",")
     there = {f"{name}={value}" for name, value in _EQUALS.findall(inside)}
-    added = ",".join(one for name, value in sorted(series.items()) if (one := selector({name: value})[1:-1]) not in there)
-    matchers = ",".join(filter(None, (inside, added)))
-    return f"{query[: selectors[0].start()]}{{{matchers}}}{query[selectors[0].end() :]}"
+    added = ",".join(one for one in matchers(series) if one not in there)
+    both = ",".join(filter(None, (inside, added)))
+    return f"{query[: selectors[0].start()]}{{{both}}}{query[selectors[0].end() :]}"
 
 
 def projected(series: Labels, target_labels: tuple[str, ...] | None) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """Label sets, and Alertmanager's identity for them."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 # Read-only by convention; plain dicts at run time so that they serialise without ceremony.
@@ -9,6 +10,8 @@ _FNV_OFFSET = 0xCBF29CE484222325
 _FNV_PRIME = 0x100000001B3
 _MASK = 0xFFFFFFFFFFFFFFFF
 _SEPARATOR = b"\xff"
+_CLASSIC = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_HOSTILE = re.compile(r"""^$|["'`{}\\\x00-\x1f\x7f-\x9f\u2028\u2029]""")
 
 
 def fingerprint(labels: Labels) -> str:
@@ -24,14 +27,22 @@ def fingerprint(labels: Labels) -> str:
 
 
 def selector(labels: Labels, *, metric: str = "") -> str:
-    """Write labels as a PromQL series selector; values are escaped, so hostile label values stay inside their quotes."""
+    """Write labels as a PromQL series selector; nothing in a name or value gets out of its quotes (see `matchers`)."""
     pairs = ",".join(matchers(labels))
     return f"{metric}{{{pairs}}}" if pairs or not metric else metric
 
 
 def matchers(labels: Labels) -> list[str]:
-    """Write each label as a matcher of PromQL and Alertmanager, in name order, escaped as in `selector`."""
-    return [f'{name}="{_escape(value)}"' for name, value in sorted(labels.items())]
+    """Write each label as a matcher of PromQL and Alertmanager, in name order, with its value escaped.
+
+    A name that is not of the classic form is quoted, as Prometheus 3 has it: "service.name"="api". One with quotes, braces,
+    backslashes or control characters is left out: it names nothing that anybody means, and could become another query.
+    """
+    return [f'{_name(name)}="{_escape(value)}"' for name, value in sorted(labels.items()) if not _HOSTILE.search(name)]
+
+
+def _name(name: str) -> str:
+    return name if _CLASSIC.fullmatch(name) else f'"{name}"'
 
 
 def _escape(value: str) -> str:

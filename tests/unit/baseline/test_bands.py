@@ -88,3 +88,23 @@ def test_a_watcher_that_is_gone_disappears() -> None:
     bands.forget("host")
     bands.forget("never was")
     assert 'instance="b"' not in exposed(bands)
+
+
+def test_names_that_only_prometheus_3_takes_are_made_fit_and_never_meet() -> None:
+    """service.name becomes service_name; where that is taken it gives way, so no sample has a label twice."""
+    bands = Bands()
+    bands.update(
+        "host",
+        [
+            seen({"service.name": "api", "service_name": "z", "service-name": "y"}),
+            seen({"0day": "x", "": "empty", 'a="1"} b{c': "q"}),
+            seen({"metric": "m", "target_metric": "t"}),
+        ],
+    )
+    lines = [line for line in exposed(bands).splitlines() if line.startswith("lens_anomaly_active")]
+    own = 'metric="memory"'
+    assert lines == [
+        f'lens_anomaly_active{{{own},service_name="z",service_name_="y",service_name__="api",watcher="host"}} 0.0',
+        f'lens_anomaly_active{{_="empty",_0day="x",a__1___b_c="q",{own},watcher="host"}} 0.0',
+        f'lens_anomaly_active{{{own},target_metric="t",target_metric_="m",watcher="host"}} 0.0',
+    ]
