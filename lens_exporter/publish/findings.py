@@ -1,6 +1,6 @@
 """A finding goes out: a companion alert, a Grafana annotation, more annotations on an alert of ours. No model writes anything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -62,10 +62,9 @@ class Publisher:
         with span("publish", correlation=investigated.correlation, investigation=investigated.id):
             self._store(investigated, group)
             # Asked after the rows are stored: an end that comes later finds them through source_resolved().
-            for source in group.alerts:
-                ended_at = self._ended(source.fingerprint)
-                if ended_at is not None and ended_at >= source.starts_at:
-                    self._outbox.end_source(source.fingerprint, ended_at)
+            ends = [(source, self._ended(source.fingerprint)) for source in group.alerts]
+            over = {source.fingerprint: end for source, end in ends if end is not None and end >= source.starts_at}
+            self._outbox.end_sources(over)
             self._enrich(investigated, group)
             self._companions.send(investigated.id)
             if self._regions is not None:
@@ -79,7 +78,11 @@ class Publisher:
             DatabaseError: it was not noted.
 
         """
-        self._outbox.end_source(fingerprint, ends_at)
+        self.sources_resolved({fingerprint: ends_at})
+
+    def sources_resolved(self, ends: Mapping[str, float]) -> None:
+        """Note the ends of many alerts at once, by fingerprint. Raises DatabaseError: none was noted."""
+        self._outbox.end_sources(ends)
 
     def settle(self) -> None:
         """Make one pass over companions: note deliveries, resolve what is over. Raises DatabaseError."""

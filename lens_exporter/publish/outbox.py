@@ -108,18 +108,27 @@ class Outbox:
         with self._database.transaction() as connection:
             connection.execute(deliveries_table.update().where(_key(outgoing)).values(changes))
 
-    def end_source(self, fingerprint: str, ends_at: float) -> int:
-        """Note in every unfinished row that one of its sources ended, and say how many rows had it."""
-        statement = sa.select(deliveries_table).where(deliveries_table.c.state.in_([Progress.PENDING, Progress.OPEN]))
+    def end_sources(self, ends: Mapping[str, float]) -> int:
+        """Note in every unfinished row which of its sources ended, and when, and say how many rows had any of them."""
+        if not ends:
+            return 0
+        table = deliveries_table.c
+        unfinished = table.state.in_([Progress.PENDING, Progress.OPEN])
+        statement = sa.select(table.investigation, table.target, table.sources).where(unfinished)
+        open_ends = [orjson.dumps({fingerprint: None})[1:-1] for fingerprint in ends]  # as they stand in the column
         noted = 0
         # Two alerts of one group may end at once: neither may overwrite what the other noted. SQLite has one process and
         # this lock, PostgreSQL locks the rows.
         with self._ending, self._database.transaction() as connection:
-            for outgoing in [_outgoing(row) for row in connection.execute(statement.with_for_update()).mappings()]:
-                if fingerprint in outgoing.sources and outgoing.sources[fingerprint] is None:
-                    sources = orjson.dumps({**outgoing.sources, fingerprint: ends_at})
-                    connection.execute(deliveries_table.update().where(_key(outgoing)).values(sources=sources))
-                    noted += 1
+            for row in connection.execute(statement.with_for_update()).all():
+                # Most rows hold none of them and are not worth decoding.
+                if not any(end in row.sources for end in open_ends):
+                    continue
+                sources = orjson.loads(row.sources)
+                sources |= {source: ends[source] for source, end in sources.items() if end is None and source in ends}
+                key = (table.investigation == row.investigation) & (table.target == row.target)
+                connection.execute(deliveries_table.update().where(key).values(sources=orjson.dumps(sources)))
+                noted += 1
         return noted
 
     def prune(self, before: float) -> None:
