@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lens_exporter.errors import AnswerTooLarge, BadAnswer, QueryError, QueryTooLarge, RemoteRefused
+from lens_exporter.errors import AnswerTooLarge, BreakerOpen, QueryError, QueryTooLarge, RemoteError, RemoteTimeout, Unreachable
 from lens_exporter.model.labels import Labels, without
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import FloatArray, Window
@@ -111,11 +111,13 @@ class History:
         return chunk
 
     def _count(self, query: str, at: float) -> int:
-        """Count the series a query has now; 0 for no more than is assumed anyway, or when the server cannot say."""
+        """Count the series a query has now; 0 for no more than is assumed anyway, or when the server cannot count them."""
         try:
             # The line break ends a comment.
             answer = self._prometheus.query(f"count({query}\n)", at)
-        except (QueryError, AnswerTooLarge, BadAnswer, RemoteRefused):
+        except (Unreachable, RemoteTimeout, BreakerOpen):
+            raise  # nobody is there: asking for the values would only wait as long again
+        except (QueryError, RemoteError):
             return 0  # what is wrong with the query itself, the question for its values tells
         values = [float(one.values[-1]) for one in answer.series if one.values.size]
         counted = int(values[0]) if values and math.isfinite(values[0]) else 0

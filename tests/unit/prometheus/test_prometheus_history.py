@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from lens_exporter.errors import QueryError, QueryTooExpensive, QueryTooLarge
+from lens_exporter.errors import QueryError, QueryTooExpensive, QueryTooLarge, RemoteTimeout
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.prometheus.client import Prometheus
 from lens_exporter.prometheus.cost import QueryLimits
 from lens_exporter.prometheus.history import History
 from tests.servers.endpoints import endpoint
-from tests.servers.faulty import FaultyServer, ok
+from tests.servers.faulty import FaultyServer, Reply, ok
 
 METRIC = BaselineMetric("memory_utilization", "memory")
 
@@ -216,12 +216,22 @@ def test_an_answer_that_is_too_large_is_asked_again_in_halves(server, count):
     assert points_asked(server, 60) == [120, 60, 30, 30, 30, 30]
 
 
-def test_a_server_that_cannot_count_is_asked_anyway(server):
+@pytest.mark.parametrize("status", [422, 403, 503])
+def test_a_server_that_cannot_count_is_asked_anyway(server, status):
     """The count is a help, not a condition."""
     signal = Signal(a=lambda at: at)
-    refusal = ok({"status": "error", "errorType": "execution", "error": "no"}, 422)
+    refusal = ok({"status": "error", "errorType": "execution", "error": "no"}, status)
     server.respond = lambda request: refusal if request.path.endswith("/query") else signal(request)
     assert history(server).window(METRIC, 1000, length=100, step=10).labels == ({"pod": "a"},)
+
+
+def test_a_server_that_is_away_is_not_asked_twice(server):
+    """Whoever does not answer the count would not answer the question, and a tick has no time to wait for both."""
+    impatient = History(Prometheus(endpoint(server.url), QueryLimits(timeout=0.2)))
+    server.respond = lambda _request: Reply(hang=True)
+    with pytest.raises(RemoteTimeout):
+        impatient.window(METRIC, 1000, length=100, step=10)
+    assert [request.path for request in server.requests] == ["/api/v1/query"]
 
 
 def test_what_is_too_large_in_any_parts_costs_its_own_query(server):
