@@ -128,8 +128,10 @@ class Generation:
             DatabaseError: the rest is done in the next round.
 
         """
-        resolve_orphans(self.lifecycle, self.runners.keys(), self._clock(), over=self._over)
-        self.lifecycle.resend()
+        try:
+            resolve_orphans(self.lifecycle, self.runners.keys(), self._clock(), over=self._over)
+        finally:
+            self.lifecycle.resend()  # an end that cannot be stored must not let every other alert lapse
         self.publisher.settle()
         self.publisher.retry_pending()
         self.investigation.clients.budget.remaining()  # shown: it refills between calls, and another replica may spend it
