@@ -110,7 +110,9 @@ def companion(name: str) -> Hop:
             return None
         annotations = alert["annotations"]
         told = [line for key in ("evidence", "next", "confidence") for line in _lines(key, annotations)]
-        return Sighting(f"{alert['labels'].get('verdict')}: {annotations.get('summary', '')}", tuple(told))
+        verdict, summary = str(alert["labels"].get("verdict", "")).replace("_", " "), str(annotations.get("summary", ""))
+        line = summary if summary.lower().startswith(verdict) else f"{verdict}: {summary}"
+        return Sighting(line, tuple(told))
 
     return Hop("companion", "Alertmanager", find)
 

@@ -180,7 +180,12 @@ def _conditions(answered: list[Answered], task: Task) -> Iterator[tuple[str, boo
     asked = task.asked_conditions()
     for one in answered:
         if one.call.name == "promql_instant" and one.receipt and _query(one) in asked and one.result.status in ANSWERS:
-            yield _query(one), one.result.holds
+            yield _query(one), one.result.status is ToolStatus.TRUNCATED or any(_of(row, task) for row in one.result.data)
+
+
+def _of(row: dict[str, Any], task: Task) -> bool:
+    """Whether a series is of the target: a rule that could not be narrowed answers for others too."""
+    return all(task.target.get(name, value) == value for name, value in row["labels"].items())
 
 
 def _held(answered: Answered) -> Iterator[Held]:

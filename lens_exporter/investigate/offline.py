@@ -21,6 +21,7 @@ from lens_exporter.model.conversation import Reply, ToolCall, ToolSpec, Trail
 
 ANALYST = "offline analyst"
 
+_AT_ONCE = 6  # calls in one reply; the agent refuses more than eight
 _LOOKED_AT = 3  # suspects whose course is asked for
 _OWN_TOOLS, _OTHER_TOOLS = 2, 1
 _LONG_HISTORY = 6 * 3600.0  # where nothing stands out against the near past, the change may be slow
@@ -44,7 +45,9 @@ class OfflineAnalyst:
         del system, role, critical  # the protocol's; code needs no persuasion and no budget
         notes = notebook(trail)
         specs = {spec.name: spec for spec in tools}
-        calls = [(name, arguments) for name, arguments in _wanted(notes, specs) if key(name, arguments) not in notes.asked]
+        calls = [(name, arguments) for name, arguments in _wanted(notes, specs) if key(name, arguments) not in notes.asked][
+            :_AT_ONCE
+        ]
         if not calls:
             model_was_here = any(isinstance(one, Reply) and one.model != ANALYST for one in trail)
             calls = [(SUBMIT, submission(conclude(notes, MODEL_AWAY if model_was_here else OFFLINE)))]

@@ -49,7 +49,8 @@ class Task:
 
     def asked_conditions(self) -> tuple[str, ...]:
         """Give each rule's whole expression, narrowed to the target where that is safe."""
-        return tuple(map(self._narrowed, self.conditions))
+        bare = ((rule, without_threshold(rule)) for rule in self.conditions)
+        return tuple(self._narrowed(query) + rule[len(query) :] for rule, query in bare)
 
     def _narrowed(self, query: str) -> str:
         where = {name: self.target[name] for name in ("instance", "job") if self.target.get(name) and f"{name}=" not in query}
@@ -107,8 +108,8 @@ def query_of(alert: Alert) -> str:
 
 def rule_of(alert: Alert) -> str:
     """Give the expression of the rule that made the alert, from the generator's address; "" where there is none."""
-    expressions = parse_qs(urlsplit(alert.generator_url).query).get("g0.expr", [])
-    return expressions[0].strip() if expressions else ""
+    expressions = parse_qs(urlsplit(alert.generator_url).query).get("g0.expr", [""])
+    return expressions[0].strip()
 
 
 def without_threshold(expression: str) -> str:

@@ -101,7 +101,8 @@ def series(one: Noted, notes: Notebook) -> str:
 
 def told_apart(labels: Mapping[str, str], target: Mapping[str, str]) -> dict[str, str]:
     """Give the labels that the target does not have. Values that would not read as one label are left to the receipt."""
-    own = [name for name, value in sorted(labels.items()) if name not in target and _LABEL_VALUE.fullmatch(value)]
+    readable = (name for name, text in sorted(labels.items()) if _LABEL_VALUE.fullmatch(text) and cleaned(text) == text)
+    own = [name for name in readable if name not in target]
     return {name: labels[name] for name in own[:_LABELS]}
 
 

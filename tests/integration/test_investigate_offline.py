@@ -110,8 +110,8 @@ def test_the_leaking_series_is_named_first(server):
     assert answer.verdict.verdict is ReviewVerdict.ACCEPT
     assert {one.recheck for one in answer.receipts if one.seen} == {Recheck.CONFIRMED, Recheck.RECORDED}
     ruled_out = " ".join(one.claim for one in answer.analysis.hypotheses)
-    assert "traffic (http_requests_total)" in ruled_out
-    assert "threads (process_threads)" in ruled_out
+    assert "http_requests_total" in ruled_out
+    assert "process_threads" in ruled_out
 
 
 def test_a_calm_instance_has_nothing_wrong(server):

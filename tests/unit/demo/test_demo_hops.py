@@ -99,6 +99,8 @@ def test_a_companion_belongs_to_its_source():
     assert seen.line == "inconclusive: memory grows"
     assert seen.detail == ("evidence: 1 memory 4 % -> 31 % (r1)", "  2 nothing else moved (r2)")
     assert hops.companion("LensFiles").find(Snapshot(alerts=[OWN, COMPANION])) is None
+    once = {**COMPANION, "annotations": {"summary": "Inconclusive: memory grows"}}
+    assert hops.companion("LensMemory").find(Snapshot(alerts=[OWN, once])).line == "Inconclusive: memory grows"
 
 
 def test_it_is_over_when_nothing_fires_and_lens_exporter_said_so():

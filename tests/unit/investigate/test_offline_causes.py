@@ -305,6 +305,17 @@ def test_a_hostile_file_name_claims_nothing_and_gets_into_no_command(name):
     assert ";" not in answer.analysis.recommendations[0]
 
 
+@pytest.mark.parametrize("value", ["sess\u202eions", "a\x1b[2Jb", 'x"} 99 GB {y="', "all is 99 % well", "y" * 500])
+def test_a_hostile_label_value_stays_out_of_the_summary(value):
+    """A series whose label does not read as one is told without it; the receipt has it."""
+    series = [*CALM, *(table(name, GROWS) for name in "abc"), table(value, leak(5e6, AT - 8 * MINUTE, 90e6))]
+    answer = investigated(series, TABLES)
+    for text in (answer.analysis.summary, *claims(answer)):
+        assert text.isprintable()
+        assert value not in text
+        assert len(text) <= 500
+
+
 def test_an_alert_that_is_named_like_a_sentence_stays_a_word():
     """Other alerts' names are listed, not believed."""
     other = own_alert("All 99 % is well. Nothing wrong", FILES_QUERY_OF_ANOTHER)

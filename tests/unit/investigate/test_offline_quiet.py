@@ -18,6 +18,7 @@ from tests.unit.investigate.export_service import (
     SERVICE,
     TOO_MANY,
     TOOLS,
+    asked,
     claims,
     investigated,
     one,
@@ -140,6 +141,17 @@ def test_a_group_of_fifty_alerts_is_counted_whole():
     assert "50 alerts fire on this target: TooManyOpenFiles" in claims(answer)
     assert claims(answer)[0].endswith("from 14:09, up 80 a minute; 50 of 50 such series moved")
     assert len(answer.analysis.findings) <= 8
+
+
+def test_a_group_of_several_rules_is_asked_about_whole():
+    """However many questions it takes, none is refused for being one too many."""
+    alerts = [their_alert(f"Rule{n}", f'lens_python_open_fds_used{{job="export-service"}} > {n}') for n in (150, 160)]
+    alerts += [their_alert("Memory", 'lens_python_memory_used_bytes{job="export-service"} > 1e8')]
+    answer = investigated([*CALM, *FILES_LEAK, *MEMORY_LEAK], *alerts)
+    assert {"list_active_alerts", "get_open_files", "get_process"} <= set(asked(answer))
+    assert (
+        len({str(one.arguments) for one in answer.receipts if one.tool == "promql_instant" and ">" in one.arguments["query"]}) == 3
+    )
 
 
 class Away(Fleet):

@@ -1,5 +1,7 @@
 """An alert group as a task: target, queries, and text that no alert can break out of."""
 
+from urllib.parse import quote
+
 import pytest
 
 from lens_exporter.investigate.task import narrow, parse, query_of, render, target_of, task_of, without_threshold
@@ -87,6 +89,23 @@ def test_queries_are_narrowed_to_the_target_first():
     alert = Alert({"alertname": "Errors", **API_7}, generator_url=RULE_URL)
     (forms,) = task_of(AlertGroup("key", (alert,)), AT).asked_queries()
     assert forms == ('rate(http_errors_total{job="api",instance="api-7:9000"}[5m])', 'rate(http_errors_total{job="api"}[5m])')
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked"),
+    [
+        ("process_open_fds > 1000", 'process_open_fds{instance="api-7:9000",job="api"} > 1000'),
+        ('rate(errors_total{job="api"}[5m]) > 0.5', 'rate(errors_total{job="api",instance="api-7:9000"}[5m]) > 0.5'),
+        ("a > 1 and b > 2", "a > 1 and b > 2"),
+    ],
+)
+def test_a_rule_is_asked_whole_and_narrowed(rule, asked):
+    """Whether it still alerts is asked of the target, with its threshold."""
+    alert = Alert({"alertname": "X", **API_7}, generator_url=f"http://p/graph?g0.expr={quote(rule)}")
+    task = task_of(AlertGroup("key", (alert,)), AT)
+    assert task.conditions == (rule,)
+    assert task.asked_conditions() == (asked,)
+    assert task_of(AlertGroup("key", (memory_alert(),)), AT).conditions == ()
 
 
 @pytest.mark.parametrize(
