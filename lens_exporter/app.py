@@ -19,6 +19,7 @@ from lens_exporter.exposition.app import build_app
 from lens_exporter.exposition.ports import Ports, ReloadOutcome
 from lens_exporter.exposition.server import Listener, listen, serve
 from lens_exporter.foundation.health import Readiness
+from lens_exporter.foundation.memory import few_arenas
 from lens_exporter.foundation.supervisor import Child, TaskSupervisor
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.threads import in_thread
@@ -47,6 +48,7 @@ def run(path: Path | None, web: dict[str, Any]) -> int:
         ConfigError, DatabaseInUse, SchemaTooNew, DatabaseError, AddressTaken: it could not start, and why.
 
     """
+    few_arenas()
     config = load(path, web)
     telemetry = Telemetry()
     readiness = Readiness(telemetry)
