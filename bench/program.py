@@ -119,12 +119,24 @@ class Lens(Process):
             before, cpu = now, spent
         raise SystemExit("it does not become idle")
 
-    def investigate(self) -> None:
-        """Send one alert through the webhook and wait until it is investigated."""
-        labels = {"alertname": "Bench", "severity": "critical", "instance": f"127.0.0.1:{self.port}", "job": "lens"}
+    def investigate(self, number: int = 1) -> None:
+        """Send one alert through the webhook and wait until it is investigated; another number is another alert."""
+        labels = {"alertname": f"Bench{number}", "severity": "critical", "instance": f"127.0.0.1:{self.port}", "job": "lens"}
         started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        alert = {"status": "firing", "labels": labels, "annotations": {}, "startsAt": started, "fingerprint": f"{self.port:016x}"}
-        group = {"version": "4", "groupKey": f"bench {self.port}", "status": "firing", "receiver": "lens", "alerts": [alert]}
+        alert = {
+            "status": "firing",
+            "labels": labels,
+            "annotations": {},
+            "startsAt": started,
+            "fingerprint": f"{self.port:08x}{number:08x}",
+        }
+        group = {
+            "version": "4",
+            "groupKey": f"bench {self.port} {number}",
+            "status": "firing",
+            "receiver": "lens",
+            "alerts": [alert],
+        }
         _, answer = get(self.port, "/webhook", json.dumps(group).encode())
         told = json.loads(answer)
         if told.get("outcome") != "accepted":

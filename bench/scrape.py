@@ -27,6 +27,7 @@ START_LIMIT = 3.0  # seconds from exec to the first page on which host and pytho
 IDLE_LIMIT = 150e6  # bytes resident
 SCRAPE_LIMIT = 0.025  # seconds at the median
 _WATCHED = 60.0  # seconds of idling; each watcher ticks once
+_INVESTIGATIONS = 30
 _VERSIONS = ("prometheus-client", "fastapi", "uvicorn", "SQLAlchemy", "dbos", "alembic", "numpy", "pydantic")
 
 
@@ -50,7 +51,7 @@ def running(path: Path) -> Iterator[Lens]:
 
 
 def first_run(path: Path) -> tuple[float, float]:
-    """On an empty database: idle, scraped, after an investigation. Give idle bytes and the seconds of a median scrape."""
+    """On an empty database: idle, scraped, after investigations. Give idle bytes and the seconds of a median scrape."""
     with running(path) as lens:
         idle = print_memory("idle, first start", lens.memory())
         cpu = lens.cpu()
@@ -64,6 +65,9 @@ def first_run(path: Path) -> tuple[float, float]:
         print(f"  {'ratio':<34} {seen.median / floor.median:5.1f}, page of {page.plain} bytes, {page.gzip} with gzip")
         lens.investigate()
         print_memory("after an offline investigation", lens.memory())
+        for number in range(2, _INVESTIGATIONS + 1):
+            lens.investigate(number)
+        print_memory(f"after {_INVESTIGATIONS} of them", lens.memory())
     return idle, seen.median
 
 
