@@ -13,6 +13,7 @@ from lens_exporter.model.conversation import Answered, Instruction, Trail
 from lens_exporter.model.tool import ToolStatus
 
 PROCESS_INFO = "lens_python_info"  # tells on which host, and as which process, a target runs
+_PROMETHEUS = {"rank_suspects", "promql_range", "promql_instant"}
 HEAP = "topk(3, lens_python_tracemalloc_top_bytes{"  # begins the question which lines of code hold memory
 
 
@@ -100,7 +101,8 @@ class Notebook:
     task: Task
     asked: frozenset[str]
     ranking: Ranked = field(default_factory=Ranked)
-    silent: bool = False  # the ranking was asked for, and its server failed
+    unranked: bool = False  # the ranking was asked for and failed
+    silent: bool = False  # and so did every other question to Prometheus
     courses: tuple[Course, ...] = ()
     conditions: dict[str, bool] = field(default_factory=dict)  # rules' expressions, and whether they still answered anything
     heap: tuple[Held, ...] = ()
@@ -139,7 +141,8 @@ def notebook(trail: Trail) -> Notebook:
         task=task,
         asked=frozenset(key(one.call.name, one.call.arguments) for one in answered),
         ranking=_ranked(best) if best else Ranked(),
-        silent=bool(failed) and best is None,
+        unranked=bool(failed) and best is None,
+        silent=bool(failed) and not any(one.call.name in _PROMETHEUS and one.result.status in ANSWERS for one in answered),
         courses=tuple(course for one in ran if one.call.name == "promql_range" for course in _courses(one)),
         conditions=dict(_conditions(answered, task)),
         heap=tuple(held for one in heaps if one.result.holds for held in _held(one)),

@@ -5,6 +5,7 @@ that show what alerts, then for those that show what moved first, and hands in o
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from lens_exporter.foundation.clock import rfc3339
@@ -45,9 +46,8 @@ class OfflineAnalyst:
         del system, role, critical  # the protocol's; code needs no persuasion and no budget
         notes = notebook(trail)
         specs = {spec.name: spec for spec in tools}
-        calls = [(name, arguments) for name, arguments in _wanted(notes, specs) if key(name, arguments) not in notes.asked][
-            :_AT_ONCE
-        ]
+        new = ((name, arguments) for name, arguments in _wanted(notes, specs) if key(name, arguments) not in notes.asked)
+        calls = list(islice(new, _AT_ONCE))
         if not calls:
             model_was_here = any(isinstance(one, Reply) and one.model != ANALYST for one in trail)
             calls = [(SUBMIT, submission(conclude(notes, MODEL_AWAY if model_was_here else OFFLINE)))]
@@ -128,26 +128,31 @@ def _live(notes: Notebook, specs: dict[str, ToolSpec]) -> Iterator[tuple[str, di
     where = _whereabouts(notes)
     moved = movement(notes)
     own_texts = (*notes.task.queries, *notes.task.names, *(one.metric for one in moved.effects))
-    own = [found for text in own_texts for found in _fitting(text, where, specs)]
-    others = [found for one in moved.others for found in _fitting(one.metric, where, specs) if found not in own]
-    asked = [*_distinct(own)[:_OWN_TOOLS], *_distinct(others)[:_OTHER_TOOLS]]
+    on_host = any(map(of_host, own_texts))
+    own = _best_first([list(_fitting(text, where, specs, on_host=on_host)) for text in own_texts])
+    others = _best_first([list(_fitting(one.metric, where, specs, on_host=of_host(one.metric))) for one in moved.others])
+    asked = [*own[:_OWN_TOOLS], *[found for found in others if found not in own][:_OTHER_TOOLS]]
     # Sockets are open files too: where they are most of them, their peers tell more.
     if any(part.family == "open files" and " sockets" in part.claim for part in live.parts(notes)):
-        asked += [found for found in _fitting("sockets", where, specs) if found not in asked]
+        asked += [found for found in _fitting("sockets", where, specs, on_host=False) if found not in asked]
     yield from asked
 
 
-def _fitting(text: str, where: dict[str, Any], specs: dict[str, ToolSpec]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _fitting(
+    text: str, where: dict[str, Any], specs: dict[str, ToolSpec], *, on_host: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
     family = family_of(text)
-    for question in (family.host if of_host(text) else family.process) if family else ():
+    for question in (family.host if on_host else family.process) if family else ():
         spec = specs.get(question.tool)
         arguments = _filled(spec, where) if spec else None
         if arguments is not None:
             yield question.tool, arguments | ({"sort_by": question.sort_by} if question.sort_by else {})
 
 
-def _distinct(calls: Sequence[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
-    return list({key(*call): call for call in calls}.values())
+def _best_first(fitting: Sequence[Sequence[tuple[str, dict[str, Any]]]]) -> list[tuple[str, dict[str, Any]]]:
+    """Take the best tool for everything, then the second best, each once."""
+    ranked = sorted(((place, call) for calls in fitting for place, call in enumerate(calls)), key=lambda pair: pair[0])
+    return list({key(*call): call for _, call in ranked}.values())
 
 
 def _whereabouts(notes: Notebook) -> dict[str, Any]:

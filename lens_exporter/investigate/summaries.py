@@ -1,6 +1,7 @@
 """The summary of a conclusion: what a person reads first, and often all they read."""
 
 from lens_exporter.investigate.causes import Cause, Movement, own_courses
+from lens_exporter.investigate.families import family_of
 from lens_exporter.investigate.notebook import Course, Notebook, Noted
 from lens_exporter.investigate.wording import apart, change, joined, measured, resource, sentence, span, speed, value, when
 from lens_exporter.model.analysis import Outcome
@@ -8,6 +9,7 @@ from lens_exporter.model.analysis import Outcome
 _FLAT = 0.05  # of its size: a course that moved less did not move
 _AWAY = 0.5  # of all series: when so many end, it is the target that is away
 _LONGEST = 500
+_UNRANKED = "what else moved on this target could not be asked"
 _UNPLACED = "no label of the alert says what else to look at"
 
 
@@ -35,7 +37,7 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
     if outcome is Outcome.NOTHING_WRONG:
         return f"Nothing is wrong now: what alerted is over, and {_none_outside(notes)}{_had_moved(notes, moved)}."
     if found is not None:
-        more = () if found.driven else (_effect(moved.effects[0], notes), _beside(notes, moved, found.subject))
+        more = () if found.driven else (_effect(_meant(found, moved), notes), _beside(notes, moved, found.subject))
         return " ".join(sentence(text) for text in (found.text, *more) if text)
     away = _away(notes)
     if moved.effects or away:
@@ -43,6 +45,12 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
         first, *more_told = filter(None, told)
         return " ".join((f"Inconclusive: {first}.", *map(sentence, more_told)))
     return f"Inconclusive: {_without_effect(notes, moved)}."
+
+
+def _meant(found: Cause, moved: Movement) -> Noted:
+    """Pick what the cause explains, where several things alert."""
+    families = ((one, family_of(one.metric)) for one in moved.effects)
+    return next((one for one, family in families if family and family.name == found.family), moved.effects[0])
 
 
 def _effect(one: Noted, notes: Notebook) -> str:
@@ -108,7 +116,8 @@ def _without_effect(notes: Notebook, moved: Movement) -> str:
     if notes.silent:
         return "Prometheus did not answer, so nothing could be judged"
     if not ranking.receipt:
-        return f"{course_claim(courses[0])}; {_UNPLACED}" if courses else _UNPLACED
+        why = _UNRANKED if notes.unranked else _UNPLACED
+        return f"{course_claim(courses[0])}; {why}" if courses else why
     if not ranking.judged:
         return "no series of this target has enough history to be judged"
     if moved.others:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lens_exporter.errors import Unreachable
+from lens_exporter.errors import QueryTooExpensive, Unreachable
 from lens_exporter.investigate.offline import OfflineAnalyst
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.analysis import Health, Outcome
@@ -149,6 +149,9 @@ def test_a_group_of_several_rules_is_asked_about_whole():
     alerts += [their_alert("Memory", 'lens_python_memory_used_bytes{job="export-service"} > 1e8')]
     answer = investigated([*CALM, *FILES_LEAK, *MEMORY_LEAK], *alerts)
     assert {"list_active_alerts", "get_open_files", "get_process"} <= set(asked(answer))
+    assert answer.analysis.summary.startswith(
+        "484 of 488 open files are /tmp/export-*.csv: they are not closed. Open files 5 -> 485"
+    )
     assert (
         len({str(one.arguments) for one in answer.receipts if one.tool == "promql_instant" and ">" in one.arguments["query"]}) == 3
     )
@@ -171,6 +174,25 @@ def test_prometheus_away_is_the_first_thing_said():
     assert "Connection refused" in answer.analysis.reason
     assert claims(answer) == ["2 alerts fire on this target: LensFiles, LensMemory"]
     assert answer.verdict.issues == ()
+
+
+class Crowded(Fleet):
+    """A target with more series than may be asked for at once."""
+
+    def query_range(self, query, start, end, step):
+        if "__name__!~" in query:
+            raise QueryTooExpensive(query=query, reason="too many points")
+        return super().query_range(query, start, end, step)
+
+
+def test_a_target_that_is_too_large_to_rank_is_not_called_silent():
+    """Prometheus did answer what was small enough."""
+    target = Crowded(*CALM, *FILES_LEAK)
+    site = Site(target, OfflineAnalyst())
+    answer = site.investigate(LENS_FILES)
+    assert answer.analysis.summary.startswith(
+        "Inconclusive: the alert's own query went 0.98 % -> 95 % and is rising; what else moved on this target could not be asked."
+    )
 
 
 def test_a_series_too_young_to_be_judged_is_said_to_be():
