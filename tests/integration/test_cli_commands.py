@@ -160,7 +160,7 @@ def test_investigating_a_saved_webhook_prints_the_finding(tmp_path):
         data = lens("investigate", "--file=payload.json", "--format=json", "--config.file=lens.yml", folder=tmp_path)
     assert (text.returncode, text.stderr) == (0, "")
     assert text.stdout.split()[0] == "verdict"
-    assert "offline analyst" in text.stdout
+    assert "offline analyst" in text.stdout.lower()
     document = json.loads(data.stdout)
     assert document["receipts"]["r1"]["tool"] == "rank_suspects"
     assert document["cost"]["model_calls"] == 0

@@ -44,7 +44,8 @@ class GatedPrometheus(FaultyServer):
             return ok({"status": "success", "data": {"resultType": "matrix", "result": self._matrix(request)}})
         if request.path.endswith("/query"):
             return ok({"status": "success", "data": {"resultType": "vector", "result": []}})
-        return ok({"status": "success", "data": {"groups": []} if "rules" in request.path else []})
+        empty: Any = {"groups": []} if "rules" in request.path else {} if "metadata" in request.path else []
+        return ok({"status": "success", "data": empty})
 
     def _matrix(self, request: Request) -> list[dict[str, Any]]:
         start, end, step = (float(request.form[name][0]) for name in ("start", "end", "step"))
