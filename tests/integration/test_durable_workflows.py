@@ -353,13 +353,19 @@ def test_old_records_are_deleted(engine):
     assert engine.store.briefs() == []
 
 
-def test_the_engine_is_quiet_and_small(engine, capfd):
+@pytest.fixture
+def threads_before() -> set[threading.Thread]:
+    """The threads that other tests of this process have left behind."""
+    return set(threading.enumerate())
+
+
+def test_the_engine_is_quiet_and_small(threads_before, engine, capfd):
     """No banner, no console handler of its own, no server, and a bounded number of threads."""
     engine.investigate()
     printed = capfd.readouterr()
     assert "dbos" not in (printed.out + printed.err).lower()
     assert all(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("dbos").handlers)
-    assert threading.active_count() < 20
+    assert len(set(threading.enumerate()) - threads_before) < 20
 
 
 def test_importing_it_does_not_import_the_engine():
