@@ -139,6 +139,7 @@ class App:
         self._ground.events.append("service.stopped", reason="asked to stop", left=list(left))
 
     def _start(self, generation: Generation) -> None:
+        generation.monitor_event_loop(asyncio.get_running_loop())
         children = [
             self._round("alerts", _RESEND_ROUND, generation.keep_alive),
             self._round("sources", _SOURCES_ROUND, generation.end_vanished),

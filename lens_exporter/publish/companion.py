@@ -16,6 +16,7 @@ from lens_exporter.model.analysis import (
     ReviewVerdict,
 )
 from lens_exporter.model.decision import Severity
+from lens_exporter.model.tool import ToolStatus
 from lens_exporter.publish.acceptable import shortened
 
 # What an alert says about itself or about who evaluated it, and not about what it is about.
@@ -110,7 +111,12 @@ def confidence(investigated: Investigated) -> str:
     checked = [receipt for receipt in investigated.receipts if receipt.recheck is not None]
     reasons = []
     if checked:
-        holding = sum(receipt.recheck in {Recheck.CONFIRMED, Recheck.RECORDED} for receipt in checked)
+        # A recorded call that failed or was unavailable proves nothing.
+        holding = sum(
+            receipt.recheck in {Recheck.CONFIRMED, Recheck.RECORDED}
+            and receipt.status in {ToolStatus.DATA, ToolStatus.TRUNCATED, ToolStatus.EMPTY}
+            for receipt in checked
+        )
         reasons.append(f"{holding} of {len(checked)} receipts hold")
         if unasked := sum(receipt.recheck is Recheck.FAILED for receipt in checked):
             reasons.append(f"{unasked} could not be asked again")

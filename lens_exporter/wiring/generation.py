@@ -1,5 +1,6 @@
 """One generation: every part that follows the configuration. A reload builds the next one and throws this one away."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from lens_exporter.investigate.intake import Intake
 from lens_exporter.investigate.store import Store
 from lens_exporter.investigate.vanished import Vanished
 from lens_exporter.lenses import catalog
+from lens_exporter.lenses.python.lens import PythonLens
 from lens_exporter.lenses.runner import LensCollector
 from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.prometheus.history import History
@@ -162,6 +164,12 @@ class Generation:
         """Give one investigation whole. Raises UnknownInvestigation, DatabaseError."""
         return document.document(self._store.unit(investigation), self.publisher.deliveries(investigation))
 
+    def monitor_event_loop(self, loop: AbstractEventLoop) -> None:
+        """Measure how late the loop runs that serves scrapes and webhooks."""
+        for lens in self._lenses:
+            if isinstance(lens, PythonLens):
+                lens.monitor_event_loop(loop)
+
     def close(self) -> None:
         """Let go of what this generation alone published. Its investigations may still be under way: close_clients() ends them."""
         for runner in self.runners.values():
@@ -191,8 +199,18 @@ class Generation:
         return None if holdings.failures else {held.alert.fingerprint for held in holdings.alerts}
 
     def _fetch_rest(self, group: AlertGroup) -> list[Alert]:
-        """Ask for every alert of a group whose webhook was cut short. Raises RemoteError when nobody answers."""
-        return [held.alert for held in held_alerts(self.alertmanagers, group.labels).alerts]
+        """Ask for the alerts that a webhook left out: those of its group and receiver that are notified about.
+
+        Without group labels nothing tells whose alerts they are; then the next webhook has to bring them.
+
+        Raises:
+            RemoteError: nobody answers.
+
+        """
+        if not group.labels:
+            return []
+        held = held_alerts(self.alertmanagers, group.labels).alerts
+        return [one.alert for one in held if one.state == "active" and group.receiver in one.receivers]
 
 
 def _is_here(url: str) -> bool:

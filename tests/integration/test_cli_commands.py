@@ -1,6 +1,7 @@
 """The commands as a person runs them: what they print, where, and with which exit code."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -40,7 +41,9 @@ PAYLOAD = {
 
 def lens(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "lens_exporter.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60, check=False, env={"COLUMNS": "100"})
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, timeout=60, check=False, env={**os.environ, "COLUMNS": "100"}
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -133,3 +133,22 @@ def test_the_budget_is_shown_while_nobody_spends_it() -> None:
 def test_listen_addresses(given: str, expected: tuple[str, int]) -> None:
     """Prometheus' way of writing one: the host may be left out, IPv6 stands in brackets."""
     assert address(given) == expected
+
+
+@pytest.mark.parametrize(("state", "receiver", "taken"), [("active", "lens", 1), ("suppressed", "lens", 0), ("active", "other", 0)])
+def test_what_a_webhook_left_out_is_asked_for_and_nothing_else(state: str, receiver: str, taken: int) -> None:
+    """Silenced alerts and those of other receivers are not ours to investigate; without group labels nothing is asked."""
+    held = {
+        "labels": {"alertname": "A", "pod": "b"},
+        "annotations": {},
+        "startsAt": "2026-11-20T14:02:00Z",
+        "endsAt": "2026-11-20T15:02:00Z",
+        "fingerprint": "8c2a1f0011223344",
+        "status": {"state": state, "silencedBy": [], "inhibitedBy": []},
+        "receivers": [{"name": receiver}],
+    }
+    with FaultyServer(ok([held])) as alertmanager, generation({"alertmanager": {"urls": [alertmanager.url]}}) as built:
+        assert len(built._fetch_rest(AlertGroup("g", (), receiver="lens", labels={"alertname": "A"}))) == taken
+        asked = len(alertmanager.requests)
+        assert built._fetch_rest(AlertGroup("g", (), receiver="lens")) == []
+        assert len(alertmanager.requests) == asked == 1
