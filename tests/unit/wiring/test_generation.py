@@ -152,3 +152,20 @@ def test_what_a_webhook_left_out_is_asked_for_and_nothing_else(state: str, recei
         asked = len(alertmanager.requests)
         assert built._fetch_rest(AlertGroup("g", (), receiver="lens")) == []
         assert len(alertmanager.requests) == asked == 1
+
+
+def test_the_tools_of_an_investigation_ask_the_watchers_own_data_source() -> None:
+    """A tool call of an alert of the far watcher, with its tenant, arrives at the far server and at no other."""
+    nothing = ok({"status": "success", "data": {"resultType": "vector", "result": []}})
+    with FaultyServer(nothing) as near, FaultyServer(nothing) as far:
+        settings = {
+            **TWO_SOURCES,
+            "prometheus": {"url": near.url},
+            "datasources": {"far": {"url": far.url, "tenant": "team-a", "headers": {"X-Site": "b"}}},
+        }
+        group = AlertGroup("g", (Alert({"alertname": "LensMemory", "watcher": "away"}),))
+        with generation(settings) as built:
+            result = built.investigation.toolbox(group).call("promql_instant", {"query": "up"})
+        assert result.status is ToolStatus.EMPTY
+        assert near.requests == []
+        assert [(request.headers["X-Scope-OrgID"], request.headers["X-Site"]) for request in far.requests] == [("team-a", "b")]
