@@ -125,7 +125,7 @@ def _read(reply: Reply) -> tuple[SubmittedReview | None, str]:
 
 def _by_code(checked: Checked, attempt: int) -> Verdict:
     verdict = ReviewVerdict.INCONCLUSIVE if checked.issues else ReviewVerdict.ACCEPT
-    return Verdict(verdict, checked.issues, attempts=attempt, confidence="medium")
+    return Verdict(verdict, checked.issues, attempts=attempt, confidence="low" if checked.issues else "medium")
 
 
 def _combined(checked: Checked, said: SubmittedReview, attempt: int, name: str, *, may_retry: bool) -> Verdict:

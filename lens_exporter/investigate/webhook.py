@@ -47,7 +47,7 @@ def parse(body: bytes) -> AlertGroup:
     entries = payload.get("alerts")
     if not isinstance(entries, list):
         raise BadWebhook(reason="alerts is missing" if entries is None else "alerts is not a list")
-    alerts = tuple(_alert(entry, f"alerts[{index}]") for index, entry in enumerate(entries[:MAX_ALERTS]))
+    alerts = _alerts(entries[:MAX_ALERTS])
     return AlertGroup(
         key=bounded_key(_text(key)),
         alerts=alerts,
@@ -56,6 +56,21 @@ def parse(body: bytes) -> AlertGroup:
         external_url=_line(payload.get("externalURL")),
         labels=_pairs(payload.get("groupLabels"), "groupLabels", MAX_LABELS, MAX_LABEL_VALUE)[0],
     )
+
+
+def _alerts(entries: list[Any]) -> tuple[Alert, ...]:
+    """Read each alert. One that cannot be read becomes one without labels, which is poison: it must not cost the others."""
+    alerts: list[Alert] = []
+    problems: list[BadWebhook] = []
+    for index, entry in enumerate(entries):
+        try:
+            alerts.append(_alert(entry, f"alerts[{index}]"))
+        except BadWebhook as error:
+            problems.append(error)
+            alerts.append(Alert({}, {"problem": str(error)}))
+    if problems and len(problems) == len(alerts):
+        raise problems[0]
+    return tuple(alerts)
 
 
 def bounded_key(key: str) -> str:

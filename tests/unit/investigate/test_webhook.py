@@ -3,6 +3,7 @@
 import json
 import time
 
+import orjson
 import pytest
 
 from lens_exporter.errors import BadWebhook
@@ -173,3 +174,14 @@ def test_ten_thousand_alerts_are_read_quickly():
     began = time.process_time()
     assert len(webhook.parse(body).alerts) == 10_000
     assert time.process_time() - began < 2.0
+
+
+def test_one_bad_alert_does_not_cost_the_others():
+    """It is poison, with the reason; a body of nothing but bad alerts is refused as before."""
+    good = {"status": "firing", "labels": {"alertname": "A"}, "startsAt": "2026-11-20T14:02:00Z"}
+    bad = {**good, "startsAt": "yesterday"}
+    group = webhook.parse(orjson.dumps({"version": "4", "groupKey": "g", "alerts": [bad, good]}))
+    assert [dict(alert.labels) for alert in group.alerts] == [{}, {"alertname": "A"}]
+    assert "alerts[0].startsAt" in group.alerts[0].annotations["problem"]
+    with pytest.raises(BadWebhook, match=r"alerts\[0\].startsAt"):
+        webhook.parse(orjson.dumps({"version": "4", "groupKey": "g", "alerts": [bad, bad]}))
