@@ -97,12 +97,15 @@ class Generation:
             finished=wake,
             clock=ground.clock,
         )
+        self.runners = self._runners(ground)
+
+    def _runners(self, ground: Ground) -> dict[str, WatcherRunner]:
         histories = {name: History(client) for name, client in self.investigation.sources.items()}
-        self.runners = {
+        return {
             settings.name: WatcherRunner(
                 watcher(
                     settings,
-                    config,
+                    self.config,
                     ground,
                     histories=histories,
                     lifecycle=self.lifecycle,
@@ -116,7 +119,7 @@ class Generation:
                 timeout=settings.timeout,
                 clock=ground.clock,
             )
-            for settings in config.watchers
+            for settings in self.config.watchers
         }
 
     def watchers(self) -> list[WatcherView]:
