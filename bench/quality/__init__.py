@@ -1,0 +1,1 @@
+"""How good detection is, measured on public data: data, scorers, bootstrap, peers, tables."""
