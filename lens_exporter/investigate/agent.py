@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from lens_exporter.errors import LensError
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.tracing import span
-from lens_exporter.investigate.analysis_schema import SUBMIT, SubmittedAnalysis, problems, submit_spec
+from lens_exporter.investigate.analysis_schema import SUBMIT, SubmittedAnalysis, submit_spec
 from lens_exporter.investigate.calls import asked_before
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.investigate.toolbox import Prepared, Refused, Toolbox
 from lens_exporter.llm.client import ModelClient
+from lens_exporter.llm.feedback import problems
 from lens_exporter.model.analysis import Cost, HealthAnalysis, Receipt
 from lens_exporter.model.conversation import Answered, Instruction, Reply, Step, ToolCall, Trail
 from lens_exporter.model.tool import ToolResult, ToolStatus

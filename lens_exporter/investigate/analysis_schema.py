@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from lens_exporter.model.analysis import ClaimKind, Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
 from lens_exporter.model.conversation import ToolSpec
@@ -76,15 +76,6 @@ def submit_spec() -> ToolSpec:
 def review_spec() -> ToolSpec:
     """Describe the reviewer's final answer as a tool."""
     return ToolSpec(REVIEW, "Hand in the verdict on the analysis.", SubmittedReview.model_json_schema())
-
-
-def problems(error: ValidationError) -> str:
-    """Say in one line of plain words what is wrong with the arguments of a call."""
-    parts = []
-    for one in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in one["loc"])
-        parts.append(f"{where}: {one['msg']}" if where else str(one["msg"]))
-    return "; ".join(parts[:8])
 
 
 def as_json(analysis: HealthAnalysis) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from pydantic import ValidationError
 from lens_exporter.errors import LensError
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.tracing import span
-from lens_exporter.investigate.analysis_schema import REVIEW, SubmittedReview, as_json, problems, review_spec
+from lens_exporter.investigate.analysis_schema import REVIEW, SubmittedReview, as_json, review_spec
 from lens_exporter.investigate.receipts import Checked
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.llm import prompts
 from lens_exporter.llm.client import ModelClient
+from lens_exporter.llm.feedback import problems
 from lens_exporter.model.analysis import Cost, ReviewVerdict, Verdict
 from lens_exporter.model.conversation import Answered, Instruction, Reply, Step, Trail
 from lens_exporter.model.tool import ToolResult, ToolStatus

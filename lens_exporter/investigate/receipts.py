@@ -1,12 +1,11 @@
 """Receipts: what was seen is asked again by code, and what is claimed is held against what was seen."""
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from lens_exporter.investigate import evidence
-from lens_exporter.investigate.numbers import Quoted, Unit, quoted
+from lens_exporter.baseline import evidence
+from lens_exporter.baseline.quoted import Quoted, Unit, quoted
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.model.analysis import ClaimKind, Finding, HealthAnalysis, Hypothesis, Outcome, Receipt, Recheck
 from lens_exporter.model.tool import ToolStatus
@@ -14,7 +13,6 @@ from lens_exporter.model.tool import ToolStatus
 ANSWERS = {ToolStatus.DATA, ToolStatus.TRUNCATED, ToolStatus.EMPTY}  # "there is nothing" is an answer and can be cited
 _TOLERANCE = 1e-3  # a past moment gives the same numbers, but replicas of a store may differ in the last digits
 _AWAY = 2
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9/`'\"(])")
 _SHORTEST_SUMMARY = 10
 _LONGEST_SUMMARY = 500
 
@@ -93,7 +91,7 @@ def check(analysis: HealthAnalysis, receipts: Sequence[Receipt]) -> Checked:
         for one in analysis.recommendations
         if not _missing("recommendation", one, everything, issues, only=lambda number: number.unit is not Unit.NONE)
     )
-    sentences = [one for one in _SENTENCE.split(analysis.summary) if not _missing("summary", one, everything, issues)]
+    sentences = [one for one in evidence.sentences(analysis.summary) if not _missing("summary", one, everything, issues)]
     checked = replace(analysis, findings=findings, hypotheses=hypotheses, concerns=concerns, recommendations=advice)
     checked = _outcome(checked)
     return Checked(replace(checked, summary=_summary(" ".join(sentences), checked)), tuple(issues))

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from lens_exporter.errors import LensError
 from lens_exporter.foundation.clock import Clock, wall
-from lens_exporter.investigate.analysis_schema import problems
 from lens_exporter.investigate.shrink import shrunk
+from lens_exporter.llm.feedback import problems
 from lens_exporter.model.conversation import ToolSpec
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from lens_exporter.baseline import evidence
 from lens_exporter.baseline import numbers as words
-from lens_exporter.investigate import evidence
-from lens_exporter.investigate.numbers import quoted
+from lens_exporter.baseline.quoted import quoted
 
 values = st.floats(min_value=1e-3, max_value=1e12, allow_nan=False)
 large = st.floats(min_value=1e3, max_value=1e12, allow_nan=False)

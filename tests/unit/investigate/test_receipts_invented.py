@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from lens_exporter.investigate.evidence import seen, unproved
+from lens_exporter.baseline.evidence import seen, unproved
 from lens_exporter.investigate.receipts import check
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Outcome, Receipt, Recheck
 from lens_exporter.model.tool import ToolStatus

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lens_exporter.investigate import evidence
-from lens_exporter.investigate.numbers import Unit, quoted
+from lens_exporter.baseline import evidence
+from lens_exporter.baseline.quoted import Unit, quoted
 from tests.unit.investigate.scripted import AT
 
 

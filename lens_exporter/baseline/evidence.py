@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations, permutations
 
-from lens_exporter.investigate.numbers import Quoted, Unit, quoted
+from lens_exporter.baseline.quoted import Quoted, Unit, quoted
 
 _TIME_WORDS = {"at", "time", "times", "since", "onset", "start", "end", "started", "created", "timestamp"}
 _RATE_NAMES = {"per_second": 1.0, "per_minute": 60.0, "per_hour": 3600.0, "per_day": 86_400.0}
@@ -19,6 +19,7 @@ _PAIRS = frozenset(
         frozenset({"min", "max"}),
     }
 )
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9/`'\"(])")
 _FEW_GROUPS = 3  # as many series may be compared with each other, by the same statistic
 
 
@@ -44,6 +45,11 @@ def seen(numbers: Mapping[str, Mapping[str, float]]) -> tuple[Seen, ...]:
         for receipt, values in numbers.items()
         for name, value in values.items()
     )
+
+
+def sentences(text: str) -> list[str]:
+    """Part a text into its sentences, so that one can be struck without the others."""
+    return _SENTENCE.split(text)
 
 
 def unproved(text: str, numbers: Sequence[Seen]) -> list[str]:
