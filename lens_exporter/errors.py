@@ -243,3 +243,18 @@ class StepUnreadable(LensError):
 
 class UnknownAlert(LensError):
     """there is no alert {fingerprint} in {where}"""
+
+
+# --- tables of values ---
+
+
+class TableInvalid(LensError):
+    """{where}: {problem}"""
+
+
+class TableUnreadable(LensError):
+    """cannot read {where}: {reason}"""
+
+
+class TableUnwritable(LensError):
+    """cannot write {where}: {reason}"""
