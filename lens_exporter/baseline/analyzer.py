@@ -1,5 +1,6 @@
 """From scores to decisions: one for each target and category of a watcher."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,6 +124,8 @@ class Analyzer:
             evidence=(observation, *(v.observation for v in prose.telling(others))),
             confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
             cooldown_minutes=self._cooldown_minutes,
+            rules=tuple(sorted({rule for v in anomalous for rule in v.rules}, key=_WEIGHT.index)),
+            furthest=max(math.inf if v.observation.score is None else abs(v.observation.score) for v in anomalous),
         )
 
 

@@ -12,6 +12,7 @@ from lens_exporter.config.values import (
     HeaderValue,
     ListenAddress,
     Misfit,
+    Moments,
     Name,
     Pause,
     Regex,
@@ -21,6 +22,7 @@ from lens_exporter.config.values import (
     Url,
     VariableName,
     seconds,
+    shortest_gap,
 )
 from lens_exporter.model.metric import BaselineMetric, Direction
 
@@ -234,6 +236,21 @@ class Cooldown(Settings):
         return self
 
 
+class Reading(Settings):
+    """A model reads what statistics flag, before its alert begins. It can hold the alert back or lower it for a while, no more."""
+
+    client: str | None = Field(None, description="a client of llm.clients; default: llm.primary")
+    when: Moments = Field(
+        "flagged", description="flagged: only what is new; a schedule: looks in which nothing is new too, and then only for notes"
+    )
+    timeout: Duration = Field(10.0, le=30, description="longest a tick waits for it; then the alert goes out as it is")
+    times: int = Field(3, ge=0, le=5, description="how often it may hold back the alert of one anomaly")
+    within: Duration = Field(
+        900.0, le=1800, description="for how long in all its word stands: for deferring, lowering, and the cooldown it proposes"
+    )
+    far: float = Field(3.0, gt=1, le=5, description="anomalies of this score or beyond never wait (1 is the edge of the band)")
+
+
 class Watcher(Settings):
     """What is watched, when, and against which history."""
 
@@ -252,6 +269,7 @@ class Watcher(Settings):
     exhaustion_horizon: Duration = Field(3600.0, description="a trend that reaches the limit within this time is an anomaly")
     cooldown: Cooldown | None = Field(None, description="default: the top-level cooldown")
     target_labels: tuple[str, ...] | None = Field(None, description="labels that identify a target; default: all of a series")
+    reading: Reading | None = Field(None, description="a model's reading of new anomalies; default: none, and no model is asked")
     runbook_url: Url | None = Field(None, description="what to do about its alerts; goes into their annotations")
     timeout: Duration = Field(60.0, description="for one tick")
     options: dict[str, Any] = Field(default_factory=dict, description="what the lens itself needs")
@@ -262,6 +280,12 @@ class Watcher(Settings):
             raise Misfit(("window",), "expected room for min_observations readings, one every step")
         if self.lens == "promql" and not self.metrics:
             raise Misfit(("metrics",), "required for the lens promql")
+        return self
+
+    @model_validator(mode="after")
+    def _reading_in_time(self) -> "Watcher":
+        if self.reading is not None and self.reading.within < shortest_gap(self.schedule):
+            raise Misfit(("reading", "within"), "expected at least the time between two ticks: nothing is held back for longer")
         return self
 
 
@@ -353,3 +377,15 @@ class Config(Settings):
     otlp_endpoint: Url | None = Field(
         None, description="spans go there, under the origin of the start (extra: otlp)", json_schema_extra=NEEDS_RESTART
     )
+
+    @model_validator(mode="after")
+    def _readers(self) -> "Config":
+        models = {client.name for client in self.llm.clients if client.provider != "offline"}
+        for index, watcher in enumerate(self.watchers):
+            if watcher.reading is None or (watcher.reading.client or self.llm.primary) in models:
+                continue
+            known = f"known: {', '.join(sorted(models))}" if models else "there are none under llm.clients"
+            named = watcher.reading.client or self.llm.primary
+            key = ("client",) if watcher.reading.client else ()
+            raise Misfit(("watchers", index, "reading", *key), f'"{named}" is no language model; {known}')
+        return self

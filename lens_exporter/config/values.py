@@ -5,6 +5,7 @@ The `title` of a type is the noun its errors use ("expected a duration like ..."
 
 import re
 from decimal import Decimal
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,7 @@ _UNITS = {
 _DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?", re.ASCII)
 _MATCHER = r'[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*(?:"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\')'
 _SELECTOR = re.compile(rf"\s*(?:{_MATCHER}\s*(?:,\s*{_MATCHER}\s*)*,?\s*)?")
+_GAPS = 10  # looked at, to know how close moments of a schedule may be
 _RANDOM_FIELD = re.compile(r"(?<![A-Za-z])[HhRr](?![A-Za-z])")  # croniter's extension; a schedule here says when, not whether
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]*):(?P<port>\d{1,5})", re.ASCII)
 
@@ -131,6 +133,22 @@ def _schedule(value: str) -> str:
     return value
 
 
+def shortest_gap(schedule: str) -> float:
+    """Give the least seconds between any of the next few moments of a schedule."""
+    moments = croniter(schedule, 0.0)
+    due = [moments.get_next(float) for _ in range(_GAPS)]
+    return min(after - before for before, after in pairwise(due))
+
+
+def _moments(value: str) -> str:
+    if value == "flagged":
+        return value
+    try:
+        return _schedule(value)
+    except ValueError as error:
+        raise ValueError(f'expected "flagged", or {str(error).removeprefix("expected ")}') from error
+
+
 def _selector(value: str) -> str:
     if not _SELECTOR.fullmatch(value):
         raise ValueError('expected PromQL matchers like "job=\\"api\\", env!=\\"test\\"" without braces')
@@ -159,6 +177,7 @@ VariableName = Annotated[str, BeforeValidator(_variable_name), Field(title="name
 HeaderName = Annotated[str, AfterValidator(_header_name), Field(title="name of an HTTP header")]
 HeaderValue = Annotated[str, AfterValidator(_header_value), Field(title="text")]
 Schedule = Annotated[str, AfterValidator(_schedule), Field(title='schedule like "*/5 * * * *"')]
+Moments = Annotated[str, AfterValidator(_moments), Field(title='"flagged", or a schedule like "0 * * * *"')]
 Selector = Annotated[str, AfterValidator(_selector), Field(title="PromQL matchers")]
 Regex = Annotated[str, AfterValidator(_regex), Field(title="regular expression")]
 FilePath = Annotated[Path, AfterValidator(_beside_the_file), Field(title="path")]  # relative to the configuration file

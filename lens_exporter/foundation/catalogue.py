@@ -67,6 +67,12 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_watcher_last_run_timestamp_seconds", G, "When this watcher last finished a tick successfully.", ("watcher",)),
     MetricSpec("lens_watcher_series", G, "Series this watcher judged at its last tick.", ("watcher",)),
     MetricSpec("lens_decisions_total", C, "Decisions by intent.", ("watcher", "intent")),
+    MetricSpec(
+        "lens_readings_total",
+        C,
+        "New anomalies and quiet looks put to a model or kept from it, by outcome.",
+        ("watcher", "outcome"),
+    ),
     MetricSpec("lens_anomalies_suppressed_total", C, "Anomalies not alerted on because of a cooldown.", ("watcher", "category")),
     # outside parts
     MetricSpec("lens_remote_requests_total", C, "Requests sent to an outside service.", ("service",)),
@@ -155,6 +161,30 @@ EVENTS: tuple[EventSpec, ...] = (
         ("anomaly_type", "severity", "summary", "target", "rule", "since", "evidence", "cooldown_until"),
     ),
     EventSpec("anomaly.suppressed", "an anomaly fell into a cooldown", ("anomaly_type", "summary", "target", "cooldown_until")),
+    EventSpec(
+        "reading.answered",
+        "a model read a new anomaly before its alert, or a look in which nothing is new; outcome says what came of it",
+        (
+            *("anomaly_type", "category", "target", "client", "outcome", "answer", "severity", "confidence", "cooldown_minutes"),
+            *("words", "struck", "times", "since", "until", "seconds"),
+        ),
+    ),
+    EventSpec(
+        "reading.failed",
+        "a model did not read it; the alert goes out as the statistics said",
+        ("anomaly_type", "category", "target", "client", "outcome", "error", "seconds"),
+        WARN,
+    ),
+    EventSpec(
+        "reading.passed_over",
+        "no model was asked about a new anomaly, and why",
+        ("anomaly_type", "category", "target", "client", "outcome", "reason"),
+    ),
+    EventSpec(
+        "reading.released",
+        "a model's word stands no longer: what was held back or lowered goes on as the statistics say, or is over",
+        ("category", "target", "lowered", "reason", "seconds"),
+    ),
     EventSpec("anomaly.over", "an anomaly ended, and why", ("category", "target", "seconds", "reason")),
     EventSpec("alert.fired", "an alert of ours began", ("fingerprint", "labels", "annotations", "starts_at")),
     EventSpec("alert.resolved", "an alert of ours ended", ("fingerprint", "labels", "ends_at")),

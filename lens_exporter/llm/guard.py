@@ -57,15 +57,29 @@ class GuardedClient:
         self._sleep = sleep
         self._elapsed = elapsed
 
-    def ask(self, system: str, trail: Trail, tools: Sequence[ToolSpec], *, role: str, critical: bool = False) -> Reply:
-        """See ModelClient. The whole of it, retries and pauses included, takes about `options.timeout` seconds at most."""
+    def ask(
+        self,
+        system: str,
+        trail: Trail,
+        tools: Sequence[ToolSpec],
+        *,
+        role: str,
+        critical: bool = False,
+        seconds: float | None = None,
+    ) -> Reply:
+        """See ModelClient. The whole of it, retries and pauses included, takes about `options.timeout` seconds at most.
+
+        A caller may wait for fewer `seconds`. That it gave up then says nothing about the service: the breaker does not count it.
+        """
+        hurried = seconds is not None and seconds < self._options.timeout
+        limit = seconds if seconds is not None and hurried else self._options.timeout
         key = self._key(role)
         system, trail, specs = self._redactor.outgoing(system, trail, tools, known=(key,))
         # Money first: a breaker that is asked must also be told how the call went, and a call that is held back went nowhere.
         set_aside = self._admit(system, trail, specs, role, critical=critical)
         try:
-            with self._breaker.call(counts=_counts):
-                reply = self._retried(system, trail, specs, key, role)
+            with self._breaker.call(counts=_counts_in_a_hurry if hurried else _counts):
+                reply = self._retried(system, trail, specs, key, role, limit)
         except BreakerOpen:
             self._settle(set_aside, 0.0)
             self._skipped(role, "breaker")
@@ -78,8 +92,7 @@ class GuardedClient:
         self._answered(role, reply)
         return reply
 
-    def _retried(self, system: str, trail: Trail, tools: Sequence[ToolSpec], key: str, role: str) -> Reply:
-        timeout = self._options.timeout
+    def _retried(self, system: str, trail: Trail, tools: Sequence[ToolSpec], key: str, role: str, timeout: float) -> Reply:
         started = self._elapsed()
 
         def clean(text: str) -> str:
@@ -163,8 +176,25 @@ class GuardedClient:
         self._events.append(kind, correlation=current_correlation(), subject=self.name, client=self.name, **data)
 
 
+class Hurried:
+    """A guarded client for a caller who waits at most so many seconds for an answer."""
+
+    def __init__(self, client: GuardedClient, seconds: float) -> None:
+        self.name = client.name
+        self._client = client
+        self._seconds = seconds
+
+    def ask(self, system: str, trail: Trail, tools: Sequence[ToolSpec], *, role: str, critical: bool = False) -> Reply:
+        """See ModelClient."""
+        return self._client.ask(system, trail, tools, role=role, critical=critical, seconds=self._seconds)
+
+
 def _counts(error: BaseException) -> bool:
     return isinstance(error, ModelError) and not isinstance(error, ModelRefused) and error.fields.get("status") not in _OUR_FAULT
+
+
+def _counts_in_a_hurry(error: BaseException) -> bool | None:
+    return None if isinstance(error, ModelTimeout) else _counts(error)
 
 
 def _spent_by(error: ModelError, set_aside: float) -> float:

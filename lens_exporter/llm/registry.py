@@ -12,7 +12,7 @@ from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.llm.budget import Budget
 from lens_exporter.llm.client import ModelClient
-from lens_exporter.llm.guard import GuardedClient
+from lens_exporter.llm.guard import GuardedClient, Hurried
 from lens_exporter.llm.loop import BackgroundLoop
 from lens_exporter.llm.pricing import Prices
 from lens_exporter.llm.redaction import Redactor
@@ -76,6 +76,16 @@ class ClientRegistry:
             return self._clients[name]
         except KeyError:
             raise UnknownClient(name=name, known=", ".join(self.names)) from None
+
+    def within(self, name: str, seconds: float) -> ModelClient:
+        """Give a client for a caller who waits at most `seconds` for an answer, retries included.
+
+        Raises:
+            UnknownClient: there is none of this name.
+
+        """
+        client = self.get(name)
+        return Hurried(client, seconds) if isinstance(client, GuardedClient) else client
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What a watcher concludes about one target at one moment, as a tagged union on `intent`."""
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -89,6 +90,10 @@ class Anomaly:
     evidence: tuple[Observation, ...]  # the carrying series first, then what else moved
     confidence: Confidence = Confidence.MEDIUM
     cooldown_minutes: float = 5.0
+    rules: tuple[Rule, ...] = ()  # every rule that any of its series broke
+    furthest: float = math.inf  # the largest score among its series, without sign; infinity where nobody knows
+    story: str = ""  # correlation id, where one was given before its alert began
+    read: str = ""  # what a model said about it, ready for an annotation
     intent: Literal["anomaly"] = "anomaly"
 
     @property

@@ -9,6 +9,7 @@ from lens_exporter.model.labels import Labels, fingerprint, without
 from lens_exporter.publish import acceptable
 from lens_exporter.watch.ports import Watched
 
+_READ = "lens_reading"
 _OWN = ("alertname", "severity", "watcher", "category")
 
 
@@ -25,6 +26,9 @@ def alert_of(anomaly: Anomaly, watched: Watched, *, correlation: str, replaces: 
         "lens_query": anomaly.query,
         "lens_story": story,
     }
+    # What a model said before the alert began stands on it until its end.
+    if read := anomaly.read or (replaces.annotations.get(_READ, "") if replaces else ""):
+        annotations[_READ] = read
     if watched.runbook_url:
         annotations["runbook_url"] = watched.runbook_url
     labels = _labels(watched.name, anomaly.category, anomaly.severity, anomaly.target)

@@ -9,6 +9,7 @@ from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.baseline.detector import Detector
 from lens_exporter.baseline.notes import Notes
+from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.foundation.clock import Clock, NewId, monotonic, new_ulid
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
@@ -79,5 +80,6 @@ class Collaborators:
     events: Events
     telemetry: Telemetry
     bands: Bands
+    reader: Reader | None = None  # a model's reading of new anomalies, where one is configured
     new_id: NewId = new_ulid
     stopwatch: Clock = monotonic

@@ -16,6 +16,7 @@ from lens_exporter.watch.cooldown import Admitted, Suppressed
 from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Update, plan
 from lens_exporter.watch.look import Look, look
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
+from lens_exporter.watch.reviewing import reviewed
 
 _ORIGIN = "watcher"
 _ENDINGS = {
@@ -67,12 +68,15 @@ class Watcher:
         failures: list[LensError] = []
         with span("watcher.tick", watcher=self.name, trigger=trigger):
             try:
-                seen = self.look(at)
+                seen = reviewed(self.look(at), at, self.name, self._with)
                 failures += seen.failures
                 fates = self._act(seen, failures)
             except LensError as error:
                 failures.append(error)
                 self._memory = self._memory.without_absences()
+                if seen is None and self._with.reader is not None:
+                    # What was held back to be looked at again cannot be.
+                    fates = self._begin_all(self._with.reader.unseen(at), at, failures)
         tick = Tick(at, self._with.stopwatch() - started, trigger, seen, fates, tuple(failures))
         self._tell(tick)
         return tick
@@ -112,6 +116,15 @@ class Watcher:
         self.notes = self._with.notes.looked(self.name, seen.at, seen.notes)
         return fates
 
+    def _begin_all(self, anomalies: Iterable[Anomaly], at: float, failures: list[LensError]) -> dict[str, Admitted | Suppressed]:
+        fates: dict[str, Admitted | Suppressed] = {}
+        for anomaly in anomalies:
+            try:
+                fates[fate_key(anomaly)] = self._begin(anomaly, at)
+            except LensError as error:
+                failures.append(error)
+        return fates
+
     def _do(self, action: Action, at: float) -> Admitted | Suppressed | None:
         match action:
             case Begin(anomaly):
@@ -138,7 +151,7 @@ class Watcher:
             fate = self._with.cooldown.admit(anomaly, at)
         except DatabaseError:
             # One page too many is better than none: a full disk may be the very thing it is about.
-            self._fire(anomaly, self._with.new_id())
+            self._fire(anomaly, anomaly.story or self._with.new_id())
             raise
         facts: dict[str, Any] = {
             "anomaly_type": anomaly.anomaly_type,
@@ -150,7 +163,7 @@ class Watcher:
             self._with.telemetry.inc("lens_anomalies_suppressed_total", watcher=self.name, category=anomaly.category)
             self._with.events.append("anomaly.suppressed", subject=self.name, **facts)
             return fate
-        correlation = self._with.new_id()
+        correlation = anomaly.story or self._with.new_id()
         with span("anomaly", correlation=correlation, watcher=self.name, anomaly_type=anomaly.anomaly_type):
             self._with.events.append(
                 "anomaly.detected",

@@ -26,6 +26,7 @@ from lens_exporter.watch.runner import Started, WatcherRunner
 from lens_exporter.wiring import views
 from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.investigation import Investigation
+from lens_exporter.wiring.reading import reader
 from lens_exporter.wiring.remotes import Remotes
 from lens_exporter.wiring.watching import watcher
 
@@ -112,6 +113,7 @@ class Generation:
                     announce=self._announce,
                     over=self._over,
                     bands=self.bands,
+                    reader=reader(settings, self.config, ground, self.investigation),
                 ),
                 settings.schedule,
                 events=ground.events,

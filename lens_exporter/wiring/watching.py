@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.baseline.notes import Notes
+from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.baseline.rules import Thresholds
 from lens_exporter.config.settings import Config
@@ -30,6 +31,7 @@ def watcher(
     announce: Announce,
     over: Callable[[Alert], object],
     bands: Bands,
+    reader: Reader | None = None,
 ) -> Watcher:
     """Build one watcher. Without metrics of its own it tracks those of its lens."""
     named = tuple(metric.named(name) for name, metric in settings.metrics.items())
@@ -58,6 +60,7 @@ def watcher(
             events=ground.events,
             telemetry=ground.telemetry,
             bands=bands,
+            reader=reader,
         ),
     )
 
