@@ -165,6 +165,91 @@ def events(correlation: str | None, kind: str | None, limit: int, form: str, con
     tell(config_file, correlation=correlation, kind=kind, limit=limit, as_json=form == "json", write=click.echo)
 
 
+@main.command(
+    epilog=_examples(
+        "lens-exporter detect --input series.csv --output scores.csv",
+        "lens-exporter detect --input node.csv --group node-7 --false-alarms-per-week 0.5",
+        "curl -s http://here/series.csv | lens-exporter detect | grep ',1$'",
+    )
+)
+@click.option(
+    "--input",
+    "source",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+    help="CSV: a column timestamp (ISO, UTC without zone, or Unix seconds), then one column a series.  [default: standard input]",
+)
+@click.option(
+    "--output",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Long CSV, one line per row and series.  [default: standard output]",
+)
+@click.option(
+    "--false-alarms-per-week",
+    "budget",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.4,
+    show_default=True,
+    help="How often each series, or the group, may be called an anomaly when nothing is wrong.",
+)
+@click.option("--group", help="Judge all series together as well, under this name, and say which of them carry it.")
+@click.option("--missing", is_flag=True, help="A missing value is an anomaly too, where the series normally has one.")
+def detect(source: Path | None, target: Path | None, budget: float, group: str | None, *, missing: bool) -> None:
+    """Score a CSV table, each row from the rows before it. Reads and writes pipes."""
+    from lens_exporter.replay.detect import Request  # noqa: PLC0415
+    from lens_exporter.replay.files import detect_files  # noqa: PLC0415
+
+    if source and target and target.exists() and source.exists() and source.samefile(target):
+        raise click.UsageError("--output would overwrite --input")
+    if group == "":
+        raise click.UsageError("--group needs a name")
+    stdin, stdout = (None if path == Path("-") else path for path in (source, target))
+    detect_files(stdin, stdout, Request(false_alarms_per_week=budget, group=group, missing=missing))
+
+
+@main.group()
+def rules() -> None:
+    """Write rules for your own ruler, so that alerts go on when lens-exporter does not."""
+
+
+@rules.command(
+    "baseline",
+    epilog=_examples(
+        "lens-exporter rules baseline --watcher host --output lens-host.yml",
+        "lens-exporter rules baseline --watcher checkout --config.file lens.yml --for mimir",
+    ),
+)
+@click.option("--watcher", "name", required=True, help="Whose metrics.")
+@click.option(
+    "--for",
+    "engine",
+    type=click.Choice(["prometheus", "mimir", "thanos", "victoriametrics"]),
+    default="prometheus",
+    show_default=True,
+    help="Whose ruler evaluates them.",
+)
+@click.option(
+    "--alerts",
+    "when",
+    type=click.Choice(["when-lens-is-down", "always", "never"]),
+    default="when-lens-is-down",
+    show_default=True,
+    help="When they may fire; always needs an inhibition rule in Alertmanager (docs/rules.md).",
+)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to.  [default: standard output]")
+@_CONFIG
+def rules_baseline(name: str, engine: str, when: str, output: Path | None, config_file: Path | None) -> None:
+    """Write recording rules of what is normal for a watcher's metrics, and alerts close to its own."""
+    from lens_exporter.rules.alerts import When  # noqa: PLC0415
+    from lens_exporter.rules.command import baseline  # noqa: PLC0415
+    from lens_exporter.rules.document import Engine  # noqa: PLC0415
+
+    _quiet_logs()
+    baseline(
+        config_file, name, engine=Engine(engine), when=When(when), output=output, write=lambda text: click.echo(text, nl=False)
+    )
+
+
 @main.command(epilog=_examples("lens-exporter demo", "KEEP=1 lens-exporter demo"))
 @click.option("--keep", is_flag=True, envvar="KEEP", help="Leave everything running at the end and print the addresses.")
 def demo(*, keep: bool) -> None:

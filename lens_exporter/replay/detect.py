@@ -1,0 +1,60 @@
+"""Scores of a table's rows, each from the rows before it: the engine of the watchers, fed from a CSV file or a pipe."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from lens_exporter.baseline.detection.engine import Engine
+from lens_exporter.baseline.detection.tuning import Tuning
+from lens_exporter.replay.scores import ScoresCsv
+from lens_exporter.replay.table import Table
+from lens_exporter.replay.timeline import Timeline, opening
+
+_UNKNOWN_STEP = 60.0  # of a table whose rows do not tell one: nothing is learnt from so few
+
+Say = Callable[[str], object]
+Seen = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to judge and how often it may be wrong. group: the name of all series together; None: each by itself."""
+
+    false_alarms_per_week: float = 1.4
+    group: str | None = None
+    missing: bool = False  # whether a missing value is an anomaly of a series that normally has one
+
+
+def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: None) -> Iterator[bytes]:
+    """Give the scores of a table as CSV: its header, then a piece for each block of rows as soon as it is read.
+
+    say is told the step and how it ended, seen how many rows are done.
+
+    Raises:
+        TableInvalid: a row cannot be read, times do not ascend, or the group has the name of a series.
+
+    """
+    series = len(table.series)
+    if request.group in table.series:
+        raise table.wrong_cell(
+            table.header_line, table.series.index(request.group) + 2, "the group needs a name that no series has"
+        )
+    csv = ScoresCsv(table.series, request.group)
+    yield csv.header()
+    blocks = table.blocks()
+    begun, step = opening(blocks)
+    say(f"{table.name}: {series} series, {'step unknown' if step is None else f'a row every {step:g} s'}")
+    step = step or _UNKNOWN_STEP
+    tuning = Tuning(step=step, false_alarms_per_week=request.false_alarms_per_week, missing=request.missing)
+    engine = Engine(series, [] if request.group is None else [range(series)], tuning)
+    timeline = Timeline(table, step, say)
+    count = readings = alarms = 0
+    for rows in chain(begun, blocks):
+        scored = engine.advance(timeline.place(rows), rows.values)
+        yield csv.lines(rows, scored)
+        count += len(rows.lines)
+        readings += int(scored.anomaly.sum())
+        alarms += int(scored.groups.anomaly.sum())
+        seen(count)
+    together = "" if request.group is None else f"; {request.group}: {alarms} rows are"
+    say(f"{table.name}: {count} rows, {readings} values are anomalies{together}")
