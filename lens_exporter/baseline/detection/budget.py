@@ -1,0 +1,69 @@
+"""A threshold that is a budget of false alarms: no oracle, no labels, and no incident that could move it far."""
+
+import math
+
+import numpy as np
+
+from lens_exporter.baseline.detection import ranks
+from lens_exporter.baseline.detection.structure import IntArray
+from lens_exporter.baseline.detection.tuning import DAY, Tuning
+from lens_exporter.model.window import FloatArray
+
+_DAYS = 7
+_LOW, _HIGH = 0.25, 0.8  # quantiles of a day's hourly maxima: incidents fill less than a fifth of most days
+_TAIL = 1.3  # above 1: the tail is a little heavier than exponential
+_FEWEST_DAYS = 1
+
+
+class Budget:
+    """Keeps the hourly maxima of a score for a week and extrapolates to the level that b hours a week exceed by chance.
+
+    Of each of the last seven days the 25 % and 80 % quantiles of its hourly maxima are taken, and of these the median over the
+    days, giving a and c. An exponential tail through both has the scale s = (c - a) / ln(0.75 / 0.2). The level that the part p of
+    all hours exceeds is c + s L1 (L / L1)^1.3 with L = ln(0.2 / p), and L1 the L of one hour a day.
+
+    Every hour counts, also those under an alarm: quantiles of the bulk do not move when a few hours of a day are extreme, and the
+    median over days does not when two or three days are. So an incident neither raises the threshold nor, being left out,
+    lowers it until ordinary hours alarm: that was the way an excess-based threshold overran its budget.
+    """
+
+    def __init__(self, columns: int, tuning: Tuning, *, floor: float) -> None:
+        self._per_day = max(1, round(DAY / tuning.hour))
+        self._size = _DAYS * self._per_day
+        self._maxima = np.full((self._size, columns), np.nan, dtype=np.float32)
+        self._floor = floor
+        self._level = _levels(tuning.false_alarms_per_week, self._per_day)
+        self._hour: int | None = None
+
+    def learn(self, hour: int, highest: FloatArray) -> None:
+        """Keep the highest score of an hour [columns]; NaN where there was none."""
+        if self._hour is not None:
+            skipped = np.arange(max(self._hour + 1, hour - self._size), hour) % self._size
+            self._maxima[skipped] = np.nan
+        self._maxima[hour % self._size] = highest
+        self._hour = hour
+
+    def threshold(self) -> FloatArray:
+        """Give the threshold [columns]; infinite while less than a day is known."""
+        if self._hour is None:
+            return np.full(self._maxima.shape[1], np.inf)
+        order = (self._hour + 1 + np.arange(self._size)) % self._size  # oldest first, in days that end now
+        days = self._maxima[order].astype(np.float64).reshape(_DAYS, self._per_day, -1).transpose(1, 0, 2)
+        enough = np.isfinite(days).sum(axis=0) >= max(1, self._per_day // 2)  # [days, columns]
+        low, high = (ranks.median(np.where(enough, ranks.quantile(days, share), np.nan)) for share in (_LOW, _HIGH))
+        scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
+        threshold = np.maximum(high + scale * self._level, self._floor)
+        known = np.isfinite(self._maxima).sum(axis=0) >= _FEWEST_DAYS * self._per_day
+        bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
+        return bounded
+
+    def take(self, kept: IntArray) -> None:
+        """Keep the columns at these indices, in this order; -1 is a new one."""
+        self._maxima = np.where(kept < 0, np.nan, self._maxima[:, kept]).astype(np.float32)
+
+
+def _levels(alarms_per_week: float, hours_per_day: int) -> float:
+    """Give how many scales above the upper quartile the threshold lies."""
+    wanted = math.log((1.0 - _HIGH) * 7.0 * hours_per_day / alarms_per_week)
+    daily = math.log((1.0 - _HIGH) * hours_per_day) if hours_per_day > 4 else 1.0
+    return daily * math.pow(max(wanted, 0.0) / daily, _TAIL)

@@ -1,0 +1,215 @@
+"""The state of many series and groups: what was learnt, and how the next rows stand against it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from lens_exporter.baseline.detection import spread as spreads
+from lens_exporter.baseline.detection import streams
+from lens_exporter.baseline.detection.budget import Budget
+from lens_exporter.baseline.detection.grouping import membership, slots
+from lens_exporter.baseline.detection.lone import Lone, LoneScored
+from lens_exporter.baseline.detection.mask import Mask
+from lens_exporter.baseline.detection.scored import GroupScored, Scored, joined
+from lens_exporter.baseline.detection.seasons import Seasons
+from lens_exporter.baseline.detection.spread import Spread
+from lens_exporter.baseline.detection.structure import BoolArray, Structure
+from lens_exporter.baseline.detection.tuning import DAY, Tuning
+from lens_exporter.model.window import FloatArray
+
+_LASTING = 1800.0  # seconds of the mean that makes a lasting departure count for more than a spike
+_SETTLED_REFIT = 3  # hours between two fits, once two days are known; before that every hour
+_FLOOR_GROUP = 8.0  # a threshold is never below what noise of one spread in every metric gives about thrice
+_FLOOR_SERIES = 3.0  # spreads: a band is never narrower
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Running:
+    """What changes with each row, small enough to copy."""
+
+    mean: FloatArray  # EWMA of residuals [series]
+    recent: FloatArray  # group scores of the last half hour [rows, groups]
+    hot_for: FloatArray  # seconds [groups]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Learnable:
+    """Scored rows of the running hour, arrays [time, ...]."""
+
+    times: FloatArray
+    values: FloatArray
+    r: FloatArray
+    e: FloatArray
+    z: FloatArray  # |z| of the residual
+    h: FloatArray
+    lasting: FloatArray  # G
+    masked: BoolArray  # [time, groups]
+
+
+class Engine:
+    """Judges rows of series by what came before them. Rows come in order of time, in blocks of any size.
+
+    Each row is scored from earlier rows only; a partition into other blocks gives the same scores (to rounding in the last digits).
+    Statistics are learnt when an hour is over. Not thread-safe.
+    """
+
+    def __init__(self, series: int, groups: Sequence[Sequence[int]], tuning: Tuning) -> None:
+        """Begin with nothing known. groups name their members by index; a series in none is lone."""
+        self._tuning = tuning
+        self._groups = len(groups)
+        self._membership = membership(series, groups)
+        self._slots = slots(groups)
+        self._seasons = Seasons(series, tuning)
+        self._spread = Spread(series, tuning)
+        self._structures = tuple(Structure(one) for one in self._slots)
+        self._mask = Mask(self._groups, tuning)
+        self._group_budget = Budget(self._groups, tuning, floor=_FLOOR_GROUP)
+        self._series_budget = Budget(series, tuning, floor=_FLOOR_SERIES)
+        self._lone = Lone(np.flatnonzero(self._membership < 0), tuning)
+        self._scale = spreads.nothing_known(series)
+        self._tail = self._mask.fit()
+        self._group_threshold = self._group_budget.threshold()
+        self._series_threshold = self._series_budget.threshold()
+        rows = max(1, round(_LASTING / tuning.step))
+        self._running = _Running(np.zeros(series), np.full((rows, self._groups), np.nan), np.zeros(self._groups))
+        self._hours = 0
+        self._hour: int | None = None
+        self._bin: int | None = None
+        self._learnable: list[_Learnable] = []
+        self._began_bin = 0  # first of the learnables that belongs to the open bin
+
+    def advance(self, times: FloatArray, values: FloatArray, *, expected: BoolArray | None = None) -> Scored:
+        """Score rows and learn them. times [time] are Unix seconds, ascending, later than all before; values [series, time].
+
+        expected [groups, time] marks rows that a person has declared to be in order: they are learnt whatever their score.
+        """
+        parts = []
+        for block in self._bins(times):
+            self._turn(int(times[block.start] // self._tuning.bin))
+            wanted = None if expected is None else expected[:, block].T
+            scored, learnable, self._running = self._score(times[block], _rows(values, block), self._lone.advance, wanted)
+            self._learnable.append(learnable)
+            parts.append(scored)
+        return joined(parts) if parts else self._nothing()
+
+    def peek(self, times: FloatArray, values: FloatArray) -> Scored:
+        """Score rows that follow without learning them, as far as is known before the first of them."""
+        parts = []
+        before = self._running
+        try:
+            for block in self._bins(times):
+                scored, _, self._running = self._score(times[block], _rows(values, block), self._lone.peek, None)
+                parts.append(scored)
+        finally:
+            self._running = before
+        return joined(parts) if parts else self._nothing()
+
+    def _bins(self, times: FloatArray) -> Iterator[slice]:
+        """Cut a block where a bin ends."""
+        if not times.size:
+            return
+        ends = np.flatnonzero(np.diff(times // self._tuning.bin)) + 1
+        starts = [0, *(int(end) for end in ends)]
+        for start, end in zip(starts, [*starts[1:], times.size], strict=True):
+            yield slice(start, end)
+
+    def _turn(self, bin_: int) -> None:
+        """Close the bin, and the hour, that are over, and open the next."""
+        if bin_ == self._bin:
+            return
+        if self._bin is not None:
+            self._seasons.close(np.concatenate([one.values for one in self._learnable[self._began_bin :]]))
+        self._began_bin = len(self._learnable)
+        hour = int(bin_ * self._tuning.bin // self._tuning.hour)
+        if self._hour is not None and hour != self._hour:
+            self._learn(self._hour, hour)
+        self._bin, self._hour = bin_, hour
+        self._seasons.open(bin_)
+
+    def _score(
+        self, times: FloatArray, values: FloatArray, lone: Callable[..., LoneScored], expected: BoolArray | None
+    ) -> tuple[Scored, _Learnable, _Running]:
+        """Score rows [time, series] of one bin by what is known."""
+        base = self._seasons.expected(int(times[0] // self._tuning.bin))
+        r = values - np.where(np.isfinite(base), base, values)
+        e, mean = streams.jumps(r, self._running.mean)
+        found = streams.departures(r, e, self._scale)
+        if self._tuning.missing:
+            found = streams.with_missing(found, self._spread.steady())
+        scores = streams.metric_scores(found, self._structures)
+        h = streams.group_scores(scores, self._slots, self._groups)
+        if not self._scale.known.any():
+            h = np.full_like(h, np.nan)
+        lasting, recent = streams.lasting(h, self._running.recent)
+        masked, hot_for = self._mask.apply(h, self._tail, self._running.hot_for)
+        if expected is not None:
+            masked &= ~expected
+        scored = self._shown(base, found.residual, scores, lasting, lone(times, values, r))
+        learnable = _Learnable(times, values, r, e, np.minimum(np.abs(found.residual), streams.CAP), h, lasting, masked)
+        return scored, learnable, _Running(mean, recent, hot_for)
+
+    def _shown(self, base: FloatArray, residual: FloatArray, scores: FloatArray, lasting: FloatArray, lone: LoneScored) -> Scored:
+        """Put together what the caller sees, [series, time]."""
+        rows = residual.shape[0]
+        expected = np.where(np.isfinite(base), base + self._scale.r_mean * self._scale.known, np.nan)
+        width = (
+            np.where(np.isfinite(self._series_threshold) & self._scale.known, self._series_threshold, np.nan) * self._scale.r_spread
+        )
+        with np.errstate(invalid="ignore"):
+            anomaly = np.abs(residual) > self._series_threshold
+            group_anomaly = lasting > self._group_threshold
+        score = np.nan_to_num(scores)
+        score[:, self._lone.series], anomaly[:, self._lone.series] = lone.score, lone.anomaly
+        groups = GroupScored(lasting.T, np.repeat(self._group_threshold[:, None], rows, axis=1), group_anomaly.T)
+        return Scored(
+            expected=np.repeat(expected[:, None], rows, axis=1),
+            lower=np.repeat((expected - width)[:, None], rows, axis=1),
+            upper=np.repeat((expected + width)[:, None], rows, axis=1),
+            score=score.T,
+            anomaly=anomaly.T,
+            groups=groups,
+        )
+
+    def _learn(self, hour: int, following: int) -> None:
+        """Learn the rows of an hour that is over, and fit what is due."""
+        one = _joined(self._learnable)
+        self._learnable, self._began_bin = [], 0
+        counted = ~streams.masked_members(one.masked, self._membership)
+        self._spread.learn(hour, one.values, one.r, one.e, counted, self._scale)
+        for structure in self._structures:
+            structure.learn(one.r, counted, following - hour)
+        self._mask.learn(one.times, one.h, one.masked)
+        known = self._scale.known
+        self._group_budget.learn(hour, _highest(one.lasting))
+        self._series_budget.learn(hour, np.where(known, _highest(one.z), np.nan))
+        self._hours += 1
+        self._group_threshold = self._group_budget.threshold()
+        settled = self._hours * self._tuning.hour > 2 * DAY
+        if settled and following // _SETTLED_REFIT == hour // _SETTLED_REFIT:
+            return
+        self._scale = self._spread.fit(self._seasons.level)
+        for structure in self._structures:
+            structure.fit(self._scale.r_sd)
+        self._tail = self._mask.fit()
+        self._series_threshold = self._series_budget.threshold()
+
+    def _nothing(self) -> Scored:
+        empty = np.zeros((self._membership.size, 0))
+        none = np.zeros((self._groups, 0))
+        return Scored(empty, empty, empty, empty, empty.astype(np.bool_), GroupScored(none, none, none.astype(np.bool_)))
+
+
+def _rows(values: FloatArray, block: slice) -> FloatArray:
+    rows = values[:, block].T
+    return np.where(np.isfinite(rows), rows, np.nan)
+
+
+def _highest(values: FloatArray) -> FloatArray:
+    """Give the largest value along the first axis; NaN where all are gaps."""
+    highest = np.where(np.isfinite(values), values, -np.inf).max(axis=0)
+    return np.where(np.isfinite(highest), highest, np.nan)
+
+
+def _joined(parts: list[_Learnable]) -> _Learnable:
+    return _Learnable(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(_Learnable)))

@@ -1,0 +1,93 @@
+"""Which rows of a group are kept out of its memory: those of an incident, until it has lasted so long that it is the new normal."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lens_exporter.baseline.detection.structure import BoolArray, IntArray
+from lens_exporter.baseline.detection.tuning import DAY, Tuning
+from lens_exporter.model.window import FloatArray
+
+_SLOT = 300.0  # seconds: of each, one row's score is remembered
+_SLOTS = 2016  # a week of them
+_HOT = 2.8  # -log10 of the part of rows that are as high: about one in 600
+_TAIL_PART = 200  # one in so many rows makes the tail
+_PRIOR, _PRIOR_EXPONENT = 5.0, 3.0  # pseudo-exceedances, and the exponent they have
+_STEEPEST = 20.0
+_COOLING = 4.0  # a quiet row takes back as much as so many hot ones
+_LONGEST = DAY  # then a shifted level is learnt
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """Pareto tail (Hill's estimate, shrunk) of a group's unmasked scores, arrays [groups]; known marks those that have one."""
+
+    share: FloatArray  # log10(n / k)
+    begins: FloatArray  # u, the k-th largest
+    exponent: FloatArray
+    roomy: BoolArray  # at least half of the memory is unmasked
+    known: BoolArray
+
+
+class Mask:
+    """Remembers unmasked scores h of a week. A row is hot if log10(n/k) + a log10(h/u) > 2.8.
+
+    A hot row is masked while hot time has not added up to a day (quiet rows take back four times as fast), and while at least half
+    of the memory is unmasked.
+    """
+
+    def __init__(self, groups: int, tuning: Tuning) -> None:
+        self._scores = np.full((_SLOTS, groups), np.nan, dtype=np.float32)
+        self._seen = np.zeros((_SLOTS, groups), dtype=np.bool_)
+        self._step = tuning.step
+        self._slot: int | None = None
+        self._warm = max(2 * DAY / max(_SLOT, tuning.step), 50.0)
+
+    def learn(self, times: FloatArray, scores: FloatArray, masked: BoolArray) -> None:
+        """Remember one row of each five minutes; scores and masked are [time, groups]."""
+        for at, score, out in zip(times, scores, masked, strict=True):
+            slot = int(at // _SLOT)
+            if self._slot is not None and slot <= self._slot:
+                continue
+            first = slot if self._slot is None else max(self._slot + 1, slot - _SLOTS)
+            passed = np.arange(first, slot + 1) % _SLOTS
+            self._scores[passed], self._seen[passed] = np.nan, False
+            self._scores[slot % _SLOTS] = np.where(out, np.nan, score)
+            self._seen[slot % _SLOTS] = np.isfinite(score)
+            self._slot = slot
+
+    def fit(self) -> Tail:
+        """Fit the tail of what is remembered."""
+        ordered = np.sort(self._scores.astype(np.float64), axis=0)
+        count = np.isfinite(ordered).sum(axis=0)
+        largest = np.maximum(5, count // _TAIL_PART)
+        place = np.arange(_SLOTS)[:, None]
+        top = (place >= count - largest) & (place < count)
+        begins = np.take_along_axis(ordered, np.clip(count - largest, 0, _SLOTS - 1)[None], axis=0)[0]
+        begins = np.maximum(np.nan_to_num(begins), _TINY)
+        excess = np.where(top, np.log(np.maximum(np.nan_to_num(ordered), _TINY) / begins), 0.0).sum(axis=0)
+        seen = self._seen.sum(axis=0)
+        return Tail(
+            share=np.log10(np.maximum(count, 1) / largest),
+            begins=begins,
+            exponent=np.minimum(_STEEPEST, (largest + _PRIOR) / (excess + _PRIOR / _PRIOR_EXPONENT)),
+            roomy=count >= 0.5 * seen,
+            known=seen >= self._warm,
+        )
+
+    def apply(self, scores: FloatArray, tail: Tail, hot_for: FloatArray) -> tuple[BoolArray, FloatArray]:
+        """Give which rows are masked [time, groups] and for how long each group has been hot afterwards [groups], in seconds."""
+        with np.errstate(invalid="ignore"):
+            surprise = tail.share + tail.exponent * np.log10(np.maximum(scores, _TINY) / tail.begins)
+            hot = (surprise > _HOT) & tail.known
+        masked = np.zeros(scores.shape, dtype=np.bool_)
+        for row in range(scores.shape[0]):
+            hot_for = np.where(hot[row], hot_for + self._step, np.maximum(hot_for - _COOLING * self._step, 0.0))
+            masked[row] = hot[row] & (hot_for <= _LONGEST) & tail.roomy
+        return masked, hot_for
+
+    def take(self, kept: IntArray) -> None:
+        """Keep the groups at these indices, in this order; -1 is a new one."""
+        self._scores = np.where(kept < 0, np.nan, self._scores[:, kept]).astype(np.float32)
+        self._seen = np.where(kept < 0, False, self._seen[:, kept])

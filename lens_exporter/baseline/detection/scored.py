@@ -1,0 +1,59 @@
+"""What the engine says about a block of rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lens_exporter.baseline.detection.structure import BoolArray
+from lens_exporter.model.window import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupScored:
+    """score, threshold and anomaly are [groups, time]; NaN (False) where there is no score yet."""
+
+    score: FloatArray
+    threshold: FloatArray  # infinite until it is known
+    anomaly: BoolArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """Every array is [series, time].
+
+    expected, lower, upper: the band, NaN while it is not known. score is at least 0 and comparable across series: for a member of a
+    group its share in the group's score (departure, jump and what the others do not explain, each in its own spreads); for a
+    lone series -log10 of how many values as novel as this its history would be expected to hold. anomaly: at the budget.
+    """
+
+    expected: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    score: FloatArray
+    anomaly: BoolArray
+    groups: GroupScored
+
+
+def joined(parts: list[Scored]) -> Scored:
+    """Join blocks of rows in their order."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def along(array: Callable[[Scored], NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([array(part) for part in parts], axis=1)
+
+    return Scored(
+        expected=along(lambda part: part.expected),
+        lower=along(lambda part: part.lower),
+        upper=along(lambda part: part.upper),
+        score=along(lambda part: part.score),
+        anomaly=along(lambda part: part.anomaly),
+        groups=GroupScored(
+            score=along(lambda part: part.groups.score),
+            threshold=along(lambda part: part.groups.threshold),
+            anomaly=along(lambda part: part.groups.anomaly),
+        ),
+    )

@@ -1,0 +1,91 @@
+"""The metrics of a group that move together: what of a departure the others do not explain."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lens_exporter.model.window import FloatArray
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+_KEPT_TRACE = 0.9  # components are taken until they hold this part of the variance
+_LEAST_LEFT = 0.1  # floor of what a metric usually leaves unexplained, in its standard deviations
+_FORGETS = 168.0  # hours
+_FEWEST = 3  # members: two explain one another completely
+MOST = 64  # members: more cost the cube of their number, and are judged without this stream
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slots:
+    """Groups of about one size. members [groups, size] are indices of series, -1 where a group is smaller."""
+
+    groups: IntArray  # which group each row is
+    members: IntArray
+
+    @property
+    def filled(self) -> BoolArray:
+        return self.members >= 0
+
+
+class Structure:
+    """Principal components of the residuals of each group in one Slots, with exponential forgetting of a week.
+
+    C_ij = E(r_i r_j) - E r_i E r_j over counted rows, divided by sd_i sd_j; D = (r - mean) / sd; the q leading eigenvectors U_q
+    hold 90 % of the trace; p = D - U_q U_q' D; z_i = |p_i| / max(0.1, sqrt(sum over j > q of U_ij^2 w_j)).
+    The stream of Jackson and Mudholkar's residual analysis (Technometrics 21, 1979), kept per metric.
+    """
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        groups, size = slots.members.shape
+        self._active = _FEWEST <= size <= MOST
+        kept = (groups, size) if self._active else (0, 0)
+        self.count = np.zeros(kept)
+        self.first = np.zeros(kept)
+        self.second = np.zeros((*kept, kept[1]))
+        self._projector = np.zeros((*kept, kept[1]))
+        self._left = np.ones(kept)
+        self._fitted = False
+
+    def learn(self, r: FloatArray, counted: BoolArray, hours: int) -> None:
+        """Add one hour of rows [time, series] after forgetting for as many hours as went by."""
+        if not self._active:
+            return
+        members, filled = self.slots.members, self.slots.filled
+        known = (counted & np.isfinite(r))[:, members] & filled
+        rows = np.where(known, np.nan_to_num(r)[:, members], 0.0).transpose(1, 0, 2)  # [groups, time, size]
+        keep = np.exp(-hours / _FORGETS)
+        self.count = keep * self.count + known.sum(axis=0)
+        self.first = keep * self.first + rows.sum(axis=1)
+        self.second = keep * self.second + rows.transpose(0, 2, 1) @ rows
+
+    def fit(self, sd: FloatArray) -> None:
+        """Find the components. sd [series] is the standard deviation of each series' residual."""
+        if not self._active or not self.count.any():
+            return
+        count = np.maximum(self.count, 1.0)
+        mean = self.first / count
+        pairs = np.sqrt(count[:, :, None] * count[:, None, :])
+        scale = np.where(self.slots.filled, sd[self.slots.members], 1.0)
+        correlation = self.second / pairs - mean[:, :, None] * mean[:, None, :]
+        correlation /= scale[:, :, None] * scale[:, None, :]
+        weights, vectors = np.linalg.eigh(np.nan_to_num(correlation))
+        weights = np.maximum(weights, 0.0)
+        total = weights.sum(axis=1, keepdims=True)
+        # Ascending order: what is left out comes first, the components that hold 90 % of the trace last.
+        beyond = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1] - weights
+        leading = beyond < _KEPT_TRACE * total
+        kept = vectors * leading[:, None, :]
+        self._projector = kept @ kept.transpose(0, 2, 1)
+        left = np.sqrt(((vectors**2) * (weights * ~leading)[:, None, :]).sum(axis=2))
+        self._left = np.maximum(left, _LEAST_LEFT)
+        self._fitted = True
+
+    def unexplained(self, departures: FloatArray) -> FloatArray:
+        """Give z of what the other metrics do not explain, [time, groups, size], from departures D [time, groups, size]."""
+        if not self._active or not self._fitted:
+            return np.zeros_like(departures)
+        explained = (departures.transpose(1, 0, 2) @ self._projector).transpose(1, 0, 2)
+        z: FloatArray = np.abs(departures - explained) / self._left
+        return z
