@@ -1,10 +1,11 @@
 """How far a model's word reaches: it may hold a new alert back or lower it, for a while, and nothing else. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lens_exporter.baseline.reading.contract import Said, SaidAnomaly
-from lens_exporter.model.decision import Anomaly, Rule, Severity
+from lens_exporter.model.decision import Anomaly, Observation, Rule, Severity
 
 RENEWED_AFTER = 3600.0  # seconds from its first deferral on in which a target and category has one allowance and no second one
 _NEVER_WAIT = {Rule.CEILING, Rule.EXHAUSTION}
@@ -65,6 +66,7 @@ class Hold:
     active: bool = True
     words: str = ""
     anomaly: Anomaly | None = None  # as last seen; unknown after a restart until the next look
+    first: Observation | None = None  # its carrying series when it was first asked about; unknown after a restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,17 @@ def rule(said: Said, anomaly: Anomaly, hold: Hold, bounds: Bounds, at: float, ne
         return Ruling(Outcome.REFUSED)
     until = min(ends, at + bounds.pause)
     return Ruling(Outcome.DEFERRED, replace(hold, until=until, times=hold.times + 1, active=True))
+
+
+def absorbed(hold: Hold, observations: Iterable[Observation]) -> bool:
+    """Whether what was held back only looks normal because its baseline has learnt it: it is still outside its old band."""
+    first = hold.first
+    if first is None or first.value is None or first.lower is None or first.upper is None:
+        return False
+    values = [one.value for one in observations if (one.metric, one.target) == (first.metric, first.target)]
+    if first.value > first.upper:
+        return any(value is not None and value > first.upper for value in values)
+    return any(value is not None and value < first.lower for value in values)
 
 
 def _cooldown(proposed: float | None, anomaly: Anomaly, bounds: Bounds) -> float | None:

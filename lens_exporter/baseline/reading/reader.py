@@ -12,7 +12,7 @@ from lens_exporter.baseline.notes import WatcherNotes
 from lens_exporter.baseline.numbers import clock
 from lens_exporter.baseline.reading import remarks, words
 from lens_exporter.baseline.reading.asker import Asker, Question, Read, Unread
-from lens_exporter.baseline.reading.bounds import Bounds, Hold, Outcome, Ruling, may_ask, rule, stands, urgency
+from lens_exporter.baseline.reading.bounds import Bounds, Hold, Outcome, Ruling, absorbed, may_ask, rule, stands, urgency
 from lens_exporter.baseline.reading.contract import SaidContinue
 from lens_exporter.baseline.reading.holds import Holds, Key, key_of
 from lens_exporter.baseline.reading.teller import Teller
@@ -39,6 +39,7 @@ class Release(StrEnum):
     UNASKED = "unasked"  # it was to be asked again, but not beside what else is new
     URGENT = "urgent"
     GONE = "gone"  # it was over before anybody was told
+    ABSORBED = "absorbed"  # it looks normal only because its baseline has learnt it meanwhile
     UNSEEN = "unseen"  # the look failed: what cannot be watched is not held back
     FORGOTTEN = "forgotten"  # the database cannot be asked
 
@@ -112,7 +113,8 @@ class Reader:
             self._applied(conclusion, fate, rulings.get(_key(conclusion)), judged.at)
             for conclusion, fate in zip(judged.conclusions, fates, strict=True)
         ]
-        conclusions += self._settle(judged)
+        let_go = self._settle(judged)
+        conclusions = [one for one in conclusions if _key(one) not in let_go] + list(let_go.values())
         remark = remarks.remark(self._asker.name, judged.at, notes)
         text = remarks.joined(judged.notes, kept.text if kept else "", remark)
         return replace(judged, conclusions=tuple(conclusions), notes=text)
@@ -167,7 +169,10 @@ class Reader:
         """Ask, tell, and keep what stands from now on. Gives the anomalies as they go on, and what is to be remembered."""
         if not asked:
             return {}, []
-        holds = [self._holds.get(key) or Hold(self._new_id(), judged.at, judged.at, active=False) for key, _ in asked]
+        holds = [
+            self._holds.get(key) or Hold(self._new_id(), judged.at, judged.at, active=False, first=anomaly.evidence[0])
+            for key, anomaly in asked
+        ]
         questions = [Question(hold.story, judged.at, anomaly, kept, hold) for hold, (_, anomaly) in zip(holds, asked, strict=True)]
         answers, seconds = self._asked(questions)
         read: dict[Key, Anomaly] = {}
@@ -236,18 +241,19 @@ class Reader:
         self._teller.released(key, hold, reason.value, at)
         self._holds.keep(key, replace(hold, active=False, anomaly=None))
 
-    def _settle(self, judged: Judged) -> list[Conclusion]:
-        """End what was held back and is no anomaly any more, and let go of what could not be looked at."""
+    def _settle(self, judged: Judged) -> dict[Key, Conclusion]:
+        """End what was held back and is no anomaly any more; give what goes on as one, since nobody can say that it is over."""
         flagged = {_key(one) for one in judged.conclusions if isinstance(one.decision, Anomaly)}
-        let_go: list[Conclusion] = []
+        let_go: dict[Key, Conclusion] = {}
         for key, hold in self._holds.active():
             if key in flagged or hold.lowered:
                 continue
-            if key[0] not in judged.unreadable:
+            unseen = key[0] in judged.unreadable
+            if hold.anomaly is not None and (unseen or absorbed(hold, judged.observations)):
+                anomaly = self._released(key, hold, hold.anomaly, Release.UNSEEN if unseen else Release.ABSORBED, judged.at)
+                let_go[key] = Conclusion(key[0], anomaly.target, anomaly, calm=0, missing=False)
+            elif not unseen:
                 self._end(key, hold, Release.GONE, judged.at)
-            elif hold.anomaly is not None:
-                anomaly = self._released(key, hold, hold.anomaly, Release.UNSEEN, judged.at)
-                let_go.append(Conclusion(key[0], anomaly.target, anomaly, calm=0, missing=False))
         return let_go
 
     def _in_rhythm(self, judged: Judged, kept: WatcherNotes | None) -> list[str]:

@@ -41,7 +41,7 @@ def annotation(client: str, text: str, at: float, *, held_from: float | None = N
     if lowered_until is not None:
         parts.append(f"Lowered to info on a model's word, until {clock(lowered_until, at)} UTC at the latest.")
     if text:
-        parts.append(f"{client}, a model of whose words code checked the numbers only: {text}")
+        parts.append(f"{client} (a model; code checked only its numbers): {text}")
     return " ".join(parts)
 
 

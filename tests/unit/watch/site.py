@@ -12,6 +12,7 @@ import numpy as np
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.baseline.notes import Notes
+from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.errors import LensError
 from lens_exporter.model.alert import Alert
@@ -82,6 +83,7 @@ class Site:
         self.bands = Bands()
         self.notes = Notes(line.database)
         self.watched = Watched("python", metrics, window=60 * MINUTE, **options)
+        self.reader: Callable[[Site], Reader | None] = lambda _site: None
         self._numbers = count(1)
         self._cooldown_minutes = cooldown_minutes
         self.restart()
@@ -103,10 +105,14 @@ class Site:
                 events=self.line.events,
                 telemetry=self.line.telemetry,
                 bands=self.bands,
-                new_id=lambda: f"01JD{next(self._numbers):022d}",
+                reader=self.reader(self),
+                new_id=self.new_id,
                 stopwatch=lambda: 0.0,
             ),
         )
+
+    def new_id(self) -> str:
+        return f"01JD{next(self._numbers):022d}"
 
     def _announce(self, alert: Alert, correlation: str) -> None:
         if self.refuses is not None:
