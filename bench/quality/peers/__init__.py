@@ -1,11 +1,12 @@
 """Other people's detectors, re-implemented in numpy so that they meet the same data; each says where it differs from its source."""
 
 from .grafana import adaptive, robust
+from .kept import Kept
 from .netdata import kmeans_consensus
 from .peer import Peer, group_score
 from .plain import median_mad, rolling_z, time_of_day
 
-__all__ = ["Peer", "all_peers", "group_score"]
+__all__ = ["Kept", "Peer", "all_peers", "group_score"]
 
 
 def all_peers() -> tuple[Peer, ...]:

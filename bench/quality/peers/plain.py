@@ -32,7 +32,7 @@ def rolling_z(days: float) -> Peer:
         scale = np.maximum(sd, _floor(values, middle, times, step))
         return _known(np.abs(values - middle) / scale, values, window, days * _DAY / step)
 
-    return Peer(f"rolling z {days:g} d", "any metric |z| > 3", score, any_above(3.0))
+    return Peer(f"rolling z {days:g} d", "any metric beyond 3 standard deviations", score, any_above(3.0))
 
 
 def median_mad(days: float) -> Peer:
@@ -50,13 +50,13 @@ def median_mad(days: float) -> Peer:
         scale = np.maximum(_TO_SIGMA * deviation, _floor(values, middle, times, step))
         return _known(np.abs(values - middle) / scale, values, window, days * _DAY / step)
 
-    return Peer(f"median/MAD {days:g} d", "any metric > 3.5 robust sigmas", score, any_above(3.5))
+    return Peer(f"median/MAD {days:g} d", "any metric beyond 3.5 robust standard deviations", score, any_above(3.5))
 
 
 def time_of_day() -> Peer:
     """|x - m| over the spread of such residuals in the 7 days before, m the median over 7 days of the same time of day (+- 15 min).
 
-    Divided by a spread because a bare residual has its metric's unit and no threshold could be common; 3 sigmas by custom.
+    Divided by a spread because a bare residual has its metric's unit and no threshold could be common; beyond 3 of them by custom.
     """
 
     def score(values: FloatArray, times: FloatArray, step: float) -> FloatArray:
@@ -68,7 +68,7 @@ def time_of_day() -> Peer:
         scale = np.maximum(sd, _floor(values, values - residual, times, step))
         return _known(np.abs(residual) / scale, residual, window, _DAY / step)
 
-    return Peer("same-time-of-day median", "any metric > 3 sigmas of its residual", score, any_above(3.0))
+    return Peer("same-time-of-day median", "any metric beyond 3 standard deviations of its residual", score, any_above(3.0))
 
 
 def _blocks(values: FloatArray, window: Window, every: int) -> Iterator[tuple[slice, FloatArray]]:

@@ -1,0 +1,93 @@
+"""How good detection is on public data, beside peers: `python bench/detection.py` prints tables in markdown.
+
+`--set nab|asd|smd|petshop|all`, `--lens` or `--peers` for one side only. Data are read from `--data`; what is absent is skipped.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from quality import lens, lone, servers
+from quality.bootstrap import Resamples
+from quality.data import DEFAULT_ROOT, DataAbsent, Machine, load_asd, load_nab, load_petshop, load_smd
+from quality.healthy import healthy_table, peer_alarms
+from quality.peers import Kept, all_peers
+from quality.report import provenance
+
+_SERVERS: dict[str, tuple[str, Callable[[Path], list[Machine]], servers.ServerTargets]] = {
+    "asd": ("ASD 1-6", load_asd, servers.ServerTargets(ap=0.55, ev1=0.97, ev02=0.80, hr100=0.93, delay=15)),
+    "smd": ("SMD 1-6, 2-1, 2-7, 3-3", load_smd, servers.ServerTargets(ap=0.62, ev1=0.92, ev02=0.80, hr100=0.80)),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _options(arguments)
+    print(provenance(" ".join(["python bench/detection.py", *arguments]), datetime.now(UTC)))
+    for name in ("nab", *_SERVERS, "petshop") if options.set == "all" else (options.set,):
+        try:
+            if name == "nab":
+                print_nab(options)
+            elif name == "petshop":
+                print_petshop(options)
+            else:
+                print_servers(name, options)
+        except DataAbsent as absent:
+            print(f"{absent}\n")
+    return 0
+
+
+def print_nab(options: argparse.Namespace) -> None:
+    files, kept = load_nab(options.data), Kept()
+    windows = sum(len(each.windows) for each in files)
+    print(f"### NAB, the given half ({len(files)} files, {windows} windows)\n")
+    ours = [lone.run_scorer(lens.NAME, lens.series_scores, files)] if options.lens else []
+    peers = [lone.run_peer(peer, files, kept) for peer in all_peers()] if options.peers else []
+    print(lone.score_table([*ours, *peers]))
+    for run in ours:
+        if peers:
+            print(lone.difference_table(run, peers, Resamples(resamples=options.resamples)))
+        print(lone.target_table(run))
+
+
+def print_servers(name: str, options: argparse.Namespace) -> None:
+    title, load, targets = _SERVERS[name]
+    machines, kept = load(options.data), Kept()
+    rows, metrics = sum(len(each.test) for each in machines), machines[0].test.shape[1]
+    days, events = sum(each.days for each in machines), sum(len(each.events) for each in machines)
+    print(f"### {title} ({metrics} metrics, {days:.0f} machine-days, {rows} rows, {events} events)\n")
+    ours = [servers.run_scorer(lens.NAME, lens.machine_scores, machines)] if options.lens else []
+    peers = [servers.run_peer(peer, machines, kept) for peer in all_peers()] if options.peers else []
+    print(servers.quality_table([*ours, *peers, servers.run_chance(machines)], machines))
+    print(servers.field_table([*ours, *peers], machines))
+    for run in ours:
+        if peers:
+            print(servers.difference_table(run, peers, machines, Resamples(resamples=options.resamples)))
+        print(servers.target_table(run, machines, targets))
+
+
+def print_petshop(options: argparse.Namespace) -> None:
+    recordings, kept = load_petshop(options.data), Kept()
+    print("### Days without an issue: PetShop\n")
+    alone, together = "each series by itself", "the series of a microservice together"
+    ours = [(lens.NAME, alone, lens.lone_alarms), (lens.NAME, together, lens.group_alarms)] if options.lens else []
+    peers = [(peer.name, peer.decision, peer_alarms(peer, kept)) for peer in all_peers()] if options.peers else []
+    print(healthy_table([*ours, *peers], recordings))
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="How good detection is on public data.")
+    parser.add_argument("--set", choices=["nab", *_SERVERS, "petshop", "all"], default="all")
+    parser.add_argument("--lens", action="store_true", help="only lens-exporter's own detector")
+    parser.add_argument("--peers", action="store_true", help="only the peers")
+    parser.add_argument("--data", type=Path, default=DEFAULT_ROOT, help="folder of the public data (default: %(default)s)")
+    parser.add_argument("--resamples", type=int, default=2000, help="of the paired bootstrap")
+    options = parser.parse_args(arguments)
+    if options.lens == options.peers:
+        options.lens = options.peers = True
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
