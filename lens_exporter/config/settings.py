@@ -72,12 +72,14 @@ class Server(Settings):
 
 
 class Prometheus(Server):
-    """Any engine that speaks the Prometheus HTTP API."""
+    """Any engine that speaks the Prometheus HTTP API. It answers uncompressed, unless `headers` has an Accept-Encoding."""
 
     url: Url = Field("http://localhost:9090", description="where it is")
     tenant: str | None = Field(None, description="sent as X-Scope-OrgID")
     max_samples: int = Field(5_000_000, gt=0, description="a query estimated to read more samples is refused before it is sent")
-    max_series: int = Field(10_000, gt=0, description="more series in an answer make it truncated")
+    max_series: int = Field(
+        10_000, gt=0, description="more series in an answer make it truncated; 2 KiB of it are read for each, 64 MiB at least"
+    )
     max_range: Duration = Field(seconds("35d"), description="longest range one query may cover")
     concurrency: int = Field(1, ge=1, le=16, description="queries in flight at once")
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.tool import ToolStatus
 from lens_exporter.model.window import FloatArray
@@ -14,6 +17,22 @@ class Series:
     labels: Labels
     times: FloatArray
     values: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """The series of one answer as columns: labels and counts have one entry per series, times and values one per sample.
+
+    The samples of a series stand together, ascending in time, in the order of the series. labels are JSON objects as text, as
+    answered: not yet looked at.
+    """
+
+    kind: str  # matrix, vector, scalar, string
+    labels: tuple[bytes, ...]
+    counts: NDArray[np.int64]
+    times: FloatArray  # Unix seconds
+    values: FloatArray
+    histograms: int = 0  # series left out: native histograms are no numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,8 +11,8 @@ from lens_exporter.errors import BadAnswer, QueryError, RemoteTimeout
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.http import Answer, Endpoint
 from lens_exporter.foundation.tracing import span
-from lens_exporter.prometheus import cost, parse
-from lens_exporter.prometheus.answers import ActiveAlert, MetricMetadata, QueryAnswer, Rule, SeriesAnswer
+from lens_exporter.prometheus import cost, parse, table
+from lens_exporter.prometheus.answers import ActiveAlert, MetricMetadata, QueryAnswer, Rule, SeriesAnswer, Table
 from lens_exporter.prometheus.cost import QueryLimits
 
 # 400 bad_data and 422 execution carry a JSON error that says what is wrong with the query.
@@ -51,7 +51,9 @@ class Prometheus:
         cost.check_instant(query, self._limits, series)
         moment = self._clock() if at is None else at
         form = {"query": query, "time": f"{moment:.3f}", "timeout": self._server_timeout}
-        return self._evaluate("/api/v1/query", form, query)
+        answer, warnings = self._evaluate("/api/v1/query", form, query)
+        with self._protocol():
+            return parse.query_answer(answer, warnings, self._limits.max_series)
 
     def query_range(self, query: str, start: float, end: float, step: float, *, series: int | None = None) -> QueryAnswer:
         """Evaluate an expression from start to end (Unix seconds, both included) every `step` seconds.
@@ -61,6 +63,14 @@ class Prometheus:
             QueryError, RemoteError: as query().
 
         """
+        answer, warnings = self.range_table(query, start, end, step, series=series)
+        with self._protocol():
+            return parse.query_answer(answer, warnings, self._limits.max_series)
+
+    def range_table(
+        self, query: str, start: float, end: float, step: float, *, series: int | None = None
+    ) -> tuple[Table, tuple[str, ...]]:
+        """Evaluate as query_range; give the whole answer as columns, with its warnings. max_series cuts nothing here."""
         cost.check_range(query, start, end, step, self._limits, series)
         form = {
             "query": query,
@@ -101,10 +111,15 @@ class Prometheus:
         with self._protocol():
             return parse.active_alerts(data)
 
-    def _evaluate(self, path: str, form: Mapping[str, str], query: str) -> QueryAnswer:
+    def bad_shape(self, error: Exception) -> BadAnswer:
+        """Give the error for an answer whose JSON has another shape than documented, as `error` says."""
+        return self._bad(f"JSON of an unknown shape: {type(error).__name__} {error}")
+
+    def _evaluate(self, path: str, form: Mapping[str, str], query: str) -> tuple[Table, tuple[str, ...]]:
         data, warnings = self._ask("POST", path, form, query)
         with self._protocol():
-            return parse.query_answer(data, warnings, self._limits.max_series)
+            answer = data if isinstance(data, Table) else table.of(data)
+            return answer, (*warnings, *parse.left_out(answer))
 
     def _ask(self, method: str, path: str, fields: Mapping[str, str], query: str) -> tuple[Any, tuple[str, ...]]:
         sent = {"form": fields} if method == "POST" else {"params": fields}
@@ -132,7 +147,7 @@ class Prometheus:
     def _decode(self, answer: Answer) -> dict[str, Any]:
         shown = " ".join(answer.body[:_SHOWN_CHARACTERS].decode("utf-8", "replace").split())
         try:
-            body = answer.json()
+            body = table.read(answer.body) or answer.json()
         except orjson.JSONDecodeError:
             kind = answer.content_type.partition(";")[0] or "no content type"
             raise self._bad(f"not JSON ({answer.status}, {kind}): {shown}") from None
@@ -149,7 +164,7 @@ class Prometheus:
         try:
             yield
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise self._bad(f"JSON of an unknown shape: {type(error).__name__} {error}") from error
+            raise self.bad_shape(error) from error
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

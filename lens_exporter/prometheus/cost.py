@@ -1,6 +1,7 @@
 """What a query will cost, estimated from its text before it is sent: the server's own timeout is no hard bound."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -51,6 +52,17 @@ def _of(reading: Reading, evaluations: float, span: float, sample_interval: floa
     return total + evaluations * max(1.0, reading.range / sample_interval)
 
 
+def most_points(query: str, wanted: int, step: float, limits: QueryLimits, series: int | None = None) -> int:
+    """Count the points, of `wanted`, that one range query may have within the limits; 0 when even one is too many."""
+
+    def too_many(count: int) -> bool:
+        span = (count - 1) * step
+        return samples(query, 0.0, span, step, limits, series) > limits.max_samples or _reach(query, span) > limits.max_range
+
+    wanted = min(wanted, MAX_POINTS)
+    return bisect_left(range(1, wanted + 1), True, key=too_many) if too_many(wanted) else wanted
+
+
 def check_range(query: str, start: float, end: float, step: float, limits: QueryLimits, series: int | None = None) -> None:
     """Refuse a range query that would cost too much, and say which step would fit.
 
@@ -74,7 +86,8 @@ def check_range(query: str, start: float, end: float, step: float, limits: Query
     estimate = samples(query, start, end, step, limits, series)
     if estimate > limits.max_samples:
         counted = f"{series:,} series" if series else f"{limits.assumed_series} assumed series"
-        reason = f"about {estimate:,.0f} samples for {counted}, the limit is {limits.max_samples:,}{_advice(step, fits)}"
+        limit = f"{limits.max_samples:,} (max_samples)"
+        reason = f"about {estimate:,.0f} samples for {counted}, the limit is {limit}{_advice(step, fits)}"
         raise QueryTooExpensive(reason=reason, query=query)
 
 
@@ -88,15 +101,20 @@ def check_instant(query: str, limits: QueryLimits, series: int | None = None) ->
     _check_length(query, 0.0, limits)
     estimate = samples(query, 0.0, 0.0, 1.0, limits, series)
     if estimate > limits.max_samples:
-        reason = f"about {estimate:,.0f} samples, the limit is {limits.max_samples:,}; use a shorter range or a coarser subquery"
+        limit = f"{limits.max_samples:,} (max_samples)"
+        reason = f"about {estimate:,.0f} samples, the limit is {limit}; use a shorter range or a coarser subquery"
         raise QueryTooExpensive(reason=reason, query=query)
 
 
 def _check_length(query: str, span: float, limits: QueryLimits) -> None:
-    longest = span + max((reading.reach for reading in readings(query)), default=0.0)
+    longest = _reach(query, span)
     if longest > limits.max_range:
-        reason = f"it reaches over {longest / 86_400:.1f} days, the limit is {limits.max_range / 86_400:.1f} days"
+        reason = f"it reaches over {longest / 86_400:.1f} days, the limit is {limits.max_range / 86_400:.1f} days (max_range)"
         raise QueryTooExpensive(reason=reason, query=query)
+
+
+def _reach(query: str, span: float) -> float:
+    return span + max((reading.reach for reading in readings(query)), default=0.0)
 
 
 def _advice(step: float, fits: Callable[[float], bool]) -> str:

@@ -1,29 +1,33 @@
-"""Windows of history on an even grid, fetched from Prometheus: its memory is ours, and a warm window asks only for what is new."""
+"""History on an even grid, fetched from Prometheus: its memory is ours."""
 
 import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from lens_exporter.errors import AnswerTooLarge, BreakerOpen, QueryError, QueryTooLarge, RemoteError, RemoteTimeout, Unreachable
-from lens_exporter.model.labels import Labels, without
+from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import FloatArray, Window
-from lens_exporter.prometheus import cost
-from lens_exporter.prometheus.answers import Series
+from lens_exporter.prometheus import cost, parse
+from lens_exporter.prometheus.answers import Table
 from lens_exporter.prometheus.client import Prometheus
+from lens_exporter.prometheus.roster import Roster
+from lens_exporter.prometheus.samples import Integers
 
 # Late scrapes, rule evaluations and remote writes still change the newest points; these are asked for again.
 _SETTLE_SECONDS = 300.0
 # Now and then everything is, so that what was back-filled or deleted meanwhile is seen.
 _REFRESH_SECONDS = 3600.0
 _KEPT_WINDOWS = 256
+_KEPT_SERIES = 500_000  # whose labels are remembered, over all queries
 _BYTES_PER_POINT = 40  # of JSON: a time and a value of all its digits
-_ANSWER_BYTES = 16 * 1024 * 1024  # meant for one answer: a quarter of what an endpoint reads
-_MOST_QUERIES = 64  # for one window; what would need more is refused as too expensive
+_ANSWER_BYTES = 16 * 1024 * 1024  # meant for the points of one answer; the labels come on top
+_MOST_QUERIES = 64  # for one stretch; what would need more is refused as too expensive
+_GRID_TOLERANCE = 1e-6  # of a step: what rounding may have taken from a multiple
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,42 +36,88 @@ class _Kept:
     fetched_whole_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Fleet:
+    """What is known of a query's series. None of them counted: no more than are assumed anyway, or nobody could count them."""
+
+    series: int
+    roster: Roster = field(default_factory=Roster)
+
+
 class History:
-    """Gives the windows of one server. Thread-safe; nothing is kept that cannot be fetched again."""
+    """Gives the history of one server on even grids of time. Thread-safe; nothing is kept that cannot be fetched again."""
 
     def __init__(self, prometheus: Prometheus) -> None:
         self._prometheus = prometheus
         self._lock = threading.Lock()
+        self._fleets: OrderedDict[str, _Fleet] = OrderedDict()  # by query
         self._kept: OrderedDict[tuple[str, float, int], _Kept] = OrderedDict()
+
+    def rows(self, metric: BaselineMetric, start: float, end: float, *, step: float) -> Window:
+        """Fetch every multiple of `step` from start to end (Unix seconds, both included); nothing comes from a cache.
+
+        The window's values have the shape [series, time], one row per series in the order of its labels, NaN for gaps. A series
+        without any value in this time has no row. As long as a query's series stay the same, so does the object `labels`. It is
+        fetched in several queries where the limits, or the size of the answers, ask for it: at most 64.
+
+        Raises:
+            QueryTooExpensive, QueryError, RemoteError: as Prometheus.query_range; QueryTooLarge when even small parts have too
+            large an answer; QueryError too when two series differ by their metric name only, since rows are known by labels
+            without it.
+
+        """
+        step = round(step, 3)  # Prometheus keeps time in milliseconds
+        first, last = math.ceil(start / step - _GRID_TOLERANCE), math.floor(end / step + _GRID_TOLERANCE)
+        if last < first:
+            return _window(metric, first, np.empty((0, 0)), step)
+        fleet = self._fleet(metric.query) or self._counted(metric.query, last * step)
+        parts, warnings = self._parts(metric.query, first, last, step, fleet.series or None)
+        try:
+            roster = fleet.roster.of(tuple(text for part in parts for text in part.labels), metric.query)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._prometheus.bad_shape(error) from error
+        self._remember(metric.query, _Fleet(len(roster.labels), roster))
+        found, limit = len(roster.labels), self._prometheus.limits.max_series
+        if found > limit:
+            warnings = (*warnings, parse.bounded(found, limit, "series")[1])
+        values = _grid(parts, roster.rows, (min(found, limit), last - first + 1), first, step)
+        return _window(metric, first, values, step, roster.labels[:limit], warnings)
+
+    def points_per_block(self, metrics: Sequence[BaselineMetric], at: float, *, step: float) -> int:
+        """Count the grid points that rows() of each of these metrics may have for one query each, of a bearable answer.
+
+        Whoever needs more fetches one block after the other. It asks for each metric's number of series at `at` (Unix seconds).
+        At least 1: what is too expensive even so, rows() refuses.
+
+        Raises:
+            Unreachable, RemoteTimeout, BreakerOpen: nobody is there.
+
+        """
+        fewest = cost.MAX_POINTS
+        for metric in metrics:
+            fleet = self._counted(metric.query, at)
+            fewest = min(fewest, self._most_points(metric.query, cost.MAX_POINTS, round(step, 3), fleet.series or None))
+        return max(1, fewest)
 
     def window(self, metric: BaselineMetric, at: float, *, length: float, step: float) -> Window:
         """Give the last `length` seconds before `at` every `step` seconds; `at` (Unix seconds) is aligned down to the step.
 
-        The window's values have the shape [series, time], one row per series in the order of its labels, NaN for gaps.
-
-        Raises:
-            QueryTooExpensive, QueryError, RemoteError: as Prometheus.query_range; QueryTooLarge when even small parts have too
-            large an answer; QueryError too when two series differ by their metric name only, since windows are known by
-            labels without it.
-
+        Shape and errors are those of rows(). A window asked for again is kept, and only what is new is fetched.
         """
-        step = round(step, 3)  # Prometheus keeps time in milliseconds
+        step = round(step, 3)
         size = max(1, round(length / step))
-        last = math.floor(at / step + 1e-6)
+        last = math.floor(at / step + _GRID_TOLERANCE)
         key = (metric.query, step, size)
         kept = self._look_up(key)
         # Seconds on the grid of `step` since the epoch, so that windows of different moments share their times.
         whole = kept is None or not self._is_warm(kept, last, step, size)
         overlap = max(1, math.ceil(_SETTLE_SECONDS / step))
         missing = size if whole or kept is None else min(size, last - _index(kept.window.times[-1], step) + overlap)
-        known = len(kept.window.labels) if kept is not None else 0
-        if whole and not known:
-            known = self._count(metric.query, last * step)
-        fresh = self._fetch(metric, last, missing, step, known or None)
+        fresh = self.rows(metric, (last - missing + 1) * step, last * step, step=step)
         if missing == size or kept is None:
             self._keep(key, _Kept(fresh, last * step))
             return fresh
-        joined = _join(kept.window, fresh, size)
+        joined = _join(metric, kept.window, fresh, size)
         self._keep(key, replace(kept, window=joined))
         return joined
 
@@ -75,53 +125,62 @@ class History:
         newest = _index(kept.window.times[-1], step)
         return newest <= last < newest + size and last * step - kept.fetched_whole_at < _REFRESH_SECONDS
 
-    def _fetch(self, metric: BaselineMetric, last: int, size: int, step: float, known: int | None) -> Window:
-        """Ask for `size` points ending at grid index `last`, in as many queries as the limits and the answers ask for."""
-        begin = first = last - size + 1
-        chunk = self._chunk(metric.query, size, step, known)
-        series: list[Series] = []
+    def _parts(self, query: str, first: int, last: int, step: float, series: int | None) -> tuple[list[Table], tuple[str, ...]]:
+        """Ask for the points first to last, in as many queries as the limits and the answers ask for."""
+        size = last - first + 1
+        fewest = math.ceil(size / _MOST_QUERIES)
+        most = max(fewest, self._most_points(query, size, step, series))
+        chunk = math.ceil(size / math.ceil(size / most))  # evenly
+        begin = first
+        parts: list[Table] = []
         warnings: dict[str, None] = {}
         while begin <= last:
             end = min(begin + chunk - 1, last)
             try:
-                answer = self._prometheus.query_range(metric.query, begin * step, end * step, step, series=known)
+                table, warned = self._prometheus.range_table(query, begin * step, end * step, step, series=series)
             except AnswerTooLarge as error:
                 # There are more series, or longer labels, than anybody could know before.
-                if chunk <= _fewest(size):
-                    raise QueryTooLarge(reason=f"{error}, for {chunk} points per series", query=metric.query) from error
-                chunk = max(_fewest(size), chunk // 2)
+                if chunk <= fewest:
+                    reason = f"{error}, for {chunk} points per series; a larger max_series lets more be read"
+                    raise QueryTooLarge(reason=reason, query=query) from error
+                chunk = max(fewest, chunk // 2)
                 continue
-            series.extend(answer.series)
-            warnings |= dict.fromkeys([*answer.warnings, *([answer.note] if answer.series and answer.note else [])])
+            parts.append(table)
+            warnings |= dict.fromkeys(warned)
             begin = end + 1
-        return _grid(metric, series, first, size, step, tuple(warnings))
+        return parts, tuple(warnings)
 
-    def _chunk(self, query: str, size: int, step: float, known: int | None) -> int:
-        """Give the points one query asks for: at most 11,000, and fewer where that many series would cost or answer too much."""
-        limits = self._prometheus.limits
-        chunk = min(cost.MAX_POINTS, size)
-        fewest = _fewest(size)
+    def _most_points(self, query: str, wanted: int, step: float, series: int | None) -> int:
+        """Count the points, of `wanted`, that one query should ask for; 0 when even one costs too much."""
+        bearable = max(1, _ANSWER_BYTES // (_BYTES_PER_POINT * series)) if series else wanted
+        return cost.most_points(query, min(wanted, bearable), step, self._prometheus.limits, series)
 
-        def fits() -> bool:
-            cheap = cost.samples(query, 0.0, (chunk - 1) * step, step, limits, known) <= limits.max_samples
-            return cheap and chunk * (known or 0) * _BYTES_PER_POINT <= _ANSWER_BYTES
-
-        while chunk > fewest and not fits():
-            chunk = max(fewest, chunk // 2)
-        return chunk
-
-    def _count(self, query: str, at: float) -> int:
-        """Count the series a query has now; 0 for no more than is assumed anyway, or when the server cannot count them."""
+    def _counted(self, query: str, at: float) -> _Fleet:
+        """Count the series a query has at a time, and remember it."""
         try:
             # The line break ends a comment.
             answer = self._prometheus.query(f"count({query}\n)", at)
+            values = [float(one.values[-1]) for one in answer.series if one.values.size]
         except (Unreachable, RemoteTimeout, BreakerOpen):
             raise  # nobody is there: asking for the values would only wait as long again
         except (QueryError, RemoteError):
-            return 0  # what is wrong with the query itself, the question for its values tells
-        values = [float(one.values[-1]) for one in answer.series if one.values.size]
+            values = []  # what is wrong with the query itself, the question for its values tells
         counted = int(values[0]) if values and math.isfinite(values[0]) else 0
-        return counted if counted > self._prometheus.limits.assumed_series else 0
+        known = self._fleet(query) or _Fleet(0)
+        fleet = replace(known, series=counted if counted > self._prometheus.limits.assumed_series else 0)
+        self._remember(query, fleet)
+        return fleet
+
+    def _fleet(self, query: str) -> _Fleet | None:
+        with self._lock:
+            return self._fleets.get(query)
+
+    def _remember(self, query: str, fleet: _Fleet) -> None:
+        with self._lock:
+            self._fleets[query] = fleet
+            self._fleets.move_to_end(query)
+            while len(self._fleets) > 1 and sum(len(each.roster.texts) for each in self._fleets.values()) > _KEPT_SERIES:
+                self._fleets.popitem(last=False)
 
     def _look_up(self, key: tuple[str, float, int]) -> _Kept | None:
         with self._lock:
@@ -135,36 +194,27 @@ class History:
                 self._kept.popitem(last=False)
 
 
-def _fewest(size: int) -> int:
-    return math.ceil(size / _MOST_QUERIES)
+def _grid(parts: Sequence[Table], rows: Integers, shape: tuple[int, int], first: int, step: float) -> FloatArray:
+    """Put the samples of several answers on the grid of times first*step, (first+1)*step, ...; rows are those of their series.
+
+    What lies outside of the shape is left out: series over the limit, times that were not asked for.
+    """
+    values = np.full(shape, np.nan)
+    begin = 0
+    for part in parts:
+        end = begin + len(part.counts)
+        row = np.repeat(rows[begin:end], part.counts)
+        column = np.rint(part.times / step).astype(np.int64) - first
+        inside = (column >= 0) & (column < shape[1]) & (row < shape[0])
+        if inside.all():
+            values[row, column] = part.values
+        else:
+            values[row[inside], column[inside]] = part.values[inside]
+        begin = end
+    return values
 
 
-def _index(time: float, step: float) -> int:
-    return round(time / step)
-
-
-def _grid(metric: BaselineMetric, series: list[Series], first: int, size: int, step: float, warnings: tuple[str, ...]) -> Window:
-    """Put series (of several answers, joined by their labels) on the grid of times first*step, (first+1)*step, ..."""
-    rows: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}  # identity -> labels as answered
-    parts: dict[tuple[tuple[str, str], ...], list[Series]] = {}
-    for one in series:
-        identity = _identity(one.labels)
-        known = rows.setdefault(identity, dict(one.labels))
-        if known != one.labels:
-            reason = f"series {known} and {dict(one.labels)} differ by their metric name only: select one, or use label_replace"
-            raise QueryError(kind="duplicate series", reason=reason, query=metric.query)
-        parts.setdefault(identity, []).append(one)
-    identities = sorted(parts)
-    values = np.full((len(identities), size), np.nan)
-    for row, identity in enumerate(identities):
-        for part in parts[identity]:
-            columns = np.rint(part.times / step).astype(np.int64) - first
-            inside = (columns >= 0) & (columns < size)
-            values[row, columns[inside]] = part.values[inside]
-    return _window(metric.name, [dict(identity) for identity in identities], first, values, step, warnings)
-
-
-def _join(old: Window, new: Window, size: int) -> Window:
+def _join(metric: BaselineMetric, old: Window, new: Window, size: int) -> Window:
     """Give the last `size` points of both; where they overlap the new one counts, also where it has a gap."""
     identities = sorted({_identity(labels) for labels in (*old.labels, *new.labels)})
     rows = {identity: row for row, identity in enumerate(identities)}
@@ -178,18 +228,27 @@ def _join(old: Window, new: Window, size: int) -> Window:
     if new.labels:
         values[[rows[_identity(labels)] for labels in new.labels], kept:] = new.values
     alive = ~np.isnan(values).all(axis=1)
-    labels = [dict(identity) for identity, is_alive in zip(identities, alive, strict=True) if is_alive]
-    return _window(new.metric, labels, first, values[alive], step, new.warnings)
+    labels = tuple(dict(identity) for identity, is_alive in zip(identities, alive, strict=True) if is_alive)
+    return _window(metric, first, values[alive], step, labels, new.warnings)
 
 
 def _window(
-    metric: str, labels: Sequence[Labels], first: int, values: FloatArray, step: float, warnings: tuple[str, ...]
+    metric: BaselineMetric,
+    first: int,
+    values: FloatArray,
+    step: float,
+    labels: tuple[Labels, ...] = (),
+    warnings: tuple[str, ...] = (),
 ) -> Window:
     times = np.arange(first, first + values.shape[1], dtype=np.float64) * step
     for array in (times, values):
-        array.flags.writeable = False  # kept, and shared with whoever asked
-    return Window(metric, tuple(labels), times, values, step, warnings)
+        array.flags.writeable = False  # shared with whoever asked
+    return Window(metric.name, labels, times, values, step, warnings)
+
+
+def _index(time: float, step: float) -> int:
+    return round(time / step)
 
 
 def _identity(labels: Labels) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(without(labels, ("__name__",)).items()))
+    return tuple(sorted(labels.items()))

@@ -1,9 +1,9 @@
 """From the JSON of the Prometheus HTTP API to values. Shapes that are not the API's raise KeyError, TypeError or ValueError."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.tool import ToolStatus
@@ -14,36 +14,43 @@ from lens_exporter.prometheus.answers import (
     Rule,
     Series,
     SeriesAnswer,
+    Table,
 )
 
 _SHOWN = 120  # characters
 
 
-def query_answer(data: Any, warnings: tuple[str, ...], max_series: int) -> QueryAnswer:
-    """Read the data of /query and /query_range. More than `max_series` series are cut in the order of their labels."""
-    kind, result = data["resultType"], data["result"]
-    if kind == "string":
+def query_answer(table: Table, warnings: tuple[str, ...], max_series: int) -> QueryAnswer:
+    """Give the series of an answer one by one. More than `max_series` are cut in the order of their labels."""
+    if table.kind == "string":
         return QueryAnswer(ToolStatus.EMPTY, (), warnings, "the expression is a string, not a number")
-    if kind == "scalar":
-        return QueryAnswer(ToolStatus.DATA, (_series({}, [result]),), warnings)
-    if kind == "vector":
-        rows = [(entry["metric"], [entry["value"]]) for entry in result if "value" in entry]
-    elif kind == "matrix":
-        rows = [(entry["metric"], entry["values"]) for entry in result if "values" in entry]
-    else:
-        raise ValueError(f"resultType {kind!r}")
-    histograms = sum("histogram" in entry or "histograms" in entry for entry in result)
-    if histograms:
-        warnings = (*warnings, f"native histograms in {histograms} series were left out; use histogram_quantile() or _count")
-    rows.sort(key=lambda row: _order(row[0]))
-    status, note = _bounded(len(rows), max_series, "series")
-    return QueryAnswer(status, tuple(_series(labels, samples) for labels, samples in rows[:max_series]), warnings, note)
+    label_sets = [labels(text) for text in table.labels]
+    order = sorted(range(len(label_sets)), key=lambda one: _order(label_sets[one]))
+    ends = np.cumsum(table.counts)
+    series = (
+        Series(label_sets[one], *(column[ends[one] - table.counts[one] : ends[one]] for column in (table.times, table.values)))
+        for one in order[:max_series]
+    )
+    status, note = bounded(len(order), max_series, "series")
+    return QueryAnswer(status, tuple(series), warnings, note)
+
+
+def labels(text: bytes) -> dict[str, str]:
+    """Read the JSON text of one series' labels."""
+    return _labels(orjson.loads(text))
+
+
+def left_out(table: Table) -> tuple[str, ...]:
+    """Say which series of an answer are no numbers."""
+    if not table.histograms:
+        return ()
+    return (f"native histograms in {table.histograms} series were left out; use histogram_quantile() or _count",)
 
 
 def label_sets(data: Any, warnings: tuple[str, ...], max_series: int) -> SeriesAnswer:
     """Read the data of /series."""
     found = sorted((_labels(entry) for entry in data), key=_order)
-    status, note = _bounded(len(found), max_series, "series")
+    status, note = bounded(len(found), max_series, "series")
     return SeriesAnswer(status, tuple(found[:max_series]), warnings, note)
 
 
@@ -97,12 +104,6 @@ def _rule(group: str, rule: Any) -> Rule:
     )
 
 
-def _series(labels: Any, samples: Sequence[Any]) -> Series:
-    times = np.array([sample[0] for sample in samples], dtype=np.float64)
-    # Values are text: "1.5", "NaN", "+Inf"; float() reads all of them.
-    return Series(_labels(labels), times, np.array([float(sample[1]) for sample in samples], dtype=np.float64))
-
-
 def _labels(entry: Any) -> dict[str, str]:
     # A label without a name would break whatever repeats it, our /metrics first; one without a value is the same as none.
     if not all(name and isinstance(value, str) for name, value in entry.items()):
@@ -114,7 +115,8 @@ def _order(labels: Labels) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels.items()))
 
 
-def _bounded(found: int, limit: int, noun: str) -> tuple[ToolStatus, str]:
+def bounded(found: int, limit: int, noun: str) -> tuple[ToolStatus, str]:
+    """Say whether all of what was found is given, and what is not."""
     if found > limit:
-        return ToolStatus.TRUNCATED, f"{found - limit:,} of {found:,} {noun} left out, the limit is {limit:,}"
+        return ToolStatus.TRUNCATED, f"{found - limit:,} of {found:,} {noun} left out, the limit is {limit:,} (max_series)"
     return (ToolStatus.DATA, "") if found else (ToolStatus.EMPTY, f"no {noun}")

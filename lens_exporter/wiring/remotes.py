@@ -15,6 +15,9 @@ from lens_exporter.publish.alertmanager import Alertmanager
 from lens_exporter.publish.grafana import Grafana
 from lens_exporter.wiring.ground import Ground
 
+_ANSWER_BYTES = 64 * 1024 * 1024  # most that is read of one answer
+_BYTES_PER_SERIES = 2048  # a Prometheus may answer more where it may have that many series, each with all its labels
+
 
 class Remotes:
     """Builds clients of the servers a configuration names."""
@@ -25,7 +28,11 @@ class Remotes:
     def prometheus(self, key: str, settings: PrometheusSettings) -> Prometheus:
         """Give the client of a data source; `key` is its setting: prometheus, or datasources.NAME."""
         headers = {"X-Scope-OrgID": settings.tenant} if settings.tenant else {}
-        endpoint = self._endpoint(key, "prometheus", settings.url, settings, headers=headers)
+        if not any(name.lower() == "accept-encoding" for name in settings.headers):
+            # A compressed answer costs a Prometheus up to four times what finding it does; who is far away may ask for one.
+            headers["Accept-Encoding"] = "identity"
+        max_bytes = max(_ANSWER_BYTES, settings.max_series * _BYTES_PER_SERIES)
+        endpoint = self._endpoint(key, "prometheus", settings.url, settings, headers=headers, max_bytes=max_bytes)
         limits = QueryLimits(
             max_samples=settings.max_samples,
             max_series=settings.max_series,
@@ -71,6 +78,7 @@ class Remotes:
         *,
         headers: dict[str, str] | None = None,
         bearer: Callable[[], str] | None = None,
+        max_bytes: int = _ANSWER_BYTES,
     ) -> Endpoint:
         guarded = f"{service} {url}"
         self._ground.telemetry.set("lens_breaker_state", 0, client=guarded)
@@ -81,6 +89,7 @@ class Remotes:
             breaker=CircuitBreaker(guarded, url, clock=self._ground.clock, on_change=self._ground.breaker_changed),
             credentials=self._credentials(key, server, headers or {}, bearer),
             timeout=server.timeout,
+            max_bytes=max_bytes,
         )
 
     def _credentials(self, key: str, server: Server, headers: dict[str, str], bearer: Callable[[], str] | None) -> Credentials:

@@ -84,7 +84,7 @@ def test_too_many_series_are_cut_in_the_order_of_their_labels():
         answer = client(server, QueryLimits(max_series=2)).query("x")
     assert answer.status is ToolStatus.TRUNCATED
     assert [series.labels["pod"] for series in answer.series] == ["a", "b"]
-    assert answer.note == "3 of 5 series left out, the limit is 2"
+    assert answer.note == "3 of 5 series left out, the limit is 2 (max_series)"
 
 
 def test_warnings_and_infos_are_kept_and_native_histograms_are_one():
