@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from lens_exporter.baseline.detection import ranks
+from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.baseline.detection.structure import IntArray
 from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.window import FloatArray
@@ -13,6 +14,7 @@ _DAYS = 7
 _LOW, _HIGH = 0.25, 0.8  # quantiles of a day's hourly maxima: incidents fill less than a fifth of most days
 _TAIL = 1.3  # above 1: the tail is a little heavier than exponential
 _FEWEST_DAYS = 1
+_LEAST = 1e-6  # alarms a week; none at all would be a threshold without end
 
 
 class Budget:
@@ -27,12 +29,13 @@ class Budget:
     lowers it until ordinary hours alarm: that was the way an excess-based threshold overran its budget.
     """
 
-    def __init__(self, columns: int, tuning: Tuning, *, floor: float) -> None:
+    def __init__(self, alarms_per_week: FloatArray, tuning: Tuning, *, floor: float) -> None:
+        """Begin with nothing known. alarms_per_week [columns] is what each column may use up."""
         self._per_day = max(1, round(DAY / tuning.hour))
         self._size = _DAYS * self._per_day
-        self._maxima = np.full((self._size, columns), np.nan, dtype=np.float32)
+        self._maxima = np.full((self._size, alarms_per_week.size), np.nan, dtype=np.float32)
         self._floor = floor
-        self._level = _levels(tuning.false_alarms_per_week, self._per_day)
+        self._level = _levels(alarms_per_week, self._per_day)
         self._hour: int | None = None
 
     def learn(self, hour: int, highest: FloatArray) -> None:
@@ -57,13 +60,15 @@ class Budget:
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
         return bounded
 
-    def take(self, kept: IntArray) -> None:
-        """Keep the columns at these indices, in this order; -1 is a new one."""
-        self._maxima = np.where(kept < 0, np.nan, self._maxima[:, kept]).astype(np.float32)
+    def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
+        """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up."""
+        self._level = _levels(alarms_per_week, self._per_day)
+        self._maxima = picked(self._maxima, kept, new=np.nan)
 
 
-def _levels(alarms_per_week: float, hours_per_day: int) -> float:
-    """Give how many scales above the upper quartile the threshold lies."""
-    wanted = math.log((1.0 - _HIGH) * 7.0 * hours_per_day / alarms_per_week)
-    daily = math.log((1.0 - _HIGH) * hours_per_day) if hours_per_day > 4 else 1.0
-    return daily * math.pow(max(wanted, 0.0) / daily, _TAIL)
+def _levels(alarms_per_week: FloatArray, hours_per_day: int) -> FloatArray:
+    """Give how many scales above the upper quantile the threshold lies, for each column."""
+    wanted = np.log((1.0 - _HIGH) * 7.0 * hours_per_day / np.maximum(alarms_per_week, _LEAST))
+    daily = max(1.0, math.log((1.0 - _HIGH) * hours_per_day))
+    levels: FloatArray = daily * (np.maximum(wanted, 0.0) / daily) ** _TAIL
+    return levels

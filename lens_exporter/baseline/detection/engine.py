@@ -11,10 +11,11 @@ from lens_exporter.baseline.detection.budget import Budget
 from lens_exporter.baseline.detection.grouping import membership, slots
 from lens_exporter.baseline.detection.lone import Lone, LoneScored
 from lens_exporter.baseline.detection.mask import Mask
+from lens_exporter.baseline.detection.regroup import picked, regrouped
 from lens_exporter.baseline.detection.scored import GroupScored, Scored, joined
 from lens_exporter.baseline.detection.seasons import Seasons
 from lens_exporter.baseline.detection.spread import Spread
-from lens_exporter.baseline.detection.structure import BoolArray, Structure
+from lens_exporter.baseline.detection.structure import BoolArray, IntArray, Structure
 from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.window import FloatArray
 
@@ -46,6 +47,11 @@ class _Learnable:
     lasting: FloatArray  # G
     masked: BoolArray  # [time, groups]
 
+    def take(self, kept: IntArray, groups_kept: IntArray) -> "_Learnable":
+        values, r, e, z = (picked(one, kept, new=np.nan) for one in (self.values, self.r, self.e, self.z))
+        h, lasting = (picked(one, groups_kept, new=np.nan) for one in (self.h, self.lasting))
+        return _Learnable(self.times, values, r, e, z, h, lasting, picked(self.masked, groups_kept, new=False))
+
 
 class Engine:
     """Judges rows of series by what came before them. Rows come in order of time, in blocks of any size.
@@ -54,8 +60,11 @@ class Engine:
     Statistics are learnt when an hour is over. Not thread-safe.
     """
 
-    def __init__(self, series: int, groups: Sequence[Sequence[int]], tuning: Tuning) -> None:
-        """Begin with nothing known. groups name their members by index; a series in none is lone."""
+    def __init__(self, series: int, groups: Sequence[Sequence[int]], tuning: Tuning, *, shares: FloatArray | None = None) -> None:
+        """Begin with nothing known. groups name their members by index; a series in none is lone.
+
+        shares [series] is the part of the budget that a series' own band and novelty may use up; default: all of it.
+        """
         self._tuning = tuning
         self._groups = len(groups)
         self._membership = membership(series, groups)
@@ -64,8 +73,8 @@ class Engine:
         self._spread = Spread(series, tuning)
         self._structures = tuple(Structure(one) for one in self._slots)
         self._mask = Mask(self._groups, tuning)
-        self._group_budget = Budget(self._groups, tuning, floor=_FLOOR_GROUP)
-        self._series_budget = Budget(series, tuning, floor=_FLOOR_SERIES)
+        self._group_budget = Budget(self._alarms(self._groups), tuning, floor=_FLOOR_GROUP)
+        self._series_budget = Budget(self._alarms(series, shares), tuning, floor=_FLOOR_SERIES)
         self._lone = Lone(np.flatnonzero(self._membership < 0), tuning)
         self._scale = spreads.nothing_known(series)
         self._tail = self._mask.fit()
@@ -104,6 +113,45 @@ class Engine:
         finally:
             self._running = before
         return joined(parts) if parts else self._nothing()
+
+    def take(
+        self,
+        kept: IntArray,
+        groups: Sequence[Sequence[int]],
+        groups_kept: IntArray,
+        *,
+        shares: FloatArray | None = None,
+        full: FloatArray | None = None,
+    ) -> None:
+        """Go on with other series: those at the indices `kept`, in this order, -1 for a new one; groups likewise.
+
+        A new series is one that had only gaps before. shares and full are as at the beginning, for the series from now on.
+        """
+        lone = np.flatnonzero(membership(kept.size, groups) < 0)
+        self._structures = regrouped(self._structures, slots(groups), kept, groups_kept)
+        self._slots = tuple(structure.slots for structure in self._structures)
+        self._lone.take(lone, kept)
+        self._membership = membership(kept.size, groups)
+        self._groups = len(groups)
+        self._seasons.take(kept)
+        self._spread.take(kept, full)
+        self._mask.take(groups_kept)
+        self._group_budget.take(groups_kept, self._alarms(self._groups))
+        self._series_budget.take(kept, self._alarms(kept.size, shares))
+        self._scale = self._scale.take(kept)
+        self._tail = self._tail.take(groups_kept)
+        self._group_threshold = picked(self._group_threshold, groups_kept, new=np.inf)
+        self._series_threshold = picked(self._series_threshold, kept, new=np.inf)
+        running = self._running
+        self._running = _Running(
+            picked(running.mean, kept, new=0.0),
+            picked(running.recent, groups_kept, new=np.nan),
+            picked(running.hot_for, groups_kept, new=0.0),
+        )
+        self._learnable = [one.take(kept, groups_kept) for one in self._learnable]
+
+    def _alarms(self, columns: int, shares: FloatArray | None = None) -> FloatArray:
+        return self._tuning.false_alarms_per_week * (np.ones(columns) if shares is None else shares)
 
     def _bins(self, times: FloatArray) -> Iterator[slice]:
         """Cut a block where a bin ends."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detection.novelty import Novelty
+from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.window import FloatArray
@@ -49,6 +50,14 @@ class Lone:
             return _nobody(values.shape[0])
         surprise = _larger(self._value.peek(values[:, self.series].T).T, self._residual.peek(r[:, self.series].T).T)
         return self._fresh(surprise)[0]
+
+    def take(self, lone: IntArray, kept: IntArray) -> None:
+        """Go on with other lone series, given by their new indices; kept gives the old index of each new series, -1 for none."""
+        place = {int(series): row for row, series in enumerate(self.series)}
+        rows = np.array([place.get(int(kept[series]), -1) for series in lone], dtype=np.int64)
+        self._value, self._residual = self._value.take(rows), self._residual.take(rows)
+        self._recent = picked(self._recent, rows, new=-np.inf)
+        self.series = lone
 
     def _fresh(self, surprise: FloatArray) -> tuple[LoneScored, FloatArray]:
         both = np.concatenate([self._recent, surprise])

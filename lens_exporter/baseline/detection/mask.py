@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.window import FloatArray
@@ -28,6 +29,11 @@ class Tail:
     exponent: FloatArray
     roomy: BoolArray  # at least half of the memory is unmasked
     known: BoolArray
+
+    def take(self, kept: IntArray) -> "Tail":
+        """Give the groups at these indices, in this order; -1 is one that has no tail."""
+        share, begins, exponent = (picked(one, kept, new=1.0) for one in (self.share, self.begins, self.exponent))
+        return Tail(share, begins, exponent, picked(self.roomy, kept, new=False), picked(self.known, kept, new=False))
 
 
 class Mask:
@@ -89,5 +95,5 @@ class Mask:
 
     def take(self, kept: IntArray) -> None:
         """Keep the groups at these indices, in this order; -1 is a new one."""
-        self._scores = np.where(kept < 0, np.nan, self._scores[:, kept]).astype(np.float32)
-        self._seen = np.where(kept < 0, False, self._seen[:, kept])
+        self._scores = picked(self._scores, kept, new=np.nan)
+        self._seen = picked(self._seen, kept, new=False)

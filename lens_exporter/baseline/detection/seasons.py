@@ -3,6 +3,7 @@
 import numpy as np
 
 from lens_exporter.baseline.detection import ranks
+from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.baseline.detection.structure import IntArray
 from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.window import FloatArray
@@ -79,11 +80,9 @@ class Seasons:
 
     def take(self, kept: IntArray) -> None:
         """Keep the series at these indices, in this order; -1 is a new one."""
-        new = kept < 0
-        for name in ("_means", "_levels", "_errors", "_weights", "_candidates", "_origin", "_level", "_expected"):
-            array = getattr(self, name)[..., kept]
-            array[..., new] = 0.0 if name in {"_errors", "_weights"} else np.nan
-            setattr(self, name, array)
+        for name in ("_means", "_levels", "_candidates", "_origin", "_level", "_expected"):
+            setattr(self, name, picked(getattr(self, name), kept, new=np.nan))
+        self._errors, self._weights = picked(self._errors, kept, new=0.0), picked(self._weights, kept, new=0.0)
 
     def _learn_level(self, bin_: int) -> None:
         columns = np.arange(bin_ - self._level_bins + 1, bin_ + 1) % self._size

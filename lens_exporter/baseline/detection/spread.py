@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.window import FloatArray
@@ -27,6 +28,12 @@ class Scale:
     e_mean: FloatArray
     e_spread: FloatArray
     known: BoolArray
+
+    def take(self, kept: IntArray) -> "Scale":
+        """Give the series at these indices, in this order; -1 is one that was never seen."""
+        r_mean, e_mean = (picked(one, kept, new=0.0) for one in (self.r_mean, self.e_mean))
+        r_sd, r_spread, e_spread = (picked(one, kept, new=1.0) for one in (self.r_sd, self.r_spread, self.e_spread))
+        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, picked(self.known, kept, new=False))
 
 
 class Spread:
@@ -90,13 +97,13 @@ class Spread:
         steady: BoolArray = (self._present.sum(axis=0) >= _STEADY * rows) & (rows >= 2.0 * self._enough)
         return steady
 
-    def take(self, kept: IntArray) -> None:
-        """Keep the series at these indices, in this order; -1 is a new one."""
-        new = kept < 0
-        self._sums = {name: np.where(new, 0.0, sums[:, kept]).astype(np.float32) for name, sums in self._sums.items()}
-        self._present = np.where(new, 0.0, self._present[:, kept]).astype(np.float32)
-        self._low = np.where(new, np.inf, self._low[:, kept]).astype(np.float32)
-        self._high = np.where(new, -np.inf, self._high[:, kept]).astype(np.float32)
+    def take(self, kept: IntArray, full: FloatArray | None) -> None:
+        """Keep the series at these indices, in this order; -1 is a new one. full is the declared full scale of each from now on."""
+        self._full = np.nan_to_num(full) if full is not None else np.zeros(kept.size)
+        self._sums = {name: picked(sums, kept, new=0.0) for name, sums in self._sums.items()}
+        self._present = picked(self._present, kept, new=0.0)
+        self._low = picked(self._low, kept, new=np.inf)
+        self._high = picked(self._high, kept, new=-np.inf)
 
 
 def nothing_known(series: int) -> Scale:

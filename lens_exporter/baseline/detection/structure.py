@@ -39,18 +39,18 @@ class Structure:
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
         groups, size = slots.members.shape
-        self._active = _FEWEST <= size <= MOST
-        kept = (groups, size) if self._active else (0, 0)
+        self.active = _FEWEST <= size <= MOST
+        kept = (groups, size) if self.active else (0, 0)
         self.count = np.zeros(kept)
         self.first = np.zeros(kept)
         self.second = np.zeros((*kept, kept[1]))
-        self._projector = np.zeros((*kept, kept[1]))
-        self._left = np.ones(kept)
-        self._fitted = False
+        self.projector = np.zeros((*kept, kept[1]))
+        self.left = np.ones(kept)
+        self.fitted = False
 
     def learn(self, r: FloatArray, counted: BoolArray, hours: int) -> None:
         """Add one hour of rows [time, series] after forgetting for as many hours as went by."""
-        if not self._active:
+        if not self.active:
             return
         members, filled = self.slots.members, self.slots.filled
         known = (counted & np.isfinite(r))[:, members] & filled
@@ -60,9 +60,22 @@ class Structure:
         self.first = keep * self.first + rows.sum(axis=1)
         self.second = keep * self.second + rows.transpose(0, 2, 1) @ rows
 
+    def inherit(self, row: int, old: "Structure", there: int, source: IntArray) -> None:
+        """Take over what another structure knows of the group in its row `there`; source [size] are its columns, -1 for none."""
+        if not (self.active and old.active):
+            return
+        known = np.flatnonzero(source >= 0)
+        columns = source[known]
+        self.count[row, known] = old.count[there, columns]
+        self.first[row, known] = old.first[there, columns]
+        self.left[row, known] = old.left[there, columns]
+        for mine, theirs in ((self.second, old.second), (self.projector, old.projector)):
+            mine[row][np.ix_(known, known)] = theirs[there][np.ix_(columns, columns)]
+        self.fitted |= old.fitted
+
     def fit(self, sd: FloatArray) -> None:
         """Find the components. sd [series] is the standard deviation of each series' residual."""
-        if not self._active or not self.count.any():
+        if not self.active or not self.count.any():
             return
         count = np.maximum(self.count, 1.0)
         mean = self.first / count
@@ -77,15 +90,15 @@ class Structure:
         beyond = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1] - weights
         leading = beyond < _KEPT_TRACE * total
         kept = vectors * leading[:, None, :]
-        self._projector = kept @ kept.transpose(0, 2, 1)
+        self.projector = kept @ kept.transpose(0, 2, 1)
         left = np.sqrt(((vectors**2) * (weights * ~leading)[:, None, :]).sum(axis=2))
-        self._left = np.maximum(left, _LEAST_LEFT)
-        self._fitted = True
+        self.left = np.maximum(left, _LEAST_LEFT)
+        self.fitted = True
 
     def unexplained(self, departures: FloatArray) -> FloatArray:
         """Give z of what the other metrics do not explain, [time, groups, size], from departures D [time, groups, size]."""
-        if not self._active or not self._fitted:
+        if not self.active or not self.fitted:
             return np.zeros_like(departures)
-        explained = (departures.transpose(1, 0, 2) @ self._projector).transpose(1, 0, 2)
-        z: FloatArray = np.abs(departures - explained) / self._left
+        explained = (departures.transpose(1, 0, 2) @ self.projector).transpose(1, 0, 2)
+        z: FloatArray = np.abs(departures - explained) / self.left
         return z
