@@ -62,8 +62,7 @@ def caught_at(scores: FloatArray, machine: Machine, hours_per_day: float) -> Cau
     scores [time] of the test part; a row alarms where its score exceeds the threshold.
     """
     highest = np.sort(_hourly(np.where(quiet(machine), scores, -np.inf), machine.step))[::-1]
-    # A hair of slack, for 15 days x 0.2 is 3 hours and not 2.
-    allowed = min(int(hours_per_day * machine.days + 1e-9), len(highest) - 1)
+    allowed = min(int(hours_per_day * machine.days), len(highest) - 1)
     threshold = float(highest[allowed])
     return Caught(threshold, *_events_met(scores > threshold, machine))
 

@@ -21,7 +21,7 @@ def trailing(times: FloatArray, seconds: float, *, offset: float = 0.0, own: boo
     start = np.searchsorted(clock, clock - offset - seconds, side="right" if own else "left")
     now = np.arange(len(clock))
     stop = np.searchsorted(clock, clock - offset, side="right") if offset else now + own
-    return start.astype(np.int64), np.minimum(stop, now + own).astype(np.int64)
+    return start.astype(np.int64), stop.astype(np.int64)
 
 
 def count(values: FloatArray, window: Window) -> FloatArray:

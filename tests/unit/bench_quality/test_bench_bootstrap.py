@@ -82,6 +82,14 @@ def test_a_machine_without_a_labelled_row_drawn_is_left_out() -> None:
     assert np.isfinite(both).all()
 
 
+def test_machines_do_not_all_draw_the_same_days() -> None:
+    """Days of one server say nothing about another's: two equal machines vary less together than one alone."""
+    one = busy()
+    score = noise(one.label, 1, 1.0)
+    alone, both = (Resamples(resamples=200).ap_by_days([one] * count, [score] * count)[1:] for count in (1, 2))
+    assert both.std() < 0.9 * alone.std()
+
+
 def test_draws_are_the_same_for_every_detector_and_other_with_another_seed() -> None:
     """Pairing needs equal draws; each holds as many things as there are."""
     draws = Resamples(7).of(6)

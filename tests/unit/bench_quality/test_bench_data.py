@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.quality.data import DEFAULT_ROOT, DataAbsent, load_asd, load_nab, load_petshop, load_smd
+from bench.quality.data import DEFAULT_ROOT, DataAbsent, Event, _events, load_asd, load_nab, load_petshop, load_smd
 
 LOADERS = (load_nab, load_asd, load_smd, load_petshop)
 
@@ -43,6 +43,14 @@ def test_machines_have_their_events_and_causes(root: Path) -> None:
             assert each.label.sum() == sum(event.end - event.start for event in each.events)
             assert all(event.causes and max(event.causes) < each.test.shape[1] for event in each.events)
             assert each.test_times[0] == each.train_times[-1] + each.step
+
+
+def test_an_event_has_the_causes_of_the_entries_that_meet_it() -> None:
+    """An entry's last row may be its event's last or the one after it; two entries of one event are joined; others stay out."""
+    label = np.zeros(100, dtype=np.bool_)
+    label[10:20], label[40:50] = True, True
+    entries = [(10, 20, [1]), (15, 19, [3]), (30, 35, [7]), (40, 49, [2]), (60, 61, [8])]
+    assert list(_events(label, entries)) == [Event(10, 20, (1, 3)), Event(40, 50, (2,))]
 
 
 def test_smd_is_rescaled_by_its_train_part(root: Path) -> None:

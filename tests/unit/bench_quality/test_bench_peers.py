@@ -96,6 +96,13 @@ def test_rolling_z_is_the_distance_in_standard_deviations() -> None:
     assert rolling_z(1).score(values, times(2 * DAY), STEP)[0, -1] == pytest.approx(5.0, rel=0.01)
 
 
+def test_median_mad_is_the_distance_in_robust_standard_deviations() -> None:
+    """1, 2, 3, 4 and gaps in turn: median 2.5, deviations 1.5, .5, .5, 1.5 with median 1; the value 10 lies 7.5 / 1.4826 away."""
+    values = np.resize([1.0, 2.0, np.nan, 3.0, 4.0, np.nan], 2 * DAY)[None].copy()
+    values[0, -1] = 10.0
+    assert median_mad(1).score(values, times(2 * DAY), STEP)[0, -1] == pytest.approx(7.5 / 1.4826)
+
+
 def test_the_adaptive_band_is_half_the_level_wide_on_a_calm_metric() -> None:
     """At 10 the band reaches from 5 to 15, so 20 for an hour's newest row moves the mean to 10.83 and lies outside, 14 inside."""
     for value, outside in ((20.0, True), (14.0, False), (3.0, True), (6.0, False), (0.0, False)):
@@ -107,10 +114,19 @@ def test_the_adaptive_band_is_half_the_level_wide_on_a_calm_metric() -> None:
 def test_yesterdays_peak_at_this_time_widens_the_adaptive_band() -> None:
     """The seasonal band is yesterday's hour around now; without it the same peak is outside."""
     values = np.full((1, 3 * DAY), 10.0)
-    values[0, 2 * DAY + 100 : 2 * DAY + 112] = 30.0
-    assert adaptive().score(values, times(3 * DAY), STEP)[0, 2 * DAY + 101] > 1
-    values[0, DAY + 100 : DAY + 112] = 30.0
-    assert adaptive().score(values, times(3 * DAY), STEP)[0, 2 * DAY + 101] < 1
+    values[0, 2 * DAY + 100 : 2 * DAY + 112] = 18.0
+    assert adaptive().score(values, times(3 * DAY), STEP)[0, 2 * DAY + 100] > 1
+    values[0, DAY + 100 : DAY + 112] = 18.0
+    assert adaptive().score(values, times(3 * DAY), STEP)[0, 2 * DAY + 100] < 1
+
+
+def test_only_hours_that_vary_much_widen_the_adaptive_band() -> None:
+    """A deviation below half of the level is left out of the 26 hours' mean, one above is not."""
+    for swing, outside in ((4.9, True), (8.0, False)):
+        values = np.full((1, 2 * DAY), 10.0)
+        values[0, DAY + 36 : -24] += swing * np.resize([1, -1], DAY - 60)
+        values[0, -1] = 17.0
+        assert (adaptive().score(values, times(2 * DAY), STEP)[0, -1] > 1) == outside, swing
 
 
 def test_the_robust_band_judges_the_median_of_an_hour() -> None:

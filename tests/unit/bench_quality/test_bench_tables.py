@@ -18,9 +18,9 @@ DAY = 288
 
 
 def machine() -> Machine:
-    random, event = np.random.default_rng(1), Event(300, 320, (0,))
+    random, event = np.random.default_rng(1), Event(300, 320, (2,))
     test = random.normal(10, 1, (2 * DAY, 3))
-    test[300:320, 0] += 30
+    test[300:320, 2] += 30
     label = np.zeros(2 * DAY, dtype=np.bool_)
     label[300:320] = True
     return Machine("hand", 300.0, random.normal(10, 1, (2 * DAY, 3)), test, label, (event,))
@@ -153,6 +153,6 @@ def test_our_side_is_what_detect_writes() -> None:
     scores = lens.machine_scores(one.train, one.test, one.step)
     assert scores.group.shape == (2 * DAY,)
     assert scores.series.shape == (3, 2 * DAY)
-    assert set(scores.alarm) == {1.4, 7.0}
-    assert scores.series[:, 300:320].max(axis=1).argmax() == 0
+    assert {budget: alarm[300:320].any() for budget, alarm in scores.alarm.items()} == {1.4: True, 7.0: True}
+    assert scores.series[:, 300:320].max(axis=1).argmax() == 2
     assert 300 <= scores.group.argmax() < 320
