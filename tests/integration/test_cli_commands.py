@@ -23,7 +23,7 @@ from tests.servers.gate import GatedPrometheus
 pytestmark = pytest.mark.integration
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-COMMANDS = ("", "run", "check-config", "watch", "investigate", "events", "detect", "demo")
+COMMANDS = ("", "run", "check-config", "watch", "investigate", "events", "detect", "rules", "rules baseline", "demo")
 PAYLOAD = {
     "version": "4",
     "groupKey": "g",
@@ -49,9 +49,9 @@ def lens(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_the_golden_one(command, tmp_path):
     """Help is part of the interface: a change of it is seen. `pytest --regenerate` is not needed: copy the output."""
-    answer = lens(*filter(None, [command]), "--help", folder=tmp_path)
+    answer = lens(*command.split(), "--help", folder=tmp_path)
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == (GOLDEN / f"help-{command or 'lens-exporter'}.txt").read_text("utf-8")
+    assert answer.stdout == (GOLDEN / f"help-{command.replace(' ', '-') or 'lens-exporter'}.txt").read_text("utf-8")
 
 
 def test_check_config_names_every_error_with_its_line(tmp_path):

@@ -1,0 +1,100 @@
+"""The band of the recording rules in numpy: what a ruler that evaluates `lens_exporter/rules/band.py` every five minutes records.
+
+Written rule by rule and evaluation by evaluation, slow and plain; tests/integration/test_rules_promtool.py holds it against
+promtool.
+Ranges are closed at both ends, as in Prometheus 2; Prometheus 3 leaves the first sample out.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lens_exporter.rules.band import CLEARLY, ENOUGH, FLOOR_LEVEL, FLOOR_RANGE, HALF, SHIFTED, WEEKLY_MUST_WIN
+from lens_exporter.rules.plan import BAND
+
+FloatArray = npt.NDArray[np.float64]
+
+_DAY, _EVERY, _TOLERANCE = 86_400.0, 300.0, 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBand:
+    """What is recorded, [series, evaluation]; NaN where nothing is. rows are the rows of the values that were evaluated."""
+
+    rows: npt.NDArray[np.int64]
+    expected: FloatArray
+    width: FloatArray
+
+
+def rule_band(values: FloatArray, step: float) -> RuleBand:
+    """Evaluate the rules over values [series, time], one row every `step` seconds, a divisor of five minutes."""
+    apart = round(_EVERY / step)
+    rows = np.arange(0, values.shape[1], apart)
+    ruler = _Ruler(values.shape[0], rows.size)
+    day = round(_DAY / step)
+    for at, row in enumerate(rows):
+        ruler.evaluate(at, values[:, row], values[:, max(0, row - day) : row + 1])
+    return RuleBand(rows, ruler.expected, ruler.width)
+
+
+class _Ruler:
+    def __init__(self, series: int, evaluations: int) -> None:
+        self.expected, self.width = (np.full((series, evaluations), np.nan) for _ in range(2))
+        self._sampled = np.full((series, evaluations), np.nan)
+        self._residual = np.full((3, series, evaluations), np.nan)
+        # Sums over evaluations so far: count, residual, its square.
+        self._sums = np.zeros((3, 3, series, evaluations + 1))
+
+    def evaluate(self, at: int, value: FloatArray, last_day: FloatArray) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # windows that hold no sample yet
+            self._sampled[:, at] = self._learnable(at, value, last_day)
+            week = self._sampled[:, max(0, at - round(7 * _DAY / _EVERY)) : at + 1]
+            self._residual[:, :, at] = self._sampled[:, at] - self._candidates(at, week)
+            residual = self._residual[:, :, at]
+            for sum_, term in zip(self._sums, (np.isfinite(residual), residual, residual**2), strict=True):
+                sum_[:, :, at + 1] = sum_[:, :, at] + np.nan_to_num(term)
+            self._band(at, week)
+
+    def _learnable(self, at: int, value: FloatArray, last_day: FloatArray) -> FloatArray:
+        if at == 0:
+            return value
+        centre, half = self.expected[:, at - 1], CLEARLY * self.width[:, at - 1]
+        low, high = (np.nanquantile(last_day, q, axis=1) for q in (SHIFTED, 1 - SHIFTED))
+        clipped = np.where((value > centre + half) & ~(low > centre + half), centre + half, value)
+        return np.where((value < centre - half) & ~(high < centre - half), centre - half, clipped)
+
+    def _candidates(self, at: int, week: FloatArray) -> FloatArray:
+        days = np.stack([self._around(np.nanmean, at, k) for k in range(1, 8)])
+        weeks = np.stack([self._around(np.nanmean, at, k) for k in (7, 14)])
+        return np.stack([np.nanmedian(week, axis=1), np.nanmedian(days, axis=0), np.nanmean(weeks, axis=0)])
+
+    def _around(self, function: Callable[..., FloatArray], at: int, days: int) -> FloatArray:
+        centre, reach = at - round(days * _DAY / _EVERY), round(_TOLERANCE / _EVERY)
+        first, last = max(0, centre - reach), centre + reach
+        if last < 0:
+            return np.full(self.expected.shape[0], np.nan)
+        return function(self._sampled[:, first : last + 1], axis=1)
+
+    def _over(self, at: int, days: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Give count, mean and mean square of the residuals of so many days, each [candidate, series]."""
+        first = max(0, at - round(days * _DAY / _EVERY))
+        count, total, squares = (sum_[:, :, at + 1] - sum_[:, :, first] for sum_ in self._sums)
+        return count, total / count, squares / count
+
+    def _band(self, at: int, week: FloatArray) -> None:
+        count, _, square = self._over(at, 3)
+        square[2] /= WEEKLY_MUST_WIN**2
+        square = np.where(count >= int(ENOUGH * _DAY / _EVERY), square, np.inf)
+        best, known = np.argmin(square, axis=0)[None], np.isfinite(square.min(axis=0))
+        _, mean, whole = self._over(at, 7)
+        candidate = self._sampled[:, at] - self._residual[:, :, at]
+        expected = np.take_along_axis(candidate + mean, best, axis=0)[0]
+        deviation = np.take_along_axis(np.sqrt(np.maximum(whole - mean**2, 0.0)), best, axis=0)[0]
+        edge = HALF * np.nanmedian(np.stack([self._around(np.nanstd, at, k) for k in range(1, 8)]), axis=0)
+        floor = FLOOR_RANGE * (np.nanmax(week, axis=1) - np.nanmin(week, axis=1)) + FLOOR_LEVEL * np.abs(np.nanmean(week, axis=1))
+        self.expected[:, at] = np.where(known, expected, np.nan)
+        self.width[:, at] = np.where(known, BAND * np.fmax(np.fmax(deviation, floor), edge), np.nan)
