@@ -23,7 +23,6 @@ from lens_exporter.model.tool import ToolResult, ToolStatus
 
 ROLE = "reader"
 _TRIES = 2  # an answer that is none is sent back once
-_LEAST = 0.5  # seconds left in which asking again makes sense
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class Asker:
         problem = ""
         for _ in range(_TRIES):
             left = ends - self._stopwatch()
-            if left < _LEAST:
+            if left <= 0:
                 return Unread(Outcome.TIMEOUT, problem or "no time was left to ask")
             reply = self._client(left).ask(system, conversation, contract.specs(wanted), role=ROLE)
             said = contract.read(reply, wanted)

@@ -133,8 +133,6 @@ class Reader:
             return _Fate.STAY
         hold = self._holds.get(_key(conclusion))
         now, following, urgent = standing(conclusion), self._next_look(at), urgency(anomaly, self._bounds)
-        if now is Standing.COOLING:
-            return _Fate.STAY
         if urgent is not None:
             return _Fate.URGENT if now is Standing.NEW else _Fate.STAY
         if hold is not None and hold.active and stands(hold, self._bounds, at, following):

@@ -73,6 +73,12 @@ def test_nothing_is_held_back_that_the_next_look_could_not_let_go_in_time():
     assert not stands(replace(FRESH, until=900.0), BOUNDS, 850.0, 910.0)
 
 
+def test_what_was_lowered_once_is_not_asked_about_again():
+    """When it comes back within the hour it goes out as the statistics say."""
+    assert may_ask(replace(FRESH, times=1), BOUNDS, 400.0, 460.0)
+    assert not may_ask(replace(FRESH, lowered=True), BOUNDS, 400.0, 460.0)
+
+
 @pytest.mark.parametrize(
     ("severity", "outcome"),
     [("critical", Outcome.CONFIRMED), ("warning", Outcome.CONFIRMED), ("info", Outcome.LOWERED)],

@@ -109,6 +109,15 @@ def test_a_lowered_alert_begins_as_info_and_is_a_warning_when_the_allowance_is_o
         assert detected["cooldown_until"] == NOON + 21 * MINUTE  # ten hours were proposed
 
 
+def test_one_calm_look_does_not_end_a_lowering():
+    """Back in its band at 12:09 only: the alert is info before and after."""
+    with reading(confirms("info")) as (here, model):
+        here.story.tell(LATENCY.name, lambda minute: 0.5 if minute >= 5 and minute != 9 else quiet(minute))
+        here.every_minute(0, 14)
+        assert here.firing[0].labels["severity"] == "info"
+        assert len(model.asked) == 1
+
+
 @pytest.mark.parametrize("level", [0.58, 0.9, 5.0])
 def test_what_is_far_outside_is_never_asked_about(level):
     """At three times the band's half-width the page goes out with the tick, and no model is paid."""
@@ -116,6 +125,7 @@ def test_what_is_far_outside_is_never_asked_about(level):
         here.story.tell(LATENCY.name, slightly(5, level=level))
         here.every_minute(0, 6)
         assert began(here) == 6
+        here.every_minute(7, 9)
         assert model.asked == []
         assert outcome(here, "urgent") == 1
 
@@ -185,6 +195,7 @@ def test_a_model_that_hangs_holds_the_tick_for_its_time_and_no_longer():
             here.every_minute(0, 6)
             assert began(here) == 6
             assert outcome(here, "timeout") == 1
+            assert len(model.asked) == 1
         finally:
             model.hangs.set()
 
@@ -321,6 +332,24 @@ def test_what_the_database_cannot_remember_is_not_held_back(monkeypatch):
         assert outcome(here, "unremembered") == 1
 
 
+def test_what_is_held_back_goes_out_when_the_database_cannot_be_asked(monkeypatch):
+    """The hold ends with that look, and does not come back."""
+    with reading(defers()) as (here, _model):
+        here.story.tell(LATENCY.name, slightly(5))
+        here.every_minute(0, 7)
+        with monkeypatch.context() as patched:
+
+            def fails(*_args, **_options):
+                raise DatabaseError(url="sqlite://", reason="disk I/O error")
+
+            patched.setattr(here.notes, "read", fails)
+            here.at(8)
+        assert began(here) == 8
+        here.every_minute(9, 12)
+        assert len(here.firing) == 1
+        assert [event["reason"] for event in here.events("reading.released")] == ["forgotten"]
+
+
 def test_statistics_alone_make_anomalies():
     """A model that cries wolf in a quiet look is not even heard: nothing is asked, nothing is told."""
     with reading(confirms()) as (here, model):
@@ -337,6 +366,16 @@ def test_in_its_rhythm_a_model_reads_quiet_looks_and_can_only_leave_notes():
         assert (outcome(here, "invalid"), outcome(here, "noted"), outcome(here, "quiet")) == (1, 1, 1)
         assert "a saw tooth is its habit." in model.text(3)
         assert here.notes.read("python").text.endswith("Model claude, 20 Nov 12:20 UTC: a saw tooth is its habit.")
+
+
+def test_a_quiet_look_is_not_read_beside_what_is_new():
+    """A rhythm that is due at 12:06 waits: the tick is held for one reading."""
+    with reading(confirms(), rhythm=6 * MINUTE) as (here, model):
+        here.story.tell(LATENCY.name, slightly(5))
+        here.every_minute(0, 6)
+        assert [len(tools) for _, _, tools in model.asked] == [3]
+        here.at(7)
+        assert [len(tools) for _, _, tools in model.asked] == [3, 2, 2]  # the second one is the correction
 
 
 def test_notes_outlive_those_of_statistics_and_a_restart():

@@ -1,0 +1,39 @@
+"""What is held back, in memory and after a restart."""
+
+from lens_exporter.baseline.reading.bounds import Hold
+from lens_exporter.baseline.reading.holds import Holds, key_of
+from tests.unit.publish.timeline import NOON, timeline
+from tests.unit.watch.site import MINUTE
+
+TARGET = {"instance": "api-7:9000"}
+KEY = key_of("latency", TARGET)
+
+
+def answered(line, watcher, at, outcome="deferred", times=1):
+    line.time.now = at
+    line.events.append(
+        "reading.answered",
+        correlation="01JD0000000000000000000000",
+        subject=watcher,
+        category="latency",
+        target=TARGET,
+        outcome=outcome,
+        times=times,
+        since=NOON,
+        until=at + 5 * MINUTE,
+        words="look again",
+    )
+
+
+def test_the_newest_word_of_the_last_hour_is_recalled_and_only_ones_own():
+    """Another watcher's deferral, and an answer that held nothing back, are nobody's allowance."""
+    with timeline(servers=0) as line:
+        answered(line, "python", NOON)
+        answered(line, "python", NOON + 5 * MINUTE, times=2)
+        answered(line, "host", NOON + 6 * MINUTE, times=3)
+        answered(line, "python", NOON + 7 * MINUTE, outcome="confirmed", times=3)
+        holds = Holds("python", line.events)
+        holds.recall(NOON + 8 * MINUTE)
+        assert holds.get(KEY) == Hold("01JD0000000000000000000000", NOON, NOON + 10 * MINUTE, times=2, words="look again")
+        holds.recall(NOON + 61 * MINUTE)
+        assert holds.get(KEY) is None
