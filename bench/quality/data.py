@@ -82,11 +82,10 @@ class Healthy:
     series: tuple[str, ...]
     groups: tuple[str, ...]
 
-    @property
-    def series_days(self) -> float:
-        """Days in which a series has values, summed over the series."""
+    def series_days(self, rows: BoolArray) -> float:
+        """Count the days in which a series has values, summed over the series, within these rows [time]."""
         step = float(np.median(np.diff(self.times)))
-        return float(np.isfinite(self.values).sum() * step / 86_400)
+        return float(np.isfinite(self.values[:, rows]).sum() * step / 86_400)
 
 
 def load_nab(root: Path = DEFAULT_ROOT) -> list[LoneSeries]:

@@ -10,7 +10,6 @@ from lens_exporter.replay.detect import Request, detect
 from lens_exporter.replay.table import Table
 
 from .data import MONDAY, BoolArray, FloatArray, Healthy
-from .healthy import episodes
 from .report import PER_WEEK, MachineScores
 
 NAME = "lens-exporter"
@@ -54,17 +53,16 @@ def machine_scores(train: FloatArray, test: FloatArray, step: float) -> MachineS
     return MachineScores(score[-1], score[:-1], {per_week: each.anomaly[-1, begin:] for per_week, each in said.items()})
 
 
-def lone_alarms(recording: Healthy) -> int:
-    """Count alarms at the default budget, each series judged by itself."""
-    return episodes(run(recording.times, recording.values).anomaly)
+def lone_alarms(recording: Healthy) -> BoolArray:
+    """Alarms at the default budget, each series judged by itself: [series, time]."""
+    return run(recording.times, recording.values).anomaly
 
 
-def group_alarms(recording: Healthy) -> int:
-    """Count alarms at the default budget, the series of each group judged together."""
+def group_alarms(recording: Healthy) -> BoolArray:
+    """Alarms at the default budget, the series of each group judged together: [group, time]."""
     names = np.array(recording.groups)
-    return sum(
-        episodes(run(recording.times, recording.values[names == name], grouped=True).anomaly[-1]) for name in np.unique(names)
-    )
+    each = (recording.values[names == name] for name in np.unique(names))
+    return np.array([run(recording.times, values, grouped=True).anomaly[-1] for values in each])
 
 
 def _csv(names: Sequence[str], times: FloatArray, values: FloatArray) -> bytes:

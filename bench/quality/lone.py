@@ -9,7 +9,7 @@ from .bootstrap import Resamples, difference
 from .data import FloatArray, LoneSeries
 from .nab import PROFILES, STANDARD, Corpus, Sweep, corpus, sweep
 from .peers import Kept, Peer
-from .report import SeriesScorer, Target, interval, number, table
+from .report import SeriesScorer, Target, differences, number, table
 
 _PEAK_ROWS = 100
 
@@ -66,14 +66,12 @@ def score_table(runs: Sequence[LoneRun]) -> str:
 
 def difference_table(ours: LoneRun, peers: Sequence[LoneRun], resamples: Resamples) -> str:
     """Our scores minus each peer's with 95 % intervals: files are drawn, thresholds are fitted anew on each resample."""
-    head = (f"{ours.name} minus", *(profile.name for profile in PROFILES), "standard, peer's peaks only")
     own = [resamples.nab(ours.swept, profile) for profile in PROFILES]
-    rows = []
+    rows = {}
     for peer in peers:
         plain = [difference(first, resamples.nab(peer.swept, profile)) for first, profile in zip(own, PROFILES, strict=True)]
-        peaks = difference(own[0], resamples.nab(peer.peaks, STANDARD))
-        rows.append([peer.name, *(interval(each, 1) for each in (*plain, peaks))])
-    return table(head, rows)
+        rows[peer.name] = [*plain, difference(own[0], resamples.nab(peer.peaks, STANDARD))]
+    return differences(ours.name, (*(profile.name for profile in PROFILES), "standard, peer's peaks only"), rows, digits=1)
 
 
 def target_table(ours: LoneRun) -> str:

@@ -78,6 +78,17 @@ def interval(each: Difference, digits: int = 2) -> str:
     return f"**{text}**" if each.decided else text
 
 
+def differences(title: str, measures: Sequence[str], rows: Mapping[str, Sequence[Difference]], digits: int = 2) -> str:
+    """Lay out our differences to each peer, and say in a sentence where a peer is not beaten: where 0 is not below the interval."""
+    laid = table((f"{title} minus", *measures), [[name, *(interval(each, digits) for each in row)] for name, row in rows.items()])
+    open_ones = [
+        f"{name} ({', '.join(measure for measure, each in zip(measures, row, strict=True) if not each.better)})"
+        for name, row in rows.items()
+        if not all(each.better for each in row)
+    ]
+    return f"{laid}\n{'Not beaten: ' + '; '.join(open_ones) if open_ones else 'Every peer is beaten on every measure'}.\n"
+
+
 def provenance(command: str, now: datetime) -> str:
     """Say when, where and with what the figures were made."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("lens-exporter", "numpy"))

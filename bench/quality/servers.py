@@ -9,7 +9,7 @@ from .bootstrap import Resamples, difference
 from .data import BoolArray, FloatArray, Machine
 from .machines import Field, Quality, caught_at, field, quality
 from .peers import Kept, Peer, group_score
-from .report import PER_WEEK, MachineScorer, Target, interval, number, table, within_factor_two
+from .report import PER_WEEK, MachineScorer, Target, differences, number, table, within_factor_two
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,11 @@ def field_table(runs: Sequence[ServerRun], machines: Sequence[Machine]) -> str:
 
 def difference_table(ours: ServerRun, peers: Sequence[ServerRun], machines: Sequence[Machine], resamples: Resamples) -> str:
     """Our figures minus each peer's with 95 % intervals of the paired bootstrap."""
-    head = (f"{ours.name} minus", "AP, days drawn", "AP, machines drawn", "ev 1, events drawn", "ev 0.2, events drawn")
     own = _resampled(ours, machines, resamples)
-    rows = [[peer.name, *_differences(own, _resampled(peer, machines, resamples))] for peer in peers]
-    return table(head, rows)
+    rows = {
+        peer.name: [difference(*pair) for pair in zip(own, _resampled(peer, machines, resamples), strict=True)] for peer in peers
+    }
+    return differences(ours.name, ("AP, days drawn", "AP, machines drawn", "ev 1, events drawn", "ev 0.2, events drawn"), rows)
 
 
 def target_table(ours: ServerRun, machines: Sequence[Machine], targets: ServerTargets) -> str:
@@ -133,7 +134,3 @@ def _resampled(run: ServerRun, machines: Sequence[Machine], resamples: Resamples
         resamples.ap_by_machines(machines, run.group),
         *(resamples.share(each) for each in caught),
     ]
-
-
-def _differences(own: Sequence[FloatArray], other: Sequence[FloatArray]) -> list[str]:
-    return [interval(difference(first, second)) for first, second in zip(own, other, strict=True)]
