@@ -5,6 +5,7 @@ import csv
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 pytestmark = pytest.mark.integration
 
 HOURS = 24 * 20
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "detect.md"
 
 
 def command(*arguments: object) -> list[str]:
@@ -191,3 +193,27 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path):
     assert b"480 rows" in shown
     assert b"\x1b[" in shown
     assert b"\x1b[" not in run("--input", "in.csv", "--output", "out.csv", folder=tmp_path).stderr.encode()
+
+
+def test_the_page_about_it_is_true(tmp_path):
+    """The example of docs/how-to/detect.md gives what stands there: texts and flags exactly, numbers nearly."""
+    blocks = re.findall(r"^```(sh|csv)\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    (script, shown) = ("".join(text for kind, text in blocks if kind == wanted) for wanted in ("sh", "csv"))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    answer = subprocess.run(
+        ["sh", "-ec", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+        check=True,
+        env={**environment(), "PATH": path},
+    )
+    rows, expected = read(answer.stdout), read(shown)
+    texts = ("timestamp", "series", "value", "anomaly")
+    assert [[row[name] for name in texts] for row in rows] == [[row[name] for name in texts] for row in expected]
+    for row, wanted in zip(rows, expected, strict=True):
+        for name in ("expected", "lower", "upper", "score"):
+            assert (row[name] == "") == (wanted[name] == "")
+            assert float(row[name] or 0) == pytest.approx(float(wanted[name] or 0), rel=0.5)
+    assert rows[-1]["contributors"].startswith('["load","cpu"')
