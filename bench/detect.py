@@ -64,10 +64,11 @@ def whole(path: Path, group: str | None) -> tuple[float, float]:
     """Seconds of the command, and its peak resident MB."""
     command = [sys.executable, "-m", "lens_exporter.cli", "detect", "--input", str(path), "--output", str(path.with_suffix(".out"))]
     begun = time.perf_counter()
-    process = subprocess.Popen([*command, *(["--group", group] if group else [])], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, *(["--group", group] if group else [])], stderr=subprocess.PIPE)
+    said = process.stderr.read().decode()
     _, status, used = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"{command} ended with {status}")
+        raise SystemExit(f"{command} ended with {status}:\n{said}")
     return time.perf_counter() - begun, used.ru_maxrss * 1024 / 1e6
 
 

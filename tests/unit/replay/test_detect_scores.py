@@ -31,6 +31,7 @@ def scored(values: np.ndarray, *, score: np.ndarray | None = None) -> Scored:
         upper=values + 1,
         score=values / 8 if score is None else score,
         anomaly=values > 10,
+        novel=values > 10,
         groups=GroupScored(score=values[:1] / 4, threshold=np.ones_like(values[:1]), anomaly=values[:1] > 10),
     )
 

@@ -107,7 +107,7 @@ def test_what_is_no_csv_is_refused(text):
 
 def test_a_header_alone_is_a_table_without_rows():
     """Nothing to judge is not an error."""
-    assert rows("timestamp,a\n") == []
+    assert rows("timestamp,a\n") == rows("timestamp,a\n\n") == []
 
 
 def test_blocks_are_bounded():
@@ -139,6 +139,12 @@ def test_pieces_may_end_anywhere():
     read = Table("pipe", Pipe(data[i : i + 1] for i in range(len(data))))
     assert read.series == ("ä\U0001f600",)
     assert [stamp for block in read.blocks() for stamp in block.stamps] == ["0", "1"]
+
+
+def test_lines_are_counted_over_pieces():
+    """The place of a wrong byte is that in the table, not that in what was read last."""
+    with pytest.raises(TableInvalid, match=r"^pipe:4: not UTF-8 text$"):
+        list(Table("pipe", Pipe([b"timestamp,a\n0,1\n", b"1,2\n2,\xff\n"])).blocks())
 
 
 def test_a_line_that_does_not_end_is_given_up():

@@ -67,6 +67,11 @@ def test_the_step_is_told_by_a_thousand_rows():
     assert (len(taken), step) == (1000, 1.0)
 
 
+def test_the_step_is_told_by_ten_rows_at_least():
+    """A gap of days after the first row is not what the rows are apart."""
+    assert opening(iter(rows(csv(0, *range(172_800, 300_000, 3600)))))[1] == 3600.0
+
+
 def test_the_step_of_a_wide_table_is_told_by_fewer_rows():
     """What is held until the step is known is bounded also in values."""
     names = ",".join(f"s{number}" for number in range(5_000))
@@ -106,6 +111,14 @@ def test_the_hour_that_is_left_out():
     placed, said = place(stamps, 300.0)
     assert (np.diff(placed) > 0).all()
     assert placed[24:] == list(range(7500, 9000, 300))
+    assert len(said) == 1
+
+
+def test_clocks_are_set_every_year():
+    """The hour of one autumn does not count against the next."""
+    autumn = [*range(0, 7200, 300), *range(3600, 10_800, 300)]
+    placed, said = place([*autumn, *(86_400 * 365 + at for at in autumn)], 300.0)
+    assert (np.diff(placed) > 0).all()
     assert len(said) == 1
 
 
