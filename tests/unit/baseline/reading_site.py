@@ -13,6 +13,7 @@ from lens_exporter.baseline.reading.bounds import Bounds
 from lens_exporter.baseline.reading.holds import Holds
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.baseline.reading.teller import Teller
+from lens_exporter.llm.client import ModelClient
 from lens_exporter.model.analysis import Cost
 from lens_exporter.model.conversation import Instruction, Reply, ToolCall, ToolSpec, Trail
 from lens_exporter.model.decision import Anomaly, Observation, Phase, Rule, Severity
@@ -108,15 +109,19 @@ def reading(
     rhythm: float | None = None,
     seconds: float = 10.0,
     bounds: Bounds | None = None,
+    client: Callable[[float], ModelClient] | None = None,
     **options: Any,
 ) -> Iterator[tuple[Site, Model]]:
-    """Give a site whose watcher is read for; its next look comes `every` seconds, and quiet ones are read every `rhythm`."""
+    """Give a site whose watcher is read for; its next look comes `every` seconds, and quiet ones are read every `rhythm`.
+
+    `client` reads instead of the scripted model.
+    """
     limits, model = bounds or Bounds(), Model(replies)
 
     def reader(here: Site) -> Reader:
         events, telemetry = here.line.events, here.line.telemetry
         return Reader(
-            Asker(model.name, model.within, StoryPast(here), limits, step=MINUTE, seconds=seconds, stopwatch=lambda: 0.0),
+            Asker(model.name, client or model.within, StoryPast(here), limits, step=MINUTE, seconds=seconds, stopwatch=lambda: 0.0),
             Holds(here.watched.name, events),
             Teller(here.watched.name, model.name, events, telemetry),
             limits,

@@ -282,6 +282,21 @@ def test_one_that_may_not_wait_does_not_wait_for_the_reading_of_another():
         assert outcome(here, "urgent") == 2
 
 
+def test_several_questions_cost_the_time_of_one():
+    """Three new anomalies: each answer comes only when all three have been asked."""
+    together = threading.Barrier(3, timeout=20)
+
+    def meet(_trail):
+        together.wait()
+        return defers()
+
+    with reading(meet) as (here, model):
+        series = [({**API, "instance": f"api-{number}:9000"}, slightly(5)) for number in range(3)]
+        here.story.series[LATENCY.name] = series
+        here.every_minute(0, 6)
+        assert (outcome(here, "deferred"), len(model.asked)) == (3, 3)
+
+
 @pytest.mark.parametrize(("count", "asked"), [(3, 3), (4, 0)])
 def test_a_crowd_is_no_question_for_a_model(count, asked):
     """Up to three new anomalies are read at once; with more the incident is plain, and everything goes out."""
