@@ -1,17 +1,19 @@
 """How new a value is: its distance to the nearest value seen before, as the number of such distances one would expect."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_exporter.baseline.detection.sortedrows import Float32Array, IntArray, SortedRows
-from lens_exporter.baseline.detection.tail import exceedances, fit, unknown
+from lens_exporter.baseline.detection.sortedrows import Float32Array, IntArray, SortedRows, rows_of
+from lens_exporter.baseline.detection.tail import Largest, fit, unknown
 from lens_exporter.model.window import FloatArray
 
 _NOISE = 1e-7  # of the level: a smaller distance is the noise of single precision somewhere on the way
 _PART_OF_A_STEP = 0.5  # of a quantised series: one step beyond all that was seen is little, many steps are much
+_GRAIN = 1 / 8  # of the tail's scale: values nearer to each other than that are one to a distance that matters
+SLOTS = 512  # remembered values; as good as all of 8,000 rows on NAB, where the median series fills 91
+_YOUNGEST = 32  # rows; of a series younger than a block the tail is fitted at 32, 64, 128, ... rows
 _COPIED = 1024  # series at a time
 _CELLS = 1 << 17  # array cells at a time: what one step reads and writes stays in the processor's cache
 
@@ -25,29 +27,30 @@ class Novelty:
     series has shown. It is minus the log10 of how many such distances were to be expected in its whole history: 0 is one, 2 is
     a hundredth. It is NaN for a gap and for a series with too little history.
 
-    Memory. Rows come in blocks of `refit` rows, counted from the first row ever given. Remembered are the running block and the
-    memory/refit - 1 blocks before it: at most `memory` rows, at least `memory - refit`; the oldest block leaves as a whole. Among
-    these the nearest value is found exactly, up to the resolution of SortedRows. A gap counts as a row, for memory is a stretch of
-    time. The tail is fitted to the largest distances of the last `memory` rows when a block ends, and stands for the next block.
+    Memory. Rows come in blocks of `refit` rows, counted from the first row ever given. Remembered are the running block as it is
+    and the memory/refit - 1 blocks before it, in `slots` values: at most `memory` rows, at least `memory - refit`; the oldest block
+    leaves as a whole. Of remembered values nearer to each other than an eighth of the tail's scale (more, where the slots do not
+    suffice) only the newest is kept, so a distance is off by at most that; see SortedRows. A gap counts as a row, for memory is a
+    stretch of time. The tail is fitted to the largest distances of the last `memory` rows when a block ends, for the next block.
 
     Scale. The tail's scale is never below
         1e-7 of the level: float noise on a constant series is nothing, a jump of it is much;
         half of the smallest step between remembered values: for whole or rounded numbers the next one is little.
 
-    8.6 kB a series with memory=2016 and refit=252.
+    4.2 kB a series with memory=8000, refit=250.
     """
 
-    def __init__(self, series: int, *, memory: int, refit: int) -> None:
+    def __init__(self, series: int, *, memory: int, refit: int, slots: int = SLOTS) -> None:
         if refit < 1 or memory < 2 * refit:
             raise ValueError("memory must hold at least two blocks of refit rows")
-        self._memory, self._refit = memory, refit
+        self._memory, self._refit, self._slots = memory, refit, slots
         blocks = memory // refit
-        self._past = SortedRows(series, blocks - 1, refit)
+        self._past = SortedRows(series, blocks=blocks - 1, slots=slots)
         self._tail = unknown(series)
         self._seen = np.zeros(series, dtype=np.int64)  # values ever
         self._origin = np.full(series, np.nan)  # the first value ever
-        # What each block leaves for the fit, in a ring: [series, block] and [series, block, rank].
-        self._largest = np.zeros((series, blocks, exceedances(memory)), dtype=np.float32)
+        # What the blocks leave for the fit: their largest distances, and in a ring [series, block] their counts and highest levels.
+        self._largest = Largest(series, blocks=blocks, rows=memory)
         self._count = np.zeros((series, blocks), dtype=np.int32)
         self._level = np.zeros((series, blocks), dtype=np.float32)
         self._block = 0
@@ -64,14 +67,14 @@ class Novelty:
         surprise = np.empty(values.shape)
         first = 0
         while first < values.shape[1]:
-            part = slice(first, min(values.shape[1], first + self._refit - self._row))
+            part = slice(first, min(values.shape[1], first + self._next_fit() - self._row))
             measured = self._measure(values[:, part])
             surprise[:, part] = self._surprise(measured)
             self._learn(measured, values[:, part] if levels is None else levels[:, part])
             first = part.stop
         return surprise
 
-    def peek(self, values: FloatArray) -> FloatArray:
+    def peek(self, values: FloatArray, levels: FloatArray | None = None) -> FloatArray:
         """Score values [series, time] as `advance` would, and learn nothing. Meant for a few rows."""
         if self._row + values.shape[1] <= self._refit:
             return self._surprise(self._measure(values))
@@ -79,18 +82,19 @@ class Novelty:
         surprise = np.empty(values.shape)
         for first in range(0, len(values), _COPIED):
             part = slice(first, first + _COPIED)
-            surprise[part] = self.take(np.arange(len(values))[part]).advance(values[part])
+            copied = self.take(np.arange(len(values))[part])
+            surprise[part] = copied.advance(values[part], None if levels is None else levels[part])
         return surprise
 
     def take(self, indices: IntArray) -> "Novelty":
         """Give the state of these series, in this order; -1 is a new one that has seen nothing. Shares nothing with this one."""
-        taken = Novelty(0, memory=self._memory, refit=self._refit)
+        taken = Novelty(0, memory=self._memory, refit=self._refit, slots=self._slots)
         taken._block, taken._row = self._block, self._row
         taken._past, taken._tail = self._past.take(indices), self._tail.take(indices)
-        taken._seen, taken._origin = _rows(self._seen, indices, 0), _rows(self._origin, indices, np.nan)
-        taken._running = _rows(self._running, indices, np.inf)
-        taken._largest, taken._level = _rows(self._largest, indices, 0.0), _rows(self._level, indices, 0.0)
-        taken._count = _rows(self._count, indices, 0)
+        taken._seen, taken._origin = rows_of(self._seen, indices, 0), rows_of(self._origin, indices, np.nan)
+        taken._running = rows_of(self._running, indices, np.inf)
+        taken._largest = self._largest.take(indices)
+        taken._count, taken._level = rows_of(self._count, indices, 0), rows_of(self._level, indices, 0.0)
         return taken
 
     @np.errstate(invalid="ignore", over="ignore")  # gaps are infinite: their distances to each other are dropped below
@@ -120,24 +124,37 @@ class Novelty:
         self._count[:, self._block] += known.sum(axis=1)
         level = np.abs(np.where(measured.present & np.isfinite(levels), levels, 0.0)).max(axis=1)
         self._level[:, self._block] = np.maximum(self._level[:, self._block], level)
-        _keep_largest(self._largest[:, self._block], np.where(known, measured.distances, np.float32(0.0)))
+        self._largest.offer(np.where(known, measured.distances, np.float32(0.0)), self._block)
         self._row = rows.stop
         if self._row == self._refit:
             self._end_block()
+        elif self._row == self._next_fit(at_least=self._row):
+            self._fit_young()
+
+    def _next_fit(self, at_least: int | None = None) -> int:
+        """Give the next row of this block, or this row at least, at which tails are fitted."""
+        row = self._row + 1 if at_least is None else at_least
+        if self._seen.min(initial=self._refit) >= self._refit:
+            return self._refit
+        return min(self._refit, max(_YOUNGEST, 1 << (row - 1).bit_length()))
+
+    def _fit_young(self) -> None:
+        """Fit the tails of series that have not been through a whole block."""
+        young = np.flatnonzero(self._seen < self._refit)
+        floor = _NOISE * _typical(self._level[young])
+        self._tail = self._tail.with_rows(young, fit(self._largest.falling()[young], self._count[young].sum(axis=1), floor))
 
     def _end_block(self) -> None:
         """Move the running block into the sorted rows and fit the tail to what the remembered blocks left for it."""
         noise = _NOISE * _typical(self._level)
-        step = self._past.seal(self._running, noise)
+        step = self._past.seal(self._running, _GRAIN * self._tail.scale, noise)
         floor = np.maximum(noise, np.where(np.isfinite(step), _PART_OF_A_STEP * step, 0.0))
-        series, _, rank = self._largest.shape
-        largest = np.sort(self._largest.reshape(series, -1), axis=1)[:, : -rank - 1 : -1]
-        self._tail = fit(largest.astype(np.float64), self._count.sum(axis=1), floor)
+        self._tail = fit(self._largest.falling(), self._count.sum(axis=1), floor)
         self._running.fill(np.inf)
         self._row = 0
         self._block = (self._block + 1) % self._count.shape[1]
-        for each in (self._largest, self._count, self._level):
-            each[:, self._block] = 0
+        self._largest.drop(self._block)
+        self._count[:, self._block], self._level[:, self._block] = 0, 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,25 +187,9 @@ def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:
     return nearest
 
 
-def _keep_largest(largest: Float32Array, distances: Float32Array) -> None:
-    """Let distances [series, time] into the largest [series, rank], in place; the order of ranks means nothing."""
-    better = np.flatnonzero(distances.max(axis=1) > largest.min(axis=1))
-    if not better.size:
-        return
-    time = distances.shape[1]
-    both = np.concatenate((largest[better], distances[better]), axis=1)
-    largest[better] = np.partition(both, time, axis=1)[:, time:]
-
-
 def _typical(levels: Float32Array) -> FloatArray:
     """Give the median over blocks [series, block] of their highest level; blocks at zero, the empty ones, do not count."""
     count = (levels > 0.0).sum(axis=1)
     ranked = np.sort(levels, axis=1)[:, ::-1]
     typical: FloatArray = np.take_along_axis(ranked, count[:, None] // 2, axis=1)[:, 0].astype(np.float64)
     return typical
-
-
-def _rows(state: NDArray[Any], indices: IntArray, new: float) -> NDArray[Any]:
-    taken = np.full((len(indices), *state.shape[1:]), new, dtype=state.dtype)
-    taken[indices >= 0] = state[indices[indices >= 0]]
-    return taken

@@ -1,4 +1,6 @@
-"""The nearest of many remembered values, for many series at once, in four bytes a value."""
+"""The nearest of many remembered values, for many series at once, in four bytes a value and few values."""
+
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,24 +8,30 @@ from numpy.typing import NDArray
 from lens_exporter.model.window import FloatArray
 
 Float32Array = NDArray[np.float32]
-IntArray = NDArray[np.intp]
+IntArray = NDArray[np.int64]
+Kind = TypeVar("Kind", bound=np.generic)
 
 _LARGEST = 3e38  # of single precision; what lies beyond is taken for it
+_FINEST = 2.0**-22  # of the largest value: a finer grain is beyond single precision
+_TINIEST = 2.0**-126  # single precision's smallest full-precision number
 _CELLS = 1 << 17  # array cells at a time: what one step reads and writes stays in the processor's cache
 
 
 class SortedRows:
-    """The values of the last `blocks` blocks of `rows` rows per series, sorted: [series, rank], absent ones last as infinity.
+    """What each series has shown in its last `blocks` blocks of rows, as sorted values [series, slot]; empty slots last, infinite.
 
     A value is kept in single precision relative to its series' origin, so that a large offset costs nothing. The lowest bits of
-    the mantissa say which block it came from, so that a block can leave. A value is thus known to within 2^(bits - 23) of its
-    distance from the origin: 1e-6 for up to 8 blocks, 4e-6 for up to 32. Equal values stay equal.
+    the mantissa hold the block that showed it last, so that a block can leave: a value is known to within 2^(bits - 23) of its
+    distance from the origin, 4e-6 for 32 blocks. Equal values stay equal.
+
+    Of values that share a cell of a grid only the newest is kept: where values are dense, few of them say where the series has
+    been. The cells are as wide as the grain asked for, and wider, by powers of two, where the slots would not suffice.
     """
 
-    def __init__(self, series: int, blocks: int, rows: int) -> None:
+    def __init__(self, series: int, *, blocks: int, slots: int) -> None:
         self._blocks = blocks
         self._tags = np.uint32((1 << (blocks - 1).bit_length()) - 1)  # the bits that hold the block
-        self._ranked = np.full((series, blocks * rows), np.inf, dtype=np.float32)
+        self._slots = np.full((series, slots), np.inf, dtype=np.float32)
         self._sealed = 0
 
     def coarse(self, values: FloatArray, origins: FloatArray) -> Float32Array:
@@ -40,36 +48,35 @@ class SortedRows:
             at_once = max(1, _CELLS // time)
             for first in range(0, series, at_once):
                 part = slice(first, first + at_once)
-                distances[part] = self._search(self._ranked[part], wanted[part])
+                distances[part] = self._search(self._slots[part], wanted[part])
         return distances
 
-    def seal(self, block: Float32Array, noise: FloatArray) -> FloatArray:
-        """Remember a block of coarse values [series, row]; the oldest block leaves.
+    def seal(self, block: Float32Array, grain: FloatArray, noise: FloatArray) -> FloatArray:
+        """Remember a block of coarse values [series, row]; the oldest block leaves. grain [series]: how near is as good as equal.
 
         Gives the smallest step between remembered values that is larger than noise [series]; infinite where there is none.
         """
-        tag = np.uint32(self._sealed % self._blocks)
-        self._sealed += 1
         steps = np.empty(len(block))
-        length = self._ranked.shape[1]
-        at_once = max(1, _CELLS // length)
+        tag = np.uint32(self._sealed % self._blocks)  # of this block, and until now of the one that leaves
+        at_once = max(1, _CELLS // (self._slots.shape[1] + block.shape[1]))
         for first in range(0, len(block), at_once):
             part = slice(first, first + at_once)
-            new = block[part].copy()
-            new.view(np.uint32)[np.isfinite(new)] |= tag
-            kept = self._ranked[part]
-            kept[kept.view(np.uint32) & self._tags == tag] = np.inf  # an infinite one has no bits set and stays what it is
-            kept[:] = np.sort(np.concatenate((kept, new), axis=1), axis=1)[:, :length]
+            both = np.concatenate((self._slots[part], block[part]), axis=1)
+            bits, slots = both.view(np.uint32), self._slots.shape[1]
+            both[:, :slots][bits[:, :slots] & self._tags == tag] = np.inf  # an infinite one has no tag and stays as it is
+            bits[:, slots:][np.isfinite(both[:, slots:])] |= tag
+            kept = self._slots[part]
+            kept[:] = self._thinned(both, grain[part])
             with np.errstate(invalid="ignore"):
-                apart = np.diff(self._cleared(kept), axis=1)  # NaN between absent ones
+                apart = np.diff(self._cleared(kept), axis=1)  # NaN between empty ones
             steps[part] = np.where(apart > noise[part, None], apart, np.inf).min(axis=1, initial=np.inf)
+        self._sealed += 1
         return steps
 
     def take(self, indices: IntArray) -> "SortedRows":
         """Give these series; -1 is one that has seen nothing."""
-        taken = SortedRows(0, self._blocks, 0)
-        taken._ranked = np.full((len(indices), self._ranked.shape[1]), np.inf, dtype=np.float32)
-        taken._ranked[indices >= 0] = self._ranked[indices[indices >= 0]]
+        taken = SortedRows(0, blocks=self._blocks, slots=0)
+        taken._slots = rows_of(self._slots, indices, np.inf)
         taken._sealed = self._sealed
         return taken
 
@@ -88,6 +95,39 @@ class SortedRows:
         nearest: Float32Array = np.fmin(under, over)
         return nearest
 
+    def _thinned(self, values: Float32Array, grain: FloatArray) -> Float32Array:
+        """Keep the newest of each cell, in cells so wide that the slots suffice. values [series, any]; gives [series, slot]."""
+        slots = self._slots.shape[1]
+        values = np.sort(values, axis=1)
+        widest = np.abs(np.where(np.isfinite(values), values, 0.0)).max(axis=1)
+        width = np.maximum.reduce([np.nan_to_num(grain), widest * _FINEST, np.full(len(grain), _TINIEST)])
+        width = np.exp2(np.floor(np.log2(width))).astype(np.float32)  # cells of powers of two lie in each other
+        crowded = np.arange(len(values))
+        while crowded.size:
+            values[crowded] = self._newest(values[crowded], width[crowded])
+            crowded = crowded[values[crowded, slots] < np.inf]
+            width[crowded] *= 2.0
+        return values[:, :slots]
+
+    def _newest(self, values: Float32Array, width: Float32Array) -> Float32Array:
+        """Of sorted neighbours in one cell keep the newer; what is left, sorted."""
+        cell = np.floor(self._cleared(values) / width[:, None])
+        blocks = np.uint32(self._blocks)
+        age = (np.uint32(self._sealed % self._blocks) + blocks - (values.view(np.uint32) & self._tags)) % blocks
+        same = cell[:, :-1] == cell[:, 1:]
+        newer = age[:, :-1] < age[:, 1:]
+        dropped = np.zeros(values.shape, dtype=np.bool_)
+        dropped[:, :-1] = same & ~newer
+        dropped[:, 1:] |= same & newer
+        return np.sort(np.where(dropped, np.float32(np.inf), values), axis=1)
+
     def _cleared(self, values: Float32Array) -> Float32Array:
         """Without the block: what is left compares equal where the values were equal."""
         return (values.view(np.uint32) & ~self._tags).view(np.float32)
+
+
+def rows_of(state: NDArray[Kind], indices: IntArray, new: float) -> NDArray[Kind]:
+    """Give these rows of an array [series, ...], copied; -1 is a new one filled with one value."""
+    taken = np.full((len(indices), *state.shape[1:]), new, dtype=state.dtype)
+    taken[indices >= 0] = state[indices[indices >= 0]]
+    return taken

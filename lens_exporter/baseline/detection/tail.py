@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lens_exporter.baseline.detection.sortedrows import Float32Array, IntArray, rows_of
 from lens_exporter.model.window import FloatArray
 
+_KEPT = 5  # times as many of the largest distances as the fit takes, so that it has enough when the block of many of them leaves
 _ONE_IN = 200  # the tail begins where one distance in so many is larger: the 99.5 % quantile
 _FEWEST = 5  # exceedances that a tail is fitted to at least
+_ENOUGH = 25  # distances to fit a tail to
 _PRIOR_COUNT = 5.0  # pseudo-exceedances that pull the exponent towards the prior
 _PRIOR_EXPONENT = 3.0
 _STEEPEST = 20.0  # no exponent beyond: a few nearly equal exceedances prove no steeper tail
@@ -19,6 +21,42 @@ _RAREST = 30.0  # decimal orders of magnitude; a rarer distance counts as this r
 def exceedances(rows: int) -> int:
     """How many of the largest distances among so many the tail is fitted to."""
     return max(_FEWEST, rows // _ONE_IN)
+
+
+class Largest:
+    """The largest distances of the last `blocks` blocks per series [series, rank], in no order; 0 where there are fewer.
+
+    As in SortedRows the lowest bits of a distance say which block it is from. What was crowded out does not come back when a
+    block leaves. So the largest k are exact unless more than four in five of those kept leave within one memory.
+    """
+
+    def __init__(self, series: int, *, blocks: int, rows: int) -> None:
+        self._blocks = blocks
+        self._tags = np.uint32((1 << (blocks - 1).bit_length()) - 1)
+        self._kept = np.zeros((series, _KEPT * exceedances(rows)), dtype=np.float32)
+
+    def offer(self, distances: Float32Array, block: int) -> None:
+        """Let distances [series, time] of a block in, 0 for none."""
+        better = np.flatnonzero(distances.max(axis=1) > self._kept.min(axis=1))
+        if better.size:
+            new = (distances[better].view(np.uint32) & ~self._tags | np.uint32(block % self._blocks)).view(np.float32)
+            time = distances.shape[1]
+            self._kept[better] = np.partition(np.concatenate((self._kept[better], new), axis=1), time, axis=1)[:, time:]
+
+    def falling(self) -> FloatArray:
+        """Give the distances [series, rank], largest first."""
+        cleared = (self._kept.view(np.uint32) & ~self._tags).view(np.float32)
+        return np.sort(cleared, axis=1)[:, ::-1].astype(np.float64)
+
+    def drop(self, block: int) -> None:
+        """Forget the distances of this block."""
+        self._kept[self._kept.view(np.uint32) & self._tags == np.uint32(block % self._blocks)] = 0.0
+
+    def take(self, indices: IntArray) -> "Largest":
+        """Give these series; -1 is one that has shown nothing."""
+        taken = Largest(0, blocks=self._blocks, rows=0)
+        taken._kept = rows_of(self._kept, indices, 0.0)
+        return taken
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,10 +80,16 @@ class Tail:
         rarity: FloatArray = np.minimum(body + exponent * np.maximum(decades, 0.0), _RAREST)
         return rarity
 
-    def take(self, indices: NDArray[np.intp]) -> "Tail":
+    def with_rows(self, indices: IntArray, other: "Tail") -> "Tail":
+        """Give this with the series at indices as in the other, which has only those."""
+        changed = self.take(np.arange(len(self.scale)))
+        for mine, theirs in ((changed.scale, other.scale), (changed.exponent, other.exponent), (changed.share, other.share)):
+            mine[indices] = theirs
+        return changed
+
+    def take(self, indices: IntArray) -> "Tail":
         """Give these series; -1 is one whose tail is not known."""
-        known = indices >= 0
-        return Tail(*(np.where(known, each[indices], np.nan) for each in (self.scale, self.exponent, self.share)))
+        return Tail(*(rows_of(each, indices, np.nan) for each in (self.scale, self.exponent, self.share)))
 
 
 def unknown(series: int) -> Tail:
@@ -54,14 +98,14 @@ def unknown(series: int) -> Tail:
     return Tail(nothing, nothing, nothing)
 
 
-def fit(largest: FloatArray, count: NDArray[np.int64], floor: FloatArray) -> Tail:
+def fit(largest: FloatArray, count: IntArray, floor: FloatArray) -> Tail:
     """Fit a tail per series by Hill's estimator (1975), shrunk towards a prior exponent.
 
     largest [series, rank]: the largest distances, falling, at least exceedances(count) of them (0 where there are fewer);
     count [series]: how many distances they are the largest of; floor [series]: the least scale.
         k = max(5, count / 200), scale = k-th largest,
         exponent = (k + 5) / (sum of ln(x_j / scale) over the k largest + 5 / 3), at most 20.
-    With fewer than 2 x 5 distances the tail stays unknown.
+    With fewer than 25 distances the tail stays unknown.
     """
     wanted = np.maximum(_FEWEST, count // _ONE_IN)
     kth = np.take_along_axis(largest, np.minimum(wanted, largest.shape[1])[:, None] - 1, axis=1)[:, 0]
@@ -70,5 +114,5 @@ def fit(largest: FloatArray, count: NDArray[np.int64], floor: FloatArray) -> Tai
     excess = np.log(np.where(inside, np.maximum(largest / scale[:, None], 1.0), 1.0)).sum(axis=1)
     exponent = np.minimum((wanted + _PRIOR_COUNT) / (excess + _PRIOR_COUNT / _PRIOR_EXPONENT), _STEEPEST)
     share = wanted / np.maximum(count, 1)
-    known = count >= 2 * _FEWEST
+    known = count >= _ENOUGH
     return Tail(*(np.where(known, each, np.nan) for each in (scale, exponent, share)))

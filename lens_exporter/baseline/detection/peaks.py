@@ -1,0 +1,122 @@
+"""Which surprises are news, and how high one must be for a budget of false alarms."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lens_exporter.baseline.detection.sortedrows import Float32Array, IntArray, rows_of
+from lens_exporter.model.window import FloatArray
+
+BoolArray = NDArray[np.bool_]
+Number = TypeVar("Number", np.int64, np.float64)
+
+_RECENT = 100  # rows above all of which a surprise must stand to be news
+# The record of a series counts peaks rarer than one row in 10^2.5 and by how many decades they exceed that.
+_REFERENCE = 2.5  # decades of rarity
+_FARTHEST = 3.0  # decades; a peak farther out counts as this far: one great incident must not blind its series
+# Until a series has shown its own, three peaks of this kind stand for it: per row a tenth of what independent rows would give, for
+# peaks stand above their neighbours and two views must agree; and a heavier tail than the 0.43 decades of a perfect calibration.
+_PRIOR_PEAKS = 3.0
+_PRIOR_RATE = 0.1 * 10.0**-_REFERENCE
+_PRIOR_EXCESS = 0.8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peaked:
+    """fresh: the rows that are news; threshold: what their surprise must exceed for the budget; alarm: both. All [series, time]."""
+
+    fresh: BoolArray
+    threshold: FloatArray
+    alarm: BoolArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """What a series has shown, [series]: rows with a surprise, peaks beyond the reference, the sum of their excess in decades."""
+
+    rows: IntArray
+    peaks: IntArray
+    excess: FloatArray
+
+
+class Peaks:
+    """De-duplicates surprises and keeps the threshold that a budget of false alarms asks for, series by series."""
+
+    def __init__(self, series: int, *, alarms_per_row: float, recent: int = _RECENT) -> None:
+        """Begin with nothing seen. alarms_per_row is the budget: alarms per week / rows per week."""
+        self._alarms_per_row = alarms_per_row
+        self._recent = np.full((series, recent), -np.inf, dtype=np.float32)
+        self._record = Record(np.zeros(series, np.int64), np.zeros(series, np.int64), np.zeros(series))
+
+    def advance(self, surprise: FloatArray) -> Peaked:
+        """Judge surprises [series, time], NaN where there is none, and remember them; any partition into calls gives the same."""
+        peaked, self._recent, self._record = self._judge(surprise)
+        return peaked
+
+    def peek(self, surprise: FloatArray) -> Peaked:
+        """Judge surprises as `advance` would, and remember nothing."""
+        return self._judge(surprise)[0]
+
+    def take(self, indices: IntArray) -> "Peaks":
+        """Give the state of these series, in this order; -1 is a new one that has seen nothing."""
+        taken = Peaks(0, alarms_per_row=self._alarms_per_row)
+        taken._recent = rows_of(self._recent, indices, -np.inf)
+        past = self._record
+        taken._record = Record(rows_of(past.rows, indices, 0), rows_of(past.peaks, indices, 0), rows_of(past.excess, indices, 0))
+        return taken
+
+    def _judge(self, surprise: FloatArray) -> tuple[Peaked, Float32Array, Record]:
+        fresh, recent = fresh_peaks(surprise, self._recent)
+        rows = _running(self._record.rows, np.isfinite(surprise))
+        here = np.log10(np.maximum(rows[:, 1:], 1))
+        with np.errstate(invalid="ignore"):
+            beyond = np.where(fresh, np.clip(surprise + here - _REFERENCE, 0.0, _FARTHEST), 0.0)
+        peaks, excess = _running(self._record.peaks, beyond > 0.0), _running(self._record.excess, beyond)
+        before = Record(rows[:, :-1], peaks[:, :-1], excess[:, :-1])
+        threshold = needed_rarity(before, self._alarms_per_row) - here
+        with np.errstate(invalid="ignore"):
+            alarm = fresh & (surprise > threshold)
+        return Peaked(fresh, threshold, alarm), recent, Record(rows[:, -1], peaks[:, -1], excess[:, -1])
+
+
+def agreed(value: FloatArray, residual: FloatArray) -> FloatArray:
+    """Give the surprise of two views of the same rows, the value and its seasonal residual: their mean, or the one that is known.
+
+    The mean asks both whether they have seen such a thing; one that has seen it often weighs against the alarm.
+    """
+    return np.where(np.isnan(residual), value, np.where(np.isnan(value), residual, 0.5 * (value + residual)))
+
+
+def fresh_peaks(surprise: FloatArray, recent: Float32Array) -> tuple[BoolArray, Float32Array]:
+    """Say which surprises [series, time] are above all of the rows before them that `recent` [series, row] reaches back to.
+
+    Gives that and the next `recent`. A gap (NaN) is a row without surprise. Compared in single precision.
+    """
+    both = np.concatenate((recent, np.where(np.isnan(surprise), -np.inf, surprise).astype(np.float32)), axis=1)
+    length, time = recent.shape[1], surprise.shape[1]
+    if not time:
+        return np.zeros(surprise.shape, dtype=np.bool_), recent
+    before = np.lib.stride_tricks.sliding_window_view(both[:, :-1], length, axis=1).max(axis=2)
+    return both[:, length:] > before, both[:, time:].copy()
+
+
+def needed_rarity(record: Record, alarms_per_row: float) -> FloatArray:
+    """Give -log10 of how rare a fresh peak must be, that so many per row are rarer.
+
+    Peaks beyond the reference are taken to exceed it by an exponentially distributed number of decades (a Pareto tail):
+        rate(rarity) = rate(reference) x exp(-(rarity - reference) / mean excess),
+    rate and mean excess from the series' own record, shrunk towards the prior. So a budget is kept also where the tail of the
+    distances promises too much: where a series is never the same for long, its own peaks say so.
+    """
+    peaks = record.peaks + _PRIOR_PEAKS
+    rate = peaks / (record.rows + _PRIOR_PEAKS / _PRIOR_RATE)
+    mean_excess = (record.excess + _PRIOR_PEAKS * _PRIOR_EXCESS) / peaks
+    needed: FloatArray = _REFERENCE + mean_excess * np.log(rate / alarms_per_row)
+    return needed
+
+
+def _running(carried: NDArray[Number], rows: NDArray[np.generic]) -> NDArray[Number]:
+    """Sum up rows [series, time] from what was carried [series], that first: [series, time + 1]."""
+    return np.add.accumulate(np.concatenate((carried[:, None], rows.astype(carried.dtype)), axis=1), axis=1)
