@@ -25,7 +25,7 @@ from lens_exporter.model.labels import Labels, fingerprint
 _MANY_READINGS = 6  # a run twice as long as needed, or two rules at once, make an anomaly certain
 _MOST_NOTES = 10
 # Which rule speaks for an anomaly that several made: the one that says most about what happens next.
-_WEIGHT = (Rule.CONSECUTIVE, Rule.JUMP, Rule.CEILING, Rule.EXHAUSTION)
+_WEIGHT = (Rule.CONSECUTIVE, Rule.JUMP, Rule.GROUP, Rule.CEILING, Rule.EXHAUSTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Judgement:
     observations: tuple[Observation, ...]
     conclusions: tuple[Conclusion, ...]
     notes: str | None
+    quiet: int = 0  # series that are as they always are, and not among the observations
 
 
 class Analyzer:
@@ -66,15 +67,18 @@ class Analyzer:
         self._target_labels = target_labels
         self._cooldown_minutes = cooldown_minutes
 
-    def decide(self, readings: Sequence[Reading]) -> Judgement:
-        """Judge every series, then decide for each (target, category)."""
-        verdicts = [verdict for reading in readings for verdict in judge(reading, self._thresholds)]
+    def decide(self, readings: Sequence[Reading], about: Sequence[Labels] = ()) -> Judgement:
+        """Judge every series, then decide for each (target, category). about: targets of open alerts, which are always judged."""
+        judged = [judge(reading, self._thresholds, about) for reading in readings]
+        verdicts = [verdict for one in judged for verdict in one.verdicts]
         groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
         for verdict in verdicts:
             groups[category(verdict.metric), fingerprint(self._target(verdict))].append(verdict)
         neighbours = _Neighbours(verdicts)
         conclusions = tuple(self._conclude(group, neighbours) for group in groups.values())
-        return Judgement(tuple(v.observation for v in verdicts), conclusions, _notes(conclusions))
+        return Judgement(
+            tuple(v.observation for v in verdicts), conclusions, _notes(conclusions), quiet=sum(one.quiet for one in judged)
+        )
 
     def _target(self, verdict: Verdict) -> Labels:
         return projected(verdict.observation.target, self._target_labels)
@@ -110,7 +114,10 @@ class Analyzer:
     def _anomaly(self, anomalous: Sequence[Verdict], target: Labels, neighbours: "_Neighbours") -> Anomaly:
         carrier = max(anomalous, key=lambda v: (v.critical, len(v.rules), abs(v.observation.score or 0.0)))
         others = neighbours.of(carrier)
-        certain = len(carrier.rules) > 1 or max(carrier.outside, carrier.beyond) >= _MANY_READINGS
+        certain = (
+            len(carrier.rules) > 1
+            or max(carrier.outside, carrier.beyond, carrier.group.readings if carrier.group else 0) >= _MANY_READINGS
+        )
         observation = carrier.observation
         return Anomaly(
             anomaly_type=f"{category(carrier.metric)}_{'high' if carrier.side > 0 else 'low'}",
@@ -125,6 +132,7 @@ class Analyzer:
             confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
             cooldown_minutes=self._cooldown_minutes,
             rules=tuple(sorted({rule for v in anomalous for rule in v.rules}, key=_WEIGHT.index)),
+            group=carrier.group.labels if carrier.rules == (Rule.GROUP,) and carrier.group else None,
             furthest=max(math.inf if v.observation.score is None else abs(v.observation.score) for v in anomalous),
         )
 

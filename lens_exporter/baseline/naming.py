@@ -11,8 +11,8 @@ from lens_exporter.model.metric import BaselineMetric
 _LONGEST = 60  # characters of a label value in prose
 _MOST_EXTRAS = 2
 # The first of these that a series has names it; the others of them say where it is, not what it is.
-_NAMES = ("instance", "pod", "node", "nodename", "host", "hostname", "container", "name", "service")
-_PLACES = {"job", "process", "namespace", "cluster", "env", "environment", "region", "zone", "prometheus", "endpoint", *_NAMES}
+NAMES = ("instance", "pod", "node", "nodename", "host", "hostname", "container", "name", "service")
+_PLACES = {"job", "process", "namespace", "cluster", "env", "environment", "region", "zone", "prometheus", "endpoint", *NAMES}
 _SUFFIX = re.compile(r"_(utilization|ratio|bytes|seconds|total)\b|_(utilization|ratio|bytes|seconds|total)$")
 _BARE_METRIC = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*")
 _EQUALS = re.compile(r"""([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*("(?:[^"\\]|\\.)*")""")
@@ -34,7 +34,7 @@ def target_name(target: Labels) -> str:
     address = cleaned(target.get("instance", ""))
     host = _without_port(address)
     named = "" if _is_address(host) else host
-    place = named or next((name for label in _NAMES[1:] if (name := cleaned(target.get(label, "")))), "")
+    place = named or next((name for label in NAMES[1:] if (name := cleaned(target.get(label, "")))), "")
     what = cleaned(target.get("process", ""))
     if not place and host:
         # An address means nothing to a person, so the job speaks for it; the port tells it from its neighbours there.

@@ -1,5 +1,6 @@
 """Sentences for people who were just woken: what is wrong, what is normal, since when, and what moved with it."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -79,7 +80,7 @@ def note(verdict: Verdict) -> str:
 
 def telling(others: Sequence[Verdict]) -> list[Verdict]:
     """Pick and order what moved with an anomaly: what left its band, furthest first, then what moved inside it."""
-    left = sorted((v for v in others if v.observation.phase in {Phase.ANOMALY, Phase.DEVIATING}), key=_furthest_first)
+    left = sorted((v for v in others if v.observation.phase in {Phase.ANOMALY, Phase.DEVIATING}), key=_telling_first)
     still = sorted((v for v in others if v.observation.phase is Phase.NORMAL and _visibly_moved(v)), key=_furthest_first)
     return [*left[:_MOST_MOVED], *still[:_MOST_STILL]]
 
@@ -107,6 +108,13 @@ def _how_long(verdict: Verdict) -> list[str]:
     # Longer than the readings that were judged nobody knows when it began; the alert's start does.
     known = observation.since is not None and max(verdict.outside, verdict.beyond) < TAIL
     since = f", since {clock(observation.since, observation.at)} UTC" if known and observation.since is not None else ""
+    if verdict.group is not None and verdict.group.leads:
+        alarm = verdict.group
+        since = f", since {clock(alarm.since, observation.at)} UTC" if alarm.readings < TAIL else ""
+        score, most, long = number(alarm.score), number(alarm.threshold), _readings(alarm.readings)
+        sentences.append(
+            f"All its metrics together score {score}, where {most} is the most that is normal, for {long}{since}."
+        )
     if verdict.outside:
         where = "Above" if verdict.side > 0 else "Below"
         sentences.append(f"{where} its band for {_readings(verdict.outside)}{since}.")
@@ -166,6 +174,11 @@ def _same_resource(one: Verdict, other: Verdict) -> bool:
     """Whether both count the same thing of the same target: memory and memory_utilization."""
     alike = one.metric.name.removesuffix(_USAGE) == other.metric.name.removesuffix(_USAGE)
     return alike and one.observation.target == other.observation.target
+
+
+def _telling_first(verdict: Verdict) -> tuple[float, float]:
+    """Order by share in the alarm of the group, then by distance."""
+    return (math.inf if verdict.group is None else verdict.group.place, _furthest_first(verdict))
 
 
 def _furthest_first(verdict: Verdict) -> float:

@@ -1,18 +1,18 @@
 """The rules that make readings of one metric an anomaly, applied to all of its series at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.trend import STRETCHES, Trend, towards
 from lens_exporter.model.decision import Observation, Phase, Rule
+from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric, Direction
-from lens_exporter.model.window import FloatArray, Scores, Window
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Scores, Window
 
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
+LISTED = 1000  # series of one metric of which each gets a word, even if all is well with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,19 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupAlarm:
+    """A group that stands beyond its threshold, seen from one of its series."""
+
+    labels: Labels  # that name the group
+    score: float
+    threshold: float
+    readings: int  # in a row
+    since: float  # Unix seconds of the first of them
+    place: int  # of the series among those that carry it, 0 the strongest
+    leads: bool  # it speaks for the group
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """One series judged at the last column of its window."""
 
@@ -48,6 +61,7 @@ class Verdict:
     outside: int = 0  # readings in a row outside the band, up to the judged one; counted up to `TAIL`
     beyond: int = 0  # readings in a row beyond the ceiling
     calm: int = 0  # readings in a row that were neither
+    group: "GroupAlarm | None" = None  # its group's alarm, whoever carries it
     trend: Trend | None = None
     critical: bool = False
 
@@ -60,12 +74,24 @@ class _Runs:
     first: IntArray
 
 
-def judge(reading: Reading, thresholds: Thresholds) -> list[Verdict]:
-    """Judge every series that had a value within the last `TAIL` columns; one that is gone for longer is forgotten."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The series of one metric that are worth a word, and how many others are as they always are."""
+
+    verdicts: tuple[Verdict, ...]
+    quiet: int
+
+
+def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()) -> Judged:
+    """Judge every series that had a value within the last `TAIL` columns; one that is gone for longer is forgotten.
+
+    Of more than `LISTED` series only the first so many are listed, those that did anything but rest inside their band, and
+    those that `about` names: targets of alerts that are open.
+    """
     metric, window, scores = reading.metric, reading.window, reading.scores
     length = window.values.shape[1]
     if length == 0:
-        return []
+        return Judged((), 0)
     start = max(0, length - TAIL)
     values = window.values[:, start:]
     present = np.isfinite(values)
@@ -74,8 +100,10 @@ def judge(reading: Reading, thresholds: Thresholds) -> list[Verdict]:
     up, down, high = (_trailing(mask, present) for mask in (above, below, over))
     calm = _trailing(present & ~above & ~below & ~over, present)
     rising = _may_be_rising(metric, values)
+    there = present.any(axis=1)
+    listed = there if there.sum() <= LISTED else there & _worth_listing(reading, present, calm, rising, about)
     verdicts = []
-    for row in np.flatnonzero(present.any(axis=1)):
+    for row in np.flatnonzero(listed):
         side, run = (1, up) if up.length[row] else (-1, down) if down.length[row] else (0, high)
         facts = _Facts(reading, thresholds, int(row), start, side, run, high)
         trend = facts.trend() if rising[row] else None
@@ -86,15 +114,28 @@ def judge(reading: Reading, thresholds: Thresholds) -> list[Verdict]:
                 metric,
                 observation,
                 rules,
-                side=side or (-1 if metric.direction is Direction.DOWN else 1),
+                side=side or facts.leaning(),
                 outside=int(run.length[row]) if side else 0,
                 beyond=int(high.length[row]),
-                calm=int(calm.length[row]),
+                calm=0 if facts.alarmed and facts.leads else int(calm.length[row]),
                 trend=trend,
                 critical=facts.critical(rules, trend),
+                group=facts.group(),
             )
         )
-    return verdicts
+    return Judged(tuple(verdicts), int(there.sum() - listed.sum()))
+
+
+def _worth_listing(reading: Reading, present: BoolArray, calm: "_Runs", rising: BoolArray, about: Sequence[Labels]) -> BoolArray:
+    """Mark the series of a large metric that are not as they always are, and some of the others."""
+    listed: BoolArray = (calm.length < present.sum(axis=1)) | ~present[:, -1] | rising
+    learnt = reading.scores.learnt
+    if learnt is not None:
+        listed |= learnt.leads
+    listed[:LISTED] = True
+    if about:
+        listed = listed | np.array([any(target.items() <= labels.items() for target in about) for labels in reading.window.labels])
+    return listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +164,64 @@ class _Facts:
             return ()
         found = []
         outside = int(self.run.length[self.row]) if self.side and not self.collecting else 0
-        if outside >= self.thresholds.consecutive:
-            found.append(Rule.CONSECUTIVE)
-        if outside >= self.thresholds.jump_readings and self._jumped():
-            found.append(Rule.JUMP)
+        if self.grouped:
+            # A hundred series each with a budget of their own would spend a hundred budgets: the group has one.
+            if self.leads and self.alarmed >= self.thresholds.consecutive:
+                found.append(Rule.GROUP)
+        else:
+            if outside >= self.thresholds.consecutive:
+                found.append(Rule.CONSECUTIVE)
+            if outside >= self.thresholds.jump_readings and self._jumped():
+                found.append(Rule.JUMP)
         if self.high.length[self.row] >= self.thresholds.consecutive:
             found.append(Rule.CEILING)
         if trend is not None and trend.full_at - self.reading.window.times[-1] <= self.thresholds.exhaustion_horizon:
             found.append(Rule.EXHAUSTION)
         return tuple(found)
 
+    def leaning(self) -> int:
+        """Tell to which side of what is expected the value lies, +1 or -1; without a value, to which side would be bad."""
+        value, expected = self.value, self.reading.scores.expected[self.row, -1]
+        if value is not None and self.alarmed and value != expected and np.isfinite(expected):
+            return 1 if value > expected else -1
+        return -1 if self.reading.metric.direction is Direction.DOWN else 1
+
+    def group(self) -> GroupAlarm | None:
+        """Describe the alarm of its group, if there is one."""
+        learnt, times = self.reading.scores.learnt, self.reading.window.times
+        if learnt is None or not self.alarmed:
+            return None
+        return GroupAlarm(
+            labels=learnt.group_labels[learnt.group[self.row]],
+            score=float(learnt.group_score[self.row]),
+            threshold=float(learnt.group_threshold[self.row]),
+            readings=self.alarmed,
+            since=float(times[max(0, times.size - self.alarmed)]),
+            place=int(learnt.place[self.row]),
+            leads=self.leads,
+        )
+
+    @property
+    def grouped(self) -> bool:
+        learnt = self.reading.scores.learnt
+        return learnt is not None and bool(learnt.grouped[self.row])
+
+    @property
+    def alarmed(self) -> int:
+        learnt = self.reading.scores.learnt
+        return 0 if learnt is None else int(learnt.alarmed[self.row])
+
+    @property
+    def leads(self) -> bool:
+        learnt = self.reading.scores.learnt
+        return learnt is not None and bool(learnt.leads[self.row])
+
     def _jumped(self) -> bool:
-        """Whether every reading of the run is further away than twice anything in the window before it."""
+        """Whether every reading of the run is further away than twice anything in the window before it, or it began with news."""
         first = self.start + int(self.run.first[self.row])
+        learnt = self.reading.scores.learnt
+        if learnt is not None:
+            return bool(learnt.novel[self.row, first:].any())
         values, expected = self.reading.window.values[self.row], self.reading.scores.expected[self.row, first]
         largest = np.nanmax(np.abs(_finite(values[:first]) - expected), initial=0.0)
         return bool(np.all(np.abs(_finite(values[first:]) - expected) > self.thresholds.jump_factor * largest))
@@ -152,7 +238,16 @@ class _Facts:
             minimum=self.thresholds.min_observations,
             least=metric.min_change,
             falls=metric.direction is Direction.DOWN,
+            usual=self._usual(),
         )
+
+    def _usual(self) -> float | None:
+        """Give the furthest level of the past week on the bad side, where it is known; None leaves it to the readings at hand."""
+        learnt = self.reading.scores.learnt
+        if learnt is None:
+            return None
+        level = (learnt.lowest if self.reading.metric.direction is Direction.DOWN else learnt.highest)[self.row]
+        return _known(level)
 
     def critical(self, rules: tuple[Rule, ...], trend: Trend | None) -> bool:
         """Whether it is beyond the ceiling and all but full."""
@@ -169,6 +264,9 @@ class _Facts:
         run = self.run if self.run.length[self.row] else self.high
         began = self.start + int(run.first[self.row]) if run.length[self.row] else None
         since = None if began is None else float(window.times[began])
+        if Rule.GROUP in rules:
+            group = self.group()
+            since = group.since if group else since
         if since is None and Rule.EXHAUSTION in rules and trend is not None:
             since = trend.begins
         return Observation(
@@ -200,7 +298,9 @@ def _outside(metric: BaselineMetric, values: FloatArray, scores: Scores, start: 
     """Mark readings above and below the band that are worth telling: on the metric's side, and far enough in its unit."""
     score = scores.score[:, start:]
     with np.errstate(invalid="ignore", over="ignore"):
-        far = np.isfinite(values) & (np.abs(values - scores.expected[:, start:]) >= metric.min_change)
+        departure = np.abs(values - scores.expected[:, start:])
+        least = np.maximum(metric.min_change, metric.min_change_ratio * np.abs(scores.expected[:, start:]))
+        far = np.isfinite(values) & (departure >= least)
         above, below = far & (score > 1.0), far & (score < -1.0)
     nothing = np.zeros_like(far)
     return (nothing if metric.direction is Direction.DOWN else above), (nothing if metric.direction is Direction.UP else below)

@@ -24,22 +24,31 @@ class Trend:
     full_at: float  # Unix seconds
 
 
-def towards(full: float, times: FloatArray, values: FloatArray, *, minimum: int, least: float, falls: bool = False) -> Trend | None:
+def towards(
+    full: float,
+    times: FloatArray,
+    values: FloatArray,
+    *,
+    minimum: int,
+    least: float,
+    falls: bool = False,
+    usual: float | None = None,
+) -> Trend | None:
     """Find a clear rise (with `falls`, a clear fall) of one series towards `full`. times and values: [time], no gaps.
 
     Clear means all of these: nearly every later reading is further than every earlier one; the change stands far above
     the noise around its line and above `least`; and the level is one that the series has not been used to before,
     so that a sawtooth is no trend at each of its teeth; and the limit is reached within a year.
-    At least `minimum` readings must stand before the stretch.
+    At least `minimum` readings must stand before the stretch, unless the furthest level of a longer past is given as `usual`.
     The slope is Theil and Sen's median of pairwise slopes. A flat or noisy series near its limit has no trend.
     """
     sign = -1.0 if falls else 1.0
     for length in STRETCHES:
-        if values.size < length + minimum:
+        if values.size < length + (minimum if usual is None else 0):
             return None
         stretch, when, before = sign * values[-length:], times[-length:], sign * values[:-length]
         slope = _clear_slope(when, stretch, least)
-        if slope is None or stretch[-1] <= np.quantile(before, _HABIT):
+        if slope is None or stretch[-1] <= (np.quantile(before, _HABIT) if usual is None else sign * usual):
             continue
         left = max(0.0, float(sign * full - stretch[-1]))
         if left > slope * _HORIZON:

@@ -19,6 +19,7 @@ from lens_exporter.config.values import (
     Schedule,
     Selector,
     Settings,
+    TimeZone,
     Url,
     VariableName,
     seconds,
@@ -216,6 +217,7 @@ class Metric(Settings):
     )
     direction: Direction = Field(Direction.BOTH, description="which side of normal is worth an alert")
     min_change: float = Field(0.0, ge=0, description="in the metric's unit: a smaller departure is never an anomaly")
+    min_change_ratio: float = Field(0.0, ge=0, description="the same as a part of what is expected")
     ceiling: float | None = Field(None, description="a level that is an anomaly whatever the baseline")
     full: float | None = Field(None, description="the hard limit: a trend towards it is forecast")
     words: str = Field("", description='how prose names it ("open files")')
@@ -260,14 +262,29 @@ class Watcher(Settings):
     lens: str = Field(description="host, python, or promql for metrics of your own")
     schedule: Schedule = Field(description="cron in UTC: five fields and an optional sixth, seconds, last")
     datasource: str | None = Field(None, description="a name under datasources; default: prometheus")
-    window: Duration = Field(86_400.0, description="how much history a baseline is learnt from")
+    window: Duration = Field(
+        seconds("14d"), description="most history a baseline is learnt from; at any moment it is between half of it and all"
+    )
     step: Duration = Field(60.0, description="time between two readings of the history")
+    false_alarms_per_week: float = Field(
+        1.4, gt=0, le=1000, description="budget of false alarms, for each group of series that are judged together"
+    )
+    group_labels: tuple[str, ...] | None = Field(
+        None,
+        description="labels that name what is judged together; default: instance, pod, node or host, whichever a series has",
+    )
+    timezone: TimeZone = Field("UTC", description="of the people who make the load: its clock says what the same time of day is")
+    missing_is_anomaly: bool = Field(
+        False, description="the missing value of a series that nearly always has one counts as a departure"
+    )
     selector: Selector = Field("", description='PromQL matchers put into every query of the lens, like job="api"')
     metrics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Metric] = Field(
         default_factory=dict, description="by name; replaces the lens' own list"
     )
     min_observations: int = Field(10, ge=3, description="readings before anything is judged")
-    sensitivity: float = Field(6.0, gt=0, description="half-width of the band in robust standard deviations")
+    sensitivity: float = Field(
+        6.0, gt=0, description="half-width of the band in robust standard deviations, while less than a day is known"
+    )
     exhaustion_horizon: Duration = Field(3600.0, description="a trend that reaches the limit within this time is an anomaly")
     cooldown: Cooldown | None = Field(None, description="default: the top-level cooldown")
     target_labels: tuple[str, ...] | None = Field(None, description="labels that identify a target; default: all of a series")

@@ -9,6 +9,7 @@ from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
@@ -155,6 +156,14 @@ def _selector(value: str) -> str:
     return value.strip().rstrip(",")
 
 
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError('expected a time zone like "Europe/Berlin" that this machine knows') from None
+    return value
+
+
 def _regex(value: str) -> str:
     try:
         re.compile(value)
@@ -179,6 +188,7 @@ HeaderValue = Annotated[str, AfterValidator(_header_value), Field(title="text")]
 Schedule = Annotated[str, AfterValidator(_schedule), Field(title='schedule like "*/5 * * * *"')]
 Moments = Annotated[str, AfterValidator(_moments), Field(title='"flagged", or a schedule like "0 * * * *"')]
 Selector = Annotated[str, AfterValidator(_selector), Field(title="PromQL matchers")]
+TimeZone = Annotated[str, AfterValidator(_time_zone), Field(title='time zone like "Europe/Berlin"')]
 Regex = Annotated[str, AfterValidator(_regex), Field(title="regular expression")]
 FilePath = Annotated[Path, AfterValidator(_beside_the_file), Field(title="path")]  # relative to the configuration file
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]*$", title="name of letters, digits, _ and -")]

@@ -25,6 +25,7 @@ class Rule(StrEnum):
 
     CONSECUTIVE = "consecutive"  # three readings in a row outside the band
     JUMP = "jump"  # a step larger than twice anything seen
+    GROUP = "group"  # its group departs from its normal by more than its budget of false alarms allows
     CEILING = "ceiling"  # above the metric's ceiling, whatever the baseline
     EXHAUSTION = "exhaustion"  # a clear trend reaches the hard limit soon
 
@@ -92,6 +93,7 @@ class Anomaly:
     cooldown_minutes: float = 5.0
     rules: tuple[Rule, ...] = ()  # every rule that any of its series broke
     furthest: float = math.inf  # the largest score among its series, without sign; infinity where nobody knows
+    group: Labels | None = None  # labels of the group that is told about, where the series speaks for its group only
     story: str = ""  # correlation id, where one was given before its alert began
     read: str = ""  # what a model said about it, ready for an annotation
     intent: Literal["anomaly"] = "anomaly"

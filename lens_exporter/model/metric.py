@@ -1,6 +1,6 @@
 """What a watcher tracks: one PromQL expression with what is known about its values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -25,8 +25,27 @@ class BaselineMetric:
     ceiling: float | None = None  # a level that is an anomaly whatever the baseline (0.9 of a hard limit)
     full: float | None = None  # the hard limit itself (1.0 for a utilization): a trend towards it is forecast
     words: str = ""  # how prose names the quantity: "open files"
+    min_change_ratio: float = 0.0  # as min_change, but as a part of what is expected: 0.1 asks for a tenth of it
+
+    @property
+    def scale(self) -> float | None:
+        """The full scale of its values, declared or by unit; None where nobody knows."""
+        return self.full if self.full is not None else {"ratio": 1.0, "percent": 100.0}.get(self.unit)
+
+    def selecting(self, selector: str) -> "BaselineMetric":
+        """Give the metric with a watcher's matchers put into its query."""
+        return replace(self, query=substituted(self.query, selector))
 
     @property
     def kind(self) -> str:
         """The cooldown category."""
         return self.category or self.name.split("_", 1)[0]
+
+
+def substituted(query: str, selector: str) -> str:
+    """Put a watcher's matchers where a query says $selector; with none, the comma beside it goes too."""
+    if selector:
+        return query.replace("$selector", selector)
+    for found in ("$selector,", ",$selector", "$selector"):
+        query = query.replace(found, "")
+    return query

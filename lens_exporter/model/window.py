@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from lens_exporter.model.labels import Labels
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +29,27 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """What is known beside the band where a budget of false alarms judges. Every array has one entry per row of the window.
+
+    A group is the series of one instance, pod or node; a series without enough neighbours is judged by itself, and then only
+    `novel`, `highest` and `lowest` say something.
+    """
+
+    grouped: BoolArray  # it is judged with its group
+    alarmed: IntArray  # readings in a row, the last of them the judged one, in which the group stood beyond its threshold
+    leads: BoolArray  # it carries the group's alarm, and is worth telling
+    place: IntArray  # among what carries the alarm, 0 the strongest
+    novel: BoolArray  # [series, time]: a value unlike any before
+    highest: FloatArray  # of the past week without the last hour; NaN where nothing is known
+    lowest: FloatArray
+    group_score: FloatArray
+    group_threshold: FloatArray
+    group: IntArray  # which of group_labels it belongs to; -1 where it is judged by itself
+    group_labels: tuple[Labels, ...]  # of all groups
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """A detector's reading of a window: four arrays of its shape [series, time], NaN where there is no baseline yet.
 
@@ -40,3 +63,4 @@ class Scores:
     upper: FloatArray
     score: FloatArray
     observations: NDArray[np.int64]
+    learnt: Learnt | None = None  # None: the band alone judges

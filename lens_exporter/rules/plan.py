@@ -1,15 +1,18 @@
 """What the rules of one watcher are made from, and how often they are evaluated."""
 
+import math
 from dataclasses import dataclass, replace
 
 from lens_exporter.config.settings import Prometheus, Watcher
 from lens_exporter.lenses import catalog
-from lens_exporter.model.metric import BaselineMetric
-from lens_exporter.watch.look import substituted
+from lens_exporter.model.metric import BaselineMetric, substituted
 from lens_exporter.watch.schedule import next_due
 
 DAY = 86_400.0
-BAND = 4.0  # standard deviations that come nearest to the detector's band at its default budget (bench/rules_agreement.py)
+# Standard deviations that come nearest to the detector's band: at 1.4 false alarms a week, and for each e-th part of that more
+# (bench/rules_agreement.py).
+_DEVIATIONS, _USUAL_BUDGET, _FOR_FEWER = 4.0, 1.4, 0.9
+_NARROWEST = 3.0
 _EVERY = 300.0  # seconds between two readings that a baseline is learnt from
 _SILENT = 600.0  # seconds without a tick after which nobody watches
 _MIDNIGHT = 1_767_225_600.0  # 2026-01-01 00:00 UTC; any fixed moment will do, so that the same schedule gives the same rules
@@ -54,13 +57,19 @@ def plan_for(watcher: Watcher, source: Prometheus) -> Plan:
         foreign=bool(named),
         step=watcher.step,
         every=max(_EVERY, watcher.step),
-        window=watcher.window,
+        window=min(watcher.window, DAY),
         horizon=watcher.exhaustion_horizon,
         silent=max(_SILENT, 2 * _longest_pause(watcher.schedule)),
-        deviations=BAND * watcher.sensitivity / Watcher.model_fields["sensitivity"].default,
+        # As in the watcher, the metrics of a target share its budget.
+        deviations=deviations(watcher.false_alarms_per_week / len(tracked)),
         runbook_url=watcher.runbook_url or "",
         tenants=tenants if len(tenants) > 1 else (),
     )
+
+
+def deviations(budget: float) -> float:
+    """Give the half-width of a band that is left about so many times a week, in standard deviations of the residual."""
+    return max(_NARROWEST, round(_DEVIATIONS + _FOR_FEWER * math.log(_USUAL_BUDGET / budget), 2))
 
 
 def _longest_pause(schedule: str) -> float:

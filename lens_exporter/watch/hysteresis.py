@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from lens_exporter.baseline.analyzer import Conclusion
 from lens_exporter.model.decision import Anomaly, Severity
-from lens_exporter.watch.alerting import key_for, key_of
+from lens_exporter.watch.alerting import key_for, key_of, target_of
 from lens_exporter.watch.ports import OpenAlert, Watched
 
 _RANK = {Severity.INFO.value: 0, Severity.WARNING.value: 1, Severity.CRITICAL.value: 2}
@@ -86,7 +86,11 @@ def plan(
     for key, conclusion in by_key.items():
         if isinstance(conclusion.decision, Anomaly):
             anomalous_at[key] = at
-            actions.append(_about(opened.get(key), conclusion.decision))
+            telling = _telling_already(conclusion.decision, opened) if key not in opened else []
+            # What carries a group's alarm may change while it lasts; its story goes on under the alert that began it.
+            anomalous_at |= dict.fromkeys(telling, at)
+            if not telling:
+                actions.append(_about(opened.get(key), conclusion.decision))
     for key, one in opened.items():
         if key in anomalous_at:
             continue
@@ -106,6 +110,13 @@ def plan(
         if at - missing_since[key] >= patience:
             actions.append(Over(one, OverReason.MISSING))
     return actions, Memory(anomalous_at, missing_since)
+
+
+def _telling_already(anomaly: Anomaly, opened: Mapping[str, OpenAlert]) -> list[str]:
+    """Give the keys of open alerts about the group that the anomaly speaks for."""
+    if anomaly.group is None:
+        return []
+    return [key for key, one in opened.items() if anomaly.group.items() <= target_of(one.alert).items()]
 
 
 def _about(one: OpenAlert | None, anomaly: Anomaly) -> Action:

@@ -1,14 +1,18 @@
-"""One look: fetch every metric's window, score it, decide. It changes nothing anywhere."""
+"""One look: fetch the rows that are new, bring the baselines up to them, decide. It tells nobody and stores nothing."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lens_exporter.baseline.analyzer import Analyzer, Conclusion
-from lens_exporter.baseline.detector import Detector
+from lens_exporter.baseline.baselines import Baselines, Due, cut, empty
 from lens_exporter.baseline.naming import category
-from lens_exporter.baseline.rules import Reading
 from lens_exporter.errors import LensError, QueryError
 from lens_exporter.model.decision import Observation
-from lens_exporter.watch.ports import Watched, WindowSource
+from lens_exporter.model.labels import Labels
+from lens_exporter.model.window import Window
+from lens_exporter.watch.ports import RowSource, Watched
+
+_FEW_ROWS = 60  # that are new: they are fetched together with those that are only judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,44 +26,84 @@ class Look:
     failures: tuple[LensError, ...] = ()  # metrics whose query failed while the others were read
     unreadable: frozenset[str] = frozenset()  # the categories of those
     warned: bool = False  # the server warned about an answer
+    quiet: int = 0  # series that are as they always are, and not among the observations
+
+    @property
+    def series(self) -> int:
+        """How many series were judged."""
+        return len(self.observations) + self.quiet
 
 
-def look(watched: Watched, history: WindowSource, detector: Detector, analyzer: Analyzer, at: float) -> Look:
-    """Judge every metric of a watcher at a moment.
+class Looker:
+    """Looks at one watcher's metrics. What it has learnt is a cache: a metric that fails and answers again begins anew with all."""
 
-    A query that fails by itself (bad PromQL, too expensive) costs its own metric only.
+    def __init__(self, watched: Watched, history: RowSource, baselines: Baselines, analyzer: Analyzer) -> None:
+        self._watched = watched
+        self._metrics = watched.asked
+        self._history = history
+        self._baselines = baselines
+        self._analyzer = analyzer
+        self._missed: set[int] = set()  # metrics whose rows were left out of what was learnt
 
-    Raises:
-        RemoteError: the server cannot be asked; nothing was judged.
+    def look(self, at: float, about: Sequence[Labels] = ()) -> Look:
+        """Judge every metric at a moment (Unix seconds). about: targets of open alerts.
 
-    """
-    readings, failures, unreadable = [], [], set()
-    for metric in watched.metrics:
-        asked = replace(metric, query=substituted(metric.query, watched.selector))
-        try:
-            window = history.window(asked, at, length=watched.window, step=watched.step)
-        except QueryError as error:
-            failures.append(error)
-            unreadable.add(category(metric))
-            continue
-        readings.append(Reading(asked, window, detector.score(window)))
-    judgement = analyzer.decide(readings)
-    moments = [float(reading.window.times[-1]) for reading in readings if reading.window.times.size]
-    return Look(
-        at=max(moments, default=at),
-        observations=judgement.observations,
-        conclusions=judgement.conclusions,
-        notes=judgement.notes,
-        failures=tuple(failures),
-        unreadable=frozenset(unreadable),
-        warned=any(reading.window.warnings for reading in readings),
-    )
+        A query that fails by itself (bad PromQL, too expensive) costs its own metric only.
 
+        Raises:
+            RemoteError: the server cannot be asked; nothing was judged.
 
-def substituted(query: str, selector: str) -> str:
-    """Put a watcher's matchers where a query says $selector; with none, the comma beside it goes too."""
-    if selector:
-        return query.replace("$selector", selector)
-    for found in ("$selector,", ",$selector", "$selector"):
-        query = query.replace(found, "")
-    return query
+        """
+        due = self._baselines.due(at)
+        failures: dict[int, QueryError] = {}
+        if due.fresh:
+            self._baselines.begin(due)
+            self._missed.clear()
+        if due.settled - due.first > _FEW_ROWS * due.step:
+            self._catch_up(due, failures)
+            due = self._baselines.due(at)
+        windows = self._fetch(due.first, due.last, due, failures)
+        if self._missed - failures.keys():
+            # Its past is not in what was learnt.
+            self._baselines.forget()
+            self._missed.clear()
+            return self.look(at, about)
+        settled = max(0, round((due.settled - due.first) / due.step) + 1)
+        if settled:
+            self._baselines.learn([cut(window, 0, settled) for window in windows], recently=0.0)
+            self._missed |= failures.keys()
+        readings = self._baselines.read([cut(window, settled, None) for window in windows])
+        judgement = self._analyzer.decide(readings, about)
+        return Look(
+            at=due.last,
+            observations=judgement.observations,
+            conclusions=judgement.conclusions,
+            notes=judgement.notes,
+            failures=tuple(failures.values()),
+            unreadable=frozenset(category(self._metrics[metric]) for metric in failures),
+            warned=any(window.warnings for window in windows),
+            quiet=judgement.quiet,
+        )
+
+    def _catch_up(self, due: Due, failures: dict[int, QueryError]) -> None:
+        """Learn a long past in blocks that the server and our memory can bear. What was learnt stays if the server goes away."""
+        points = self._history.points_per_block(self._metrics, due.last, step=due.step)
+        first = due.first
+        while first <= due.settled:
+            end = min(first + (points - 1) * due.step, due.settled)
+            self._baselines.learn(self._fetch(first, end, due, failures), recently=due.last - self._baselines.warm_up_seconds)
+            self._missed |= failures.keys()
+            first = end + due.step
+
+    def _fetch(self, first: float, last: float, due: Due, failures: dict[int, QueryError]) -> list[Window]:
+        windows = []
+        for index, metric in enumerate(self._metrics):
+            if index in failures:
+                windows.append(empty(metric, first, last, due.step))
+                continue
+            try:
+                windows.append(self._history.rows(metric, first, last, step=due.step))
+            except QueryError as error:
+                failures[index] = error
+                windows.append(empty(metric, first, last, due.step))
+        return windows

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
-from lens_exporter.baseline.detector import Detector
+from lens_exporter.baseline.baselines import Baselines
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.foundation.clock import Clock, NewId, monotonic, new_ulid
@@ -21,11 +21,14 @@ from lens_exporter.watch.cooldown import Cooldown
 Announce = Callable[[Alert, str], object]  # alert, correlation: hands a new alert to the intake; may raise LensError
 
 
-class WindowSource(Protocol):
-    """Where history comes from; prometheus.history.History is one."""
+class RowSource(Protocol):
+    """Where history comes from; prometheus.history.History is one. Times are Unix seconds."""
 
-    def window(self, metric: BaselineMetric, at: float, *, length: float, step: float) -> Window:
-        """Give the last `length` seconds of a metric. Raises RemoteError and QueryError families."""
+    def rows(self, metric: BaselineMetric, start: float, end: float, *, step: float) -> Window:
+        """Give every multiple of step from start to end. Raises RemoteError and QueryError families."""
+
+    def points_per_block(self, metrics: Sequence[BaselineMetric], at: float, *, step: float) -> int:
+        """Say how many points one block of all these metrics may have. Raises RemoteError."""
 
 
 class OpenAlert(Protocol):
@@ -57,20 +60,25 @@ class Watched:
     name: str
     metrics: tuple[BaselineMetric, ...]  # their queries may hold the literal $selector
     selector: str = ""  # PromQL matchers without braces
-    window: float = 86_400.0  # seconds of history
+    window: float = 14 * 86_400.0  # seconds of history
     step: float = 60.0
     external_url: str = ""  # where people reach this process; links to stories need it
     runbook_url: str = ""
     resolve_after: int = 3  # normal readings in a row
     missing_after: float = 300.0  # seconds without any value
 
+    @property
+    def asked(self) -> tuple[BaselineMetric, ...]:
+        """The metrics with the selector in their queries."""
+        return tuple(metric.selecting(self.selector) for metric in self.metrics)
+
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
     """Whom one watcher works with."""
 
-    history: WindowSource
-    detector: Detector
+    history: RowSource
+    baselines: Baselines
     analyzer: Analyzer
     cooldown: Cooldown
     notes: Notes

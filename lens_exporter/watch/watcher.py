@@ -10,11 +10,11 @@ from lens_exporter.baseline.notes import WatcherNotes
 from lens_exporter.errors import DatabaseError, LensError
 from lens_exporter.foundation.tracing import span
 from lens_exporter.model.decision import Anomaly, Observation
-from lens_exporter.model.labels import fingerprint
+from lens_exporter.model.labels import Labels, fingerprint
 from lens_exporter.watch.alerting import alert_of, target_of
 from lens_exporter.watch.cooldown import Admitted, Suppressed
 from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Update, plan
-from lens_exporter.watch.look import Look, look
+from lens_exporter.watch.look import Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
 
@@ -40,7 +40,12 @@ class Tick:
     @property
     def intents(self) -> dict[str, int]:
         """Decisions by intent."""
-        return dict(Counter(c.decision.intent for c in self.seen.conclusions)) if self.seen else {}
+        if self.seen is None:
+            return {}
+        counted: Counter[str] = Counter(c.decision.intent for c in self.seen.conclusions)
+        if self.seen.quiet:
+            counted["healthy"] += self.seen.quiet
+        return dict(counted)
 
 
 class Watcher:
@@ -50,6 +55,8 @@ class Watcher:
         self.watched = watched
         self._with = collaborators
         self._memory = Memory()
+        self._looker = Looker(watched, collaborators.history, collaborators.baselines, collaborators.analyzer)
+        self._targets: tuple[Labels, ...] = ()  # of the alerts that were open when it last acted
         self.notes: WatcherNotes | None = None  # as of the last look; what was kept before the start is known from then on
 
     @property
@@ -58,7 +65,7 @@ class Watcher:
 
     def look(self, at: float) -> Look:
         """Judge without telling anybody or storing anything. Raises RemoteError."""
-        return look(self.watched, self._with.history, self._with.detector, self._with.analyzer, at)
+        return self._looker.look(at, self._targets)
 
     def tick(self, at: float, *, trigger: str = "schedule") -> Tick:
         """Look and act on it. Every failure that has a name ends in the Tick, an event and a metric, and costs nothing kept."""
@@ -97,6 +104,7 @@ class Watcher:
         actions, memory = plan(
             mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=seen.warned
         )
+        self._targets = tuple(target_of(one.alert) for one in mine)
         self._with.bands.update(self.name, seen.observations)
         fates: dict[str, Admitted | Suppressed] = {}
         try:
@@ -210,14 +218,14 @@ class Watcher:
         telemetry.inc("lens_ticks_total", watcher=name)
         telemetry.observe("lens_tick_duration_seconds", tick.seconds, watcher=name)
         if tick.seen is not None:
-            telemetry.set("lens_watcher_series", len(tick.seen.observations), watcher=name)
+            telemetry.set("lens_watcher_series", tick.seen.series, watcher=name)
             for intent, count in tick.intents.items():
                 telemetry.inc("lens_decisions_total", count, watcher=name, intent=intent)
             events.append(
                 "watcher.decided",
                 subject=name,
                 seconds=tick.seconds,
-                series=len(tick.seen.observations),
+                series=tick.seen.series,
                 intents=tick.intents,
                 notes=tick.seen.notes or "",
                 trigger=tick.trigger,

@@ -20,7 +20,7 @@ def watcher(settings: WatcherSettings, runner: WatcherRunner) -> WatcherView:
         last_run=last.at if last else None,
         next_run=status.next_due,
         seconds=last.seconds if last else None,
-        series=len(seen.observations) if seen else 0,
+        series=seen.series if seen else 0,
         error=status.error,
         notes=notes.text if notes else "",
         hours=notes.hours if notes else 0.0,

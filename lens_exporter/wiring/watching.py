@@ -1,9 +1,12 @@
 """From settings of watchers to watchers."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.baseline.robust import RobustDetector
@@ -50,7 +53,7 @@ def watcher(
         watched,
         Collaborators(
             history=histories[settings.datasource or ""],
-            detector=RobustDetector(settings.sensitivity),
+            baselines=Baselines(watched.asked, learning(settings)),
             analyzer=Analyzer(thresholds, target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0),
             cooldown=cooldown_of(settings, config, ground.database),
             notes=Notes(ground.database),
@@ -62,6 +65,30 @@ def watcher(
             bands=bands,
             reader=reader,
         ),
+    )
+
+
+def ahead_of_utc(zone: str) -> Callable[[float], float]:
+    """Give how many seconds a zone's clock is ahead of UTC at a moment (Unix seconds)."""
+    place = ZoneInfo(zone)
+
+    def ahead(at: float) -> float:
+        offset = datetime.fromtimestamp(at, place).utcoffset()
+        return offset.total_seconds() if offset is not None else 0.0
+
+    return ahead
+
+
+def learning(settings: WatcherSettings) -> Learning:
+    """Give how a watcher learns."""
+    return Learning(
+        step=settings.step,
+        window=settings.window,
+        false_alarms_per_week=settings.false_alarms_per_week,
+        group_labels=settings.group_labels,
+        missing=settings.missing_is_anomaly,
+        offset=ahead_of_utc(settings.timezone),
+        warm_up=RobustDetector(settings.sensitivity),
     )
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.notes import Notes
-from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.demo.backfill import Series
 from lens_exporter.errors import RemoteError
 from lens_exporter.foundation.breaker import CircuitBreaker
@@ -78,7 +78,7 @@ def watcher(line, prometheus, announced):
         watched,
         Collaborators(
             history=History(prometheus),
-            detector=RobustDetector(),
+            baselines=Baselines(watched.asked, Learning(watched.step, watched.window)),
             analyzer=Analyzer(),
             cooldown=Cooldown(line.database, "api"),
             notes=Notes(line.database),

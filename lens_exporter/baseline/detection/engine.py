@@ -114,6 +114,10 @@ class Engine:
             self._running = before
         return joined(parts) if parts else self._nothing()
 
+    def extremes(self) -> tuple[FloatArray, FloatArray]:
+        """Give the highest and lowest value of each series [series] over a week without the running hour; NaN where unknown."""
+        return self._spread.extremes()
+
     def take(
         self,
         kept: IntArray,
@@ -207,8 +211,9 @@ class Engine:
         with np.errstate(invalid="ignore"):
             anomaly = np.abs(residual) > self._series_threshold
             group_anomaly = lasting > self._group_threshold
-        score = np.nan_to_num(scores)
-        score[:, self._lone.series], anomaly[:, self._lone.series] = lone.score, lone.anomaly
+        score, novel = np.nan_to_num(scores), np.zeros(anomaly.shape, dtype=np.bool_)
+        score[:, self._lone.series] = lone.score
+        anomaly[:, self._lone.series] = novel[:, self._lone.series] = lone.anomaly
         groups = GroupScored(lasting.T, np.repeat(self._group_threshold[:, None], rows, axis=1), group_anomaly.T)
         return Scored(
             expected=np.repeat(expected[:, None], rows, axis=1),
@@ -216,6 +221,7 @@ class Engine:
             upper=np.repeat((expected + width)[:, None], rows, axis=1),
             score=score.T,
             anomaly=anomaly.T,
+            novel=novel.T,
             groups=groups,
         )
 
@@ -245,7 +251,8 @@ class Engine:
     def _nothing(self) -> Scored:
         empty = np.zeros((self._membership.size, 0))
         none = np.zeros((self._groups, 0))
-        return Scored(empty, empty, empty, empty, empty.astype(np.bool_), GroupScored(none, none, none.astype(np.bool_)))
+        no = empty.astype(np.bool_)
+        return Scored(empty, empty, empty, empty, no, no, GroupScored(none, none, none.astype(np.bool_)))
 
 
 def _rows(values: FloatArray, block: slice) -> FloatArray:

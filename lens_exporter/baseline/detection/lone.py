@@ -11,6 +11,7 @@ from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.window import FloatArray
 
 _REPEATS = 100  # rows
+_ORIGIN = 5.0  # added, so that a surprise which a long history makes negative is still told from none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +32,7 @@ class Lone:
         self._value = Novelty(series.size, memory=tuning.memory, refit=refit)
         self._residual = Novelty(series.size, memory=tuning.memory, refit=refit)
         self._recent = np.full((_REPEATS, series.size), -np.inf)
-        self._threshold = 3.0
+        self._threshold = _ORIGIN + 3.0
 
     def advance(self, _times: FloatArray, values: FloatArray, r: FloatArray) -> LoneScored:
         """Score rows [time, all series] and remember them."""
@@ -64,7 +65,7 @@ class Lone:
         score = np.empty_like(surprise)
         for row in range(surprise.shape[0]):
             new = surprise[row] > both[row : row + _REPEATS].max(axis=0)
-            score[row] = np.where(new, np.maximum(surprise[row], 0.0), 0.0)
+            score[row] = np.where(new, np.maximum(surprise[row] + _ORIGIN, 0.0), 0.0)
         return LoneScored(score, score > self._threshold), both[surprise.shape[0] :]
 
 

@@ -34,6 +34,7 @@ class Scored:
     upper: FloatArray
     score: FloatArray
     anomaly: BoolArray
+    novel: BoolArray  # a lone series' value unlike any before; never of a member of a group
     groups: GroupScored
 
 
@@ -51,6 +52,7 @@ def joined(parts: list[Scored]) -> Scored:
         upper=along(lambda part: part.upper),
         score=along(lambda part: part.score),
         anomaly=along(lambda part: part.anomaly),
+        novel=along(lambda part: part.novel),
         groups=GroupScored(
             score=along(lambda part: part.groups.score),
             threshold=along(lambda part: part.groups.threshold),

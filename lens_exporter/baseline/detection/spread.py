@@ -91,6 +91,11 @@ class Spread:
         e_mean, _, e_spread = _moments(total["e1"], total["e2"], total["e4"], count, floor)
         return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, total["count"] >= self._enough)
 
+    def extremes(self) -> tuple[FloatArray, FloatArray]:
+        """Give the highest and lowest value of each series [series] that is remembered; NaN where there is none."""
+        high, low = self._high.max(axis=0).astype(np.float64), self._low.min(axis=0).astype(np.float64)
+        return np.where(np.isfinite(high), high, np.nan), np.where(np.isfinite(low), low, np.nan)
+
     def steady(self) -> BoolArray:
         """Tell which series [series] have had a value in nearly every row of the week."""
         rows = self._rows.sum()

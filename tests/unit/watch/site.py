@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -11,9 +11,9 @@ import numpy as np
 
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
-from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.errors import LensError
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.labels import Labels
@@ -47,6 +47,7 @@ class Story:
         self.fails_for: dict[str, LensError] = {}
         self.warnings: tuple[str, ...] = ()
         self.asked: list[str] = []
+        self.block = 86_400.0  # seconds of a block of history
         self.gate = threading.Event()  # cleared: every question hangs until it is set
         self.gate.set()
 
@@ -54,19 +55,23 @@ class Story:
         self.series.setdefault(metric, [])
         self.series[metric] = [(known, old) for known, old in self.series[metric] if known != labels] + [(labels, course)]
 
-    def window(self, metric: BaselineMetric, at: float, *, length: float, step: float) -> Window:
+    def points_per_block(self, _metrics: Sequence[BaselineMetric], _at: float, *, step: float) -> int:
+        return int(self.block / step)
+
+    def rows(self, metric: BaselineMetric, start: float, end: float, *, step: float) -> Window:
         self.asked.append(metric.query)
         self.gate.wait(30)
         failure = self.fails or self.fails_for.get(metric.name)
         if failure is not None:
             raise failure
-        last = np.floor(at / step) * step
-        times = last - step * np.arange(round(length / step) - 1, -1, -1, dtype=np.float64)
+        times = step * np.arange(np.ceil(start / step - 1e-6), np.floor(end / step + 1e-6) + 1)
         found = self.series.get(metric.name, [])
         values = np.array([[course((t - NOON) / MINUTE) for t in times] for _labels, course in found]).reshape(
             len(found), times.size
         )
-        return Window(metric.name, tuple(labels for labels, _course in found), times, values, step, self.warnings)
+        known = ~np.isnan(values).all(axis=1)
+        labels = tuple(labels for (labels, _course), is_known in zip(found, known, strict=True) if is_known)
+        return Window(metric.name, labels, times, values[known], step, self.warnings)
 
 
 class Site:
@@ -95,7 +100,7 @@ class Site:
             self.watched,
             Collaborators(
                 history=self.story,
-                detector=RobustDetector(),
+                baselines=Baselines(self.watched.asked, Learning(self.watched.step, self.watched.window)),
                 analyzer=Analyzer(cooldown_minutes=self._cooldown_minutes),
                 cooldown=Cooldown(self.line.database, self.watched.name, CooldownLimits()),
                 notes=self.notes,

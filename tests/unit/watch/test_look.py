@@ -2,7 +2,7 @@
 
 import pytest
 
-from lens_exporter.watch.look import substituted
+from lens_exporter.model.metric import substituted
 
 
 @pytest.mark.parametrize(

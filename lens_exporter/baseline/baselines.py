@@ -1,0 +1,221 @@
+"""What one watcher has learnt of its metrics: a cache of the past, brought up to the present row by row."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from lens_exporter.baseline import recent
+from lens_exporter.baseline.detection.engine import Engine
+from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
+from lens_exporter.baseline.detector import Detector
+from lens_exporter.baseline.readings import Warm, readings
+from lens_exporter.baseline.robust import RobustDetector
+from lens_exporter.baseline.roster import Grouped, GroupKey, Roster
+from lens_exporter.baseline.rules import Reading
+from lens_exporter.model.metric import BaselineMetric
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Window
+
+SETTLE = 300.0  # seconds; younger samples may still change: late scrapes, rule evaluations, remote writes
+_SILENT = DAY  # a series without a value for so long leaves
+_LONE_MEMORY = 2016  # rows a lone series remembers
+
+Expected = Callable[[GroupKey, FloatArray], BoolArray]
+
+
+def _nobody_said_so(_group: GroupKey, times: FloatArray) -> BoolArray:
+    return np.zeros(times.size, dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How a watcher learns. Times are seconds."""
+
+    step: float
+    window: float
+    false_alarms_per_week: float = 1.4
+    group_labels: tuple[str, ...] | None = None
+    missing: bool = False
+    offset: Callable[[float], float] = utc
+    expected: Expected = _nobody_said_so  # rows of a group [time] that a person has declared to be in order
+    warm_up: Detector = field(default_factory=RobustDetector)  # judges while less than a day is known
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What has to be fetched for a look: grid times, multiples of the step, in seconds; both ends included.
+
+    Rows from `first` to `settled` are learnt, rows after that to `last` are judged and may still change. first may be later than
+    settled: there is nothing new to learn. fresh: nothing is known, all of the past is fetched.
+    """
+
+    first: float
+    settled: float
+    last: float
+    step: float
+    fresh: bool
+
+
+class Baselines:
+    """Holds the engine of one watcher and the newest columns; all of it can be thrown away and comes back from Prometheus.
+
+    At any moment the state is what learning all rows since the anchor gives: the anchor lies at a multiple of half the window, half
+    a window before the last such multiple. So between half and all of the window is known, a process that lived long and one
+    that just started agree, and twice per window everything is fetched anew. Not thread-safe.
+    """
+
+    def __init__(self, metrics: Sequence[BaselineMetric], learning: Learning) -> None:
+        self._metrics = tuple(metrics)
+        self._learning = replace(learning, step=round(learning.step, 3))
+        self.forget()
+
+    def forget(self) -> None:
+        """Throw everything away."""
+        learning = self._learning
+        tuning = Tuning(
+            step=learning.step,
+            false_alarms_per_week=learning.false_alarms_per_week,
+            memory=_LONE_MEMORY,
+            missing=learning.missing,
+            full=np.zeros(0),
+            offset=learning.offset,
+        )
+        self._roster = Roster(len(self._metrics), learning.group_labels)
+        self._grouped: Grouped = self._roster.grouped()
+        self._engine = Engine(0, (), tuning)
+        self._recent = recent.nothing(0, 0)
+        self._warm = Warm(round(min(learning.window, DAY) / learning.step))
+        self._last_value = np.zeros(0)
+        self._observations = np.zeros(0, dtype=np.int64)
+        self._anchor: float | None = None
+        self._learnt_to: float | None = None
+
+    @property
+    def warm_up_seconds(self) -> float:
+        """How much of the past the first judgement of a new series looks at."""
+        return min(self._learning.window, DAY)
+
+    def due(self, at: float) -> Due:
+        """Say what has to be fetched to judge the moment `at` (Unix seconds)."""
+        step = self._learning.step
+        last = math.floor(at / step + 1e-6)
+        settled = last - max(1, math.ceil(SETTLE / step))
+        anchor = self._anchor_of(last * step)
+        fresh = self._learnt_to is None or anchor != self._anchor or settled * step < self._learnt_to - step / 2
+        first = math.ceil(anchor / step - 1e-6) if fresh or self._learnt_to is None else round(self._learnt_to / step) + 1
+        return Due(first * step, settled * step, last * step, step, fresh)
+
+    def begin(self, due: Due) -> None:
+        """Make ready to learn what is due: forget everything first if it is fresh."""
+        if due.fresh:
+            self.forget()
+            self._anchor = self._anchor_of(due.last)
+
+    def learn(self, windows: Sequence[Window], *, recently: float) -> None:
+        """Learn the settled rows of every metric, all of the same times, which follow what was learnt before.
+
+        A metric that could not be read is a window without series. Rows younger than `recently` are kept for a first judgement of
+        series that are not known for a day yet.
+        """
+        times = max((window.times for window in windows), key=len)
+        for start, end in self._days(times):
+            self._learn([cut(window, start, end) for window in windows], times[start:end], recently)
+
+    def read(self, windows: Sequence[Window]) -> list[Reading]:
+        """Judge the rows that follow without learning them; the last of them is the judged moment."""
+        times = max((window.times for window in windows), key=len)
+        self._seat(windows)
+        values = self._roster.table(windows, times.size)
+        now = recent.columns(times, values, self._engine.peek(times, values))
+        seen = self._observations + np.isfinite(values[:, :-1]).sum(axis=1)
+        return readings(
+            self._metrics,
+            self._roster,
+            self._grouped,
+            self._recent.followed_by(now),
+            seen,
+            self._engine.extremes(),
+            self._warm.with_rows(times, values),
+            self._learning.warm_up,
+            warnings=tuple(window.warnings for window in windows),
+            step=self._learning.step,
+        )
+
+    def _learn(self, windows: Sequence[Window], times: FloatArray, recently: float) -> None:
+        if self._learnt_to is not None and times[0] // DAY != self._learnt_to // DAY:
+            self._leave(self._learnt_to)
+        self._seat(windows)
+        values = self._roster.table(windows, times.size)
+        expected = np.array([self._learning.expected(key, times) for key in self._grouped.keys], dtype=np.bool_)
+        scored = self._engine.advance(times, values, expected=expected.reshape(len(self._grouped.keys), times.size))
+        self._recent = self._recent.followed_by(recent.columns(times, values, scored))
+        present = np.isfinite(values)
+        newest = np.where(present.any(axis=1), times[times.size - 1 - np.argmax(present[:, ::-1], axis=1)], -np.inf)
+        self._last_value = np.maximum(self._last_value, newest)
+        self._observations = self._observations + present.sum(axis=1)
+        self._learnt_to = float(times[-1])
+        if self._learnt_to >= recently:
+            self._warm.learn(times, values, ~self._recent_known())
+
+    def _recent_known(self) -> BoolArray:
+        """Tell which series the engine judges."""
+        known: BoolArray = np.isfinite(self._recent.upper[-1])
+        thresholds = np.isfinite(self._recent.group_threshold[-1])
+        for group, members in enumerate(self._grouped.groups):
+            if not thresholds[group]:
+                known[list(members)] = False
+        return known
+
+    def _seat(self, windows: Sequence[Window]) -> None:
+        """Give new series their place."""
+        before = len(self._roster)
+        for metric, window in enumerate(windows):
+            self._roster.seat(metric, window.labels)
+        if len(self._roster) != before:
+            self._take(np.concatenate([np.arange(before), np.full(len(self._roster) - before, -1)]).astype(np.int64))
+
+    def _days(self, times: FloatArray) -> list[tuple[int, int]]:
+        """Cut rows at midnight, so that who was silent for a day leaves at the same row whatever blocks the rows come in."""
+        ends = [int(end) for end in np.flatnonzero(np.diff(times // DAY)) + 1]
+        return list(zip([0, *ends], [*ends, times.size], strict=True)) if times.size else []
+
+    def _leave(self, at: float) -> None:
+        kept = np.flatnonzero(self._last_value > at - _SILENT)
+        if kept.size < len(self._roster):
+            self._roster.keep(kept)
+            self._take(kept)
+
+    def _take(self, kept: IntArray) -> None:
+        groups_before = {key: index for index, key in enumerate(self._grouped.keys)}
+        self._grouped = self._roster.grouped()
+        groups_kept = np.array([groups_before.get(key, -1) for key in self._grouped.keys], dtype=np.int64)
+        scales = [self._metrics[metric].scale for metric in self._roster.metric_of]
+        full = np.array([np.nan if scale is None else scale for scale in scales])
+        self._engine.take(kept, self._grouped.groups, groups_kept, shares=self._grouped.shares, full=full)
+        self._recent = self._recent.take(kept, groups_kept)
+        self._warm.take(kept)
+        new = kept < 0
+        self._last_value = np.where(new, self._learnt_to or 0.0, _placed(self._last_value, kept))
+        self._observations = np.where(new, 0, _placed(self._observations, kept))
+
+    def _anchor_of(self, at: float) -> float:
+        half = self._learning.window / 2.0
+        # A short window is all that the first judge has to go by, so there it is the least that is known.
+        back = 1.0 if self._learning.window >= 2 * DAY else 2.0
+        return (math.floor(at / half) - back) * half
+
+
+def empty(metric: BaselineMetric, first: float, last: float, step: float) -> Window:
+    """Give the window of a metric that could not be read: no series, and the grid times from first to last."""
+    times = np.arange(round(first / step), round(last / step) + 1, dtype=np.float64) * step
+    return Window(metric.name, (), times, np.empty((0, times.size)), step)
+
+
+def cut(window: Window, start: int, end: int | None) -> Window:
+    """Give some columns of a window, without a series' row less."""
+    return replace(window, times=window.times[start:end], values=window.values[:, start:end])
+
+
+def _placed(array: np.ndarray, kept: IntArray) -> np.ndarray:
+    return array[np.maximum(kept, 0)] if array.size else np.zeros(kept.size, dtype=array.dtype)

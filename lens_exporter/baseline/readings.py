@@ -1,0 +1,185 @@
+"""From what was learnt to what is judged: for each metric its newest columns, next to what is normal for them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lens_exporter.baseline.detector import TAIL, Detector
+from lens_exporter.baseline.recent import Columns
+from lens_exporter.baseline.roster import Grouped, Roster
+from lens_exporter.baseline.rules import Reading
+from lens_exporter.model.metric import BaselineMetric, Direction
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
+
+
+class Warm:
+    """Rows of the last day, of series that are not known for a day yet: their first judge needs all of them."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = max(TAIL, rows)
+        self._times = np.zeros(0)
+        self._values = np.zeros((0, 0))  # [series, time]
+        self.series: IntArray = np.zeros(0, dtype=np.int64)
+
+    def learn(self, times: FloatArray, values: FloatArray, new: BoolArray) -> None:
+        """Keep rows [series, time] of the series that `new` [series] marks, and let go of all others."""
+        wanted = np.flatnonzero(new)
+        place = np.full(new.size, -1, dtype=np.int64)
+        place[self.series] = np.arange(self.series.size)
+        before = np.full((wanted.size, self._times.size), np.nan)
+        old = place[wanted] >= 0
+        before[old] = self._values[place[wanted][old]]
+        self._values = np.concatenate([before, values[wanted]], axis=1)[:, -self._rows :]
+        self._times = np.concatenate([self._times, times])[-self._rows :]
+        self.series = wanted
+
+    def with_rows(self, times: FloatArray, values: FloatArray) -> "Warm":
+        """Give these rows followed by others [all series, time]; a series that is new now is among them."""
+        joined = Warm(self._rows)
+        fresh = np.ones(values.shape[0], dtype=np.bool_)
+        if self._times.size or self.series.size:
+            fresh[:] = False
+            fresh[self.series] = True
+        joined._times, joined._values, joined.series = self._times, self._values, self.series
+        joined.learn(times, values, fresh)
+        return joined
+
+    def take(self, kept: IntArray) -> None:
+        """Go on with other series; -1 is a new one, which begins here."""
+        place = np.full(max(int(kept.max(initial=-1)), int(self.series.max(initial=-1))) + 1, -1, dtype=np.int64)
+        place[self.series] = np.arange(self.series.size)
+        rows = np.where(kept >= 0, place[np.maximum(kept, 0)] if place.size else -1, -1)
+        wanted = np.flatnonzero((rows >= 0) | (kept < 0))
+        values = np.full((wanted.size, self._times.size), np.nan)
+        old = rows[wanted] >= 0
+        values[old] = self._values[rows[wanted][old]]
+        self._values, self.series = values, wanted
+
+    def window(self, metric: str, roster: Roster, chosen: IntArray, step: float, warnings: tuple[str, ...]) -> Window:
+        """Give the rows of some of its series, by their place in `series`."""
+        labels = tuple(roster.labels[series] for series in self.series[chosen])
+        return Window(metric, labels, self._times, self._values[chosen], step, warnings)
+
+
+def readings(
+    metrics: Sequence[BaselineMetric],
+    roster: Roster,
+    grouped: Grouped,
+    columns: Columns,
+    observations: IntArray,
+    extremes: tuple[FloatArray, FloatArray],
+    warm: Warm,
+    warm_up: Detector,
+    *,
+    warnings: Sequence[tuple[str, ...]],
+    step: float,
+) -> list[Reading]:
+    """Give each metric's readings: of the series that are known, and of those that the first judge still has to look after."""
+    metric_of = np.array(roster.metric_of, dtype=np.int64)
+    learnt = _learnt(metrics, metric_of, grouped, columns, extremes)
+    known = np.ones(len(roster), dtype=np.bool_)
+    known[warm.series] = False
+    found = []
+    for index, metric in enumerate(metrics):
+        own = np.flatnonzero(known & (metric_of == index))
+        if own.size:
+            labels = tuple(roster.labels[series] for series in own)
+            window = Window(metric.name, labels, columns.times, columns.values[:, own].T, step, warnings[index])
+            found.append(Reading(metric, window, _scores(metric, columns, own, observations[own], learnt)))
+        young = np.flatnonzero(metric_of[warm.series] == index)
+        if young.size or not own.size:
+            window = warm.window(metric.name, roster, young, step, warnings[index])
+            found.append(Reading(metric, window, warm_up.score(window)))
+    return found
+
+
+def _scores(metric: BaselineMetric, columns: Columns, own: IntArray, observations: IntArray, learnt: Learnt) -> Scores:
+    expected, lower, upper = (array[:, own].T for array in (columns.expected, columns.lower, columns.upper))
+    values = columns.values[:, own].T
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        score = (values - expected) / (upper - expected)
+    if metric.scale is not None and metric.direction is not Direction.DOWN:
+        # A share of a whole is neither negative nor above it, so neither is its normal range.
+        whole = (values >= 0.0).all(axis=1, where=np.isfinite(values), keepdims=True) & (values <= metric.scale).all(
+            axis=1, where=np.isfinite(values), keepdims=True
+        )
+        lower, upper = np.where(whole, np.maximum(lower, 0.0), lower), np.where(whole, np.minimum(upper, metric.scale), upper)
+    mine = Learnt(
+        grouped=learnt.grouped[own],
+        alarmed=learnt.alarmed[own],
+        leads=learnt.leads[own],
+        place=learnt.place[own],
+        novel=columns.novel[:, own].T,
+        highest=learnt.highest[own],
+        lowest=learnt.lowest[own],
+        group_score=learnt.group_score[own],
+        group_threshold=learnt.group_threshold[own],
+        group=learnt.group[own],
+        group_labels=learnt.group_labels,
+    )
+    return Scores(expected, lower, upper, score, observations, mine)
+
+
+def _learnt(
+    metrics: Sequence[BaselineMetric],
+    metric_of: IntArray,
+    grouped: Grouped,
+    columns: Columns,
+    extremes: tuple[FloatArray, FloatArray],
+) -> Learnt:
+    """Find which groups stand in alarm, since when, and who carries it. Arrays are of all series."""
+    series = metric_of.size
+    group_of = np.full(series, -1, dtype=np.int64)
+    alarmed, place = np.zeros(series, dtype=np.int64), np.full(series, series, dtype=np.int64)
+    leads = np.zeros(series, dtype=np.bool_)
+    score, threshold = np.full(series, np.nan), np.full(series, np.inf)
+    worth = _worth_telling(metrics, metric_of, columns)
+    runs = _runs(columns.alarmed, np.isfinite(columns.group_score))
+    for group, members in enumerate(grouped.groups):
+        own = np.array(members)
+        group_of[own] = group
+        score[own], threshold[own] = columns.group_score[-1, group], columns.group_threshold[-1, group]
+        if runs[group]:
+            alarmed[own] = runs[group]
+            share = columns.score[-runs[group] :, own].sum(axis=0)
+            order = np.argsort(-share, kind="stable")
+            place[own[order]] = np.arange(own.size)
+            telling = own[order][worth[own[order]]]
+            leads[telling[:1]] = True
+    highest, lowest = extremes
+    return Learnt(
+        grouped=group_of >= 0,
+        alarmed=alarmed,
+        leads=leads,
+        place=place,
+        novel=columns.novel.T,
+        highest=highest,
+        lowest=lowest,
+        group_score=score,
+        group_threshold=threshold,
+        group=group_of,
+        group_labels=grouped.labels,
+    )
+
+
+def _worth_telling(metrics: Sequence[BaselineMetric], metric_of: IntArray, columns: Columns) -> BoolArray:
+    """Mark series whose value departs to the side, and by the least, that their metric was declared with."""
+    least = np.array([metric.min_change for metric in metrics])[metric_of]
+    part = np.array([metric.min_change_ratio for metric in metrics])[metric_of]
+    sides = {Direction.UP: 1.0, Direction.DOWN: -1.0, Direction.BOTH: 0.0}
+    side = np.array([sides[metric.direction] for metric in metrics])[metric_of]
+    departure = columns.values[-1] - columns.expected[-1]
+    with np.errstate(invalid="ignore"):
+        far = (np.abs(departure) >= least) & (np.abs(departure) >= part * np.abs(columns.expected[-1]))
+        worth: BoolArray = far & (side * departure >= 0.0)
+    return worth
+
+
+def _runs(holds: BoolArray, present: BoolArray) -> IntArray:
+    """Count the rows at the end [time, groups] in which it holds without a break; rows without a score neither count nor break."""
+    length = np.zeros(holds.shape[1], dtype=np.int64)
+    unbroken = np.ones(holds.shape[1], dtype=np.bool_)
+    for row in reversed(range(holds.shape[0])):
+        unbroken &= holds[row] | ~present[row]
+        length += unbroken & present[row]
+    return length

@@ -1,0 +1,100 @@
+"""Who is watched: every series of every metric of a watcher in one order, and which of them are judged together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lens_exporter.baseline.naming import NAMES
+from lens_exporter.model.labels import Labels
+from lens_exporter.model.window import FloatArray, IntArray, Window
+
+FEWEST = 4  # series that make a group; fewer are judged one by one and share its budget
+_WHERE = ("cluster", "namespace", "job")  # what tells two things of the same name apart
+
+Identity = tuple[int, tuple[tuple[str, str], ...]]  # metric, labels
+GroupKey = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grouped:
+    """groups hold indices of series; keys name them in the same order. shares [series]: of the budget, for the series' own band."""
+
+    groups: tuple[tuple[int, ...], ...]
+    keys: tuple[GroupKey, ...]
+    shares: FloatArray
+
+    @property
+    def labels(self) -> tuple[Labels, ...]:
+        """The labels that name each group."""
+        return tuple(dict(key) for key in self.keys)
+
+
+class Roster:
+    """Gives each series a fixed place, in the order of appearance; who is gone leaves when told to."""
+
+    def __init__(self, metrics: int, group_labels: tuple[str, ...] | None = None) -> None:
+        self._group_labels = group_labels
+        self._places: dict[Identity, int] = {}
+        self._known: list[tuple[tuple[Labels, ...], IntArray] | None] = [None] * metrics
+        self.labels: list[Labels] = []
+        self.metric_of: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def seat(self, metric: int, labels: tuple[Labels, ...]) -> IntArray:
+        """Give the place of each series of a metric; new ones come last."""
+        known = self._known[metric]
+        # A query whose series stay the same answers with the same object, tick after tick.
+        if known is not None and known[0] is labels:
+            return known[1]
+        seats = np.array([self._seat(metric, one) for one in labels], dtype=np.int64)
+        self._known[metric] = (labels, seats)
+        return seats
+
+    def table(self, windows: Sequence[Window], columns: int) -> FloatArray:
+        """Put the rows of all metrics' windows of the same times into one array [series, time]."""
+        seats = [self.seat(metric, window.labels) for metric, window in enumerate(windows)]
+        values = np.full((len(self), columns), np.nan)
+        for seat, window in zip(seats, windows, strict=True):
+            values[seat] = window.values
+        return values
+
+    def keep(self, kept: IntArray) -> None:
+        """Let everybody go but these, who stay in this order."""
+        self.labels = [self.labels[place] for place in kept]
+        self.metric_of = [self.metric_of[place] for place in kept]
+        identities = list(self._places)
+        self._places = {identities[old]: new for new, old in enumerate(kept)}
+        self._known = [None] * len(self._known)
+
+    def grouped(self) -> Grouped:
+        """Sort everybody into groups by the labels that name a thing."""
+        together: dict[GroupKey, list[int]] = {}
+        for place, labels in enumerate(self.labels):
+            key = self._group(labels)
+            if key is not None:
+                together.setdefault(key, []).append(place)
+        groups = {key: members for key, members in together.items() if len(members) >= FEWEST}
+        shares = np.ones(len(self))
+        for members in together.values():
+            shares[members] = 1.0 / len(members)
+        return Grouped(tuple(map(tuple, groups.values())), tuple(groups), shares)
+
+    def _seat(self, metric: int, labels: Labels) -> int:
+        identity = (metric, tuple(sorted(labels.items())))
+        place = self._places.get(identity)
+        if place is None:
+            place = self._places[identity] = len(self.labels)
+            self.labels.append(labels)
+            self.metric_of.append(metric)
+        return place
+
+    def _group(self, labels: Labels) -> GroupKey | None:
+        if self._group_labels is not None:
+            return tuple((name, labels.get(name, "")) for name in self._group_labels)
+        name = next((name for name in NAMES if labels.get(name)), None)
+        if name is None:
+            return None
+        return tuple((label, labels[label]) for label in (name, *_WHERE) if labels.get(label))
