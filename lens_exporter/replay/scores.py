@@ -61,9 +61,8 @@ class ScoresCsv:
 
     def _contributors(self, scores: FloatArray) -> Iterator[str]:
         """Give for each row the JSON list of the series that carry the group's score, strongest first, as a quoted cell."""
-        strength = np.nan_to_num(scores)
-        order = np.argsort(-strength, axis=0, kind="stable")[:_MOST_CONTRIBUTORS].T.tolist()
-        carrying = (strength > 0).sum(axis=0).tolist()
+        order = np.argsort(-scores, axis=0, kind="stable")[:_MOST_CONTRIBUTORS].T.tolist()  # gaps last
+        carrying = (scores > 0).sum(axis=0).tolist()
         for ranked, count in zip(order, carrying, strict=True):
             yield '"[' + ",".join(self._listed[series] for series in ranked[:count]) + ']"'
 

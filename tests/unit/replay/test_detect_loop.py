@@ -57,6 +57,28 @@ def test_a_missing_value_counts_only_when_asked_for(group):
         assert all(float(row["score"]) == 0 for row in gaps) is not missing
 
 
+def test_only_a_group_judges_series_together():
+    """By itself a series has the same scores whatever stands beside it; in a group it has not."""
+    rows = heavy_tailed()
+    others = [[stamp, first, *[first] * 5] for stamp, first, *_ in rows]
+
+    def of_a(given: list[list[str]], group: str | None) -> list[str]:
+        return [row["score"] for row in scores(given, Request(group=group))[0] if row["series"] == "a"]
+
+    assert of_a(rows, None) == of_a(others, None)
+    assert of_a(rows, "all") != of_a(others, "all")
+
+
+def test_an_hour_that_comes_twice_is_scored():
+    """Every row has its lines, and it is said once that some are not later than the one before."""
+    rows = heavy_tailed()
+    for at in range(DAY * 5, len(rows)):
+        rows[at][0] = f"{QUARTER * (at - 4)}"
+    found, said = scores(rows, Request())
+    assert [row["timestamp"] for row in found[::6]] == [row[0] for row in rows]
+    assert sum("not after the row before it" in text for text in said) == 1
+
+
 def test_a_table_of_one_row_has_scores_of_nothing():
     """Too little to tell even the step is no error."""
     found, said = scores(heavy_tailed()[:1], Request())

@@ -73,6 +73,7 @@ def lower(value: float) -> str:
         (-2e-17 / 3, "-6.666666667e-18"),
         (123456.7890123, "123456.789"),
         (1e15 / 3, "333333333300000.0"),
+        (775295128912345.6, "775295128900000.0"),
         (9.99999999999e22, "1e+23"),
     ],
 )
@@ -115,9 +116,9 @@ def test_names_and_times_that_need_quotes():
     """Whatever a name holds, a CSV reader gets it back, also from the list of contributors."""
     names = ('a,"b"', "c\nd", "ä")
     (block,) = rows('timestamp,"a,""b""","c\nd",ä\n"2026-11-20T14:00:00,5",1,2,3\n')
-    lines = ScoresCsv(names, 'g"').lines(block, scored(block.values)).decode()
+    lines = ScoresCsv(names, 'g,"').lines(block, scored(block.values)).decode()
     read = list(csv.reader(io.StringIO(lines)))
-    assert [row[1] for row in read] == [*names, 'g"']
+    assert [row[1] for row in read] == [*names, 'g,"']
     assert {row[0] for row in read} == {"2026-11-20T14:00:00,5"}
     assert json.loads(read[-1][8]) == ["ä", "c\nd", 'a,"b"']
 
