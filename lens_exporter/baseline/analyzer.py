@@ -133,8 +133,18 @@ class Analyzer:
             cooldown_minutes=self._cooldown_minutes,
             rules=tuple(sorted({rule for v in anomalous for rule in v.rules}, key=_WEIGHT.index)),
             group=carrier.group.labels if carrier.rules == (Rule.GROUP,) and carrier.group else None,
-            furthest=max(math.inf if v.observation.score is None else abs(v.observation.score) for v in anomalous),
+            furthest=max(map(_distance, anomalous)),
         )
+
+
+def _distance(verdict: Verdict) -> float:
+    """Give how far out a series is: of its band in half-widths, or its group of the threshold; infinity where nobody knows."""
+    score = verdict.observation.score
+    own = math.inf if score is None else abs(score)
+    group = verdict.group
+    if group is None or Rule.GROUP not in verdict.rules:
+        return own
+    return max(own, group.score / group.threshold) if group.threshold > 0 else math.inf
 
 
 class _Neighbours:

@@ -86,11 +86,14 @@ def plan(
     for key, conclusion in by_key.items():
         if isinstance(conclusion.decision, Anomaly):
             anomalous_at[key] = at
-            telling = _telling_already(conclusion.decision, opened) if key not in opened else []
+            telling = telling_already(conclusion.decision, opened) if key not in opened else []
             # What carries a group's alarm may change while it lasts; its story goes on under the alert that began it.
             anomalous_at |= dict.fromkeys(telling, at)
             if not telling:
                 actions.append(_about(opened.get(key), conclusion.decision))
+            # A reading may have lowered the alert that began it, and its time may be over.
+            graver = [opened[one] for one in telling if _RANK[conclusion.decision.severity.value] > _rank(opened[one])]
+            actions += [Escalate(one, conclusion.decision) for one in graver]
     for key, one in opened.items():
         if key in anomalous_at:
             continue
@@ -112,7 +115,7 @@ def plan(
     return actions, Memory(anomalous_at, missing_since)
 
 
-def _telling_already(anomaly: Anomaly, opened: Mapping[str, OpenAlert]) -> list[str]:
+def telling_already(anomaly: Anomaly, opened: Mapping[str, OpenAlert]) -> list[str]:
     """Give the keys of open alerts about the group that the anomaly speaks for."""
     if anomaly.group is None:
         return []

@@ -6,25 +6,25 @@ from lens_exporter.baseline.analyzer import Conclusion
 from lens_exporter.baseline.reading.reader import Judged, Standing
 from lens_exporter.model.decision import Anomaly
 from lens_exporter.watch.alerting import key_for, key_of
+from lens_exporter.watch.hysteresis import telling_already
 from lens_exporter.watch.look import Look
-from lens_exporter.watch.ports import Collaborators
+from lens_exporter.watch.ports import Collaborators, OpenAlert
 
 
 def reviewed(seen: Look, at: float, watcher: str, given: Collaborators) -> Look:
     """Give the look as it goes on after the reading; as it is where none is configured. `at` is when the tick began."""
     if given.reader is None:
         return seen
-    open_alerts: set[str] | None = None
+    opened: dict[str, OpenAlert] | None = None
 
-    def standing(conclusion: Conclusion) -> Standing:
-        nonlocal open_alerts
-        if open_alerts is None:
-            open_alerts = {key_of(one.alert) for one in given.alerts.firing("watcher")}
-        if key_for(conclusion, watcher) in open_alerts:
+    def standing(conclusion: Conclusion, anomaly: Anomaly) -> Standing:
+        nonlocal opened
+        if opened is None:
+            firing = given.alerts.firing("watcher")
+            opened = {key_of(one.alert): one for one in firing if one.alert.labels.get("watcher") == watcher}
+        if key_for(conclusion, watcher) in opened or telling_already(anomaly, opened):
             return Standing.OPEN
-        anomaly = conclusion.decision
-        cooling = isinstance(anomaly, Anomaly) and given.cooldown.cooling_until(anomaly, seen.at) is not None
-        return Standing.COOLING if cooling else Standing.NEW
+        return Standing.NEW if given.cooldown.cooling_until(anomaly, seen.at) is None else Standing.COOLING
 
     judged = Judged(at, seen.conclusions, seen.observations, seen.notes, seen.unreadable)
     after = given.reader.review(judged, standing, lambda: given.notes.read(watcher))

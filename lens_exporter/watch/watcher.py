@@ -65,7 +65,8 @@ class Watcher:
 
     def look(self, at: float) -> Look:
         """Judge without telling anybody or storing anything. Raises RemoteError."""
-        return self._looker.look(at, self._targets)
+        held = self._with.reader.held() if self._with.reader is not None else ()
+        return self._looker.look(at, (*self._targets, *held))
 
     def tick(self, at: float, *, trigger: str = "schedule") -> Tick:
         """Look and act on it. Every failure that has a name ends in the Tick, an event and a metric, and costs nothing kept."""

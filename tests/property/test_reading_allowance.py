@@ -79,7 +79,7 @@ def test_no_answers_hold_an_alert_back_for_longer_than_allowed(looks, bounds):
                 reader = built()
             given_ = Conclusion("latency", ANOMALY.target, anomaly or Healthy("fine"), calm=0, missing=False)
             standing = Standing.OPEN if is_open else Standing.NEW
-            after = reader.review(Judged(now[0], (given_,), (), None), lambda _one, to=standing: to, lambda: None)
+            after = reader.review(Judged(now[0], (given_,), (), None), lambda _one, _anomaly, to=standing: to, lambda: None)
             (out,) = after.conclusions
             if anomaly is None:
                 assert out == given_

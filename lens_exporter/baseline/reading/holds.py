@@ -4,18 +4,24 @@ from collections.abc import Iterator
 
 from lens_exporter.baseline.reading.bounds import RENEWED_AFTER, Hold, Outcome, renewed
 from lens_exporter.foundation.events import Events
+from lens_exporter.model.decision import Anomaly
 from lens_exporter.model.event import Event
 from lens_exporter.model.labels import Labels, fingerprint
 
-Key = tuple[str, str]  # category, fingerprint of the target
+Key = tuple[str, str]  # category and fingerprint of the target; no category and fingerprint of the group
 
 ANSWERED = "reading.answered"
 _STANDING = {Outcome.DEFERRED.value, Outcome.LOWERED.value}
 _MOST_EVENTS = 10_000  # of an hour, of all watchers
 
 
-def key_of(category: str, target: Labels) -> Key:
-    return category, fingerprint(target)
+def key_of(anomaly: Anomaly) -> Key:
+    """Identify what has an allowance: a target in a category; or a group, whichever of its series speaks for it at the moment."""
+    return _key(anomaly.category, anomaly.target, anomaly.group)
+
+
+def _key(category: str, target: Labels, group: Labels | None) -> Key:
+    return (category, fingerprint(target)) if group is None else ("", fingerprint(group))
 
 
 class Holds:
@@ -38,7 +44,8 @@ class Holds:
             # An event is stored a moment after the question it is about.
             for event in self._events.query(kind=ANSWERED, since=at - RENEWED_AFTER, limit=_MOST_EVENTS):
                 if event.subject == self._watcher and event.data["outcome"] in _STANDING:
-                    self._held[key_of(event.data["category"], event.data["target"])] = _hold(event)
+                    data = event.data
+                    self._held[_key(data["category"], data["target"], data["group"])] = _hold(event)
             self._recalled = True
         self._held = {key: hold for key, hold in self._held.items() if not renewed(hold, at)}
 

@@ -3,7 +3,7 @@
 Statistics have the first word and the last one. Whatever fails here leaves the conclusions as they are.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -19,9 +19,11 @@ from lens_exporter.baseline.reading.teller import Teller
 from lens_exporter.errors import DatabaseError
 from lens_exporter.foundation.clock import Clock, NewId, monotonic, new_ulid
 from lens_exporter.model.decision import Anomaly, Confidence, ContinueObserving, Observation, Severity
+from lens_exporter.model.labels import Labels, fingerprint
 
 NextLook = Callable[[float], float]  # Unix seconds -> the first moment after them
 Remembered = Callable[[], WatcherNotes | None]
+Stands = Callable[[Conclusion, Anomaly], "Standing"]
 
 
 class Standing(StrEnum):
@@ -35,7 +37,7 @@ class Standing(StrEnum):
 class Release(StrEnum):
     """Why a model's word stands no longer, where no other answer replaced it."""
 
-    SPENT = "spent"  # its allowance is used up, or would be before the next look; or its alert is known by now
+    SPENT = "spent"  # its allowance is used up, or would be before the next look; or it is told otherwise
     UNASKED = "unasked"  # it was to be asked again, but not beside what else is new
     URGENT = "urgent"
     GONE = "gone"  # it was over before anybody was told
@@ -89,7 +91,7 @@ class Reader:
         self._stopwatch = stopwatch
         self._due: float | None = None
 
-    def review(self, judged: Judged, standing: Callable[[Conclusion], Standing], remembered: Remembered) -> Judged:
+    def review(self, judged: Judged, standing: Stands, remembered: Remembered) -> Judged:
         """Give the look with new anomalies held back or lowered as far as a model asked for and the bounds allow.
 
         Takes at most the asker's seconds. `standing`, and `remembered`, which gives the watcher's notes, may raise DatabaseError;
@@ -110,11 +112,10 @@ class Reader:
         if _Fate.ASK not in fates and _Fate.URGENT not in fates:
             notes += self._in_rhythm(judged, kept)
         conclusions = [
-            self._applied(conclusion, fate, rulings.get(_key(conclusion)), judged.at)
-            for conclusion, fate in zip(judged.conclusions, fates, strict=True)
+            self._applied(conclusion, fate, rulings, judged.at) for conclusion, fate in zip(judged.conclusions, fates, strict=True)
         ]
         let_go = self._settle(judged)
-        conclusions = [one for one in conclusions if _key(one) not in let_go] + list(let_go.values())
+        conclusions = [one for one in conclusions if _place(one) not in let_go] + list(let_go.values())
         remark = remarks.remark(self._asker.name, judged.at, notes)
         text = remarks.joined(judged.notes, kept.text if kept else "", remark)
         return replace(judged, conclusions=tuple(conclusions), notes=text)
@@ -127,12 +128,16 @@ class Reader:
             if hold.anomaly is not None and not hold.lowered
         ]
 
-    def _fate(self, conclusion: Conclusion, standing: Callable[[Conclusion], Standing], at: float) -> _Fate:
+    def held(self) -> tuple[Labels, ...]:
+        """Give the targets of what is held back or lowered: how they stand is asked at every look."""
+        return tuple(hold.anomaly.target for _, hold in self._holds.active() if hold.anomaly is not None)
+
+    def _fate(self, conclusion: Conclusion, standing: Stands, at: float) -> _Fate:
         anomaly = conclusion.decision
         if not isinstance(anomaly, Anomaly):
             return _Fate.STAY
-        hold = self._holds.get(_key(conclusion))
-        now, following, urgent = standing(conclusion), self._next_look(at), urgency(anomaly, self._bounds)
+        hold = self._holds.get(key_of(anomaly))
+        now, following, urgent = standing(conclusion, anomaly), self._next_look(at), urgency(anomaly, self._bounds)
         if urgent is not None:
             return _Fate.URGENT if now is Standing.NEW else _Fate.STAY
         if hold is not None and hold.active and stands(hold, self._bounds, at, following):
@@ -142,9 +147,9 @@ class Reader:
         asks = now is Standing.NEW and may_ask(hold, self._bounds, at, following)
         return _Fate.ASK if asks else _Fate.STAY
 
-    def _to_ask(self, conclusions: Sequence[Conclusion], fates: Sequence[_Fate]) -> list[tuple[Key, Anomaly]]:
+    def _to_ask(self, conclusions: Sequence[Conclusion], fates: Sequence[_Fate]) -> dict[Key, Anomaly]:
         """Pick what is asked about: nothing while anything may not wait, since that would wait for the answers."""
-        new: list[tuple[Key, Anomaly]] = []
+        new: dict[Key, Anomaly] = {}
         urgent = _Fate.URGENT in fates
         for conclusion, fate in zip(conclusions, fates, strict=True):
             anomaly = conclusion.decision
@@ -154,28 +159,30 @@ class Reader:
                 own = urgency(anomaly, self._bounds)
                 self._teller.skipped(anomaly, Outcome.URGENT, own.value if own else "beside one that may not wait")
             else:
-                new.append((_key(conclusion), anomaly))
+                new.setdefault(key_of(anomaly), anomaly)
         if len(new) > self._bounds.at_once:
-            for _, anomaly in new:
+            for anomaly in new.values():
                 self._teller.skipped(anomaly, Outcome.CROWDED, f"{len(new)} at once")
-            return []
+            return {}
         return new
 
     def _read(
-        self, judged: Judged, asked: Sequence[tuple[Key, Anomaly]], kept: WatcherNotes | None
+        self, judged: Judged, asked: Mapping[Key, Anomaly], kept: WatcherNotes | None
     ) -> tuple[dict[Key, Anomaly], list[str]]:
         """Ask, tell, and keep what stands from now on. Gives the anomalies as they go on, and what is to be remembered."""
         if not asked:
             return {}, []
         holds = [
             self._holds.get(key) or Hold(self._new_id(), judged.at, judged.at, active=False, first=anomaly.evidence[0])
-            for key, anomaly in asked
+            for key, anomaly in asked.items()
         ]
-        questions = [Question(hold.story, judged.at, anomaly, kept, hold) for hold, (_, anomaly) in zip(holds, asked, strict=True)]
+        questions = [
+            Question(hold.story, judged.at, anomaly, kept, hold) for hold, anomaly in zip(holds, asked.values(), strict=True)
+        ]
         answers, seconds = self._asked(questions)
         read: dict[Key, Anomaly] = {}
         notes: list[str] = []
-        for (key, anomaly), hold, answer in zip(asked, holds, answers, strict=True):
+        for (key, anomaly), hold, answer in zip(asked.items(), holds, answers, strict=True):
             if isinstance(answer, Unread):
                 self._teller.unread(anomaly, answer, hold.story, seconds)
                 read[key] = self._released(key, hold, anomaly, answer.outcome, judged.at)
@@ -196,17 +203,18 @@ class Reader:
         self._holds.keep(key, hold)
         return anomaly
 
-    def _applied(self, conclusion: Conclusion, fate: _Fate, read: Anomaly | None, at: float) -> Conclusion:
+    def _applied(self, conclusion: Conclusion, fate: _Fate, rulings: Mapping[Key, Anomaly], at: float) -> Conclusion:
         anomaly = conclusion.decision
         if not isinstance(anomaly, Anomaly):
             return conclusion
-        key = _key(conclusion)
-        hold = self._holds.get(key)
+        key = key_of(anomaly)
+        hold, asked = self._holds.get(key), key in rulings
+        # Of several series that speak for one group one was asked about; what was ruled holds for all of them.
+        read = rulings[key] if asked and _place(conclusion) == (rulings[key].category, fingerprint(rulings[key].target)) else None
         if hold is None or not hold.active:
             return conclusion if read is None else replace(conclusion, decision=read)
         anomaly = read or replace(anomaly, story=hold.story)
         self._holds.keep(key, replace(hold, anomaly=anomaly))
-        asked = read is not None
         if hold.lowered and (asked or fate is _Fate.LOWER):
             return replace(conclusion, decision=self._lowered(hold, anomaly, at))
         if asked or fate is _Fate.HOLD:
@@ -236,22 +244,28 @@ class Reader:
         return replace(anomaly, story=hold.story, read=told)
 
     def _end(self, key: Key, hold: Hold, reason: StrEnum, at: float) -> None:
-        self._teller.released(key, hold, reason.value, at)
+        self._teller.released(hold, reason.value, at)
         self._holds.keep(key, replace(hold, active=False, anomaly=None))
 
     def _settle(self, judged: Judged) -> dict[Key, Conclusion]:
-        """End what was held back and is no anomaly any more; give what goes on as one, since nobody can say that it is over."""
-        flagged = {_key(one) for one in judged.conclusions if isinstance(one.decision, Anomaly)}
+        """End what was held back and is no anomaly any more. Give what goes on as one, since nobody can say that it is over."""
+        anomalies = [one.decision for one in judged.conclusions if isinstance(one.decision, Anomaly)]
+        flagged = {key_of(one) for one in anomalies}
+        told = {(one.category, fingerprint(one.target)) for one in anomalies}
         let_go: dict[Key, Conclusion] = {}
         for key, hold in self._holds.active():
             if key in flagged or hold.lowered:
                 continue
-            unseen = key[0] in judged.unreadable
-            if hold.anomaly is not None and (unseen or absorbed(hold, judged.observations)):
-                anomaly = self._released(key, hold, hold.anomaly, Release.UNSEEN if unseen else Release.ABSORBED, judged.at)
-                let_go[key] = Conclusion(key[0], anomaly.target, anomaly, calm=0, missing=False)
-            elif not unseen:
-                self._end(key, hold, Release.GONE, judged.at)
+            held = hold.anomaly
+            if held is None and key[0] in judged.unreadable:
+                continue
+            unseen = held is not None and held.category in judged.unreadable
+            place = (held.category, fingerprint(held.target)) if held is not None else key
+            if held is not None and place not in told and (unseen or absorbed(hold, judged.observations)):
+                held = self._released(key, hold, held, Release.UNSEEN if unseen else Release.ABSORBED, judged.at)
+                let_go[place] = Conclusion(held.category, held.target, held, calm=0, missing=False)
+            else:
+                self._end(key, hold, Release.SPENT if place in told else Release.GONE, judged.at)
         return let_go
 
     def _in_rhythm(self, judged: Judged, kept: WatcherNotes | None) -> list[str]:
@@ -278,5 +292,5 @@ class Reader:
         return self._asker.ask(questions), self._stopwatch() - started
 
 
-def _key(conclusion: Conclusion) -> Key:
-    return key_of(conclusion.category, conclusion.target)
+def _place(conclusion: Conclusion) -> Key:
+    return conclusion.category, fingerprint(conclusion.target)

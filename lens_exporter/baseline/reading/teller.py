@@ -72,15 +72,13 @@ class Teller:
             reason=reason,
         )
 
-    def released(self, key: tuple[str, str], hold: Hold, reason: str, at: float) -> None:
+    def released(self, hold: Hold, reason: str, at: float) -> None:
         """Tell that a model's word stands no longer."""
-        target = dict(hold.anomaly.target) if hold.anomaly is not None else {}
         self._events.append(
             "reading.released",
             correlation=hold.story,
             subject=self._watcher,
-            category=key[0],
-            target=target,
+            **_about(hold.anomaly),
             lowered=hold.lowered,
             reason=reason,
             seconds=max(0.0, at - hold.since),
@@ -92,5 +90,10 @@ class Teller:
 
 def _about(anomaly: Anomaly | None) -> dict[str, Any]:
     if anomaly is None:
-        return {"anomaly_type": "", "category": "", "target": {}}
-    return {"anomaly_type": anomaly.anomaly_type, "category": anomaly.category, "target": dict(anomaly.target)}
+        return {"anomaly_type": "", "category": "", "target": {}, "group": None}
+    return {
+        "anomaly_type": anomaly.anomaly_type,
+        "category": anomaly.category,
+        "target": dict(anomaly.target),
+        "group": None if anomaly.group is None else dict(anomaly.group),
+    }
