@@ -72,8 +72,8 @@ def prometheus(server):
     return Prometheus(endpoint(server.url, breaker=CircuitBreaker("prometheus", failures_to_open=1000)), QueryLimits(timeout=10))
 
 
-def watcher(line, prometheus, announced):
-    watched = Watched("api", METRICS, selector='job="api"', window=4 * 3600.0, step=STEP)
+def watcher(line, prometheus, announced, metrics=METRICS):
+    watched = Watched("api", metrics, selector='job="api"', window=4 * 3600.0, step=STEP)
     return Watcher(
         watched,
         Collaborators(
@@ -135,9 +135,8 @@ def test_a_leak_in_real_history_is_one_alert_that_ends(prometheus, server, end):
 def test_a_wrong_query_costs_its_own_metric_only(prometheus, end):
     """Prometheus refuses one query: the tick has failed and says why; the other metric was judged."""
     with timeline() as line:
-        one = watcher(line, prometheus, [])
         broken = BaselineMetric("broken", "sum(demo_memory_ratio", category="broken")
-        one.watched = type(one.watched)(name="api", metrics=(broken, METRICS[1]), window=4 * 3600.0, step=STEP)
+        one = watcher(line, prometheus, [], (broken, METRICS[1]))
         ticked = tick(line, one, end)
         assert "parse error" in str(ticked.failures[0])
         assert ticked.seen is not None
