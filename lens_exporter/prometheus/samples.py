@@ -19,7 +19,7 @@ _QUOTE, _COMMA, _MINUS, _ZERO, _NINE, _SPACE, _OPEN = b'",-09 ['
 _GAP = 15  # from the closing quote of a value to the opening one of the next: "],[1700000000,"
 _BLANK = int.from_bytes(b"        ", "little")
 _BLANK_COMMA = int.from_bytes(b"       ,", "little")
-_SEAM_AND_TWO_DIGITS = 0xFFFF_FFFF_FFFF
+_SEAM_AND_TWO_DIGITS = 0xFFFF_FFFF_FFFF  # of eight bytes
 # What float() reads otherwise than JSON does. JSON's -0 is an integer, which has no sign at zero.
 _WORDS = ((b"NaN", math.nan), (b"+Inf", math.inf), (b"-Inf", -math.inf), (b"-0", -0.0))
 
@@ -31,14 +31,15 @@ def read(texts: Sequence[bytes]) -> tuple[Integers, FloatArray, FloatArray] | No
 
     A text holds one series' samples without the brackets and the quote around them: `1700000000,"1.5"],[1700000060,"NaN`.
     Values are what float() makes of their text, to the last bit. None: some text is not like this (times that are no whole
-    seconds of ten digits, a value only float() reads, no samples at all), and has to be read the slow way.
+    seconds of ten digits, the first two the same in all; a value only float() reads; no samples at all), and has to be read the
+    slow way.
     """
     text = bytearray(SEAM).join((b"", *texts))
     length = len(text)
     text += b"]       "  # the blanks behind the end let eight bytes be read from every place in the text
     raw = np.frombuffer(text, np.uint8)
     quotes = np.flatnonzero(raw == _QUOTE)
-    if quotes.size % 2:
+    if quotes.size % 2 or (raw < _SPACE).any():
         return None
     # Each sample has two quotes: that of the seam before it, and the one that opens its value.
     seams, opens = np.ascontiguousarray(quotes[0::2]), np.ascontiguousarray(quotes[1::2])
@@ -72,7 +73,7 @@ def _times(raw: NDArray[np.uint8], words: NDArray[np.uint64], seams: Integers, o
         return None
     heads = words[seams] & _SEAM_AND_TWO_DIGITS  # "],[17
     head = int(heads[0]).to_bytes(6, "little")
-    if head[:4] != SEAM or not head[4:].isdigit() or (heads != heads[0]).any():
+    if head[:4] != SEAM or not head[4:].isdigit() or head[4] == _ZERO or (heads != heads[0]).any():
         return None
     # Eight digits at once, as a register of bytes (Lemire, "Quickly parsing eight digits", 2018).
     digits = words[seams + 6]

@@ -29,13 +29,16 @@ def read(body: bytes) -> dict[str, Any] | None:
     if found < 0:
         return None
     begin = found + len(_RESULT)
-    for kind, (samples_begin, entry_end) in _LAYOUTS.items():
-        end = body.rfind(entry_end + b"]") + len(entry_end)
-        if end < begin or (frame := _frame(body, begin, end, kind)) is None:
-            continue
-        columns = _columns(body, begin + len(_ENTRY), end - len(entry_end), samples_begin, entry_end + b"," + _ENTRY)
-        return None if columns is None else {**frame, "data": Table(kind, *columns)}
-    return None
+    kind = next((kind for kind in _LAYOUTS if b'"resultType":"%b"' % kind.encode() in body[:found]), None)
+    if kind is None:
+        return None
+    samples_begin, entry_end = _LAYOUTS[kind]
+    end = body.rfind(entry_end + b"]") + len(entry_end)
+    frame = _frame(body, begin, end, kind) if end > begin else None
+    if frame is None:
+        return None
+    columns = _columns(body, begin + len(_ENTRY), end - len(entry_end), samples_begin, entry_end + b"," + _ENTRY)
+    return None if columns is None else {**frame, "data": Table(kind, *columns)}
 
 
 def _columns(
@@ -43,7 +46,7 @@ def _columns(
 ) -> tuple[tuple[bytes, ...], Integers, FloatArray, FloatArray] | None:
     """Read the series between begin and end, where `seam` stands between two of them and `samples_begin` after the labels."""
     labels: list[bytes] = []
-    blocks = []
+    blocks: list[tuple[Integers, FloatArray, FloatArray]] = []
     while begin <= end:
         cut = body.find(seam, min(begin + _BLOCK_BYTES, end), end)
         cut = end if cut < 0 else cut
@@ -52,13 +55,21 @@ def _columns(
             label, _, text = series.partition(samples_begin)
             labels.append(label)
             texts.append(text)
-        block = samples.read(texts)
+        block = samples.read(texts) if blocks or _is_object(labels[0]) else None
         if block is None:
             return None
         blocks.append(block)
         begin = cut + len(seam)
     counts, times, values = (np.concatenate(column) for column in zip(*blocks, strict=True))
     return tuple(labels), counts, times, values
+
+
+def _is_object(text: bytes) -> bool:
+    # Of the first series only: a server that puts more than the labels there does so with every one.
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _frame(body: bytes, begin: int, end: int, kind: str) -> dict[str, Any] | None:
