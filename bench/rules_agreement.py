@@ -2,7 +2,8 @@
 
 Every server of ASD and SMD, test part. Both bands are known before the row they judge: the detector's by design, the rules' as of
 the evaluation before. A row is judged alike when both bands hold it, or neither does. Alarms are what the rules' alerts would be:
-three rows in a row beyond 1.5 widths, per series and week, outside labelled events and an hour around them.
+three rows in a row outside, per machine and week, outside labelled events and an hour around them. All metrics of a machine share
+its budget in both.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from bench.quality.report import provenance
 from bench.rules_band import rule_band
 from lens_exporter.baseline.detection.engine import Engine
 from lens_exporter.baseline.detection.tuning import Tuning
-from lens_exporter.rules.band import CLEARLY
+from lens_exporter.rules.plan import deviations
 
 _WEEK = 7 * 86_400.0
 _AROUND = 3600.0  # seconds beside an event that count for neither side
@@ -54,7 +55,7 @@ class Agreement:
     alike: float  # share of rows that both bands judge alike
     kappa: float  # Cohen's: 0 is chance, 1 is one and the same
     outside: tuple[float, float]  # share of rows outside: detector's band, rules' band
-    alarms: float  # of the rules, per series and week
+    alarms: float  # of the rules, of all series together, a week
     caught: float  # share of events with an alarm of the rules in any series
 
 
@@ -63,15 +64,18 @@ def compare(machine: Machine) -> Agreement:
     values = np.concatenate([machine.train, machine.test]).T.astype(np.float64)
     times = np.concatenate([machine.train_times, machine.test_times])
     test = slice(len(machine.train), None)
-    engine = Engine(values.shape[0], [list(range(values.shape[0]))], Tuning(step=machine.step))
+    series, tuning = values.shape[0], Tuning(step=machine.step)
+    engine = Engine(series, [range(series)], tuning, shares=np.full(series, 1 / series))
     scored = engine.advance(times, values)
     expected, half = scored.expected[:, test], ((scored.upper - scored.lower) / 2)[:, test]
-    ours, width = (each[:, test] for each in _before_each_row(values, machine.step))
+    ours, width = (
+        each[:, test] for each in _before_each_row(values, machine.step, deviations(tuning.false_alarms_per_week / series))
+    )
     tested = values[:, test]
     known = np.isfinite(half) & np.isfinite(width) & (half > 0) & (width > 0)
     theirs_out, ours_out = np.abs(tested - expected) > half, np.abs(tested - ours) > width
     ratio = width[known] / half[known]
-    alarm = _lasting(np.abs(tested - ours) > CLEARLY * width)
+    alarm = _lasting(ours_out)
     return Agreement(
         name=machine.name,
         rows=int(known.sum()),
@@ -86,9 +90,9 @@ def compare(machine: Machine) -> Agreement:
     )
 
 
-def _before_each_row(values: FloatArray, step: float) -> tuple[FloatArray, FloatArray]:
+def _before_each_row(values: FloatArray, step: float, wide: float) -> tuple[FloatArray, FloatArray]:
     """Give expected and width [series, time] as they were recorded before each row."""
-    band = rule_band(values, step)
+    band = rule_band(values, step, wide)
     newest = np.searchsorted(band.rows, np.arange(values.shape[1]), side="left") - 1
     found = (np.where(newest >= 0, each[:, np.maximum(newest, 0)], np.nan) for each in (band.expected, band.width))
     expected, width = found
@@ -109,7 +113,7 @@ def _alarms(alarm: BoolArray, machine: Machine) -> float:
     near = np.convolve(machine.label.astype(np.float64), np.ones(2 * margin + 1), "same") > 0
     begins = alarm & ~np.pad(alarm, ((0, 0), (1, 0)))[:, :-1]
     weeks = (~near).sum() * machine.step / _WEEK
-    return float(begins[:, ~near].sum() / weeks / alarm.shape[0])
+    return float(begins[:, ~near].sum() / weeks)
 
 
 def _kappa(one: BoolArray, other: BoolArray) -> float:

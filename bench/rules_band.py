@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lens_exporter.rules.band import CLEARLY, ENOUGH, FLOOR_LEVEL, FLOOR_RANGE, HALF, SHIFTED, WEEKLY_MUST_WIN
-from lens_exporter.rules.plan import BAND
+from lens_exporter.rules.band import ENOUGH, FLOOR_LEVEL, FLOOR_RANGE, HALF, SHIFTED, WEEKLY_MUST_WIN
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,11 +28,14 @@ class RuleBand:
     width: FloatArray
 
 
-def rule_band(values: FloatArray, step: float) -> RuleBand:
-    """Evaluate the rules over values [series, time], one row every `step` seconds, a divisor of five minutes."""
+def rule_band(values: FloatArray, step: float, deviations: float) -> RuleBand:
+    """Evaluate the rules over values [series, time], one row every `step` seconds, a divisor of five minutes.
+
+    deviations is how many standard deviations wide the band is to each side (`Plan.deviations`).
+    """
     apart = round(_EVERY / step)
     rows = np.arange(0, values.shape[1], apart)
-    ruler = _Ruler(values.shape[0], rows.size)
+    ruler = _Ruler(values.shape[0], rows.size, deviations)
     day = round(_DAY / step)
     for at, row in enumerate(rows):
         ruler.evaluate(at, values[:, row], values[:, max(0, row - day) : row + 1])
@@ -41,7 +43,8 @@ def rule_band(values: FloatArray, step: float) -> RuleBand:
 
 
 class _Ruler:
-    def __init__(self, series: int, evaluations: int) -> None:
+    def __init__(self, series: int, evaluations: int, deviations: float) -> None:
+        self._deviations = deviations
         self.expected, self.width = (np.full((series, evaluations), np.nan) for _ in range(2))
         self._sampled = np.full((series, evaluations), np.nan)
         self._residual = np.full((3, series, evaluations), np.nan)
@@ -62,7 +65,7 @@ class _Ruler:
     def _learnable(self, at: int, value: FloatArray, last_day: FloatArray) -> FloatArray:
         if at == 0:
             return value
-        centre, half = self.expected[:, at - 1], CLEARLY * self.width[:, at - 1]
+        centre, half = self.expected[:, at - 1], self.width[:, at - 1]
         low, high = (np.nanquantile(last_day, q, axis=1) for q in (SHIFTED, 1 - SHIFTED))
         clipped = np.where((value > centre + half) & ~(low > centre + half), centre + half, value)
         return np.where((value < centre - half) & ~(high < centre - half), centre - half, clipped)
@@ -97,4 +100,4 @@ class _Ruler:
         edge = HALF * np.nanmedian(np.stack([self._around(np.nanstd, at, k) for k in range(1, 8)]), axis=0)
         floor = FLOOR_RANGE * (np.nanmax(week, axis=1) - np.nanmin(week, axis=1)) + FLOOR_LEVEL * np.abs(np.nanmean(week, axis=1))
         self.expected[:, at] = np.where(known, expected, np.nan)
-        self.width[:, at] = np.where(known, BAND * np.fmax(np.fmax(deviation, floor), edge), np.nan)
+        self.width[:, at] = np.where(known, self._deviations * np.fmax(np.fmax(deviation, floor), edge), np.nan)

@@ -234,7 +234,7 @@ def rules() -> None:
     type=click.Choice(["when-lens-is-down", "always", "never"]),
     default="when-lens-is-down",
     show_default=True,
-    help="When they may fire; always needs an inhibition rule in Alertmanager (docs/rules.md).",
+    help="When they may fire; always needs an inhibition rule in Alertmanager (docs/how-to/rules.md).",
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to.  [default: standard output]")
 @_CONFIG

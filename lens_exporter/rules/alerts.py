@@ -14,7 +14,7 @@ from lens_exporter.model.decision import Severity
 from lens_exporter.model.labels import selector
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.rules import wording
-from lens_exporter.rules.band import CLEARLY, current
+from lens_exporter.rules.band import current
 from lens_exporter.rules.plan import Plan
 from lens_exporter.rules.promql import EXPECTED, UNTIL_FULL, VALUE, WIDTH, number, recorded
 from lens_exporter.watch.alerting import alert_name
@@ -77,7 +77,7 @@ def _alert(metric: BaselineMetric, plan: Plan, severity: Severity, expr: str, wh
 
 
 class _Level:
-    """The conditions under which the readings of one metric are an anomaly; each gives the readings that are."""
+    """The conditions under which readings of one metric are an anomaly; each is an expression that gives those that are."""
 
     def __init__(self, metric: BaselineMetric, plan: Plan) -> None:
         self._metric = metric
@@ -90,37 +90,37 @@ class _Level:
         self._falls = metric.direction is Direction.DOWN
 
     def outside(self) -> str:
-        """Outside the band on the side that matters, and at least min_change from what is expected."""
-        least = f"{number(CLEARLY)} * {self._width}"
-        if self._metric.min_change:
-            least = f"clamp_min({least}, {number(self._metric.min_change)})"
-        match self._metric.direction:
+        """Ask for a reading outside the band, on the side that matters, and far enough from what is expected."""
+        metric, value, expected = self._metric, self._value, self._expected
+        least = f"clamp_min({self._width}, {number(metric.min_change)})" if metric.min_change else self._width
+        relative = f" and abs({value} - {expected}) >= {number(metric.min_change_ratio)} * abs({expected})"
+        far = relative if metric.min_change_ratio else ""
+        match metric.direction:
             case Direction.UP:
-                return f"{self._value} > {self._expected} + {least}"
+                return f"{value} > {expected} + {least}{far}"
             case Direction.DOWN:
-                return f"{self._value} < {self._expected} - {least}"
+                return f"{value} < {expected} - {least}{far}"
             case Direction.BOTH:
-                return f"{self._value} and abs({self._value} - {self._expected}) > {least}"
+                return f"{value} and abs({value} - {expected}) > {least}{far}"
 
     def beyond(self) -> str:
-        """At the ceiling, whatever the baseline."""
+        """Ask for one at the ceiling, whatever the baseline."""
         if self._metric.ceiling is None:
             return ""
         return f"{self._value} {'<=' if self._falls else '>='} {number(self._metric.ceiling)}"
 
     def full_within(self, horizon: float) -> str:
-        """On a clear way to the hard limit."""
+        """Ask for one on a clear way to the hard limit."""
         return f"{self._value} and {self._until_full} <= {number(horizon)}" if self._metric.full is not None else ""
 
     def critical(self) -> list[str]:
-        """Beyond the ceiling and all but full."""
+        """Ask for one beyond the ceiling and all but full."""
         metric, thresholds = self._metric, Thresholds()
         if metric.ceiling is None:
             return []
         found = []
-        full = metric.full if metric.full is not None else 1.0 if metric.unit == "ratio" else None
-        if full and not self._falls:
-            found.append(f"{self._value} >= {number(max(metric.ceiling, thresholds.critical_share * full))}")
+        if metric.scale and not self._falls:
+            found.append(f"{self._value} >= {number(max(metric.ceiling, thresholds.critical_share * metric.scale))}")
         if metric.full is not None:
             found.append(f"{self.beyond()} and {self._until_full} <= {number(thresholds.critical_within)}")
         return found

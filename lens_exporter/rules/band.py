@@ -2,15 +2,16 @@
 
 The detector's baseline (lens_exporter/baseline/detection) in PromQL, for all series of a watcher at once:
 
-    x         a reading every five minutes; one beyond 1.5 widths counts as that edge, so that an incident does not widen the band,
-              unless nine tenths of the last day were beyond it: then the level is a new one and is learnt
+    x         a reading every five minutes; one outside the band counts as the band's edge, so that an incident does not widen it,
+              unless nine tenths of the last day were beyond that edge: then the level is a new one and is learnt
     candidate the median of x over 7 d; the median over the last 7 days of the mean of x around the same time of day; the mean
               of the same for one and two weeks ago
     r         x - candidate, for each candidate
     expected  candidate + mean of its r over 7 d, of the candidate with the lowest mean square of r over 3 d; the weekly one must
               be clearly better, since it knows two samples at most
-    width     4 x the standard deviation of that r over 7 d, or of half of what x varies around the same time of day where
-              that is more (a job that starts at nine is no anomaly at nine), or of 1 % of the range of x and 0.1 % of its mean
+    width     `Plan.deviations` x the standard deviation of that r over 7 d, or of half of what x varies around the same time of
+              day where that is more (a job that starts at nine is no anomaly at nine), or of 1 % of the range of x and 0.1 % of
+              its mean
 """
 
 from collections.abc import Sequence
@@ -28,8 +29,6 @@ WEEKLY_MUST_WIN = 0.7  # of the root of the best other mean square
 SHIFTED = 0.1  # of the last day's readings may lie inside, and the level is still a new one
 HALF = 0.5  # of what varies around the same time of day
 FLOOR_RANGE, FLOOR_LEVEL = 0.01, 0.001
-# A ruler judges each series alone, where the detector has the others of the group to confirm it: an alert needs half a band more.
-CLEARLY = 1.5
 # Labels of a series that rules or alerts set themselves. Two series that differ in one of them only must stay two.
 _OURS = ("watcher", "metric", "category", "severity", "alertname")
 
@@ -80,7 +79,7 @@ def _query(metric: BaselineMetric, plan: Plan) -> str:
 
 
 def _sampled(value: Recorded, expected: Recorded, width: Recorded) -> str:
-    centre, half = current(expected), f"{number(CLEARLY)} * {current(width)}"
+    centre, half = current(expected), current(width)
     high, low = (f"quantile_over_time({number(q)}, {value.over(DAY)})" for q in (SHIFTED, 1 - SHIFTED))
     return (
         f"{value.latest} - (\n"

@@ -9,7 +9,6 @@ import yaml
 from lens_exporter.config.values import duration_text
 from lens_exporter.rules import band
 from lens_exporter.rules.alerts import Alert, When, alerts
-from lens_exporter.rules.band import CLEARLY
 from lens_exporter.rules.plan import Plan
 from lens_exporter.rules.trend import trends
 
@@ -107,7 +106,7 @@ def _cost(plan: Plan) -> str:
         f"Cost: {SERIES} recorded series for each series of the watcher ({samples:.1f} samples a minute): lens:value:last every "
         f"{step}; lens:value:sampled, three lens:residual:sampled, lens:expected:band and lens:width:band every {every}. One more, "
         "lens:until_full:trend, while a series clearly heads for its limit. The band is expected - width to expected + width; it "
-        f"begins after a day and is complete after eight. An alert needs {CLEARLY} widths: a ruler sees each series alone."
+        "begins after a day and is complete after eight."
     )
 
 
@@ -117,8 +116,8 @@ _WHEN = {
         "than {silent} or absent, so this ruler must see the metrics of lens-exporter itself. With --alerts always they do not ask."
     ),
     When.ALWAYS: (
-        "The alerts fire beside those of the watcher. They carry lens_source=rules: inhibit them in Alertmanager (docs/rules.md), "
-        "or people are paged twice."
+        "The alerts fire beside those of the watcher. They carry lens_source=rules: inhibit them in Alertmanager, or people are "
+        "paged twice (docs/how-to/rules.md)."
     ),
     When.NEVER: "No alerts.",
 }

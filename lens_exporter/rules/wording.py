@@ -12,7 +12,7 @@ from lens_exporter.rules.trend import stretch
 _NAMES = ("instance", "pod", "node", "nodename", "host", "hostname", "container", "name", "service", "job")
 _SAID = ("__name__", "watcher", "metric", "process", "namespace", "cluster", *_NAMES)
 _HUMAN = {"ratio": "humanizePercentage", "seconds": "humanizeDuration"}
-_SUFFIX = {"": "", "bytes": "B", "per_second": "/s"}
+_SUFFIX = {"": "", "bytes": "B", "per_second": "/s", "percent": "%"}
 
 # Go templates. `{{-` and `-}}` eat the white space beside them, so that a line may be broken between two of them.
 # $series becomes what selects the alert's own series, as further matchers; the names of labels that need quotes are left out.
@@ -66,10 +66,10 @@ class _Template:
         expected, width = (f"last_over_time({self.selector(name)}[{self._recent()}])" for name in (EXPECTED, WIDTH))
         # Where nothing negative is expected, the normal range shows nothing negative.
         lower = f"clamp_min({expected} - {width}, 0) and {expected} >= 0 or {expected} - {width}"
-        answer = f"{{{{ . | first | value | {self._unit()} }}}}"
+        answer = self._shown(". | first | value")
         return (
             f"{_SERIES}{_TARGET}"
-            f"{_literal(quantity(self._metric))} at {{{{ $value | {self._unit()} }}}};\n"
+            f"{_literal(quantity(self._metric))} at {self._shown('$value')};\n"
             f"{_asked(lower, f' {answer} to ')}\n"
             f"{_asked(f'{expected} + {width}', f'{answer} is normal', ' no normal range is known yet')}"
         )
@@ -80,7 +80,7 @@ class _Template:
         said = f"Outside its band or limits for {duration_text(2 * plan.step)} or longer."
         if metric.ceiling is not None:
             test, word = ("le", "below") if metric.direction is Direction.DOWN else ("ge", "above")
-            level = f"{{{{ {metric.ceiling!r} | {self._unit()} }}}}"
+            level = self._shown(repr(metric.ceiling))
             said += f"\n{{{{- if {test} $value {metric.ceiling!r} }}}} At or {word} {level}.{{{{ end -}}}}"
         if metric.full is not None:
             word = "exhausted" if metric.direction is Direction.DOWN else "full"
@@ -97,12 +97,15 @@ class _Template:
     def _recent(self) -> str:
         return duration_text(3 * self._plan.every)
 
-    def _unit(self) -> str:
+    def _shown(self, value: str) -> str:
+        """Show a number in the metric's unit, from an expression of the template language that gives it."""
         unit = self._metric.unit
         if unit in _HUMAN:
-            return _HUMAN[unit]
-        suffix = _quoted(_SUFFIX.get(unit, f" {unit}"))
-        return f'humanize | printf "%s{suffix}"' if suffix else "humanize"
+            return f"{{{{ {value} | {_HUMAN[unit]} }}}}"
+        # humanize writes 0.95 as 950m.
+        small, other = '{{ printf "%.3g" $n }}', "{{ humanize $n }}"
+        plain = f"{{{{ $n := {value} }}}}{{{{ if lt $n 1.0 }}}}{small}{{{{ else }}}}{other}{{{{ end }}}}"
+        return plain + _literal(_SUFFIX.get(unit, f" {unit}"))
 
 
 def _asked(query: str, said: str, otherwise: str = "") -> str:
@@ -112,10 +115,5 @@ def _asked(query: str, said: str, otherwise: str = "") -> str:
 
 
 def _literal(text: str) -> str:
-    """Write the user's words so that a template engine says them as they are."""
-    return text.replace("{{", '{{ "{{" }}')
-
-
-def _quoted(text: str) -> str:
-    """Write text for the inside of a quoted format of a template."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", " ")
+    """Write the user's words, on one line, so that a template engine says them as they are."""
+    return text.replace("\n", " ").replace("{{", '{{ "{{" }}')
