@@ -18,14 +18,14 @@ CPU = replace(
 )
 
 
-def shows(here, *anomalies):
+def shows(here, *anomalies, observations=()):
     """Let the next looks conclude this about the two series of the group."""
     found = {one.category: one for one in anomalies}
     conclusions = tuple(
         Conclusion(one.category, one.target, found.get(one.category, Healthy("fine")), calm=0, missing=False)
         for one in (GRAVE, CPU)
     )
-    here.watcher.look = lambda at: Look(at, (), conclusions, None)
+    here.watcher.look = lambda at: Look(at, observations, conclusions, None)
 
 
 def fired(here):
@@ -97,7 +97,8 @@ def test_a_series_of_a_held_group_that_reaches_its_ceiling_goes_out(held):
         if held:
             shows(here, GRAVE)
             here.every_minute(0, 3)
-        shows(here, replace(GRAVE, group=None, rule=Rule.CEILING, rules=(Rule.GROUP, Rule.CEILING)))
+        worse = replace(GRAVE, group=None, rule=Rule.CEILING, rules=(Rule.GROUP, Rule.CEILING))
+        shows(here, worse, observations=worse.evidence)
         here.at(4)
         assert fired(here) == [(4, "warning")]
         assert [event["reason"] for event in here.events("reading.released")] == (["spent"] if held else [])

@@ -271,6 +271,17 @@ def test_what_a_baseline_learns_while_it_is_held_back_is_still_told():
         assert [event["reason"] for event in here.events("reading.released")] == ["absorbed"]
 
 
+def test_what_is_held_back_is_looked_at_even_in_a_crowd():
+    """A large watcher lists only what is unusual, and targets it is asked about: what is held back is among these."""
+    with reading(defers()) as (here, _model):
+        here.story.tell(LATENCY.name, slightly(5))
+        here.every_minute(0, 6)
+        asked, look = [], here.watcher._looker.look
+        here.watcher._looker.look = lambda at, about: asked.append(about) or look(at, about)
+        here.at(7)
+        assert asked == [(API,)]
+
+
 def test_one_that_may_not_wait_does_not_wait_for_the_reading_of_another():
     """Two new anomalies at once, one far outside: nobody is asked, both go out with the tick."""
     with reading(defers()) as (here, model):
