@@ -1,7 +1,8 @@
 """The state of many series and groups: what was learnt, and how the next rows stand against it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,13 +17,13 @@ from lens_exporter.baseline.detection.scored import GroupScored, Scored, joined
 from lens_exporter.baseline.detection.seasons import Seasons
 from lens_exporter.baseline.detection.spread import Spread
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray, Structure
-from lens_exporter.baseline.detection.tuning import DAY, Tuning
+from lens_exporter.baseline.detection.tuning import DAY, REFIT, Tuning
 from lens_exporter.model.window import FloatArray
 
 _LASTING = 1800.0  # seconds of the mean that makes a lasting departure count for more than a spike
-_SETTLED_REFIT = 3  # hours between two fits, once two days are known; before that every hour
 _FLOOR_GROUP = 8.0  # a threshold is never below what noise of one spread in every metric gives about thrice
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
+_FARTHEST = 1e36  # a value beyond counts as this one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +36,8 @@ class _Running:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Learnable:
-    """Scored rows of the running hour, arrays [time, ...]."""
+class _Judged:
+    """Rows of one bin and what was found about them, arrays [time, ...]."""
 
     times: FloatArray
     values: FloatArray
@@ -46,11 +47,6 @@ class _Learnable:
     h: FloatArray
     lasting: FloatArray  # G
     masked: BoolArray  # [time, groups]
-
-    def take(self, kept: IntArray, groups_kept: IntArray) -> "_Learnable":
-        values, r, e, z = (picked(one, kept, new=np.nan) for one in (self.values, self.r, self.e, self.z))
-        h, lasting = (picked(one, groups_kept, new=np.nan) for one in (self.h, self.lasting))
-        return _Learnable(self.times, values, r, e, z, h, lasting, picked(self.masked, groups_kept, new=False))
 
 
 class Engine:
@@ -85,34 +81,36 @@ class Engine:
         self._hours = 0
         self._hour: int | None = None
         self._bin: int | None = None
-        self._learnable: list[_Learnable] = []
-        self._began_bin = 0  # first of the learnables that belongs to the open bin
 
     def advance(self, times: FloatArray, values: FloatArray, *, expected: BoolArray | None = None) -> Scored:
         """Score rows and learn them. times [time] are Unix seconds, ascending, later than all before; values [series, time].
 
         expected [groups, time] marks rows that a person has declared to be in order: they are learnt whatever their score.
         """
-        parts = []
+        rows = _rows(values)
+        parts, residuals = [], []
         for block in self._bins(times):
             self._turn(int(times[block.start] // self._tuning.bin))
             wanted = None if expected is None else expected[:, block].T
-            scored, learnable, self._running = self._score(times[block], _rows(values, block), self._lone.advance, wanted)
-            self._learnable.append(learnable)
+            scored, judged, self._running = self._score(times[block], rows[block], wanted)
+            self._learn(judged)
             parts.append(scored)
-        return joined(parts) if parts else self._nothing()
+            residuals.append(judged.r)
+        return self._whole(parts, residuals, partial(self._lone.advance, rows))
 
     def peek(self, times: FloatArray, values: FloatArray) -> Scored:
         """Score rows that follow without learning them, as far as is known before the first of them."""
-        parts = []
+        rows = _rows(values)
+        parts, residuals = [], []
         before = self._running
         try:
             for block in self._bins(times):
-                scored, _, self._running = self._score(times[block], _rows(values, block), self._lone.peek, None)
+                scored, judged, self._running = self._score(times[block], rows[block], None)
                 parts.append(scored)
+                residuals.append(judged.r)
         finally:
             self._running = before
-        return joined(parts) if parts else self._nothing()
+        return self._whole(parts, residuals, partial(self._lone.peek, rows))
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """Give the highest and lowest value of each series [series] over a week without the running hour; NaN where unknown."""
@@ -152,7 +150,6 @@ class Engine:
             picked(running.recent, groups_kept, new=np.nan),
             picked(running.hot_for, groups_kept, new=0.0),
         )
-        self._learnable = [one.take(kept, groups_kept) for one in self._learnable]
 
     def _alarms(self, columns: int, shares: FloatArray | None = None) -> FloatArray:
         return self._tuning.false_alarms_per_week * (np.ones(columns) if shares is None else shares)
@@ -171,80 +168,92 @@ class Engine:
         if bin_ == self._bin:
             return
         if self._bin is not None:
-            self._seasons.close(np.concatenate([one.values for one in self._learnable[self._began_bin :]]))
-        self._began_bin = len(self._learnable)
+            self._seasons.close()
         hour = int(bin_ * self._tuning.bin // self._tuning.hour)
         if self._hour is not None and hour != self._hour:
-            self._learn(self._hour, hour)
+            self._end_hour(self._hour, hour)
         self._bin, self._hour = bin_, hour
         self._seasons.open(bin_)
 
-    def _score(
-        self, times: FloatArray, values: FloatArray, lone: Callable[..., LoneScored], expected: BoolArray | None
-    ) -> tuple[Scored, _Learnable, _Running]:
+    def _score(self, times: FloatArray, values: FloatArray, expected: BoolArray | None) -> tuple[Scored, _Judged, _Running]:
         """Score rows [time, series] of one bin by what is known."""
         base = self._seasons.expected(int(times[0] // self._tuning.bin))
-        r = values - np.where(np.isfinite(base), base, values)
+        r = streams.residuals(values, base)
         e, mean = streams.jumps(r, self._running.mean)
         found = streams.departures(r, e, self._scale)
         if self._tuning.missing:
             found = streams.with_missing(found, self._spread.steady())
-        scores = streams.metric_scores(found, self._structures)
-        h = streams.group_scores(scores, self._slots, self._groups)
+        scores, h = streams.scores(found, self._structures, self._groups)
         if not self._scale.known.any():
             h = np.full_like(h, np.nan)
         lasting, recent = streams.lasting(h, self._running.recent)
         masked, hot_for = self._mask.apply(h, self._tail, self._running.hot_for)
         if expected is not None:
             masked &= ~expected
-        scored = self._shown(base, found.residual, scores, lasting, lone(times, values, r))
-        learnable = _Learnable(times, values, r, e, np.minimum(np.abs(found.residual), streams.CAP), h, lasting, masked)
-        return scored, learnable, _Running(mean, recent, hot_for)
+        scored = self._shown(base, found.residual, scores, lasting)
+        judged = _Judged(times, values, r, e, np.minimum(found.residual, streams.CAP), h, lasting, masked)
+        return scored, judged, _Running(mean, recent, hot_for)
 
-    def _shown(self, base: FloatArray, residual: FloatArray, scores: FloatArray, lasting: FloatArray, lone: LoneScored) -> Scored:
-        """Put together what the caller sees, [series, time]."""
-        rows = residual.shape[0]
-        expected = np.where(np.isfinite(base), base + self._scale.r_mean * self._scale.known, np.nan)
-        width = (
-            np.where(np.isfinite(self._series_threshold) & self._scale.known, self._series_threshold, np.nan) * self._scale.r_spread
-        )
+    def _shown(self, base: FloatArray, residual: FloatArray, scores: FloatArray, lasting: FloatArray) -> Scored:
+        """Put together what the caller sees of members of groups, [series, time]."""
+        threshold, scale = self._series_threshold, self._scale
+        expected = np.where(np.isfinite(base), base + scale.r_mean * scale.known, np.nan)
+        width = np.where(np.isfinite(threshold) & scale.known, threshold, np.nan) * scale.r_spread
         with np.errstate(invalid="ignore"):
-            anomaly = np.abs(residual) > self._series_threshold
+            anomaly = residual > threshold
             group_anomaly = lasting > self._group_threshold
-        score, novel = np.nan_to_num(scores), np.zeros(anomaly.shape, dtype=np.bool_)
-        score[:, self._lone.series] = lone.score
-        anomaly[:, self._lone.series] = novel[:, self._lone.series] = lone.anomaly
-        groups = GroupScored(lasting.T, np.repeat(self._group_threshold[:, None], rows, axis=1), group_anomaly.T)
         return Scored(
-            expected=np.repeat(expected[:, None], rows, axis=1),
-            lower=np.repeat((expected - width)[:, None], rows, axis=1),
-            upper=np.repeat((expected + width)[:, None], rows, axis=1),
-            score=score.T,
+            expected=_each_row(expected, residual),
+            lower=_each_row(expected - width, residual),
+            upper=_each_row(expected + width, residual),
+            score=np.where(np.isnan(scores), 0.0, scores).T,
             anomaly=anomaly.T,
-            novel=novel.T,
-            groups=groups,
+            novel=np.zeros(anomaly.shape, dtype=np.bool_).T,
+            groups=GroupScored(lasting.T, _each_row(self._group_threshold, lasting), group_anomaly.T),
         )
 
-    def _learn(self, hour: int, following: int) -> None:
-        """Learn the rows of an hour that is over, and fit what is due."""
-        one = _joined(self._learnable)
-        self._learnable, self._began_bin = [], 0
-        counted = ~streams.masked_members(one.masked, self._membership)
-        self._spread.learn(hour, one.values, one.r, one.e, counted, self._scale)
+    def _whole(self, parts: list[Scored], residuals: list[FloatArray], judge: Callable[[FloatArray], LoneScored]) -> Scored:
+        """Join the scores of all bins, and put in what lone series, judged by residuals [time, series], say of themselves."""
+        if not parts:
+            return self._nothing()
+        whole, lone = joined(parts), self._lone.series
+        if lone.size:
+            found = judge(np.concatenate(residuals))
+            whole.score[lone] = found.score.T
+            whole.anomaly[lone] = whole.novel[lone] = found.anomaly.T
+        return whole
+
+    def _learn(self, judged: _Judged) -> None:
+        """Add rows to the statistics of the running bin and hour."""
+        present = np.isfinite(judged.values)
+        learnt = streams.unmasked(present, judged.masked, self._membership)
+        self._seasons.learn(judged.values, present)
+        self._spread.learn(judged.values, judged.r, judged.e, learnt, self._scale)
         for structure in self._structures:
-            structure.learn(one.r, counted, following - hour)
-        self._mask.learn(one.times, one.h, one.masked)
-        known = self._scale.known
-        self._group_budget.learn(hour, _highest(one.lasting))
-        self._series_budget.learn(hour, np.where(known, _highest(one.z), np.nan))
+            structure.learn(judged.r, learnt)
+        self._mask.learn(judged.times, judged.h, judged.masked)
+        self._group_budget.learn(judged.lasting)
+        self._series_budget.learn(judged.z)
+
+    def _end_hour(self, hour: int, following: int) -> None:
+        """Close the statistics of an hour that is over, and fit what is due."""
+        self._spread.close(hour, following)
+        self._group_budget.close(hour)
+        self._series_budget.close(hour, self._scale.known)
         self._hours += 1
         self._group_threshold = self._group_budget.threshold()
         settled = self._hours * self._tuning.hour > 2 * DAY
-        if settled and following // _SETTLED_REFIT == hour // _SETTLED_REFIT:
-            return
-        self._scale = self._spread.fit(self._seasons.level)
+        if not settled or following // REFIT != hour // REFIT:
+            self._fit()
         for structure in self._structures:
-            structure.fit(self._scale.r_sd)
+            structure.forget(following - hour)
+
+    def _fit(self) -> None:
+        """Find scales, components, tails and the series' thresholds anew."""
+        self._scale = self._spread.fit(self._seasons.level)
+        if self._scale.known.any():
+            for structure in self._structures:
+                structure.fit(np.where(self._scale.known, self._scale.r_sd, np.inf))
         self._tail = self._mask.fit()
         self._series_threshold = self._series_budget.threshold()
 
@@ -255,16 +264,17 @@ class Engine:
         return Scored(empty, empty, empty, empty, no, no, GroupScored(none, none, none.astype(np.bool_)))
 
 
-def _rows(values: FloatArray, block: slice) -> FloatArray:
-    rows = values[:, block].T
-    return np.where(np.isfinite(rows), rows, np.nan)
+def _rows(values: FloatArray) -> FloatArray:
+    """Give rows [time, series] that lie together in memory.
+
+    Infinities are gaps, and nothing is larger than what single precision and fourth powers can bear.
+    """
+    rows = np.ascontiguousarray(values.T)
+    if not np.abs(rows).max(initial=0.0) <= _FARTHEST:  # seldom: it takes a gap or a monster
+        rows = np.clip(np.where(np.isfinite(rows), rows, np.nan), -_FARTHEST, _FARTHEST)
+    return rows
 
 
-def _highest(values: FloatArray) -> FloatArray:
-    """Give the largest value along the first axis; NaN where all are gaps."""
-    highest = np.where(np.isfinite(values), values, -np.inf).max(axis=0)
-    return np.where(np.isfinite(highest), highest, np.nan)
-
-
-def _joined(parts: list[_Learnable]) -> _Learnable:
-    return _Learnable(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(_Learnable)))
+def _each_row(values: FloatArray, like: FloatArray) -> FloatArray:
+    """Give values [series] for each row of an array [time, series], as [series, time]: a view, nothing is copied."""
+    return np.broadcast_to(values, like.shape).T

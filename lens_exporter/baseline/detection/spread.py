@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
-from lens_exporter.baseline.detection.tuning import Tuning
+from lens_exporter.baseline.detection.tuning import REFIT, Tuning
 from lens_exporter.model.window import FloatArray
 
-HOURS = 168  # entries of the memory: a week
-_SUMS = ("count", "r1", "r2", "r4", "e1", "e2", "e4")
+_ENTRIES = 168 // REFIT  # of the memory: a week
+_COUNT, _R, _E, _SUMS = 0, 1, 4, 7  # places among the sums: values; r, r^2, r^4; e, e^2, e^4
 _FOURTH_OF_NORMAL = 3.0  # E z^4 of the normal distribution
 _TAIL_SHARE = 0.25  # how much of the scale is the fourth moment's: a heavy-tailed series is judged by its tails too
 _OF_RANGE, _OF_LEVEL, _OF_FULL = 0.01, 0.001, 0.002  # floors of the scale
@@ -36,79 +37,122 @@ class Scale:
         return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, picked(self.known, kept, new=False))
 
 
+@dataclass(slots=True, eq=False)
+class _Open:
+    """The entry that rows are added to. sums [sum, series], the others [series]."""
+
+    sums: FloatArray
+    low: FloatArray
+    high: FloatArray
+    present: FloatArray
+    rows: int = 0
+
+    def take(self, kept: IntArray) -> "_Open":
+        sums, present = (picked(one, kept, new=0.0) for one in (self.sums, self.present))
+        return _Open(sums, picked(self.low, kept, new=np.nan), picked(self.high, kept, new=np.nan), present, self.rows)
+
+
 class Spread:
-    """Sums of powers of r and e per hour over a week, of rows that no alarm keeps out.
+    """Sums of powers of r and e over a week, of rows that no alarm keeps out.
 
     sd is the plain standard deviation: magnitude is kept, nothing is robust, since rows under an alarm are left out already.
     spread = sd^0.75 * (E(r - mean)^4 / 3)^(0.25/4): equal to sd for normal noise, wider for heavy tails. Both are at least
     1 % of the week's range of values, 0.1 % of the level and 0.2 % of a declared full scale.
+
+    The memory has an entry for the hours between two fits. Of second and fourth powers it keeps the square and the fourth root:
+    single precision does not reach to the fourth power of gigabytes, nor down to that of nanoseconds.
     """
 
     def __init__(self, series: int, tuning: Tuning) -> None:
         self._full = np.nan_to_num(tuning.full) if tuning.full is not None else np.zeros(series)
-        self._sums = {name: np.zeros((HOURS, series), dtype=np.float32) for name in _SUMS}
-        self._low = np.full((HOURS, series), np.inf, dtype=np.float32)
-        self._high = np.full((HOURS, series), -np.inf, dtype=np.float32)
-        self._present = np.zeros((HOURS if tuning.missing else 0, series), dtype=np.float32)
-        self._rows = np.zeros(HOURS)
-        self._hour: int | None = None
+        self._sums = np.zeros((_SUMS, _ENTRIES, series), dtype=np.float32)
+        self._low = np.full((_ENTRIES, series), np.nan, dtype=np.float32)
+        self._high = np.full((_ENTRIES, series), np.nan, dtype=np.float32)
+        self._present = np.zeros((_ENTRIES if tuning.missing else 0, series), dtype=np.float32)
+        self._rows = np.zeros(_ENTRIES)
+        self._entry: int | None = None  # the one an hour ended in last
+        self._open = _nothing_yet(series)
         self._enough = 0.5 * 86_400.0 / tuning.step
+        self._steady = np.zeros(series, dtype=np.bool_)
+        self._extremes: tuple[FloatArray, FloatArray] | None = None
 
-    def learn(self, hour: int, values: FloatArray, r: FloatArray, e: FloatArray, counted: BoolArray, scale: Scale) -> None:
-        """Add one hour of rows [time, series]; counted [time, series] marks rows that are not kept out."""
-        last = self._hour
-        for missed in range(max(last + 1, hour - HOURS) if last is not None else hour, hour + 1):
-            for sums in self._sums.values():
-                sums[missed % HOURS] = 0.0
-            self._rows[missed % HOURS] = 0.0
-            self._low[missed % HOURS], self._high[missed % HOURS] = np.inf, -np.inf
-        self._hour = hour
-        slot = hour % HOURS
-        present = np.isfinite(values)
-        self._rows[slot] = values.shape[0]
+    def learn(self, values: FloatArray, r: FloatArray, e: FloatArray, learnt: BoolArray, scale: Scale) -> None:
+        """Add rows [time, series] of the running hour; learnt marks values that are neither gaps nor kept out."""
+        entry = self._open
+        entry.rows += values.shape[0]
         if self._present.size:
-            self._present[slot] = present.sum(axis=0)
-        known = counted & np.isfinite(r)
-        r0, e0 = np.where(known, r, 0.0), np.where(known, e, 0.0)
-        r_off = np.where(known, r - np.nan_to_num(scale.r_mean), 0.0)
-        e_off = np.where(known, e - np.nan_to_num(scale.e_mean), 0.0)
-        self._sums["count"][slot] = known.sum(axis=0)
-        for name, value in (("r1", r0), ("r2", r0**2), ("r4", r_off**4), ("e1", e0), ("e2", e0**2), ("e4", e_off**4)):
-            self._sums[name][slot] = value.sum(axis=0)
-        self._low[slot] = np.where(present, values, np.inf).min(axis=0)
-        self._high[slot] = np.where(present, values, -np.inf).max(axis=0)
+            entry.present += np.isfinite(values).sum(axis=0)
+        np.fmin(entry.low, np.fmin.reduce(values), out=entry.low)
+        np.fmax(entry.high, np.fmax.reduce(values), out=entry.high)
+        _add(entry.sums[_COUNT], learnt)
+        for place, x, mean in ((_R, r, scale.r_mean), (_E, e, scale.e_mean)):
+            kept = np.where(learnt, x, 0.0)
+            _add(entry.sums[place], kept)
+            _add(entry.sums[place + 1], kept * kept)
+            off = np.where(learnt, x - mean, 0.0)
+            off *= off
+            off *= off
+            _add(entry.sums[place + 2], off)
+
+    def close(self, hour: int, following: int) -> None:
+        """End an hour. The rows that come are of the hour `following`."""
+        number, entry = hour // REFIT, self._open
+        first = number if self._entry is None else max(self._entry + 1, number - _ENTRIES + 1)
+        begun = np.arange(first, number + 1) % _ENTRIES
+        self._sums[:, begun], self._low[begun], self._high[begun], self._rows[begun] = 0.0, np.nan, np.nan, 0.0
+        self._entry, slot = number, number % _ENTRIES
+        self._sums[:, slot] = entry.sums
+        for place in (_R, _E):
+            self._sums[place + 1, slot] = np.sqrt(entry.sums[place + 1])
+            self._sums[place + 2, slot] = np.sqrt(np.sqrt(entry.sums[place + 2]))
+        self._low[slot], self._high[slot], self._rows[slot] = entry.low, entry.high, entry.rows
+        if self._present.size:
+            self._present[begun], self._present[slot] = 0.0, entry.present
+            rows = self._rows.sum()
+            self._steady = (self._present.sum(axis=0) >= _STEADY * rows) & (rows >= 2.0 * self._enough)
+        self._extremes = None
+        if following // REFIT != number:
+            self._open = _nothing_yet(self._full.size)
 
     def fit(self, level: FloatArray) -> Scale:
         """Give the scale as of now. level [series] is the usual level of each series."""
-        total = {name: sums.sum(axis=0, dtype=np.float64) for name, sums in self._sums.items()}
-        count = np.maximum(total["count"], 1.0)
-        spans = self._high.max(axis=0).astype(np.float64) - self._low.min(axis=0)
+        count = self._sums[_COUNT].sum(axis=0, dtype=np.float64)
+        high, low = self.extremes()
         floor = np.maximum(
-            _OF_RANGE * np.where(np.isfinite(spans), spans, 0.0) + _OF_LEVEL * np.abs(np.nan_to_num(level)), _OF_FULL * self._full
+            _OF_RANGE * np.nan_to_num(high - low) + _OF_LEVEL * np.abs(np.nan_to_num(level)),
+            np.maximum(_OF_FULL * self._full, _NOTHING),
         )
-        floor = np.maximum(floor, _NOTHING)
-        r_mean, r_sd, r_spread = _moments(total["r1"], total["r2"], total["r4"], count, floor)
-        e_mean, _, e_spread = _moments(total["e1"], total["e2"], total["e4"], count, floor)
-        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, total["count"] >= self._enough)
+        r_mean, r_sd, r_spread = self._moments(_R, np.maximum(count, 1.0), floor)
+        e_mean, _, e_spread = self._moments(_E, np.maximum(count, 1.0), floor)
+        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, count >= self._enough)
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """Give the highest and lowest value of each series [series] that is remembered; NaN where there is none."""
-        high, low = self._high.max(axis=0).astype(np.float64), self._low.min(axis=0).astype(np.float64)
-        return np.where(np.isfinite(high), high, np.nan), np.where(np.isfinite(low), low, np.nan)
+        if self._extremes is None:
+            high, low = np.fmax.reduce(self._high), np.fmin.reduce(self._low)
+            self._extremes = high.astype(np.float64), low.astype(np.float64)
+        return self._extremes
 
     def steady(self) -> BoolArray:
         """Tell which series [series] have had a value in nearly every row of the week."""
-        rows = self._rows.sum()
-        steady: BoolArray = (self._present.sum(axis=0) >= _STEADY * rows) & (rows >= 2.0 * self._enough)
-        return steady
+        return self._steady
 
     def take(self, kept: IntArray, full: FloatArray | None) -> None:
         """Keep the series at these indices, in this order; -1 is a new one. full is the declared full scale of each from now on."""
         self._full = np.nan_to_num(full) if full is not None else np.zeros(kept.size)
-        self._sums = {name: picked(sums, kept, new=0.0) for name, sums in self._sums.items()}
-        self._present = picked(self._present, kept, new=0.0)
-        self._low = picked(self._low, kept, new=np.inf)
-        self._high = picked(self._high, kept, new=-np.inf)
+        self._sums, self._present = (picked(one, kept, new=0.0) for one in (self._sums, self._present))
+        self._low, self._high = (picked(one, kept, new=np.nan) for one in (self._low, self._high))
+        self._open = self._open.take(kept)
+        self._steady = picked(self._steady, kept, new=False)
+        self._extremes = None
+
+    def _moments(self, place: int, count: FloatArray, floor: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        mean = self._sums[place].sum(axis=0, dtype=np.float64) / count
+        second = _sum_of_squares(self._sums[place + 1].astype(np.float64)) / count
+        fourth = _sum_of_squares(self._sums[place + 2].astype(np.float64) ** 2) / count
+        sd = np.maximum(np.sqrt(np.maximum(second - mean**2, 0.0)), floor)
+        tails = np.maximum(np.sqrt(np.sqrt(fourth / _FOURTH_OF_NORMAL)), sd)
+        return mean, sd, sd ** (1.0 - _TAIL_SHARE) * tails**_TAIL_SHARE
 
 
 def nothing_known(series: int) -> Scale:
@@ -117,10 +161,16 @@ def nothing_known(series: int) -> Scale:
     return Scale(zeros, ones, ones, zeros, ones, np.zeros(series, dtype=np.bool_))
 
 
-def _moments(
-    first: FloatArray, second: FloatArray, fourth: FloatArray, count: FloatArray, floor: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    mean = first / count
-    sd = np.maximum(np.sqrt(np.maximum(second / count - mean**2, 0.0)), floor)
-    tails = np.maximum((fourth / count / _FOURTH_OF_NORMAL) ** 0.25, floor)
-    return mean, sd, sd ** (1.0 - _TAIL_SHARE) * np.maximum(tails, sd) ** _TAIL_SHARE
+def _nothing_yet(series: int) -> _Open:
+    return _Open(np.zeros((_SUMS, series)), np.full(series, np.nan), np.full(series, np.nan), np.zeros(series))
+
+
+def _add(total: FloatArray, rows: NDArray[np.generic]) -> None:
+    """Add rows [time, series] one by one, so that the sum does not depend on the block they came in."""
+    for row in rows:
+        total += row
+
+
+def _sum_of_squares(values: FloatArray) -> FloatArray:
+    squares: FloatArray = np.einsum("es,es->s", values, values)
+    return squares
