@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detection.novelty import Novelty
-from lens_exporter.baseline.detection.regroup import picked
+from lens_exporter.baseline.detection.peaks import Peaked, Peaks, agreed
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
-from lens_exporter.baseline.detection.tuning import Tuning
+from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.window import FloatArray
 
-_REPEATS = 100  # rows
+_BLOCKS = 32  # of a lone series' memory; the oldest leaves as a whole
 _ORIGIN = 5.0  # added, so that a surprise which a long history makes negative is still told from none
 
 
@@ -23,55 +23,46 @@ class LoneScored:
 
 
 class Lone:
-    """max of the surprise of the value and of the surprise of its residual; a row counts only above everything of the last 100."""
+    """Asks of a value and of its residual whether they are unlike any before; a row is news only above all of the last hundred.
+
+    score = mean surprise of the two + 5 for news, 0 for all other rows: surprise is minus the log10 of how many such values were to
+    be expected in the whole history, which is negative for most rows. anomaly: news above the threshold that the budget of false
+    alarms and the series' own record of news ask for (see Peaks).
+    """
 
     def __init__(self, series: IntArray, tuning: Tuning) -> None:
         """Begin with nothing remembered. The indices of the lone series among the engine's are `series`."""
         self.series = series
-        refit = max(12, tuning.memory // 32)
+        refit = max(12, tuning.memory // _BLOCKS)
         self._value = Novelty(series.size, memory=tuning.memory, refit=refit)
         self._residual = Novelty(series.size, memory=tuning.memory, refit=refit)
-        self._recent = np.full((_REPEATS, series.size), -np.inf)
-        self._threshold = _ORIGIN + 3.0
+        self._peaks = Peaks(series.size, alarms_per_row=tuning.false_alarms_per_week * tuning.step / (7.0 * DAY))
 
-    def advance(self, _times: FloatArray, values: FloatArray, r: FloatArray) -> LoneScored:
+    def advance(self, values: FloatArray, r: FloatArray) -> LoneScored:
         """Score rows [time, all series] and remember them."""
         if not self.series.size:
             return _nobody(values.shape[0])
-        surprise = _larger(
-            self._value.advance(values[:, self.series].T).T,
-            self._residual.advance(r[:, self.series].T).T,
-        )
-        scored, self._recent = self._fresh(surprise)
-        return scored
+        surprise = agreed(self._value.advance(values[:, self.series].T), self._residual.advance(r[:, self.series].T))
+        return _scored(surprise, self._peaks.advance(surprise))
 
-    def peek(self, _times: FloatArray, values: FloatArray, r: FloatArray) -> LoneScored:
+    def peek(self, values: FloatArray, r: FloatArray) -> LoneScored:
         """Score rows without remembering them."""
         if not self.series.size:
             return _nobody(values.shape[0])
-        surprise = _larger(self._value.peek(values[:, self.series].T).T, self._residual.peek(r[:, self.series].T).T)
-        return self._fresh(surprise)[0]
+        surprise = agreed(self._value.peek(values[:, self.series].T), self._residual.peek(r[:, self.series].T))
+        return _scored(surprise, self._peaks.peek(surprise))
 
     def take(self, lone: IntArray, kept: IntArray) -> None:
         """Go on with other lone series, given by their new indices; kept gives the old index of each new series, -1 for none."""
         place = {int(series): row for row, series in enumerate(self.series)}
         rows = np.array([place.get(int(kept[series]), -1) for series in lone], dtype=np.int64)
-        self._value, self._residual = self._value.take(rows), self._residual.take(rows)
-        self._recent = picked(self._recent, rows, new=-np.inf)
+        self._value, self._residual, self._peaks = self._value.take(rows), self._residual.take(rows), self._peaks.take(rows)
         self.series = lone
 
-    def _fresh(self, surprise: FloatArray) -> tuple[LoneScored, FloatArray]:
-        both = np.concatenate([self._recent, surprise])
-        score = np.empty_like(surprise)
-        for row in range(surprise.shape[0]):
-            new = surprise[row] > both[row : row + _REPEATS].max(axis=0)
-            score[row] = np.where(new, np.maximum(surprise[row] + _ORIGIN, 0.0), 0.0)
-        return LoneScored(score, score > self._threshold), both[surprise.shape[0] :]
 
-
-def _larger(one: FloatArray, other: FloatArray) -> FloatArray:
-    larger: FloatArray = np.nan_to_num(np.fmax(one, other), nan=-np.inf)
-    return larger
+def _scored(surprise: FloatArray, peaked: Peaked) -> LoneScored:
+    score = np.where(peaked.fresh, np.maximum(surprise + _ORIGIN, 0.0), 0.0)
+    return LoneScored(np.nan_to_num(score).T, peaked.alarm.T)
 
 
 def _nobody(rows: int) -> LoneScored:
