@@ -6,7 +6,7 @@ import numpy as np
 
 from lens_exporter.baseline.detection import ranks
 from lens_exporter.baseline.detection.regroup import picked
-from lens_exporter.baseline.detection.structure import IntArray
+from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.window import FloatArray
 
@@ -14,6 +14,7 @@ _DAYS = 7
 _LOW, _HIGH = 0.25, 0.8  # quantiles of a day's hourly maxima: incidents fill less than a fifth of most days
 _TAIL = 1.3  # above 1: the tail is a little heavier than exponential
 _FEWEST_DAYS = 1
+_AT_ONCE = 4096  # columns: what one step of a fit takes in memory is bounded
 _LEAST = 1e-6  # alarms a week; none at all would be a threshold without end
 
 
@@ -34,36 +35,45 @@ class Budget:
         self._per_day = max(1, round(DAY / tuning.hour))
         self._size = _DAYS * self._per_day
         self._maxima = np.full((self._size, alarms_per_week.size), np.nan, dtype=np.float32)
+        self._highest = np.full(alarms_per_week.size, np.nan)  # of the running hour
         self._floor = floor
         self._level = _levels(alarms_per_week, self._per_day)
         self._hour: int | None = None
 
-    def learn(self, hour: int, highest: FloatArray) -> None:
-        """Keep the highest score of an hour [columns]; NaN where there was none."""
+    def learn(self, scores: FloatArray) -> None:
+        """Take note of scores [time, columns] of the running hour; NaN where there is none."""
+        np.fmax(self._highest, np.fmax.reduce(scores), out=self._highest)
+
+    def close(self, hour: int, counted: BoolArray | None = None) -> None:
+        """End an hour. counted [columns] marks the columns that have scores at all, if not all have."""
         if self._hour is not None:
             skipped = np.arange(max(self._hour + 1, hour - self._size), hour) % self._size
             self._maxima[skipped] = np.nan
-        self._maxima[hour % self._size] = highest
+        self._maxima[hour % self._size] = self._highest if counted is None else np.where(counted, self._highest, np.nan)
+        self._highest = np.full_like(self._highest, np.nan)
         self._hour = hour
 
     def threshold(self) -> FloatArray:
         """Give the threshold [columns]; infinite while less than a day is known."""
-        if self._hour is None:
-            return np.full(self._maxima.shape[1], np.inf)
-        order = (self._hour + 1 + np.arange(self._size)) % self._size  # oldest first, in days that end now
-        days = self._maxima[order].astype(np.float64).reshape(_DAYS, self._per_day, -1).transpose(1, 0, 2)
-        enough = np.isfinite(days).sum(axis=0) >= max(1, self._per_day // 2)  # [days, columns]
-        low, high = (ranks.median(np.where(enough, ranks.quantile(days, share), np.nan)) for share in (_LOW, _HIGH))
-        scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
-        threshold = np.maximum(high + scale * self._level, self._floor)
         known = np.isfinite(self._maxima).sum(axis=0) >= _FEWEST_DAYS * self._per_day
+        threshold = np.full(known.shape, np.inf)
+        if self._hour is None or not known.any():
+            return threshold
+        order = (self._hour + 1 + np.arange(self._size)) % self._size  # oldest first, in days that end now
+        for first in range(0, known.size, _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            days = np.ascontiguousarray(self._maxima[order, part].T).reshape(-1, _DAYS, self._per_day)
+            enough = np.isfinite(days).sum(axis=2) >= max(1, self._per_day // 2)  # [columns, days]
+            low, high = (ranks.median(np.where(enough, each, np.nan).T) for each in ranks.quantiles(days, (_LOW, _HIGH)))
+            scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
+            threshold[part] = np.maximum(high + scale * self._level[part], self._floor)
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
         return bounded
 
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
         """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up."""
         self._level = _levels(alarms_per_week, self._per_day)
-        self._maxima = picked(self._maxima, kept, new=np.nan)
+        self._maxima, self._highest = (picked(one, kept, new=np.nan) for one in (self._maxima, self._highest))
 
 
 def _levels(alarms_per_week: FloatArray, hours_per_day: int) -> FloatArray:

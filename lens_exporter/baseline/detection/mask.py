@@ -17,6 +17,9 @@ _PRIOR, _PRIOR_EXPONENT = 5.0, 3.0  # pseudo-exceedances, and the exponent they 
 _STEEPEST = 20.0
 _COOLING = 4.0  # a quiet row takes back as much as so many hot ones
 _LONGEST = DAY  # then a shifted level is learnt
+_FEWEST = 5
+_MOST = max(_FEWEST, _SLOTS // _TAIL_PART)  # rows of the tail
+_MASKED = -1.0  # stands for the score of a row that was kept out
 _TINY = 1e-12
 
 
@@ -44,8 +47,7 @@ class Mask:
     """
 
     def __init__(self, groups: int, tuning: Tuning) -> None:
-        self._scores = np.full((_SLOTS, groups), np.nan, dtype=np.float32)
-        self._seen = np.zeros((_SLOTS, groups), dtype=np.bool_)
+        self._scores = np.full((_SLOTS, groups), np.nan, dtype=np.float32)  # NaN: no row was seen
         self._step = tuning.step
         self._slot: int | None = None
         self._warm = max(2 * DAY / max(_SLOT, tuning.step), 50.0)
@@ -58,22 +60,21 @@ class Mask:
                 continue
             first = slot if self._slot is None else max(self._slot + 1, slot - _SLOTS)
             passed = np.arange(first, slot + 1) % _SLOTS
-            self._scores[passed], self._seen[passed] = np.nan, False
-            self._scores[slot % _SLOTS] = np.where(out, np.nan, score)
-            self._seen[slot % _SLOTS] = np.isfinite(score)
+            self._scores[passed] = np.nan
+            self._scores[slot % _SLOTS] = np.where(out, _MASKED, score)
             self._slot = slot
 
     def fit(self) -> Tail:
         """Fit the tail of what is remembered."""
-        ordered = np.sort(self._scores.astype(np.float64), axis=0)
-        count = np.isfinite(ordered).sum(axis=0)
-        largest = np.maximum(5, count // _TAIL_PART)
-        place = np.arange(_SLOTS)[:, None]
-        top = (place >= count - largest) & (place < count)
-        begins = np.take_along_axis(ordered, np.clip(count - largest, 0, _SLOTS - 1)[None], axis=0)[0]
-        begins = np.maximum(np.nan_to_num(begins), _TINY)
-        excess = np.where(top, np.log(np.maximum(np.nan_to_num(ordered), _TINY) / begins), 0.0).sum(axis=0)
-        seen = self._seen.sum(axis=0)
+        seen = _SLOTS - np.isnan(self._scores).sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            scores = np.where(self._scores.T >= 0.0, self._scores.T, np.float32(_MASKED))  # [groups, slots]
+        count = (scores != _MASKED).sum(axis=1)
+        largest = np.maximum(_FEWEST, count // _TAIL_PART)
+        top = np.sort(np.partition(scores, _SLOTS - _MOST, axis=1)[:, -_MOST:], axis=1)[:, ::-1].astype(np.float64)  # falling
+        inside = np.minimum(largest, count)
+        begins = np.maximum(np.take_along_axis(top, np.maximum(inside - 1, 0)[:, None], axis=1)[:, 0], _TINY)
+        excess = np.log(np.maximum(top, _TINY) / begins[:, None]).sum(axis=1, where=np.arange(_MOST) < inside[:, None])
         return Tail(
             share=np.log10(np.maximum(count, 1) / largest),
             begins=begins,
@@ -96,4 +97,3 @@ class Mask:
     def take(self, kept: IntArray) -> None:
         """Keep the groups at these indices, in this order; -1 is a new one."""
         self._scores = picked(self._scores, kept, new=np.nan)
-        self._seen = picked(self._seen, kept, new=False)

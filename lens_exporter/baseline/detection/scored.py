@@ -44,7 +44,7 @@ def joined(parts: list[Scored]) -> Scored:
         return parts[0]
 
     def along(array: Callable[[Scored], NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate([array(part) for part in parts], axis=1)
+        return np.concatenate([array(part).T for part in parts]).T  # rows lie together, as they were made
 
     return Scored(
         expected=along(lambda part: part.expected),

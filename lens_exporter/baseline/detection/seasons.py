@@ -1,10 +1,11 @@
 """What is to be expected of each series at this hour: the level, the same time of day, or the same time of the week."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection import ranks
 from lens_exporter.baseline.detection.regroup import picked
-from lens_exporter.baseline.detection.structure import IntArray
+from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.window import FloatArray
 
@@ -13,7 +14,7 @@ _LEVELS = 28  # medians of six hours each: the level is the median of the last w
 _SIX_HOURS = 6 * 3600.0
 _ERROR_DAYS = 1.5  # time constant of the trailing error: the mean age of three days of errors
 _WEEKLY_MUST_WIN = 0.7  # part of the best other error; a week is known from two samples at most, so it must be clearly better
-_LEVEL, _WEEKLY = 0, 2  # places among the candidates; the daily one is between
+_LEVEL, _DAILY, _WEEKLY = 0, 1, 2  # places among the candidates
 
 
 class Seasons:
@@ -30,15 +31,20 @@ class Seasons:
         self._per_day = tuning.bins_per_day
         self._size = DAYS * self._per_day
         self._level_bins = max(1, round(_SIX_HOURS / tuning.bin))
-        self._means = np.full((self._size, series), np.nan, dtype=np.float32)
-        self._origin = np.full(series, np.nan)  # bins are kept relative to it: single precision is not enough for 1.7e9 +- 1
-        self._levels = np.full((_LEVELS, series), np.nan)
+        # Means are kept relative to an origin: single precision is not enough for 1.7e9 +- 1.
+        self._origin = np.full(series, np.nan)
+        self._recent = np.full((max(self._level_bins, 3), series), np.nan, dtype=np.float32)  # of the last bins, each by itself
+        self._around = np.full((self._size, series), np.nan, dtype=np.float32)  # of a bin and both beside it
+        self._levels = np.full((_LEVELS, series), np.nan, dtype=np.float32)
         self._level = np.full(series, np.nan)
         self._errors = np.zeros((3, series))
         self._weights = np.zeros((3, series))
         self._candidates = np.full((3, series), np.nan)
-        self._expected = np.full(series, np.nan)
         self._bin: int | None = None  # the open one
+        self._total, self._count = np.zeros(series), np.zeros(series)  # of its values so far
+        # What was worked out already: until a bin ends, and for as long as a bin lies ahead.
+        self._expected: dict[int, FloatArray] = {}
+        self._seasonal: dict[int, FloatArray] = {}
 
     @property
     def level(self) -> FloatArray:
@@ -49,80 +55,109 @@ class Seasons:
     def open(self, bin_: int) -> None:
         """Begin a bin: forget what lay between the last one and this, and decide what to expect of it."""
         if self._bin is not None and bin_ > self._bin + 1:
-            skipped = np.arange(max(self._bin + 1, bin_ - self._size), bin_) % self._size
-            self._means[skipped] = np.nan
-        self._means[bin_ % self._size] = np.nan
+            last = self._recent[self._bin % len(self._recent)].copy()
+            skipped = np.arange(self._bin + 1, bin_)[-self._size :]
+            self._recent[skipped % len(self._recent)] = np.nan
+            self._around[skipped % self._size] = np.nan
+            if skipped[0] == self._bin + 1:
+                self._around[skipped[0] % self._size] = last
+        self._around[bin_ % self._size] = np.nan
         self._bin = bin_
+        self._total, self._count = np.zeros_like(self._total), np.zeros_like(self._count)
+        self._expected.clear()
+        self._seasonal = {ahead: seasonal for ahead, seasonal in self._seasonal.items() if ahead >= bin_}
         self._candidates = self._predicted(bin_)
-        self._expected = self._picked(self._candidates)
 
     def expected(self, bin_: int) -> FloatArray:
         """Give what is expected of a bin [series], the open one or a later one; NaN while nothing is known."""
-        relative = self._expected if bin_ == self._bin else self._picked(self._predicted(bin_))
-        expected: FloatArray = relative + self._origin
-        return expected
+        if bin_ not in self._expected:
+            candidates = self._candidates if bin_ == self._bin else self._predicted(bin_)
+            self._expected[bin_] = self._picked(candidates) + self._origin
+        return self._expected[bin_]
 
-    def close(self, values: FloatArray) -> None:
-        """Learn the rows [time, series] of the open bin."""
+    def learn(self, values: FloatArray, present: BoolArray) -> None:
+        """Add rows [time, series] of the open bin; present [time, series] marks what is no gap."""
+        for row in np.where(present, values, 0.0):  # one by one, so that the sum does not depend on the block they came in
+            self._total += row
+        self._count += present.sum(axis=0)
+
+    def close(self) -> None:
+        """End the open bin."""
         if self._bin is None:
             return
-        first = _mean(values)
+        first = np.where(self._count > 0.0, self._total / np.maximum(self._count, 1.0), np.nan)
         self._origin = np.where(np.isnan(self._origin), first, self._origin)
         mean = first - self._origin
-        self._means[self._bin % self._size] = mean
+        self._note(self._bin, mean)
         keep = np.exp(-self._tuning.bin / (_ERROR_DAYS * DAY))
         error = np.abs(self._candidates - mean)
         known = np.isfinite(error)
-        self._errors = np.where(known, keep * self._errors + np.nan_to_num(error), self._errors)
+        self._errors = np.where(known, keep * self._errors + error, self._errors)
         self._weights = np.where(known, keep * self._weights + 1.0, self._weights)
-        if (self._bin + 1) % self._level_bins == 0 or np.isnan(self._level).any():
-            self._learn_level(self._bin)
+        self._learn_level(self._bin)
 
     def take(self, kept: IntArray) -> None:
         """Keep the series at these indices, in this order; -1 is a new one."""
-        for name in ("_means", "_levels", "_candidates", "_origin", "_level", "_expected"):
+        for name in ("_recent", "_around", "_levels", "_candidates", "_origin", "_level"):
             setattr(self, name, picked(getattr(self, name), kept, new=np.nan))
-        self._errors, self._weights = picked(self._errors, kept, new=0.0), picked(self._weights, kept, new=0.0)
+        for name in ("_errors", "_weights", "_total", "_count"):
+            setattr(self, name, picked(getattr(self, name), kept, new=0.0))
+        self._expected.clear()
+        self._seasonal.clear()
+
+    def _note(self, bin_: int, mean: FloatArray) -> None:
+        """Keep the mean of the bin that ends, and what it says about the time around it and the bin before."""
+        recent = len(self._recent)
+        self._recent[bin_ % recent] = mean
+        before, last, now = (self._recent[each % recent] for each in (bin_ - 2, bin_ - 1, bin_))
+        self._around[(bin_ - 1) % self._size] = _mean(np.stack([before, last, now]))
+        self._around[bin_ % self._size] = _mean(np.stack([last, now]))
 
     def _learn_level(self, bin_: int) -> None:
-        columns = np.arange(bin_ - self._level_bins + 1, bin_ + 1) % self._size
-        recent = ranks.median(self._means[columns].astype(np.float64))
+        bins = np.arange(bin_ - self._level_bins + 1, bin_ + 1) % len(self._recent)
         if (bin_ + 1) % self._level_bins == 0:
-            self._levels[(bin_ + 1) // self._level_bins % _LEVELS] = recent
+            self._levels[(bin_ + 1) // self._level_bins % _LEVELS] = ranks.median(self._recent[bins])
             self._level = ranks.median(self._levels)
-        else:  # a series' first six hours: what it has shown so far
-            self._level = np.where(np.isnan(self._level), recent, self._level)
+            return
+        new = np.flatnonzero(np.isnan(self._level))
+        if new.size:  # a series' first six hours: what it has shown so far
+            self._level[new] = ranks.median(self._recent[bins[:, None], new])
 
-    def _around(self, bin_: int, days: int) -> FloatArray:
+    def _days_before(self, bin_: int, days: int) -> NDArray[np.float32]:
         """Give the mean of the three bins around the same time of day some days ago."""
         now = bin_ * self._tuning.bin
         moved = round((self._tuning.offset(now) - self._tuning.offset(now - days * DAY)) / self._tuning.bin)
         centre = bin_ - days * self._per_day + moved
-        bins = [b for b in (centre - 1, centre, centre + 1) if bin_ - self._size < b < bin_]
-        if not bins:
-            return np.full(self._level.shape, np.nan)
-        return _mean(self._means[[b % self._size for b in bins]].astype(np.float64))
+        if self._bin is None or centre >= self._bin:
+            return np.full(self._level.shape, np.nan, dtype=np.float32)
+        around: NDArray[np.float32] = self._around[centre % self._size]
+        return around
 
     def _predicted(self, bin_: int) -> FloatArray:
-        daily = ranks.median(np.stack([self._around(bin_, days) for days in range(1, 8)]))
-        weekly = _mean(np.stack([self._around(bin_, days) for days in (7, 14)]))
-        return np.stack([self._level, daily, weekly])
+        return np.concatenate([self._level[None], self._daily_and_weekly(bin_)])
+
+    def _daily_and_weekly(self, bin_: int) -> FloatArray:
+        if bin_ in self._seasonal:
+            return self._seasonal[bin_]
+        daily = ranks.median(np.stack([self._days_before(bin_, days) for days in range(1, 8)]))
+        weekly = _mean(np.stack([self._days_before(bin_, days) for days in (7, 14)]))
+        seasonal = np.stack([daily, weekly])
+        if self._bin is not None and bin_ < self._bin + self._per_day // 2:  # no later bin has a say in it
+            self._seasonal[bin_] = seasonal
+        return seasonal
 
     def _picked(self, candidates: FloatArray) -> FloatArray:
-        trailing = self._errors / np.maximum(self._weights, 1e-9)
         usable = np.isfinite(candidates) & (self._weights >= self._per_day / 4)
-        trailing = np.where(usable, trailing, np.inf)
-        trailing[_WEEKLY] /= _WEEKLY_MUST_WIN
-        best = np.argmin(trailing, axis=0)
-        chosen = np.take_along_axis(candidates, best[None], axis=0)[0]
-        picked: FloatArray = np.where(np.isfinite(trailing.min(axis=0)), chosen, candidates[_LEVEL])
-        return picked
+        level, daily, weekly = np.where(usable, self._errors / np.maximum(self._weights, 1e-9), np.inf)
+        usual = np.where(daily < level, candidates[_DAILY], candidates[_LEVEL])
+        best: FloatArray = np.where(weekly / _WEEKLY_MUST_WIN < np.minimum(level, daily), candidates[_WEEKLY], usual)
+        return best
 
 
-def _mean(values: FloatArray) -> FloatArray:
+def _mean(values: NDArray[np.float32]) -> FloatArray:
     """Give the mean along the first axis without gaps; NaN where there are only gaps."""
-    present = np.isfinite(values)
-    count = present.sum(axis=0)
-    total = np.where(present, values, 0.0).sum(axis=0)
+    gaps = np.isnan(values)
+    total = np.where(gaps, 0.0, values).sum(axis=0, dtype=np.float64)
+    count = len(values) - gaps.sum(axis=0)
     mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return mean

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detection.spread import Scale
-from lens_exporter.baseline.detection.structure import BoolArray, Slots, Structure
+from lens_exporter.baseline.detection.structure import BoolArray, IntArray, Structure
 from lens_exporter.model.window import FloatArray
 
 CAP = 40.0  # of each z: one metric gone mad does not drown the others
@@ -16,31 +16,38 @@ _UNEXPLAINED = 0.5  # weight of the cross-metric stream
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Departures:
-    """z of the residual and of its jump, [time, series]; 0 where nothing is known, NaN at gaps."""
+    """How many of its usual spreads each value departs, [time, series]; 0 where nothing is known, NaN at gaps."""
 
-    residual: FloatArray  # signed, in spreads, not capped
-    jump: FloatArray
+    residual: FloatArray  # |z| of the residual, not capped
+    jump: FloatArray  # |z| of the jump
     standard: FloatArray  # D = (r - mean) / sd, what the cross-metric stream works on; 0 at gaps
+
+
+def residuals(values: FloatArray, base: FloatArray) -> FloatArray:
+    """Give r, values [time, series] without what was expected of them [series]; 0 where that is not known, NaN at gaps."""
+    r = values - base
+    unknown = np.flatnonzero(~np.isfinite(base))
+    r[:, unknown] = np.where(np.isfinite(values[:, unknown]), 0.0, np.nan)
+    return r
 
 
 def jumps(r: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Give e_t = r_t - EWMA of the rows before t, [time, series], and the EWMA [series] afterwards. A gap changes nothing."""
     e = np.empty_like(r)
     mean = before
-    for row in range(r.shape[0]):
-        e[row] = r[row] - mean
-        mean = np.where(np.isfinite(r[row]), mean + EWMA * (r[row] - mean), mean)
+    for row, departed in zip(r, e, strict=True):
+        np.subtract(row, mean, out=departed)
+        mean = mean + EWMA * np.where(np.isfinite(departed), departed, 0.0)
     return e, mean
 
 
 def departures(r: FloatArray, e: FloatArray, scale: Scale) -> Departures:
     """Measure residuals and jumps [time, series] in the usual spreads of their series."""
-    known = scale.known
-    residual = np.where(known, (r - scale.r_mean) / scale.r_spread, 0.0)
-    jump = np.where(known, (e - scale.e_mean) / scale.e_spread, 0.0)
-    standard = np.where(known, np.nan_to_num((r - scale.r_mean) / scale.r_sd), 0.0)
-    gap = np.isnan(r)
-    return Departures(np.where(gap, np.nan, residual), np.where(gap, np.nan, jump), standard)
+    off = r - scale.r_mean
+    residual = np.abs(off) * np.where(scale.known, 1.0 / scale.r_spread, 0.0)
+    jump = np.abs(e - scale.e_mean) * np.where(scale.known, 1.0 / scale.e_spread, 0.0)
+    standard = off * np.where(scale.known, 1.0 / scale.r_sd, 0.0)
+    return Departures(residual, jump, np.where(np.isnan(standard), 0.0, standard))
 
 
 def with_missing(found: Departures, steady: BoolArray) -> Departures:
@@ -49,28 +56,33 @@ def with_missing(found: Departures, steady: BoolArray) -> Departures:
     return Departures(np.where(gone, CAP, found.residual), np.where(gone, CAP, found.jump), found.standard)
 
 
-def metric_scores(found: Departures, structures: tuple[Structure, ...]) -> FloatArray:
-    """Give s = min(z_r, 40) + min(z_e, 40) + 0.5 min(z_p, 40) of each metric, [time, series]; NaN at gaps."""
-    scores: FloatArray = np.minimum(np.abs(found.residual), CAP) + np.minimum(np.abs(found.jump), CAP)
+def scores(found: Departures, structures: tuple[Structure, ...], groups: int) -> tuple[FloatArray, FloatArray]:
+    """Score each metric and each group.
+
+    A metric's is s = min(z_r, 40) + min(z_e, 40) + 0.5 min(z_p, 40), [time, series]; NaN at gaps. A group's is h, the mean of its
+    five highest metric scores (of all, if fewer), [time, groups]; NaN if all are gaps.
+    """
+    own = np.minimum(found.residual, CAP)
+    own += np.minimum(found.jump, CAP)
+    ours = np.full((own.shape[0], groups), np.nan)
     for structure in structures:
         members, filled = structure.slots.members, structure.slots.filled
-        unexplained = np.minimum(structure.unexplained(np.where(filled, found.standard[:, members], 0.0)), CAP)
-        scores[:, members[filled]] += _UNEXPLAINED * unexplained[:, filled]
-    return scores
+        member = np.take(own, members, axis=1)
+        if structure.fitted:
+            standard = np.where(filled, np.take(found.standard, members, axis=1), 0.0)
+            member += _UNEXPLAINED * np.minimum(structure.unexplained(standard), CAP)
+            own[:, members[filled]] = member[:, filled]
+        ours[:, structure.slots.groups] = _mean_of_worst(np.where(filled, member, np.nan))
+    return own, ours
 
 
-def group_scores(scores: FloatArray, slots: tuple[Slots, ...], groups: int) -> FloatArray:
-    """Give h, the mean of the five highest metric scores (of all, if fewer) of each group, [time, groups]; NaN if all are gaps."""
-    found = np.full((scores.shape[0], groups), np.nan)
-    for one in slots:
-        member = np.where(one.filled, scores[:, one.members], np.nan)
-        count = np.minimum(np.isfinite(member).sum(axis=2), WORST)
-        present = np.where(np.isfinite(member), member, -1.0)
-        worst = min(WORST, present.shape[2])
-        highest = np.partition(present, present.shape[2] - worst, axis=2)[:, :, present.shape[2] - worst :]
-        total = np.where(highest >= 0.0, highest, 0.0).sum(axis=2)
-        found[:, one.groups] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return found
+def _mean_of_worst(member: FloatArray) -> FloatArray:
+    gaps = np.isnan(member)
+    count = np.minimum(member.shape[2] - gaps.sum(axis=2), WORST)
+    present = np.where(gaps, 0.0, member)
+    highest = np.partition(present, -WORST, axis=2)[:, :, -WORST:] if member.shape[2] > WORST else present
+    mean: FloatArray = np.where(count > 0, highest.sum(axis=2) / np.maximum(count, 1), np.nan)
+    return mean
 
 
 def lasting(scores: FloatArray, recent: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -89,8 +101,9 @@ def lasting(scores: FloatArray, recent: FloatArray) -> tuple[FloatArray, FloatAr
     return scores + means, both[scores.shape[0] :]
 
 
-def masked_members(masked: BoolArray, membership: np.ndarray) -> BoolArray:
-    """Spread the masks of groups [time, groups] to their series [time, series]; a lone series is never masked."""
-    if masked.shape[1] == 0:
-        return np.zeros((masked.shape[0], membership.size), dtype=np.bool_)
-    return masked[:, np.maximum(membership, 0)] & (membership >= 0)
+def unmasked(present: BoolArray, masked: BoolArray, membership: IntArray) -> BoolArray:
+    """Tell which values are learnt: those present [time, series] that the mask of their group [time, groups] does not keep out."""
+    if not masked.any():
+        return present
+    learnt: BoolArray = present & ~(masked[:, np.maximum(membership, 0)] & (membership >= 0))
+    return learnt

@@ -13,6 +13,7 @@ _KEPT_TRACE = 0.9  # components are taken until they hold this part of the varia
 _LEAST_LEFT = 0.1  # floor of what a metric usually leaves unexplained, in its standard deviations
 _FORGETS = 168.0  # hours
 _FEWEST = 3  # members: two explain one another completely
+_AT_ONCE = 16  # rows that are added together
 MOST = 64  # members: more cost the cube of their number, and are judged without this stream
 
 
@@ -47,23 +48,41 @@ class Structure:
         self.projector = np.zeros((*kept, kept[1]))
         self.left = np.ones(kept)
         self.fitted = False
+        self.waiting: list[FloatArray] = []  # rows [time, groups, size] that the sums do not hold yet
 
-    def learn(self, r: FloatArray, counted: BoolArray, hours: int) -> None:
-        """Add one hour of rows [time, series] after forgetting for as many hours as went by."""
-        if not self.active:
-            return
-        members, filled = self.slots.members, self.slots.filled
-        known = (counted & np.isfinite(r))[:, members] & filled
-        rows = np.where(known, np.nan_to_num(r)[:, members], 0.0).transpose(1, 0, 2)  # [groups, time, size]
+    def learn(self, r: FloatArray, learnt: BoolArray) -> None:
+        """Add rows [time, series] of the running hour; learnt marks values that are neither gaps nor kept out."""
+        if self.active:
+            members, filled = self.slots.members, self.slots.filled
+            known = np.take(learnt, members, axis=1) & filled
+            self.waiting.append(np.where(known, np.take(r, members, axis=1), np.nan))
+            if sum(map(len, self.waiting)) >= _AT_ONCE:
+                self.fold()
+
+    def forget(self, hours: int) -> None:
+        """Let so many hours go by, before the rows that follow them."""
+        self.fold()
         keep = np.exp(-hours / _FORGETS)
-        self.count = keep * self.count + known.sum(axis=0)
-        self.first = keep * self.first + rows.sum(axis=1)
-        self.second = keep * self.second + rows.transpose(0, 2, 1) @ rows
+        self.count *= keep
+        self.first *= keep
+        self.second *= keep
+
+    def fold(self) -> None:
+        """Add the rows that wait to the sums."""
+        if self.waiting:
+            rows = np.concatenate(self.waiting).transpose(1, 0, 2)  # [groups, time, size]
+            self.waiting = []
+            known = np.isfinite(rows)
+            rows = np.where(known, rows, 0.0)
+            self.count += known.sum(axis=1)
+            self.first += rows.sum(axis=1)
+            self.second += rows.transpose(0, 2, 1) @ rows
 
     def inherit(self, row: int, old: "Structure", there: int, source: IntArray) -> None:
         """Take over what another structure knows of the group in its row `there`; source [size] are its columns, -1 for none."""
         if not (self.active and old.active):
             return
+        old.fold()
         known = np.flatnonzero(source >= 0)
         columns = source[known]
         self.count[row, known] = old.count[there, columns]
@@ -75,7 +94,8 @@ class Structure:
 
     def fit(self, sd: FloatArray) -> None:
         """Find the components. sd [series] is the standard deviation of each series' residual."""
-        if not self.active or not self.count.any():
+        self.fold()
+        if not self.count.any():
             return
         count = np.maximum(self.count, 1.0)
         mean = self.first / count
@@ -97,8 +117,6 @@ class Structure:
 
     def unexplained(self, departures: FloatArray) -> FloatArray:
         """Give z of what the other metrics do not explain, [time, groups, size], from departures D [time, groups, size]."""
-        if not self.active or not self.fitted:
-            return np.zeros_like(departures)
         explained = (departures.transpose(1, 0, 2) @ self.projector).transpose(1, 0, 2)
         z: FloatArray = np.abs(departures - explained) / self.left
         return z

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from lens_exporter.model.window import FloatArray
 
 DAY = 86_400.0
+REFIT = 3  # hours between two fits, once two days are known; before that every hour
 _SHORTEST_BIN = 900.0
 
 
