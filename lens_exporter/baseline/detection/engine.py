@@ -96,7 +96,7 @@ class Engine:
             self._learn(judged)
             parts.append(scored)
             residuals.append(judged.r)
-        return self._whole(parts, residuals, partial(self._lone.advance, times, rows))
+        return self._whole(parts, residuals, partial(self._lone.advance, rows))
 
     def peek(self, times: FloatArray, values: FloatArray) -> Scored:
         """Score rows that follow without learning them, as far as is known before the first of them."""
@@ -110,7 +110,7 @@ class Engine:
                 residuals.append(judged.r)
         finally:
             self._running = before
-        return self._whole(parts, residuals, partial(self._lone.peek, times, rows))
+        return self._whole(parts, residuals, partial(self._lone.peek, rows))
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """Give the highest and lowest value of each series [series] over a week without the running hour; NaN where unknown."""
