@@ -1,5 +1,6 @@
 """From what was learnt to what is judged: for each metric its newest columns, next to what is normal for them."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ from lens_exporter.baseline.detector import TAIL, Detector
 from lens_exporter.baseline.recent import Columns
 from lens_exporter.baseline.roster import Grouped, Roster
 from lens_exporter.baseline.rules import Reading
+from lens_exporter.model.decision import Standing
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
 
@@ -91,6 +93,20 @@ def readings(
             window = warm.window(metric.name, roster, young, step, warnings[index])
             found.append(Reading(metric, window, warm_up.score(window)))
     return found
+
+
+def standings(found: Sequence[Reading]) -> tuple[Standing, ...]:
+    """Give how each group stands that has a score and a threshold."""
+    seen: dict[int, Standing] = {}
+    for learnt in (reading.scores.learnt for reading in found):
+        if learnt is None:
+            continue
+        groups, rows = np.unique(learnt.group, return_index=True)
+        for group, row in zip(groups.tolist(), rows.tolist(), strict=True):
+            score, threshold = float(learnt.group_score[row]), float(learnt.group_threshold[row])
+            if group >= 0 and group not in seen and math.isfinite(score) and math.isfinite(threshold):
+                seen[group] = Standing(learnt.group_labels[group], score, threshold, int(learnt.alarmed[row]))
+    return tuple(seen.values())
 
 
 def _scores(metric: BaselineMetric, columns: Columns, own: IntArray, observations: IntArray, learnt: Learnt) -> Scores:

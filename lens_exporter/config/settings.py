@@ -392,6 +392,9 @@ class Config(Settings):
     database_password_env: VariableName | None = Field(
         None, description="environment variable that holds that password", json_schema_extra=NEEDS_RESTART
     )
+    published_series: int = Field(
+        500, ge=0, description="most series (and groups) whose band and score are published; anomalies come first"
+    )
     events_retention: Duration = Field(seconds("30d"), description="how long events are kept")
     otlp_endpoint: Url | None = Field(
         None, description="spans go there, under the origin of the start (extra: otlp)", json_schema_extra=NEEDS_RESTART

@@ -52,6 +52,8 @@ BAND_METRICS: tuple[MetricSpec, ...] = (
         "lens_anomaly_score", G, "Signed distance from expected; 1 and -1 are the edges of the band.", ("watcher", "metric")
     ),
     MetricSpec("lens_anomaly_active", G, "1 while this series is an anomaly.", ("watcher", "metric")),
+    MetricSpec("lens_group_score", G, "How far all metrics of this instance, pod or node together are from normal.", ("watcher",)),
+    MetricSpec("lens_group_threshold", G, "The score beyond which this group alarms at its budget of false alarms.", ("watcher",)),
 )
 
 METRICS: tuple[MetricSpec, ...] = (

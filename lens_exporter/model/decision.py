@@ -59,6 +59,16 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Series that are judged together, as of the judged moment. labels name the group: instance, pod, node."""
+
+    labels: Labels
+    score: float
+    threshold: float
+    readings: int = 0  # in a row beyond the threshold
+
+
+@dataclass(frozen=True, slots=True)
 class ContinueObserving:
     notes: str
     confidence: Confidence = Confidence.LOW

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from lens_exporter.baseline.analyzer import Analyzer, Conclusion
 from lens_exporter.baseline.baselines import Baselines, Due, cut, empty
 from lens_exporter.baseline.naming import category
+from lens_exporter.baseline.readings import standings
 from lens_exporter.errors import LensError, QueryError
-from lens_exporter.model.decision import Observation
+from lens_exporter.model.decision import Observation, Standing
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.window import Window
 from lens_exporter.watch.ports import RowSource, Watched
@@ -26,6 +27,7 @@ class Look:
     failures: tuple[LensError, ...] = ()  # metrics whose query failed while the others were read
     unreadable: frozenset[str] = frozenset()  # the categories of those
     warned: bool = False  # the server warned about an answer
+    groups: tuple[Standing, ...] = ()  # what is judged together
     quiet: int = 0  # series that are as they always are, and not among the observations
 
     @property
@@ -82,6 +84,7 @@ class Looker:
             failures=tuple(failures.values()),
             unreadable=frozenset(category(self._metrics[metric]) for metric in failures),
             warned=any(window.warnings for window in windows),
+            groups=standings(readings),
             quiet=judgement.quiet,
         )
 

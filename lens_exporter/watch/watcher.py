@@ -106,7 +106,7 @@ class Watcher:
             mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=seen.warned
         )
         self._targets = tuple(target_of(one.alert) for one in mine)
-        self._with.bands.update(self.name, seen.observations)
+        self._with.bands.update(self.name, seen.observations, seen.groups)
         fates: dict[str, Admitted | Suppressed] = {}
         try:
             with self._with.alerts.batch():

@@ -55,7 +55,7 @@ class Generation:
         self._store = store
         self._lenses = catalog.build(config.lenses, loopback_is_here=_is_here(config.prometheus.url))
         self.published = LensCollector(self._lenses)
-        self.bands = Bands()
+        self.bands = Bands(config.published_series)
         self.alertmanagers = tuple(remotes.alertmanagers(config.alertmanager))
         self.lifecycle = AlertLifecycle(
             ground.database,

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.foundation.catalogue import BAND_METRICS
 from lens_exporter.foundation.telemetry import Telemetry
-from lens_exporter.model.decision import Observation, Phase
+from lens_exporter.model.decision import Observation, Phase, Standing
 from lens_exporter.model.labels import Labels
 
 
@@ -108,3 +108,16 @@ def test_names_that_only_prometheus_3_takes_are_made_fit_and_never_meet() -> Non
         f'lens_anomaly_active{{_="empty",_0day="x",a__1___b_c="q",{own},watcher="host"}} 0.0',
         f'lens_anomaly_active{{{own},target_metric="t",target_metric_="m",watcher="host"}} 0.0',
     ]
+
+
+def test_groups_are_published_with_their_threshold_and_those_in_alarm_first() -> None:
+    """Score and threshold of each group, at most as many as series, and gone with their watcher."""
+    bands = Bands(limit=1)
+    calm, alarmed = Standing({"instance": "a:1"}, 4.0, 9.5), Standing({"instance": "b:1"}, 31.0, 9.5, readings=3)
+    bands.update("host", [], [calm, alarmed])
+    text = exposed(bands)
+    assert 'lens_group_score{instance="b:1",watcher="host"} 31.0' in text
+    assert 'lens_group_threshold{instance="b:1",watcher="host"} 9.5' in text
+    assert "a:1" not in text
+    bands.forget("host")
+    assert "b:1" not in exposed(bands)
