@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_exporter.baseline.detection.sortedrows import Float32Array, IntArray, SortedRows, rows_of
-from lens_exporter.baseline.detection.tail import Largest, fit, unknown
+from lens_exporter.baseline.detection.sortedrows import LARGEST, Float32Array, IntArray, SortedRows, rows_of
+from lens_exporter.baseline.detection.tail import Largest, Tail, fit, unknown
 from lens_exporter.model.window import FloatArray
 
 _NOISE = 1e-7  # of the level: a smaller distance is the noise of single precision somewhere on the way
-_PART_OF_A_STEP = 0.5  # of a quantised series: one step beyond all that was seen is little, many steps are much
+_PART_OF_A_STEP = 0.25  # of a quantised series: one step beyond all that was seen is little, many steps are much
 _GRAIN = 1 / 8  # of the tail's scale: values nearer to each other than that are one to a distance that matters
 SLOTS = 512  # remembered values; as good as all of 8,000 rows on NAB, where the median series fills 91
 _YOUNGEST = 32  # rows; of a series younger than a block the tail is fitted at 32, 64, 128, ... rows
 _COPIED = 1024  # series at a time
-_CELLS = 1 << 17  # array cells at a time: what one step reads and writes stays in the processor's cache
+_CELLS = 1 << 15  # array cells at a time: what one step reads and writes stays in the processor's cache
 
 BoolArray = NDArray[np.bool_]
 
@@ -35,7 +35,7 @@ class Novelty:
 
     Scale. The tail's scale is never below
         1e-7 of the level: float noise on a constant series is nothing, a jump of it is much;
-        half of the smallest step between remembered values: for whole or rounded numbers the next one is little.
+        a quarter of the smallest step between remembered values: for whole or rounded numbers the next one is little.
 
     4.2 kB a series with memory=8000, refit=250.
     """
@@ -53,6 +53,7 @@ class Novelty:
         self._largest = Largest(series, blocks=blocks, rows=memory)
         self._count = np.zeros((series, blocks), dtype=np.int32)
         self._level = np.zeros((series, blocks), dtype=np.float32)
+        self._step = np.zeros(series)  # the smallest between remembered values
         self._block = 0
         # The running block in order of time.
         self._row = 0
@@ -67,7 +68,7 @@ class Novelty:
         surprise = np.empty(values.shape)
         first = 0
         while first < values.shape[1]:
-            part = slice(first, min(values.shape[1], first + self._next_fit() - self._row))
+            part = slice(first, min(values.shape[1], first + self._next_fit(self._row + 1) - self._row))
             measured = self._measure(values[:, part])
             surprise[:, part] = self._surprise(measured)
             self._learn(measured, values[:, part] if levels is None else levels[:, part])
@@ -76,9 +77,9 @@ class Novelty:
 
     def peek(self, values: FloatArray, levels: FloatArray | None = None) -> FloatArray:
         """Score values [series, time] as `advance` would, and learn nothing. Meant for a few rows."""
-        if self._row + values.shape[1] <= self._refit:
+        if self._row + values.shape[1] <= self._next_fit(self._row + 1):
             return self._surprise(self._measure(values))
-        # A block ends on the way, which only a copy can go through: of some series at a time.
+        # Tails are fitted on the way, which only a copy can go through: of some series at a time.
         surprise = np.empty(values.shape)
         for first in range(0, len(values), _COPIED):
             part = slice(first, first + _COPIED)
@@ -92,7 +93,7 @@ class Novelty:
         taken._block, taken._row = self._block, self._row
         taken._past, taken._tail = self._past.take(indices), self._tail.take(indices)
         taken._seen, taken._origin = rows_of(self._seen, indices, 0), rows_of(self._origin, indices, np.nan)
-        taken._running = rows_of(self._running, indices, np.inf)
+        taken._running, taken._step = rows_of(self._running, indices, np.inf), rows_of(self._step, indices, 0.0)
         taken._largest = self._largest.take(indices)
         taken._count, taken._level = rows_of(self._count, indices, 0), rows_of(self._level, indices, 0.0)
         return taken
@@ -102,7 +103,7 @@ class Novelty:
         """Find the distances of rows [series, time] of the running block."""
         present = np.isfinite(values)
         origin = self._origin
-        if np.isnan(origin).any():
+        if np.isnan(origin).any() and values.size:
             first = np.take_along_axis(values, present.argmax(axis=1)[:, None], axis=1)[:, 0]
             origin = np.where(np.isnan(origin) & present.any(axis=1), first, origin)
         coarse = self._past.coarse(np.where(present, values, np.nan), origin)
@@ -123,38 +124,36 @@ class Novelty:
         known = np.isfinite(measured.distances)
         self._count[:, self._block] += known.sum(axis=1)
         level = np.abs(np.where(measured.present & np.isfinite(levels), levels, 0.0)).max(axis=1)
-        self._level[:, self._block] = np.maximum(self._level[:, self._block], level)
+        self._level[:, self._block] = np.maximum(self._level[:, self._block], np.minimum(level, LARGEST))
         self._largest.offer(np.where(known, measured.distances, np.float32(0.0)), self._block)
         self._row = rows.stop
         if self._row == self._refit:
             self._end_block()
-        elif self._row == self._next_fit(at_least=self._row):
-            self._fit_young()
+        elif self._row == self._next_fit(self._row):
+            young = np.flatnonzero(self._seen < self._refit)
+            self._tail = self._tail.with_rows(young, self._fitted(young))
 
-    def _next_fit(self, at_least: int | None = None) -> int:
-        """Give the next row of this block, or this row at least, at which tails are fitted."""
-        row = self._row + 1 if at_least is None else at_least
+    def _next_fit(self, row: int) -> int:
+        """Give the first row of the running block, this one or a later one, after which tails are fitted."""
         if self._seen.min(initial=self._refit) >= self._refit:
             return self._refit
         return min(self._refit, max(_YOUNGEST, 1 << (row - 1).bit_length()))
 
-    def _fit_young(self) -> None:
-        """Fit the tails of series that have not been through a whole block."""
-        young = np.flatnonzero(self._seen < self._refit)
-        floor = _NOISE * _typical(self._level[young])
-        self._tail = self._tail.with_rows(young, fit(self._largest.falling()[young], self._count[young].sum(axis=1), floor))
-
     def _end_block(self) -> None:
-        """Move the running block into the sorted rows and fit the tail to what the remembered blocks left for it."""
-        noise = _NOISE * _typical(self._level)
-        step = self._past.seal(self._running, _GRAIN * self._tail.scale, noise)
-        floor = np.maximum(noise, np.where(np.isfinite(step), _PART_OF_A_STEP * step, 0.0))
-        self._tail = fit(self._largest.falling(), self._count.sum(axis=1), floor)
+        """Move the running block into the sorted rows, fit the tail and forget the oldest block."""
+        step = self._past.seal(self._running, _GRAIN * self._tail.scale, _NOISE * _typical(self._level))
+        self._step = np.where(np.isfinite(step), step, 0.0)
+        self._tail = self._fitted(np.arange(len(self._seen)))
         self._running.fill(np.inf)
         self._row = 0
         self._block = (self._block + 1) % self._count.shape[1]
         self._largest.drop(self._block)
         self._count[:, self._block], self._level[:, self._block] = 0, 0.0
+
+    def _fitted(self, series: IntArray) -> Tail:
+        """Fit the tails of these series to what their remembered blocks have left for it."""
+        floor = np.maximum(_NOISE * _typical(self._level[series]), _PART_OF_A_STEP * self._step[series])
+        return fit(self._largest.falling(series), self._count[series].sum(axis=1), floor)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,17 +171,16 @@ def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:
     series, time = rows.shape
     before = np.concatenate((earlier, rows[:, :-1]), axis=1)
     nearest = np.full((series, time), np.inf, dtype=np.float32)
-    if not before.shape[1]:
+    if not before.size or not time:
         return nearest
-    later = np.arange(before.shape[1]) >= earlier.shape[1] + np.arange(time)[:, None]
-    barred = np.where(later, np.inf, 0.0).astype(np.float32)
+    known = np.arange(before.shape[1]) < earlier.shape[1] + np.arange(time)[:, None]
+    barred = np.where(known, 0.0, np.inf).astype(np.float32)
     at_once = max(1, _CELLS // (before.shape[1] * time))
     for first in range(0, series, at_once):
         part = slice(first, first + at_once)
         apart = before[part, None, :] - rows[part, :, None]
         np.abs(apart, out=apart)
-        if time > 1:
-            apart += barred
+        apart += barred
         apart.min(axis=2, out=nearest[part])
     return nearest
 

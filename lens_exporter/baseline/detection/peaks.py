@@ -98,8 +98,17 @@ def fresh_peaks(surprise: FloatArray, recent: Float32Array) -> tuple[BoolArray, 
     length, time = recent.shape[1], surprise.shape[1]
     if not time:
         return np.zeros(surprise.shape, dtype=np.bool_), recent
-    before = np.lib.stride_tricks.sliding_window_view(both[:, :-1], length, axis=1).max(axis=2)
-    return both[:, length:] > before, both[:, time:].copy()
+    return both[:, length:] > _sliding_highest(both[:, :-1], length), both[:, time:].copy()
+
+
+def _sliding_highest(rows: Float32Array, length: int) -> Float32Array:
+    """Give the highest of each `length` neighbours of rows [series, time]; spans double until two of them cover the length."""
+    span = 1
+    while span < length:
+        step = min(span, length - span)
+        rows = np.maximum(rows[:, :-step], rows[:, step:])
+        span += step
+    return rows
 
 
 def needed_rarity(record: Record, alarms_per_row: float) -> FloatArray:
@@ -107,13 +116,15 @@ def needed_rarity(record: Record, alarms_per_row: float) -> FloatArray:
 
     Peaks beyond the reference are taken to exceed it by an exponentially distributed number of decades (a Pareto tail):
         rate(rarity) = rate(reference) x exp(-(rarity - reference) / mean excess),
-    rate and mean excess from the series' own record, shrunk towards the prior. So a budget is kept also where the tail of the
-    distances promises too much: where a series is never the same for long, its own peaks say so.
+    rate and mean excess from the series' own record, shrunk towards the prior; below the reference, where no excess is recorded,
+    with the prior's. So a budget is kept also where the tail of the distances promises too much: where a series is never the
+    same for long, its own peaks say so. A further peak in the record never lowers the threshold.
     """
     peaks = record.peaks + _PRIOR_PEAKS
     rate = peaks / (record.rows + _PRIOR_PEAKS / _PRIOR_RATE)
     mean_excess = (record.excess + _PRIOR_PEAKS * _PRIOR_EXCESS) / peaks
-    needed: FloatArray = _REFERENCE + mean_excess * np.log(rate / alarms_per_row)
+    fewer = np.log(rate / alarms_per_row)
+    needed: FloatArray = _REFERENCE + np.where(fewer > 0.0, mean_excess, _PRIOR_EXCESS) * fewer
     return needed
 
 

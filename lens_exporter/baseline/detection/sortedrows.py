@@ -11,7 +11,7 @@ Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Kind = TypeVar("Kind", bound=np.generic)
 
-_LARGEST = 3e38  # of single precision; what lies beyond is taken for it
+LARGEST = 3e38  # of single precision; what lies beyond is taken for it
 _FINEST = 2.0**-22  # of the largest value: a finer grain is beyond single precision
 _TINIEST = 2.0**-126  # single precision's smallest full-precision number
 _CELLS = 1 << 17  # array cells at a time: what one step reads and writes stays in the processor's cache
@@ -25,18 +25,22 @@ class SortedRows:
     distance from the origin, 4e-6 for 32 blocks. Equal values stay equal.
 
     Of values that share a cell of a grid only the newest is kept: where values are dense, few of them say where the series has
-    been. The cells are as wide as the grain asked for, and wider, by powers of two, where the slots would not suffice.
+    been. Cells are the grain asked for wide, or wider where the slots would not suffice. All widths of a series are the first one
+    times powers of two, so cells lie in each other, and a value forgotten for another stays within the widest cell of it. Wider
+    cells than asked for make a distance uncertain by their width; it is then given at its least.
     """
 
     def __init__(self, series: int, *, blocks: int, slots: int) -> None:
         self._blocks = blocks
         self._tags = np.uint32((1 << (blocks - 1).bit_length()) - 1)  # the bits that hold the block
         self._slots = np.full((series, slots), np.inf, dtype=np.float32)
+        self._unit = np.full(series, np.nan)  # the first grain
+        self._uncertain = np.zeros(series, dtype=np.float32)  # the width of cells wider than asked for
         self._sealed = 0
 
     def coarse(self, values: FloatArray, origins: FloatArray) -> Float32Array:
         """Give values [series, time] relative to origins [series] as they will be remembered; a gap (NaN) becomes infinite."""
-        single = np.clip(values - origins[:, None], -_LARGEST, _LARGEST).astype(np.float32)
+        single = np.clip(values - origins[:, None], -LARGEST, LARGEST).astype(np.float32)
         single[np.isnan(single)] = np.inf
         return self._cleared(single)
 
@@ -49,6 +53,7 @@ class SortedRows:
             for first in range(0, series, at_once):
                 part = slice(first, first + at_once)
                 distances[part] = self._search(self._slots[part], wanted[part])
+            distances = np.maximum(distances - self._uncertain[:, None], 0.0)
         return distances
 
     def seal(self, block: Float32Array, grain: FloatArray, noise: FloatArray) -> FloatArray:
@@ -57,6 +62,9 @@ class SortedRows:
         Gives the smallest step between remembered values that is larger than noise [series]; infinite where there is none.
         """
         steps = np.empty(len(block))
+        self._unit = np.where(np.isnan(self._unit), grain, self._unit)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            width = np.fmax(_TINIEST, self._unit * np.exp2(np.floor(np.log2(grain / self._unit))))  # the least where unknown
         tag = np.uint32(self._sealed % self._blocks)  # of this block, and until now of the one that leaves
         at_once = max(1, _CELLS // (self._slots.shape[1] + block.shape[1]))
         for first in range(0, len(block), at_once):
@@ -66,7 +74,7 @@ class SortedRows:
             both[:, :slots][bits[:, :slots] & self._tags == tag] = np.inf  # an infinite one has no tag and stays as it is
             bits[:, slots:][np.isfinite(both[:, slots:])] |= tag
             kept = self._slots[part]
-            kept[:] = self._thinned(both, grain[part])
+            kept[:], self._uncertain[part] = self._thinned(both, width[part])
             with np.errstate(invalid="ignore"):
                 apart = np.diff(self._cleared(kept), axis=1)  # NaN between empty ones
             steps[part] = np.where(apart > noise[part, None], apart, np.inf).min(axis=1, initial=np.inf)
@@ -77,6 +85,7 @@ class SortedRows:
         """Give these series; -1 is one that has seen nothing."""
         taken = SortedRows(0, blocks=self._blocks, slots=0)
         taken._slots = rows_of(self._slots, indices, np.inf)
+        taken._unit, taken._uncertain = rows_of(self._unit, indices, np.nan), rows_of(self._uncertain, indices, 0.0)
         taken._sealed = self._sealed
         return taken
 
@@ -95,23 +104,26 @@ class SortedRows:
         nearest: Float32Array = np.fmin(under, over)
         return nearest
 
-    def _thinned(self, values: Float32Array, grain: FloatArray) -> Float32Array:
-        """Keep the newest of each cell, in cells so wide that the slots suffice. values [series, any]; gives [series, slot]."""
+    def _thinned(self, values: Float32Array, width: FloatArray) -> tuple[Float32Array, FloatArray]:
+        """Keep the newest of each cell, in cells so wide that the slots suffice.
+
+        values [series, any]. Gives [series, slot], and the width [series] of cells that had to be wider, else 0.
+        """
         slots = self._slots.shape[1]
         values = np.sort(values, axis=1)
         widest = np.abs(np.where(np.isfinite(values), values, 0.0)).max(axis=1)
-        width = np.maximum.reduce([np.nan_to_num(grain), widest * _FINEST, np.full(len(grain), _TINIEST)])
-        width = np.exp2(np.floor(np.log2(width))).astype(np.float32)  # cells of powers of two lie in each other
+        width = width * np.exp2(np.ceil(np.log2(np.maximum(widest * _FINEST, _TINIEST) / width)).clip(0.0))
+        asked = width.copy()
         crowded = np.arange(len(values))
         while crowded.size:
             values[crowded] = self._newest(values[crowded], width[crowded])
             crowded = crowded[values[crowded, slots] < np.inf]
             width[crowded] *= 2.0
-        return values[:, :slots]
+        return values[:, :slots], np.where(width > asked, width, 0.0)
 
-    def _newest(self, values: Float32Array, width: Float32Array) -> Float32Array:
+    def _newest(self, values: Float32Array, width: FloatArray) -> Float32Array:
         """Of sorted neighbours in one cell keep the newer; what is left, sorted."""
-        cell = np.floor(self._cleared(values) / width[:, None])
+        cell = np.floor(self._cleared(values) / width[:, None].astype(np.float32))
         blocks = np.uint32(self._blocks)
         age = (np.uint32(self._sealed % self._blocks) + blocks - (values.view(np.uint32) & self._tags)) % blocks
         same = cell[:, :-1] == cell[:, 1:]

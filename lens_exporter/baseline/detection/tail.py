@@ -14,7 +14,7 @@ _ENOUGH = 25  # distances to fit a tail to
 _PRIOR_COUNT = 5.0  # pseudo-exceedances that pull the exponent towards the prior
 _PRIOR_EXPONENT = 3.0
 _STEEPEST = 20.0  # no exponent beyond: a few nearly equal exceedances prove no steeper tail
-_TINY = 1e-300  # the least scale: of a series that rests at zero
+_TINY = 1e-38  # the least scale: of a series that rests at zero
 _RAREST = 30.0  # decimal orders of magnitude; a rarer distance counts as this rare
 
 
@@ -37,15 +37,16 @@ class Largest:
 
     def offer(self, distances: Float32Array, block: int) -> None:
         """Let distances [series, time] of a block in, 0 for none."""
-        better = np.flatnonzero(distances.max(axis=1) > self._kept.min(axis=1))
+        tagged = (distances.view(np.uint32) & ~self._tags | np.uint32(block % self._blocks)).view(np.float32)
+        better = np.flatnonzero(tagged.max(axis=1) > self._kept.min(axis=1))
         if better.size:
-            new = (distances[better].view(np.uint32) & ~self._tags | np.uint32(block % self._blocks)).view(np.float32)
+            both = np.concatenate((self._kept[better], tagged[better]), axis=1)
             time = distances.shape[1]
-            self._kept[better] = np.partition(np.concatenate((self._kept[better], new), axis=1), time, axis=1)[:, time:]
+            self._kept[better] = np.partition(both, time, axis=1)[:, time:]
 
-    def falling(self) -> FloatArray:
-        """Give the distances [series, rank], largest first."""
-        cleared = (self._kept.view(np.uint32) & ~self._tags).view(np.float32)
+    def falling(self, series: IntArray) -> FloatArray:
+        """Give the distances [series, rank] of these series, largest first."""
+        cleared = (self._kept[series].view(np.uint32) & ~self._tags).view(np.float32)
         return np.sort(cleared, axis=1)[:, ::-1].astype(np.float64)
 
     def drop(self, block: int) -> None:
@@ -103,16 +104,16 @@ def fit(largest: FloatArray, count: IntArray, floor: FloatArray) -> Tail:
 
     largest [series, rank]: the largest distances, falling, at least exceedances(count) of them (0 where there are fewer);
     count [series]: how many distances they are the largest of; floor [series]: the least scale.
-        k = max(5, count / 200), scale = k-th largest,
-        exponent = (k + 5) / (sum of ln(x_j / scale) over the k largest + 5 / 3), at most 20.
+        k = max(5, count / 200), scale = k-th largest (the floor, if that is larger),
+        exponent = (k + 5) / (sum of ln(x_j / scale) over the k largest + 5 / 3), at most 20; only those that reach the scale count.
     With fewer than 25 distances the tail stays unknown.
     """
     wanted = np.maximum(_FEWEST, count // _ONE_IN)
     kth = np.take_along_axis(largest, np.minimum(wanted, largest.shape[1])[:, None] - 1, axis=1)[:, 0]
     scale = np.maximum(np.maximum(kth, floor), _TINY)
-    inside = np.arange(largest.shape[1]) < wanted[:, None]
-    excess = np.log(np.where(inside, np.maximum(largest / scale[:, None], 1.0), 1.0)).sum(axis=1)
-    exponent = np.minimum((wanted + _PRIOR_COUNT) / (excess + _PRIOR_COUNT / _PRIOR_EXPONENT), _STEEPEST)
+    inside = (np.arange(largest.shape[1]) < wanted[:, None]) & (largest >= scale[:, None])
+    excess = np.log(np.where(inside, largest / scale[:, None], 1.0)).sum(axis=1)
+    exponent = np.minimum((inside.sum(axis=1) + _PRIOR_COUNT) / (excess + _PRIOR_COUNT / _PRIOR_EXPONENT), _STEEPEST)
     share = wanted / np.maximum(count, 1)
     known = count >= _ENOUGH
     return Tail(*(np.where(known, each, np.nan) for each in (scale, exponent, share)))
