@@ -38,7 +38,8 @@ _HEAD = (
     "kappa",
     "outside: detector",
     "rules",
-    "alarms a week",
+    "alarms a week: detector's band",
+    "rules",
     "events",
 )
 
@@ -55,7 +56,7 @@ class Agreement:
     alike: float  # share of rows that both bands judge alike
     kappa: float  # Cohen's: 0 is chance, 1 is one and the same
     outside: tuple[float, float]  # share of rows outside: detector's band, rules' band
-    alarms: float  # of the rules, of all series together, a week
+    alarms: tuple[float, float]  # of all series together, a week: three rows outside the detector's band, the rules' band
     caught: float  # share of events with an alarm of the rules in any series
 
 
@@ -85,7 +86,7 @@ def compare(machine: Machine) -> Agreement:
         alike=float((theirs_out == ours_out)[known].mean()),
         kappa=_kappa(theirs_out[known], ours_out[known]),
         outside=(float(theirs_out[known].mean()), float(ours_out[known].mean())),
-        alarms=_alarms(alarm, machine),
+        alarms=(_alarms(_lasting(theirs_out), machine), _alarms(alarm, machine)),
         caught=float(np.mean([alarm[:, event.start : event.end].any() for event in machine.events])),
     )
 
@@ -134,7 +135,8 @@ def _line(each: Agreement) -> str:
         f"{each.kappa:.2f}",
         f"{each.outside[0]:.2%}",
         f"{each.outside[1]:.2%}",
-        f"{each.alarms:.2f}",
+        f"{each.alarms[0]:.1f}",
+        f"{each.alarms[1]:.1f}",
         f"{each.caught:.0%}",
     )
     return f"| {' | '.join(cells)} |"

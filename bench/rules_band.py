@@ -89,15 +89,21 @@ class _Ruler:
         return count, total / count, squares / count
 
     def _band(self, at: int, week: FloatArray) -> None:
-        count, _, square = self._over(at, 3)
-        square[2] /= WEEKLY_MUST_WIN**2
-        square = np.where(count >= int(ENOUGH * _DAY / _EVERY), square, np.inf)
-        best, known = np.argmin(square, axis=0)[None], np.isfinite(square.min(axis=0))
+        count, recent, square = self._over(at, 3)
+        trailing = _deviation(recent, square)
+        trailing[2] /= WEEKLY_MUST_WIN
+        trailing = np.where(count >= int(ENOUGH * _DAY / _EVERY), trailing, np.inf)
+        best, known = np.argmin(trailing, axis=0)[None], np.isfinite(trailing.min(axis=0))
         _, mean, whole = self._over(at, 7)
         candidate = self._sampled[:, at] - self._residual[:, :, at]
         expected = np.take_along_axis(candidate + mean, best, axis=0)[0]
-        deviation = np.take_along_axis(np.sqrt(np.maximum(whole - mean**2, 0.0)), best, axis=0)[0]
+        deviation = np.take_along_axis(_deviation(mean, whole), best, axis=0)[0]
         edge = HALF * np.nanmedian(np.stack([self._around(np.nanstd, at, k) for k in range(1, 8)]), axis=0)
         floor = FLOOR_RANGE * (np.nanmax(week, axis=1) - np.nanmin(week, axis=1)) + FLOOR_LEVEL * np.abs(np.nanmean(week, axis=1))
         self.expected[:, at] = np.where(known, expected, np.nan)
         self.width[:, at] = np.where(known, self._deviations * np.fmax(np.fmax(deviation, floor), edge), np.nan)
+
+
+def _deviation(mean: FloatArray, square: FloatArray) -> FloatArray:
+    deviation: FloatArray = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return deviation

@@ -7,8 +7,8 @@ The detector's baseline (lens_exporter/baseline/detection) in PromQL, for all se
     candidate the median of x over 7 d; the median over the last 7 days of the mean of x around the same time of day; the mean
               of the same for one and two weeks ago
     r         x - candidate, for each candidate
-    expected  candidate + mean of its r over 7 d, of the candidate with the lowest mean square of r over 3 d; the weekly one must
-              be clearly better, since it knows two samples at most
+    expected  candidate + mean of its r over 7 d, of the candidate with the lowest standard deviation of r over 3 d; the weekly
+              one must be clearly better, since it knows two samples at most
     width     `Plan.deviations` x the standard deviation of that r over 7 d, or of half of what x varies around the same time of
               day where that is more (a job that starts at nine is no anomaly at nine), or of 1 % of the range of x and 0.1 % of
               its mean
@@ -25,7 +25,7 @@ from lens_exporter.rules.promql import EXPECTED, RESIDUAL, SAMPLED, VALUE, WIDTH
 MEMORY = 7 * DAY
 _TRAILING = 3 * DAY
 ENOUGH = 0.9  # of a day's residuals must be there before a candidate is trusted
-WEEKLY_MUST_WIN = 0.7  # of the root of the best other mean square
+WEEKLY_MUST_WIN = 0.7  # of the lowest other deviation
 SHIFTED = 0.1  # of the last day's readings may lie inside, and the level is still a new one
 HALF = 0.5  # of what varies around the same time of day
 FLOOR_RANGE, FLOOR_LEVEL = 0.01, 0.001
@@ -118,15 +118,14 @@ def _around(function: str, sampled: Recorded, ago: Sequence[float], plan: Plan) 
 
 
 def _best(residual: str, plan: Plan) -> str:
-    """Give the mean square of the residuals of the candidate that has the lowest, under its label."""
-    others, week = (f'{residual.removesuffix("}")},lens_baseline{sign}"week"}}[{duration_text(_TRAILING)}]' for sign in ("!=", "="))
-    handicap = number(WEEKLY_MUST_WIN**2)
-    enough = number(int(ENOUGH * DAY / plan.every))
+    """Give the deviation of the residuals of the candidate that has the lowest, under its label."""
+    trailing = f"[{duration_text(_TRAILING)}]"
+    others, week = (f'{residual.removesuffix("}")},lens_baseline{sign}"week"}}{trailing}' for sign in ("!=", "="))
     return (
         "bottomk without (lens_baseline) (1, (\n"
-        f"         stddev_over_time({others}) ^ 2 + avg_over_time({others}) ^ 2\n"
-        f"      or (stddev_over_time({week}) ^ 2 + avg_over_time({week}) ^ 2) / {handicap}\n"
-        f"    ) and count_over_time({residual}[{duration_text(_TRAILING)}]) >= {enough}\n"
+        f"      stddev_over_time({others})\n"
+        f"      or stddev_over_time({week}) / {number(WEEKLY_MUST_WIN)}\n"
+        f"    ) and count_over_time({residual}{trailing}) >= {number(int(ENOUGH * DAY / plan.every))}\n"
         "  )"
     )
 
