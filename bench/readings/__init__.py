@@ -1,0 +1,1 @@
+"""Timelines, scripted models and the replay behind bench/reading.py."""
