@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from lens_exporter.prometheus import cost, parse
 from lens_exporter.prometheus.answers import Table
 from lens_exporter.prometheus.client import Prometheus
 from lens_exporter.prometheus.roster import Roster
-from lens_exporter.prometheus.samples import Integers
 
 # Late scrapes, rule evaluations and remote writes still change the newest points; these are asked for again.
 _SETTLE_SECONDS = 300.0
@@ -73,14 +73,14 @@ class History:
         fleet = self._fleet(metric.query) or self._counted(metric.query, last * step)
         parts, warnings = self._parts(metric.query, first, last, step, fleet.series or None)
         try:
-            roster = fleet.roster.of(tuple(text for part in parts for text in part.labels), metric.query)
+            roster = fleet.roster.of(_texts(parts), metric.query)
         except (ValueError, TypeError, AttributeError) as error:
             raise self._prometheus.bad_shape(error) from error
         self._remember(metric.query, _Fleet(len(roster.labels), roster))
         found, limit = len(roster.labels), self._prometheus.limits.max_series
         if found > limit:
             warnings = (*warnings, parse.bounded(found, limit, "series")[1])
-        values = _grid(parts, roster.rows, (min(found, limit), last - first + 1), first, step)
+        values = _grid(parts, roster, (min(found, limit), last - first + 1), first, step)
         return _window(metric, first, values, step, roster.labels[:limit], warnings)
 
     def points_per_block(self, metrics: Sequence[BaselineMetric], at: float, *, step: float) -> int:
@@ -194,23 +194,25 @@ class History:
                 self._kept.popitem(last=False)
 
 
-def _grid(parts: Sequence[Table], rows: Integers, shape: tuple[int, int], first: int, step: float) -> FloatArray:
-    """Put the samples of several answers on the grid of times first*step, (first+1)*step, ...; rows are those of their series.
+def _texts(parts: Sequence[Table]) -> tuple[bytes, ...]:
+    # A single answer's own texts are what the next one is compared with; of several, each text is kept once.
+    return parts[0].labels if len(parts) == 1 else tuple(dict.fromkeys(chain.from_iterable(part.labels for part in parts)))
+
+
+def _grid(parts: Sequence[Table], roster: Roster, shape: tuple[int, int], first: int, step: float) -> FloatArray:
+    """Put the samples of several answers on the grid of times first*step, (first+1)*step, ...
 
     What lies outside of the shape is left out: series over the limit, times that were not asked for.
     """
     values = np.full(shape, np.nan)
-    begin = 0
     for part in parts:
-        end = begin + len(part.counts)
-        row = np.repeat(rows[begin:end], part.counts)
+        row = np.repeat(roster.rows_of(part.labels), part.counts)
         column = np.rint(part.times / step).astype(np.int64) - first
         inside = (column >= 0) & (column < shape[1]) & (row < shape[0])
         if inside.all():
             values[row, column] = part.values
         else:
             values[row[inside], column[inside]] = part.values[inside]
-        begin = end
     return values
 
 

@@ -27,7 +27,7 @@ class Roster:
     `labels` is the same tuple as before as long as the series are the same.
     """
 
-    texts: tuple[bytes, ...] = ()  # labels as answered, JSON; one for each series of each part of the answer
+    texts: tuple[bytes, ...] = ()  # labels as answered, JSON
     rows: Integers = field(default_factory=lambda: np.empty(0, np.int64))  # of each text
     labels: tuple[Labels, ...] = ()  # of each row
     names: tuple[str, ...] = ()  # of each row
@@ -55,6 +55,12 @@ class Roster:
         place |= {identity: place[row] for identity, row in same.items()}
         row_of = {text: place[known[text] if text in known else coming[text]] for text in texts}
         return Roster(texts, np.fromiter(map(row_of.__getitem__, texts), np.int64, len(texts)), labels, names, row_of)
+
+    def rows_of(self, texts: tuple[bytes, ...]) -> Integers:
+        """Give the rows of texts that are in it."""
+        if texts == self.texts:
+            return self.rows
+        return np.fromiter(map(self.row_of.__getitem__, texts), np.int64, len(texts))
 
     def _merged(
         self, staying: Sequence[int], seats: dict[_Identity, _Seat], query: str
