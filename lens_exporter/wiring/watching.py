@@ -1,6 +1,6 @@
 """From settings of watchers to watchers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,10 +16,10 @@ from lens_exporter.config.settings import Watcher as WatcherSettings
 from lens_exporter.foundation.database import Database
 from lens_exporter.lenses import catalog
 from lens_exporter.model.alert import Alert
-from lens_exporter.prometheus.history import History
+from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
-from lens_exporter.watch.ports import Announce, Collaborators, Watched
+from lens_exporter.watch.ports import Announce, Collaborators, RowSource, Watched
 from lens_exporter.watch.watcher import Watcher
 from lens_exporter.wiring.ground import Ground
 
@@ -29,12 +29,13 @@ def watcher(
     config: Config,
     ground: Ground,
     *,
-    histories: Mapping[str, History],
+    histories: Mapping[str, RowSource],
     lifecycle: AlertLifecycle,
     announce: Announce,
     over: Callable[[Alert], object],
     bands: Bands,
     reader: Reader | None = None,
+    baselines: Callable[[Sequence[BaselineMetric], Learning], Baselines] = Baselines,
 ) -> Watcher:
     """Build one watcher. Without metrics of its own it tracks those of its lens."""
     named = tuple(metric.named(name) for name, metric in settings.metrics.items())
@@ -53,7 +54,7 @@ def watcher(
         watched,
         Collaborators(
             history=histories[settings.datasource or ""],
-            baselines=Baselines(watched.asked, learning(settings)),
+            baselines=baselines(watched.asked, learning(settings)),
             analyzer=Analyzer(thresholds, target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0),
             cooldown=cooldown_of(settings, config, ground.database),
             notes=Notes(ground.database),

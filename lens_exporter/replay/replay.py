@@ -1,0 +1,131 @@
+"""A watcher ticked through the past: the parts of a live one, on a clock that jumps from tick to tick."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.baselines import Baselines, Learning
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.config.settings import Config, Watcher
+from lens_exporter.errors import QueryError
+from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.model.labels import Labels
+from lens_exporter.model.metric import BaselineMetric
+from lens_exporter.publish.lifecycle import AlertLifecycle
+from lens_exporter.replay import journal
+from lens_exporter.replay.journal import Fired, Journal
+from lens_exporter.replay.recorded import RecordedRows
+from lens_exporter.watch.ports import RowSource
+from lens_exporter.watch.schedule import next_due
+from lens_exporter.watch.watcher import Tick
+from lens_exporter.wiring.ground import Ground
+from lens_exporter.wiring.watching import watcher
+
+_JUST_BEFORE = 1e-3  # seconds; a schedule gives what comes after a moment, and the first moment itself is wanted
+
+Learner = Callable[[Sequence[BaselineMetric], Learning], Baselines]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is replayed. begin and end are Unix seconds, both included; every: ticks are at least so many seconds apart."""
+
+    begin: float
+    end: float
+    every: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay came to."""
+
+    alerts: tuple[Fired, ...]
+    suppressed: int  # anomalies that a cooldown kept from becoming an alert
+    ticks: int
+    failed: int  # ticks in which a metric could not be read
+    judged: int  # ticks in which at least one series was judged
+    errors: dict[str, int]  # why they failed, and how often
+    series: tuple[Labels, ...]  # that were there to be judged
+    learnt_from: float  # Unix seconds of the oldest value; infinity: there was none
+
+
+@dataclass(slots=True)
+class _Clock:
+    now: float
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def moments(schedule: str, span: Span) -> Iterator[float]:
+    """Give the moments of a schedule inside a span."""
+    at = next_due(schedule, span.begin - _JUST_BEFORE)
+    while at <= span.end:
+        yield at
+        # Of moments closer together than asked for, those in between are left out.
+        at = next_due(schedule, at + max(0.0, span.every - _JUST_BEFORE))
+
+
+def replay(
+    settings: Watcher,
+    config: Config,
+    database: Database,
+    source: RowSource,
+    span: Span,
+    *,
+    max_series: int,
+    baselines: Learner = Baselines,
+    seen: Callable[[float], object] = lambda _at: None,
+) -> Replayed:
+    """Tick a watcher through a span of its history. Nobody is told anything; alerts and cooldowns go into `database`.
+
+    baselines makes what it learns with; seen hears the moment of each tick that is done.
+
+    Raises:
+        RemoteError, DatabaseError: the replay cannot go on.
+
+    """
+    clock, telemetry = _Clock(span.begin), Telemetry()
+    told = Journal(database, telemetry, clock)
+    rows = RecordedRows(source, since=span.begin, until=span.end, max_series=max_series)
+    replayed = watcher(
+        settings,
+        config,
+        Ground(database, told, telemetry, Secrets(), clock),
+        histories={settings.datasource or "": rows},
+        lifecycle=AlertLifecycle(database, (), events=told, telemetry=telemetry, clock=clock),
+        announce=lambda _alert, _correlation: None,
+        over=lambda _alert: None,
+        bands=Bands(),
+        baselines=baselines,
+    )
+    ticks: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    for at in moments(settings.schedule, span):
+        clock.now = at
+        tick = replayed.tick(at)
+        _expect_answers(tick)
+        ticks["all"] += 1
+        ticks["failed"] += bool(tick.failures)
+        ticks["judged"] += tick.seen is not None and tick.seen.series > 0
+        errors.update(map(str, tick.failures))
+        seen(at)
+    return Replayed(
+        alerts=journal.alerts(told.kept, settings.group_labels),
+        suppressed=journal.suppressed(told.kept),
+        ticks=ticks["all"],
+        failed=ticks["failed"],
+        judged=ticks["judged"],
+        errors=dict(errors),
+        series=tuple(rows.series.values()),
+        learnt_from=rows.oldest,
+    )
+
+
+def _expect_answers(tick: Tick) -> None:
+    """Raise what a tick failed with, but for queries: a server that is away now says nothing about the past."""
+    for error in tick.failures:
+        if not isinstance(error, QueryError):
+            raise error
