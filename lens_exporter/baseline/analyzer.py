@@ -20,7 +20,7 @@ from lens_exporter.model.decision import (
     Rule,
     Severity,
 )
-from lens_exporter.model.labels import Labels, fingerprint
+from lens_exporter.model.labels import Labels
 
 _MANY_READINGS = 6  # a run twice as long as needed, or two rules at once, make an anomaly certain
 _MOST_NOTES = 10
@@ -71,9 +71,9 @@ class Analyzer:
         """Judge every series, then decide for each (target, category). about: targets of open alerts, which are always judged."""
         judged = [judge(reading, self._thresholds, about) for reading in readings]
         verdicts = [verdict for one in judged for verdict in one.verdicts]
-        groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
+        groups: dict[tuple[str, frozenset[tuple[str, str]]], list[Verdict]] = defaultdict(list)
         for verdict in verdicts:
-            groups[category(verdict.metric), fingerprint(self._target(verdict))].append(verdict)
+            groups[category(verdict.metric), frozenset(self._target(verdict).items())].append(verdict)
         neighbours = _Neighbours(verdicts)
         conclusions = tuple(self._conclude(group, neighbours) for group in groups.values())
         return Judgement(

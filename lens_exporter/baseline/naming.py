@@ -92,8 +92,10 @@ def _without_port(address: str) -> str:
 
 
 def _is_address(host: str) -> bool:
+    if not (host[:1].isdigit() or ":" in host):
+        return host == "localhost"  # a name, and no exception is needed to know it
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return False
     return True

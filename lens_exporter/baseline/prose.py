@@ -112,9 +112,7 @@ def _how_long(verdict: Verdict) -> list[str]:
         alarm = verdict.group
         since = f", since {clock(alarm.since, observation.at)} UTC" if alarm.readings < TAIL else ""
         score, most, long = number(alarm.score), number(alarm.threshold), _readings(alarm.readings)
-        sentences.append(
-            f"All its metrics together score {score}, where {most} is the most that is normal, for {long}{since}."
-        )
+        sentences.append(f"All its metrics together score {score}, where {most} is the most that is normal, for {long}{since}.")
     if verdict.outside:
         where = "Above" if verdict.side > 0 else "Below"
         sentences.append(f"{where} its band for {_readings(verdict.outside)}{since}.")

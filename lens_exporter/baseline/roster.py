@@ -73,7 +73,7 @@ class Roster:
         """Sort everybody into groups by the labels that name a thing."""
         together: dict[GroupKey, list[int]] = {}
         for place, labels in enumerate(self.labels):
-            key = self._group(labels)
+            key = group_of(labels, self._group_labels)
             if key is not None:
                 together.setdefault(key, []).append(place)
         groups = {key: members for key, members in together.items() if len(members) >= FEWEST}
@@ -91,10 +91,12 @@ class Roster:
             self.metric_of.append(metric)
         return place
 
-    def _group(self, labels: Labels) -> GroupKey | None:
-        if self._group_labels is not None:
-            return tuple((name, labels.get(name, "")) for name in self._group_labels)
-        name = next((name for name in NAMES if labels.get(name)), None)
-        if name is None:
-            return None
-        return tuple((label, labels[label]) for label in (name, *_WHERE) if labels.get(label))
+
+def group_of(labels: Labels, group_labels: tuple[str, ...] | None = None) -> GroupKey | None:
+    """Name the group of a series by some of its labels; None where nothing names what it is about."""
+    if group_labels is not None:
+        return tuple((name, labels.get(name, "")) for name in group_labels)
+    name = next((name for name in NAMES if labels.get(name)), None)
+    if name is None:
+        return None
+    return tuple((label, labels[label]) for label in (name, *_WHERE) if labels.get(label))

@@ -325,15 +325,10 @@ def _may_be_rising(metric: BaselineMetric, values: FloatArray) -> BoolArray:
 
 
 def _trailing(holds: BoolArray, present: BoolArray) -> _Runs:
-    length = np.zeros(holds.shape[0], dtype=np.int64)
-    first = np.zeros(holds.shape[0], dtype=np.int64)
-    unbroken = np.ones(holds.shape[0], dtype=np.bool_)
-    for column in reversed(range(holds.shape[1])):
-        unbroken &= holds[:, column] | ~present[:, column]
-        counts = unbroken & present[:, column]
-        length += counts
-        first[counts] = column
-    return _Runs(length, first)
+    columns = np.arange(holds.shape[1])
+    broken = np.where(present & ~holds, columns, -1).max(axis=1, initial=-1)
+    counts = present & (columns > broken[:, None])
+    return _Runs(counts.sum(axis=1), counts.argmax(axis=1))
 
 
 def _finite(values: FloatArray) -> FloatArray:

@@ -80,7 +80,10 @@ def plan(
 
     unreadable names categories with a metric that could not be read: their alerts do not end. warned: the server warned.
     """
-    by_key = {key_for(conclusion, watched.name): conclusion for conclusion in conclusions}
+    told = {one.alert.labels.get("category") for one in open_alerts}
+    # A key takes its time, and of thousands of targets hardly one is about to change.
+    concerned = (one for one in conclusions if isinstance(one.decision, Anomaly) or one.category in told)
+    by_key = {key_for(conclusion, watched.name): conclusion for conclusion in concerned}
     opened, actions = _most_severe(open_alerts)
     anomalous_at, missing_since = {}, {}
     for key, conclusion in by_key.items():

@@ -53,7 +53,9 @@ def same(one, other) -> None:
             assert (ours is None) == (theirs is None)
             if ours is not None:
                 assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-9)
-    decisions = [sorted((c.category, str(sorted(c.target.items())), c.decision.intent) for c in x.conclusions) for x in (one, other)]
+    decisions = [
+        sorted((c.category, str(sorted(c.target.items())), c.decision.intent) for c in x.conclusions) for x in (one, other)
+    ]
     assert decisions[0] == decisions[1]
 
 
