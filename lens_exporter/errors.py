@@ -180,6 +180,26 @@ class UnknownWord(LensError):
     """there is no {what} {name!r}{meant}; known: {known}"""
 
 
+class MatcherInvalid(LensError):
+    """matcher {matcher} cannot be read: {reason}"""
+
+
+class DeclarationInvalid(LensError):
+    """{what}: {reason}"""
+
+
+class DeclarationsFull(LensError):
+    """{limit} declarations of what is expected are kept, the limit: withdraw one, or wait until the oldest are forgotten"""
+
+
+class UnknownDeclaration(LensError):
+    """nothing is declared to be expected under {id!r}"""
+
+
+class DeclaredElsewhere(LensError):
+    """{id} is a silence of Alertmanager: expire it there"""
+
+
 class UnknownStory(LensError):
     """no event has the correlation id {correlation}"""
 
@@ -258,3 +278,10 @@ class TableUnreadable(LensError):
 
 class TableUnwritable(LensError):
     """cannot write {where}: {reason}"""
+
+
+# --- replays of the past ---
+
+
+class NothingToJudge(LensError):
+    """watcher {watcher} has nothing to judge from {begin} to {end} at {source}: {reason}"""

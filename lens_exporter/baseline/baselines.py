@@ -10,10 +10,13 @@ from lens_exporter.baseline import recent
 from lens_exporter.baseline.detection.engine import Engine
 from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
 from lens_exporter.baseline.detector import Detector
+from lens_exporter.baseline.expected import AlertLabels, Declarations, Declared, none_declared
+from lens_exporter.baseline.expected_rows import ExpectedRows
 from lens_exporter.baseline.readings import Warm, readings
 from lens_exporter.baseline.robust import RobustDetector
-from lens_exporter.baseline.roster import Grouped, GroupKey, Roster
+from lens_exporter.baseline.roster import Grouped, Roster
 from lens_exporter.baseline.rules import Reading
+from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Window
 
@@ -21,11 +24,9 @@ SETTLE = 300.0  # seconds; younger samples may still change: late scrapes, rule 
 _SILENT = DAY  # a series without a value for so long leaves
 _LONE_MEMORY = 2016  # rows a lone series remembers
 
-Expected = Callable[[GroupKey, FloatArray], BoolArray]
 
-
-def _nobody_said_so(_group: GroupKey, times: FloatArray) -> BoolArray:
-    return np.zeros(times.size, dtype=np.bool_)
+def _own_labels(_metric: BaselineMetric, series: Labels) -> Labels:
+    return series
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Learning:
     group_labels: tuple[str, ...] | None = None
     missing: bool = False
     offset: Callable[[float], float] = utc
-    expected: Expected = _nobody_said_so  # rows of a group [time] that a person has declared to be in order
+    declared: Declarations = none_declared  # what people say is in order; those rows are learnt whatever their score
+    alert_labels: AlertLabels = _own_labels  # what declarations speak about
     warm_up: Detector = field(default_factory=RobustDetector)  # judges while less than a day is known
 
 
@@ -68,6 +70,7 @@ class Baselines:
     def __init__(self, metrics: Sequence[BaselineMetric], learning: Learning) -> None:
         self._metrics = tuple(metrics)
         self._learning = replace(learning, step=round(learning.step, 3))
+        self._expected = ExpectedRows(self._metrics, learning.declared, learning.alert_labels, self._learning.step)
         self.forget()
 
     def forget(self) -> None:
@@ -90,6 +93,7 @@ class Baselines:
         self._observations = np.zeros(0, dtype=np.int64)
         self._anchor: float | None = None
         self._learnt_to: float | None = None
+        self._expected.forget()
 
     @property
     def warm_up_seconds(self) -> float:
@@ -97,18 +101,24 @@ class Baselines:
         return min(self._learning.window, DAY)
 
     def due(self, at: float) -> Due:
-        """Say what has to be fetched to judge the moment `at` (Unix seconds)."""
+        """Say what has to be fetched to judge the moment `at` (Unix seconds).
+
+        It is everything also where something else is declared now about rows that were learnt already.
+        """
         step = self._learning.step
         last = math.floor(at / step + 1e-6)
         settled = last - max(1, math.ceil(SETTLE / step))
         anchor = self._anchor_of(last * step)
+        self._expected.hear(last * step)
         fresh = self._learnt_to is None or anchor != self._anchor or settled * step < self._learnt_to - step / 2
+        fresh = fresh or self._expected.outdated(last * step, anchor, self._learnt_to, self._roster, self._grouped)
         first = math.ceil(anchor / step - 1e-6) if fresh or self._learnt_to is None else round(self._learnt_to / step) + 1
         return Due(first * step, settled * step, last * step, step, fresh)
 
     def begin(self, due: Due) -> None:
         """Make ready to learn what is due: forget everything first if it is fresh."""
         if due.fresh:
+            self._expected.begin(due.last)
             self.forget()
             self._anchor = self._anchor_of(due.last)
 
@@ -142,15 +152,19 @@ class Baselines:
             step=self._learning.step,
         )
 
+    def declared(self, at: float) -> Declared:
+        """Give what is declared about a moment (Unix seconds), as heard when its look began."""
+        return self._expected.declared(at, self._roster, self._grouped)
+
     def _learn(self, windows: Sequence[Window], times: FloatArray, recently: float) -> None:
         if self._learnt_to is not None and times[0] // DAY != self._learnt_to // DAY:
             self._leave(self._learnt_to)
         self._seat(windows)
         values = self._roster.table(windows, times.size)
-        expected = np.array([self._learning.expected(key, times) for key in self._grouped.keys], dtype=np.bool_)
-        scored = self._engine.advance(times, values, expected=expected.reshape(len(self._grouped.keys), times.size))
-        self._recent = self._recent.followed_by(recent.columns(times, values, scored))
         present = np.isfinite(values)
+        expected = self._expected.learn(times, present, self._observations > 0, self._roster, self._grouped)
+        scored = self._engine.advance(times, values, expected=expected)
+        self._recent = self._recent.followed_by(recent.columns(times, values, scored))
         newest = np.where(present.any(axis=1), times[times.size - 1 - np.argmax(present[:, ::-1], axis=1)], -np.inf)
         self._last_value = np.maximum(self._last_value, newest)
         self._observations = self._observations + present.sum(axis=1)
@@ -195,6 +209,7 @@ class Baselines:
         self._engine.take(kept, self._grouped.groups, groups_kept, shares=self._grouped.shares, full=full)
         self._recent = self._recent.take(kept, groups_kept)
         self._warm.take(kept)
+        self._expected.regroup()
         new = kept < 0
         self._last_value = np.where(new, self._learnt_to or 0.0, _placed(self._last_value, kept))
         self._observations = np.where(new, 0, _placed(self._observations, kept))

@@ -3,9 +3,12 @@
 from urllib.parse import quote
 
 from lens_exporter.baseline.analyzer import Conclusion
+from lens_exporter.baseline.expected import AlertLabels
+from lens_exporter.baseline.naming import category, projected
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.decision import Anomaly, Severity
 from lens_exporter.model.labels import Labels, fingerprint, without
+from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.publish import acceptable
 from lens_exporter.watch.ports import Watched
 
@@ -48,6 +51,20 @@ def key_for(conclusion: Conclusion, watcher: str) -> str:
 def target_of(alert: Alert) -> dict[str, str]:
     """Give the target's labels back, as they stand on the alert."""
     return without(alert.labels, _OWN)
+
+
+def labels_of_alerts(watcher: str, target_labels: tuple[str, ...] | None) -> AlertLabels:
+    """Make what gives the labels, but for the severity, of the alert that a series of a metric may become."""
+
+    def labels(metric: BaselineMetric, series: Labels) -> Labels:
+        return without(_labels(watcher, category(metric), Severity.WARNING, projected(series, target_labels)), ("severity",))
+
+    return labels
+
+
+def labels_for(anomaly: Anomaly, watcher: str) -> Labels:
+    """Give the labels, but for the severity, that an alert of this anomaly has."""
+    return without(_labels(watcher, anomaly.category, anomaly.severity, anomaly.target), ("severity",))
 
 
 def alert_name(category: str) -> str:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.baseline.baselines import Baselines, Learning
+from lens_exporter.baseline.expected import Declarations, none_declared
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.baseline.robust import RobustDetector
@@ -18,6 +19,7 @@ from lens_exporter.lenses import catalog
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.publish.lifecycle import AlertLifecycle
+from lens_exporter.watch.alerting import labels_of_alerts
 from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
 from lens_exporter.watch.ports import Announce, Collaborators, RowSource, Watched
 from lens_exporter.watch.watcher import Watcher
@@ -35,6 +37,7 @@ def watcher(
     over: Callable[[Alert], object],
     bands: Bands,
     reader: Reader | None = None,
+    declared: Declarations = none_declared,
     baselines: Callable[[Sequence[BaselineMetric], Learning], Baselines] = Baselines,
 ) -> Watcher:
     """Build one watcher. Without metrics of its own it tracks those of its lens."""
@@ -54,7 +57,7 @@ def watcher(
         watched,
         Collaborators(
             history=histories[settings.datasource or ""],
-            baselines=baselines(watched.asked, learning(settings)),
+            baselines=baselines(watched.asked, learning(settings, declared)),
             analyzer=Analyzer(thresholds, target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0),
             cooldown=cooldown_of(settings, config, ground.database),
             notes=Notes(ground.database),
@@ -65,6 +68,7 @@ def watcher(
             telemetry=ground.telemetry,
             bands=bands,
             reader=reader,
+            declared=declared,
         ),
     )
 
@@ -80,8 +84,8 @@ def ahead_of_utc(zone: str) -> Callable[[float], float]:
     return ahead
 
 
-def learning(settings: WatcherSettings) -> Learning:
-    """Give how a watcher learns."""
+def learning(settings: WatcherSettings, declared: Declarations = none_declared) -> Learning:
+    """Give how a watcher learns, and what people have declared to be in order meanwhile."""
     return Learning(
         step=settings.step,
         window=settings.window,
@@ -89,6 +93,8 @@ def learning(settings: WatcherSettings) -> Learning:
         group_labels=settings.group_labels,
         missing=settings.missing_is_anomaly,
         offset=ahead_of_utc(settings.timezone),
+        declared=declared,
+        alert_labels=labels_of_alerts(settings.name, settings.target_labels),
         warm_up=RobustDetector(settings.sensitivity),
     )
 
