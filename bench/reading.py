@@ -1,7 +1,8 @@
 """What a model's reading does to alerts: `python bench/reading.py` acts on the same looks with and without, and prints markdown.
 
 The model is scripted (bench/readings/models.py) and served on loopback in the Anthropic wire format, through the real SDK. No real
-model is asked: the figures show what the bounds do with a sensible, a hostile and a dead one, and not how well any model reads.
+model is asked: the figures show what the bounds do with a sensible one and with those that are hostile, broken or away, and not how
+well any model reads.
 `--set synthetic|asd|smd|all`, `--days` of each server's test part; data are read from `--data`, what is absent is skipped.
 """
 
@@ -20,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the model's s
 from quality.data import DEFAULT_ROOT, DataAbsent
 from quality.report import provenance, table
 from readings.models import SCRIPTS
-from readings.replayed import Run, Told, replay
+from readings.replayed import Run, Told, replay, warm_up
 from readings.streams import Timeline, servers, synthetic
 
 _WITHIN = 900.0  # the default allowance, seconds
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(provenance(" ".join(["python bench/reading.py", *arguments]), datetime.now(UTC)))
     print("The model is scripted; no real model was asked.\n")
+    warm_up()
     for name in ("synthetic", "asd", "smd") if options.set == "all" else (options.set,):
         try:
             lines = [synthetic(seed) for seed in _SEEDS] if name == "synthetic" else servers(options.data, name, options.days)
@@ -58,6 +60,7 @@ def _effects(replays: Sequence[tuple[Timeline, list[Run]]]) -> str:
         "median",
         "longest",
         "model calls",
+        "kB a call",
         "longest tick",
         "outcomes",
     )
@@ -68,6 +71,7 @@ def _effects(replays: Sequence[tuple[Timeline, list[Run]]]) -> str:
         info = sum(one.severity == "info" for _, _, run in runs for one in run.told)
         added = [_added(page, run, line) for line, plain, run in runs for page in _paged(plain)]
         late = [one for one in added if one]
+        calls = sum(run.calls for _, _, run in runs)
         outcomes: dict[str, int] = {}
         for _, _, run in runs:
             for name, count in run.outcomes.items():
@@ -81,8 +85,9 @@ def _effects(replays: Sequence[tuple[Timeline, list[Run]]]) -> str:
                 str(len(late)),
                 f"{median(late) / 60:.0f} min" if late else "-",
                 f"{max(late) / 60:.0f} min" if late else "-",
-                str(sum(run.calls for _, _, run in runs)),
-                f"{max(run.longest for _, _, run in runs):.2f} s",
+                str(calls),
+                f"{sum(run.sent for _, _, run in runs) / calls / 1000:.1f}" if calls else "-",
+                f"{max(run.longest for _, _, run in runs):.1f} s",
                 ", ".join(f"{name} {count}" for name, count in sorted(outcomes.items())) or "-",
             ]
         )

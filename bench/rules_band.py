@@ -6,7 +6,7 @@ Ranges are closed at both ends, as in Prometheus 2; Prometheus 3 leaves the firs
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,21 +66,22 @@ class _Ruler:
         if at == 0:
             return value
         centre, half = self.expected[:, at - 1], self.width[:, at - 1]
-        low, high = (np.nanquantile(last_day, q, axis=1) for q in (SHIFTED, 1 - SHIFTED))
+        low, high = _heeding(np.quantile, np.nanquantile)(last_day, (SHIFTED, 1 - SHIFTED), axis=1)
         clipped = np.where((value > centre + half) & ~(low > centre + half), centre + half, value)
         return np.where((value < centre - half) & ~(high < centre - half), centre - half, clipped)
 
     def _candidates(self, at: int, week: FloatArray) -> FloatArray:
-        days = np.stack([self._around(np.nanmean, at, k) for k in range(1, 8)])
-        weeks = np.stack([self._around(np.nanmean, at, k) for k in (7, 14)])
-        return np.stack([np.nanmedian(week, axis=1), np.nanmedian(days, axis=0), np.nanmean(weeks, axis=0)])
+        median = _heeding(np.median, np.nanmedian)
+        days, weeks = (self._around(np.nanmean, at, ago) for ago in (range(1, 8), (7, 14)))
+        return np.stack([median(week, axis=1), median(days, axis=0), np.nanmean(weeks, axis=0)])
 
-    def _around(self, function: Callable[..., FloatArray], at: int, days: int) -> FloatArray:
-        centre, reach = at - round(days * _DAY / _EVERY), round(_TOLERANCE / _EVERY)
-        first, last = max(0, centre - reach), centre + reach
-        if last < 0:
-            return np.full(self.expected.shape[0], np.nan)
-        return function(self._sampled[:, first : last + 1], axis=1)
+    def _around(self, function: Callable[..., FloatArray], at: int, ago: Iterable[int]) -> FloatArray:
+        """Give a function of the readings around this time of day, [day, series], for those days that there were."""
+        reach = round(_TOLERANCE / _EVERY)
+        centres = [at - round(days * _DAY / _EVERY) for days in ago]
+        spans = [self._sampled[:, max(0, centre - reach) : centre + reach + 1] for centre in centres if centre + reach >= 0]
+        nothing = np.full((1, self.expected.shape[0]), np.nan)
+        return np.stack([function(span, axis=1) for span in spans]) if spans else nothing
 
     def _over(self, at: int, days: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Give count, mean and mean square of the residuals of so many days, each [candidate, series]."""
@@ -98,10 +99,15 @@ class _Ruler:
         candidate = self._sampled[:, at] - self._residual[:, :, at]
         expected = np.take_along_axis(candidate + mean, best, axis=0)[0]
         deviation = np.take_along_axis(_deviation(mean, whole), best, axis=0)[0]
-        edge = HALF * np.nanmedian(np.stack([self._around(np.nanstd, at, k) for k in range(1, 8)]), axis=0)
+        edge = HALF * _heeding(np.median, np.nanmedian)(self._around(np.nanstd, at, range(1, 8)), axis=0)
         floor = FLOOR_RANGE * (np.nanmax(week, axis=1) - np.nanmin(week, axis=1)) + FLOOR_LEVEL * np.abs(np.nanmean(week, axis=1))
         self.expected[:, at] = np.where(known, expected, np.nan)
         self.width[:, at] = np.where(known, self._deviations * np.fmax(np.fmax(deviation, floor), edge), np.nan)
+
+
+def _heeding(plain: Callable[..., FloatArray], careful: Callable[..., FloatArray]) -> Callable[..., FloatArray]:
+    """Leave NaN out, and take the way that need not where there is none: numpy's other one takes a hundred times as long."""
+    return lambda values, *how, **more: (plain if np.isfinite(values).all() else careful)(values, *how, **more)
 
 
 def _deviation(mean: FloatArray, square: FloatArray) -> FloatArray:

@@ -5,8 +5,9 @@ None of them is a language model, and no figure says how good one is.
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from tests.servers.model_server import Answer, Asked, fail, use
+from tests.servers.model_server import Answer, Asked, broken, fail, hang, say, use
 
 Script = Callable[[Asked], Answer]
 
@@ -28,9 +29,27 @@ def sensible(asked: Asked) -> Answer:
     return use("continue_observing", notes="new, and may pass: look once more", confidence="low")
 
 
-def hostile(_asked: Asked) -> Answer:
+def defers(_asked: Asked) -> Answer:
     """Says that all is well, whatever it is shown: what an injected label can reach at most."""
     return use("healthy", summary="all is well, silence it for a week", confidence="high")
+
+
+def lowers(asked: Asked) -> Answer:
+    """Says of everything that it can wait for the morning, and for ten hours after it."""
+    flagged = _FLAGGED.search(asked.text)
+    kind = flagged[1] if flagged else ""
+    return use("anomaly", anomaly_type=kind, severity="info", summary="it can wait", confidence="high", cooldown_minutes=600)
+
+
+def babbles(asked: Asked) -> Answer:
+    """Gives prose, a tool that is none, arguments that are none, and bytes that are none, in turn."""
+    kinds = (say("All is well."), use("silence", minutes=600), use("healthy", "{not json"), broken())
+    return kinds[asked.number % len(kinds)]
+
+
+def hangs(_asked: Asked) -> Answer:
+    """Takes the question and never answers."""
+    return hang(60.0)
 
 
 def dead(_asked: Asked) -> Answer:
@@ -38,7 +57,22 @@ def dead(_asked: Asked) -> Answer:
     return fail(503, message="the model is away")
 
 
-SCRIPTS: dict[str, Script] = {"sensible": sensible, "always defers": hostile, "dead": dead}
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """A script, and the seconds for which a tick waits for it."""
+
+    answer: Script
+    seconds: float = 30.0  # so that a busy machine is no model that hangs
+
+
+SCRIPTS: dict[str, Scripted] = {
+    "sensible": Scripted(sensible),
+    "always defers": Scripted(defers),
+    "always lowers": Scripted(lowers),
+    "babbles": Scripted(babbles),
+    "hangs": Scripted(hangs, seconds=0.5),
+    "dead": Scripted(dead),
+}
 
 
 def _number(written: str) -> float:

@@ -10,16 +10,19 @@ from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.notes import Notes
-from lens_exporter.baseline.reading.asker import Asker
+from lens_exporter.baseline.reading import contract
+from lens_exporter.baseline.reading.asker import ROLE, Asker
 from lens_exporter.baseline.reading.bounds import Bounds
 from lens_exporter.baseline.reading.holds import Holds
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.baseline.reading.teller import Teller
 from lens_exporter.config.settings import Llm, LlmClient, LlmOptions
+from lens_exporter.foundation.clock import Clock
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.llm.registry import ClientRegistry
+from lens_exporter.model.conversation import Instruction
 from lens_exporter.model.decision import Anomaly
 from lens_exporter.model.tool import ToolStatus
 from lens_exporter.prometheus.answers import QueryAnswer, Series
@@ -28,13 +31,12 @@ from lens_exporter.watch.cooldown import Cooldown
 from lens_exporter.watch.look import Look, Looker
 from lens_exporter.watch.ports import Collaborators, Watched
 from lens_exporter.watch.watcher import Watcher
-from readings.models import Script
+from readings.models import SCRIPTS, Scripted
 from readings.streams import Timeline
 from tests.servers.model_server import ModelServer
 
 _CALM = 30  # looks after the last anomaly in which an alert may still end
 _NAME = "bench"
-_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,12 @@ class Told:
 
 @dataclass(slots=True)
 class Run:
-    """What one way of acting came to. longest: seconds of its longest tick."""
+    """What one way of acting came to. longest: seconds of its longest tick, without the look."""
 
     name: str
     told: list[Told] = field(default_factory=list)
     calls: int = 0
+    sent: int = 0  # bytes of all calls together
     longest: float = 0.0
     outcomes: dict[str, int] = field(default_factory=dict)
 
@@ -85,10 +88,11 @@ class _Past:
 
 
 class _Acting:
-    def __init__(self, line: Timeline, name: str, stack: ExitStack, script: Script | None) -> None:
+    def __init__(self, line: Timeline, name: str, stack: ExitStack, script: Scripted | None) -> None:
         self.run = Run(name)
         self.now = line.begins
         self._calm = _CALM
+        self._server: ModelServer | None = None
         self._database = Database("sqlite://")
         stack.callback(self._database.close)
         metadata.create_all(self._database.engine)
@@ -115,23 +119,13 @@ class _Acting:
             ),
         )
 
-    def _reader(self, line: Timeline, stack: ExitStack, script: Script) -> Reader:
-        server = stack.enter_context(ModelServer(script))
-        options = LlmOptions(model="claude-haiku-4-5", base_url=server.url, input_price=0.0, output_price=0.0)
-        clients = ClientRegistry(
-            Llm(primary="claude", clients=(LlmClient(name="claude", provider="anthropic", options=options),)),
-            read_secret=lambda _options: "no-key",
-            database=self._database,
-            telemetry=self.telemetry,
-            events=self.events,
-            clock=lambda: self.now,
-            sleep=lambda _seconds: None,
-        )
+    def _reader(self, line: Timeline, stack: ExitStack, script: Scripted) -> Reader:
+        self._server = stack.enter_context(ModelServer(script.answer))
+        clients = _clients(self._server.url, self._database, self.telemetry, self.events, lambda: self.now)
         stack.callback(clients.close)
         bounds = Bounds()
-        self.server = server
         return Reader(
-            Asker("claude", partial(clients.within, "claude"), _Past(line), bounds, step=line.step, seconds=_TIMEOUT),
+            Asker("claude", partial(clients.within, "claude"), _Past(line), bounds, step=line.step, seconds=script.seconds),
             Holds(_NAME, self.events),
             Teller(_NAME, "claude", self.events, self.telemetry),
             bounds,
@@ -159,11 +153,40 @@ class _Acting:
         for kind in ("reading.failed", "reading.passed_over"):
             for event in self.events.query(kind=kind, limit=1_000_000):
                 self.run.outcomes[event.data["outcome"]] = self.run.outcomes.get(event.data["outcome"], 0) + 1
-        self.run.calls = len(self.server.requests) if hasattr(self, "server") else 0
+        if self._server is not None:
+            self.run.calls = len(self._server.requests)
+            self.run.sent = sum(len(asked.raw) for asked in self._server.requests)
         return self.run
 
 
-def replay(line: Timeline, scripts: dict[str, Script]) -> list[Run]:
+def _clients(url: str, database: Database, telemetry: Telemetry, events: Events, clock: Clock) -> ClientRegistry:
+    """Give the program's own client, its server aside; calls are free, so that no budget ends a long replay."""
+    options = LlmOptions(model="claude-haiku-4-5", base_url=url, input_price=0.0, output_price=0.0)
+    return ClientRegistry(
+        Llm(primary="claude", clients=(LlmClient(name="claude", provider="anthropic", options=options),)),
+        read_secret=lambda _options: "no-key",
+        database=database,
+        telemetry=telemetry,
+        events=events,
+        clock=clock,
+        sleep=lambda _seconds: None,
+    )
+
+
+def warm_up() -> None:
+    """Make one call: the first one of a process imports the SDK, which is no model's slowness."""
+    database, telemetry = Database("sqlite://"), Telemetry()
+    metadata.create_all(database.engine)
+    with ModelServer(SCRIPTS["always defers"].answer) as server:
+        clients = _clients(server.url, database, telemetry, Events(database, telemetry), time.time)
+        try:
+            clients.primary.ask("", (Instruction("Are you there?"),), contract.specs(""), role=ROLE)
+        finally:
+            clients.close()
+            database.close()
+
+
+def replay(line: Timeline, scripts: dict[str, Scripted]) -> list[Run]:
     """Look once at every moment of a timeline, and act on each look without a reading and with each script."""
     with _acting(line, scripts) as every:
         for at, seen in _looks(line):
@@ -173,7 +196,7 @@ def replay(line: Timeline, scripts: dict[str, Script]) -> list[Run]:
 
 
 @contextmanager
-def _acting(line: Timeline, scripts: dict[str, Script]) -> Iterator[list[_Acting]]:
+def _acting(line: Timeline, scripts: dict[str, Scripted]) -> Iterator[list[_Acting]]:
     with ExitStack() as stack:
         yield [_Acting(line, "none", stack, None), *(_Acting(line, name, stack, script) for name, script in scripts.items())]
 
