@@ -27,7 +27,8 @@ class SortedRows:
     Of values that share a cell of a grid only the newest is kept: where values are dense, few of them say where the series has
     been. Cells are the grain asked for wide, or wider where the slots would not suffice. All widths of a series are the first one
     times powers of two, so cells lie in each other, and a value forgotten for another stays within the widest cell of it. Wider
-    cells than asked for make a distance uncertain by their width; it is then given at its least.
+    cells than asked for make a distance uncertain by their width until the blocks that were thinned by it have left; it is then
+    given at its least.
     """
 
     def __init__(self, series: int, *, blocks: int, slots: int) -> None:
@@ -35,7 +36,7 @@ class SortedRows:
         self._tags = np.uint32((1 << (blocks - 1).bit_length()) - 1)  # the bits that hold the block
         self._slots = np.full((series, slots), np.inf, dtype=np.float32)
         self._unit = np.full(series, np.nan)  # the first grain
-        self._uncertain = np.zeros(series, dtype=np.float32)  # the width of cells wider than asked for
+        self._wider = np.zeros((series, blocks), dtype=np.float32)  # the width of cells wider than asked for, at each seal
         self._sealed = 0
 
     def coarse(self, values: FloatArray, origins: FloatArray) -> Float32Array:
@@ -53,7 +54,7 @@ class SortedRows:
             for first in range(0, series, at_once):
                 part = slice(first, first + at_once)
                 distances[part] = self._search(self._slots[part], wanted[part])
-            distances = np.maximum(distances - self._uncertain[:, None], 0.0)
+            distances = np.maximum(distances - self._wider.max(axis=1)[:, None], 0.0)
         return distances
 
     def seal(self, block: Float32Array, grain: FloatArray, noise: FloatArray) -> FloatArray:
@@ -74,7 +75,7 @@ class SortedRows:
             both[:, :slots][bits[:, :slots] & self._tags == tag] = np.inf  # an infinite one has no tag and stays as it is
             bits[:, slots:][np.isfinite(both[:, slots:])] |= tag
             kept = self._slots[part]
-            kept[:], self._uncertain[part] = self._thinned(both, width[part])
+            kept[:], self._wider[part, self._sealed % self._blocks] = self._thinned(both, width[part])
             with np.errstate(invalid="ignore"):
                 apart = np.diff(self._cleared(kept), axis=1)  # NaN between empty ones
             steps[part] = np.where(apart > noise[part, None], apart, np.inf).min(axis=1, initial=np.inf)
@@ -85,7 +86,7 @@ class SortedRows:
         """Give these series; -1 is one that has seen nothing."""
         taken = SortedRows(0, blocks=self._blocks, slots=0)
         taken._slots = rows_of(self._slots, indices, np.inf)
-        taken._unit, taken._uncertain = rows_of(self._unit, indices, np.nan), rows_of(self._uncertain, indices, 0.0)
+        taken._unit, taken._wider = rows_of(self._unit, indices, np.nan), rows_of(self._wider, indices, 0.0)
         taken._sealed = self._sealed
         return taken
 
