@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 it did not work out, 2 the configuration or the call is wr
 
 import gc
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,52 @@ def detect(source: Path | None, target: Path | None, budget: float, group: str |
         raise click.UsageError("--group needs a name")
     stdin, stdout = (None if path == Path("-") else path for path in (source, target))
     detect_files(stdin, stdout, Request(false_alarms_per_week=budget, group=group, missing=missing))
+
+
+@main.command(
+    epilog=_examples(
+        "lens-exporter backtest --watcher host --from -14d",
+        "lens-exporter backtest --config.file lens.yml --watcher checkout --from 2026-11-01 --to 2026-11-15 --plot checkout.png",
+        "lens-exporter backtest --watcher host --from -7d --incidents incidents.csv --format json",
+    )
+)
+@click.option("--watcher", "name", required=True, help="Which one.")
+@click.option(
+    "--from", "begin", required=True, help='A time like 2026-11-20T14:00:00Z (UTC without zone), Unix seconds, or "-14d".'
+)
+@click.option("--to", "end", default="now", show_default=True, help="As --from.")
+@click.option("--every", help="Leave out ticks that are closer together, like 5m: quicker, and alerts begin that much later.")
+@click.option(
+    "--incidents",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV, YAML or JSON with start, end and, if known, name and matchers: were they caught, and how soon?",
+)
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw it: .png, .svg or .pdf (needs lens-exporter[plot])."
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_CONFIG
+def backtest(
+    name: str,
+    begin: str,
+    end: str,
+    every: str | None,
+    incidents: Path | None,
+    plot: Path | None,
+    form: str,
+    config_file: Path | None,
+) -> None:
+    """Replay a watcher over its history: which alerts would have fired? Alerts nobody and stores nothing."""
+    from lens_exporter.replay.backtest.command import Request  # noqa: PLC0415
+    from lens_exporter.replay.backtest.command import backtest as go_back  # noqa: PLC0415
+    from lens_exporter.replay.moments import span_of  # noqa: PLC0415
+
+    _quiet_logs()
+    try:
+        span = span_of(begin, end, every, time.time())
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    go_back(config_file, Request(name, span, incidents, plot, as_json=form == "json"))
 
 
 @main.group()

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from lens_exporter.errors import BadAnswer, RemoteError
+from lens_exporter.errors import BadAnswer, MatcherInvalid, RemoteError
 from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.foundation.http import Answer, Endpoint
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.labels import Labels, matchers
+from lens_exporter.model.matcher import Matcher
+from lens_exporter.model.silence import Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,12 @@ class Alertmanager:
         )
         return tuple(held)
 
+    def silences(self) -> tuple[Silence, ...]:
+        """List the silences it knows, also expired ones, which it keeps for its --data.retention. Raises RemoteError."""
+        found: list[Silence] = []
+        self._endpoint.request("GET", "/api/v2/silences", check=lambda answer: found.extend(self._silences(answer)))
+        return tuple(found)
+
     def status(self) -> AlertmanagerStatus:
         """Say which version it is and how its cluster stands. Raises RemoteError."""
         answer = self._endpoint.request("GET", "/api/v2/status")
@@ -88,6 +96,12 @@ class Alertmanager:
         try:
             return [_held_alert(entry) for entry in answer.json()]
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise self._bad(answer, error) from error
+
+    def _silences(self, answer: Answer) -> list[Silence]:
+        try:
+            return [_silence(entry) for entry in answer.json()]
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, MatcherInvalid) as error:
             raise self._bad(answer, error) from error
 
     def _bad(self, answer: Answer, error: Exception) -> BadAnswer:
@@ -141,3 +155,18 @@ def _held_alert(entry: Any) -> HeldAlert:
     status = entry["status"]
     receivers = tuple(str(receiver["name"]) for receiver in entry["receivers"])
     return HeldAlert(alert, str(status["state"]), tuple(status["silencedBy"]), tuple(status["inhibitedBy"]), receivers)
+
+
+def _silence(entry: Any) -> Silence:
+    return Silence(
+        id=str(entry["id"]),
+        matchers=tuple(
+            # isEqual came with 0.22; before, every matcher was one of equality.
+            Matcher(str(one["name"]), str(one["value"]), regex=bool(one["isRegex"]), equal=bool(one.get("isEqual", True)))
+            for one in entry["matchers"]
+        ),
+        starts_at=datetime.fromisoformat(entry["startsAt"]).timestamp(),
+        ends_at=datetime.fromisoformat(entry["endsAt"]).timestamp(),
+        comment=str(entry.get("comment", "")),
+        created_by=str(entry.get("createdBy", "")),
+    )

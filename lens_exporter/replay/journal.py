@@ -95,12 +95,29 @@ def _fired(detected: dict[str, Any], event: Event, group_labels: tuple[str, ...]
     )
 
 
-def suppressed(events: Iterable[Event]) -> int:
-    """Count what did not become an alert because the same thing had been one a short while ago; each cooldown counts once."""
-    return len(
-        {
-            (event.data["anomaly_type"], frozenset(event.data["target"].items()), event.data["cooldown_until"])
-            for event in events
-            if event.type == "anomaly.suppressed"
-        }
-    )
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """An anomaly that did not become an alert because the same thing had been one a short while ago. Times are Unix seconds."""
+
+    anomaly_type: str
+    target: Labels
+    summary: str  # as it was first kept back
+    at: float  # when first
+    until: float  # the end of the cooldown
+    times: int  # looks in which it was kept back
+
+
+def suppressions(events: Iterable[Event]) -> tuple[Suppression, ...]:
+    """Put together what was kept back, one for each cooldown, in the order in which it began."""
+    found: dict[tuple[object, ...], Suppression] = {}
+    for event in events:
+        if event.type != "anomaly.suppressed":
+            continue
+        data = event.data
+        key = (data["anomaly_type"], frozenset(data["target"].items()), data["cooldown_until"])
+        first = found.get(key)
+        if first is None:
+            found[key] = Suppression(data["anomaly_type"], data["target"], data["summary"], event.at, data["cooldown_until"], 1)
+        else:
+            found[key] = replace(first, times=first.times + 1)
+    return tuple(found.values())

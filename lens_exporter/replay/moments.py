@@ -1,9 +1,12 @@
 """Moments as people name them on a command line: a date, Unix seconds, or so long ago."""
 
 import re
+from collections.abc import Callable
 
 from lens_exporter.config.values import seconds
-from lens_exporter.replay.cells import moment
+from lens_exporter.foundation.clock import rfc3339
+from lens_exporter.replay.cells import moment, shown
+from lens_exporter.replay.span import Span
 
 EXPECTED = 'a time like "2026-11-20T14:00:00Z", Unix seconds, "now" or "-14d"'
 _RELATIVE = re.compile(r"(?:now\s*)?(?:(?P<sign>[+-])\s*(?P<length>\S+))")
@@ -25,3 +28,25 @@ def moment_at(text: str, now: float) -> float:
         return moment(text)
     except ValueError:
         raise ValueError(f"expected {EXPECTED}") from None
+
+
+def span_of(begin: str, end: str, every: str | None, now: float) -> Span:
+    """Read what --from, --to and --every say.
+
+    Raises:
+        ValueError: one of them is wrong, or they do not fit together; the message names it.
+
+    """
+    first, last = (_named(flag, text, lambda given: moment_at(given, now)) for flag, text in (("--from", begin), ("--to", end)))
+    if last > now:
+        raise ValueError(f"--to: {rfc3339(last)} is still to come")
+    if first >= last:
+        raise ValueError(f"--from {rfc3339(first)} is not before --to {rfc3339(last)}")
+    return Span(first, last, 0.0 if every is None else _named("--every", every, seconds))
+
+
+def _named(flag: str, text: str, read: Callable[[str], float]) -> float:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ValueError(f"{flag}: {error}, got {shown(text)}") from None

@@ -41,6 +41,19 @@ class _Block:
         return replace(self.window, labels=labels, times=self.window.times[columns], values=values)
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Rows that no query answers, however few of them it asks for beside: the past does not change, nor does this."""
+
+    first: int
+    last: int
+    error: QueryError
+
+    def concerns(self, first: int, last: int) -> bool:
+        """Tell whether rows hold these. Later ones do too: nobody can judge them who has not read these."""
+        return first >= self.first or last >= self.last
+
+
 class RecordedRows:
     """A source of rows for ticks that follow each other: it fetches ahead what they are about to ask for, to `until` at most.
 
@@ -56,8 +69,9 @@ class RecordedRows:
         self._until = until
         self._max_series = max_series
         self._blocks: dict[BaselineMetric, list[_Block]] = {}
-        self._longest: dict[BaselineMetric, int] = {}  # points of a block whose answer was let through whole
-        self._refused: dict[BaselineMetric, tuple[int, int, QueryError]] = {}
+        self._longest: dict[BaselineMetric, int] = {}  # points of a block that may be tried, where one was not let through whole
+        self._refused: dict[BaselineMetric, _Refusal] = {}
+        self._asked: dict[BaselineMetric, int] = {}  # the first row that was asked for last
         self._noted: dict[BaselineMetric, tuple[Labels, ...]] = {}
         self.series: dict[tuple[str, frozenset[tuple[str, str]]], Labels] = {}  # that had a value while they were judged
         self.oldest = math.inf  # Unix seconds of the first value of all
@@ -72,6 +86,7 @@ class RecordedRows:
         first, last = math.ceil(start / step - _GRID_TOLERANCE), math.floor(end / step + _GRID_TOLERANCE)
         if last < first:
             return self._fetch(metric, first, last, step)
+        self._expect_no_refusal(metric, first, last)
         blocks = self._blocks.setdefault(metric, [])
         block = next((one for one in blocks if one.first <= first and last <= one.last), None)
         if block is None:
@@ -83,25 +98,34 @@ class RecordedRows:
 
     def _ahead(self, metric: BaselineMetric, first: int, last: int, step: float) -> _Block:
         """Fetch rows from first to as far as a block goes, at least to last."""
-        refused = self._refused.get(metric)
-        if refused is not None and refused[0] <= first <= refused[1]:
-            raise refused[2]
         points = min(self.points_per_block([metric], last * step, step=step), self._longest.get(metric, math.inf))
-        furthest = end = int(max(last, min(first + points - 1, math.floor(self._until / step + _GRID_TOLERANCE))))
+        end = int(max(last, min(first + points - 1, math.floor(self._until / step + _GRID_TOLERANCE))))
         while True:
             try:
                 window = self._fetch(metric, first, end, step)
             except QueryError as error:
                 if end == last:
-                    # The past does not change: neither does the answer, and thousands of ticks would ask for it.
-                    self._refused[metric] = (first, furthest, error)
+                    self._refused[metric] = _Refusal(first, last, error)
                     raise
             else:
                 # Series come and go: together they may be more than are let through, where those of one tick are not.
                 if end == last or len(window.labels) < self._max_series:
+                    if metric in self._longest:
+                        self._longest[metric] *= 2  # what was in the way may lie behind
                     return _Block(first, end, window, {})
             end = max(last, first + (end - first) // 2)
             self._longest[metric] = end - first + 1
+
+    def _expect_no_refusal(self, metric: BaselineMetric, first: int, last: int) -> None:
+        begins_anew = first < self._asked.get(metric, first)
+        self._asked[metric] = first
+        refusal = self._refused.get(metric)
+        if refusal is None:
+            return
+        if begins_anew and first > refusal.last:
+            del self._refused[metric]  # what could not be read is older than all that is learnt from now on
+        elif refusal.concerns(first, last):
+            raise refusal.error
 
     def _note(self, metric: BaselineMetric, window: Window) -> None:
         """Remember which series there are to judge, and how far back they go."""

@@ -1,7 +1,7 @@
 """A watcher ticked through the past: the parts of a live one, on a clock that jumps from tick to tick."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lens_exporter.baseline.bands import Bands
@@ -11,30 +11,20 @@ from lens_exporter.config.settings import Config, Watcher
 from lens_exporter.errors import QueryError
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.model.decision import Phase
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.replay import journal
-from lens_exporter.replay.journal import Fired, Journal
+from lens_exporter.replay.journal import Fired, Journal, Suppression
 from lens_exporter.replay.recorded import RecordedRows
+from lens_exporter.replay.span import Span, moments
 from lens_exporter.watch.ports import RowSource
-from lens_exporter.watch.schedule import next_due
 from lens_exporter.watch.watcher import Tick
 from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.watching import watcher
 
-_JUST_BEFORE = 1e-3  # seconds; a schedule gives what comes after a moment, and the first moment itself is wanted
-
 Learner = Callable[[Sequence[BaselineMetric], Learning], Baselines]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What is replayed. begin and end are Unix seconds, both included; every: ticks are at least so many seconds apart."""
-
-    begin: float
-    end: float
-    every: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +32,12 @@ class Replayed:
     """What a replay came to."""
 
     alerts: tuple[Fired, ...]
-    suppressed: int  # anomalies that a cooldown kept from becoming an alert
+    suppressed: tuple[Suppression, ...]
     ticks: int
     failed: int  # ticks in which a metric could not be read
-    judged: int  # ticks in which at least one series was judged
+    judged: int  # ticks in which at least one series was held against its past
     errors: dict[str, int]  # why they failed, and how often
-    series: tuple[Labels, ...]  # that were there to be judged
+    series: tuple[tuple[str, Labels], ...]  # metric and labels of what was there to be judged
     learnt_from: float  # Unix seconds of the oldest value; infinity: there was none
 
 
@@ -59,15 +49,6 @@ class _Clock:
         return self.now
 
 
-def moments(schedule: str, span: Span) -> Iterator[float]:
-    """Give the moments of a schedule inside a span."""
-    at = next_due(schedule, span.begin - _JUST_BEFORE)
-    while at <= span.end:
-        yield at
-        # Of moments closer together than asked for, those in between are left out.
-        at = next_due(schedule, at + max(0.0, span.every - _JUST_BEFORE))
-
-
 def replay(
     settings: Watcher,
     config: Config,
@@ -77,11 +58,11 @@ def replay(
     *,
     max_series: int,
     baselines: Learner = Baselines,
-    seen: Callable[[float], object] = lambda _at: None,
+    seen: Callable[[Tick], object] = lambda _tick: None,
 ) -> Replayed:
     """Tick a watcher through a span of its history. Nobody is told anything; alerts and cooldowns go into `database`.
 
-    baselines makes what it learns with; seen hears the moment of each tick that is done.
+    baselines makes what it learns with; seen is given each tick as soon as it is done.
 
     Raises:
         RemoteError, DatabaseError: the replay cannot go on.
@@ -109,19 +90,26 @@ def replay(
         _expect_answers(tick)
         ticks["all"] += 1
         ticks["failed"] += bool(tick.failures)
-        ticks["judged"] += tick.seen is not None and tick.seen.series > 0
+        ticks["judged"] += _judged(tick)
         errors.update(map(str, tick.failures))
-        seen(at)
+        seen(tick)
     return Replayed(
         alerts=journal.alerts(told.kept, settings.group_labels),
-        suppressed=journal.suppressed(told.kept),
+        suppressed=journal.suppressions(told.kept),
         ticks=ticks["all"],
         failed=ticks["failed"],
         judged=ticks["judged"],
         errors=dict(errors),
-        series=tuple(rows.series.values()),
+        series=tuple((metric, labels) for (metric, _), labels in rows.series.items()),
         learnt_from=rows.oldest,
     )
+
+
+def _judged(tick: Tick) -> bool:
+    if tick.seen is None:
+        return False
+    unjudged = (Phase.COLLECTING, Phase.MISSING)
+    return tick.seen.quiet > 0 or any(one.phase not in unjudged for one in tick.seen.observations)
 
 
 def _expect_answers(tick: Tick) -> None:

@@ -1,0 +1,157 @@
+"""`lens-exporter backtest`: from a configuration to a report, with everything that can be wrong found before the replay begins."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.config.settings import Config, Watcher
+from lens_exporter.config.words import expect_known
+from lens_exporter.errors import NothingToJudge
+from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.prometheus.history import History
+from lens_exporter.replay.backtest.document import document
+from lens_exporter.replay.backtest.incidents import read_incidents
+from lens_exporter.replay.backtest.plot import draw, expect_drawable
+from lens_exporter.replay.backtest.recording import Recording
+from lens_exporter.replay.backtest.report import Asked, Report, report
+from lens_exporter.replay.backtest.text import day_and_time, text
+from lens_exporter.replay.backtest.theirs import ask
+from lens_exporter.replay.replay import Replayed, replay
+from lens_exporter.replay.span import Span
+from lens_exporter.watch.cooldown import Admitted
+from lens_exporter.watch.watcher import Tick
+from lens_exporter.wiring.configuration import load
+from lens_exporter.wiring.ground import lay
+from lens_exporter.wiring.remotes import Remotes
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked for. incidents and plot are files, read and written."""
+
+    watcher: str
+    span: Span
+    incidents: Path | None = None
+    plot: Path | None = None
+    as_json: bool = False
+
+
+def backtest(path: Path | None, request: Request) -> None:
+    """Replay one watcher and write what would have happened on standard output.
+
+    Raises:
+        UnknownWord: there is no such watcher. ExtraMissing: nothing can be drawn. TableUnreadable, TableInvalid: of the incidents.
+        NothingToJudge, ConfigError, RemoteError, TableUnwritable: as the names say.
+
+    """
+    config = load(path)
+    expect_known("watcher", request.watcher, [each.name for each in config.watchers])
+    settings = next(each for each in config.watchers if each.name == request.watcher)
+    incidents = None if request.incidents is None else read_incidents(request.incidents)
+    recording = None
+    if request.plot is not None:
+        expect_drawable(request.plot)
+        recording = Recording(request.span)
+    with _database() as database:
+        remotes = Remotes(lay(database, Telemetry(), Secrets()))
+        source = config.datasources[settings.datasource] if settings.datasource else config.prometheus
+        key = f"datasources.{settings.datasource}" if settings.datasource else "prometheus"
+        history = History(remotes.prometheus(key, source))
+        started = time.monotonic()
+        replayed = _replay(settings, config, database, history, request.span, source.max_series, recording)
+        seconds = time.monotonic() - started
+        asked = Asked(
+            watcher=settings.name,
+            source=source.url,
+            schedule=settings.schedule,
+            span=request.span,
+            budget=settings.false_alarms_per_week,
+            group_labels=settings.group_labels,
+            reading=settings.reading is not None,
+        )
+        _expect_something(asked, replayed)
+        alertmanagers = tuple(remotes.alertmanagers(config.alertmanager))
+        theirs = ask(history, alertmanagers, request.span.begin, request.span.end, step=settings.step)
+    found = report(asked, replayed, theirs, incidents, seconds=seconds)
+    _write(found, as_json=request.as_json)
+    if request.plot is not None and recording is not None:
+        draw(found, recording, request.plot)
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    database = Database("sqlite://")
+    database.migrate()
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _replay(
+    settings: Watcher,
+    config: Config,
+    database: Database,
+    history: History,
+    span: Span,
+    max_series: int,
+    recording: Recording | None,
+) -> Replayed:
+    with _progress(span) as shown:
+
+        def seen(tick: Tick) -> None:
+            if recording is not None:
+                recording.take(tick)
+            shown(tick)
+
+        return replay(settings, config, database, history, span, max_series=max_series, seen=seen)
+
+
+@contextmanager
+def _progress(span: Span) -> Iterator[Callable[[Tick], None]]:
+    """Give what is told each tick, and shows on a terminal how far the replay is."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _tick: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("learning what was normal before", total=max(span.end - span.begin, 1.0))
+        ticks = alerts = 0
+
+        def seen(tick: Tick) -> None:
+            nonlocal ticks, alerts
+            ticks += 1
+            alerts += sum(isinstance(fate, Admitted) for fate in tick.fates.values())
+            description = f"{day_and_time(tick.at)}  {ticks:,} ticks, {alerts:,} alerts"
+            progress.update(task, description=description, completed=tick.at - span.begin)
+
+        yield seen
+
+
+def _expect_something(asked: Asked, replayed: Replayed) -> None:
+    if replayed.series:
+        return
+    reason = next(iter(replayed.errors), "none of its queries has a value there")
+    if not replayed.ticks:
+        reason = f"its schedule {asked.schedule} has no moment there"
+    begin, end = (f"{day_and_time(at)} UTC" for at in (asked.span.begin, asked.span.end))
+    raise NothingToJudge(watcher=asked.watcher, begin=begin, end=end, source=asked.source, reason=reason)
+
+
+def _write(found: Report, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(orjson.dumps(document(found), option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for line, style in text(found):
+        console.print(line, style=style or None, markup=False, emoji=False)

@@ -1,0 +1,77 @@
+"""What others say about the same time: alerts of the user's own rules, and silences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lens_exporter.errors import LensError, RemoteError
+from lens_exporter.foundation.retry import retrying
+from lens_exporter.model.labels import Labels, without
+from lens_exporter.model.metric import BaselineMetric
+from lens_exporter.model.silence import Silence
+from lens_exporter.model.window import Window
+from lens_exporter.publish.alertmanager import Alertmanager
+from lens_exporter.watch.ports import RowSource
+
+_FIRING = BaselineMetric("ALERTS", 'ALERTS{alertstate="firing"}')
+_NOT_ABOUT = ("alertname", "alertstate", "severity")  # labels of ALERTS that do not say what an alert is about
+
+
+@dataclass(frozen=True, slots=True)
+class RuleAlert:
+    """One alert of a rule of the user's, from the first reading in which it fired to the last. Unix seconds."""
+
+    labels: Labels  # as in ALERTS
+    began: float
+    ended: float
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("alertname", "")
+
+    @property
+    def about(self) -> Labels:
+        """The labels of what it is about."""
+        return without(self.labels, _NOT_ABOUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """What others said, and why some of it could not be asked."""
+
+    alerts: tuple[RuleAlert, ...] = ()
+    alerts_unread: str = ""
+    silences: tuple[Silence, ...] = ()
+    silences_unread: tuple[str, ...] = ()  # one line for each Alertmanager that did not answer
+    alertmanagers: int = 0  # that were asked
+
+
+def ask(source: RowSource, alertmanagers: Sequence[Alertmanager], begin: float, end: float, *, step: float) -> Theirs:
+    """Ask for the ALERTS series and the silences between two moments (Unix seconds). Who does not answer is in the answer."""
+    alerts: tuple[RuleAlert, ...] = ()
+    alerts_unread = ""
+    try:
+        alerts = rule_alerts(retrying(lambda: source.rows(_FIRING, begin, end, step=step)))
+    except LensError as error:
+        alerts_unread = str(error)
+    silences: dict[str, Silence] = {}
+    unread = []
+    for alertmanager in alertmanagers:
+        try:
+            silences |= {one.id: one for one in alertmanager.silences()}  # those of a cluster all know them
+        except RemoteError as error:
+            unread.append(str(error))
+    inside = [one for one in silences.values() if one.starts_at <= end and one.ends_at >= begin]
+    inside.sort(key=lambda one: (one.starts_at, one.id))
+    return Theirs(alerts, alerts_unread, tuple(inside), tuple(unread), len(alertmanagers))
+
+
+def rule_alerts(window: Window) -> tuple[RuleAlert, ...]:
+    """Give each unbroken run of values of each series as one alert, in the order in which they began."""
+    found = []
+    for labels, values in zip(window.labels, window.values, strict=True):
+        edges = np.diff(np.concatenate([[False], np.isfinite(values), [False]]).astype(np.int8))
+        for first, after in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
+            found.append(RuleAlert(labels, float(window.times[first]), float(window.times[after - 1])))
+    return tuple(sorted(found, key=lambda one: (one.began, one.name)))
