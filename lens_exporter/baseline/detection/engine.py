@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -96,7 +95,7 @@ class Engine:
             self._learn(judged)
             parts.append(scored)
             residuals.append(judged.r)
-        return self._whole(parts, residuals, partial(self._lone.advance, rows))
+        return self._whole(parts, rows, residuals, self._lone.advance)
 
     def peek(self, times: FloatArray, values: FloatArray) -> Scored:
         """Score rows that follow without learning them, as far as is known before the first of them."""
@@ -110,7 +109,7 @@ class Engine:
                 residuals.append(judged.r)
         finally:
             self._running = before
-        return self._whole(parts, residuals, partial(self._lone.peek, rows))
+        return self._whole(parts, rows, residuals, self._lone.peek)
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """Give the highest and lowest value of each series [series] over a week without the running hour; NaN where unknown."""
@@ -212,15 +211,23 @@ class Engine:
             groups=GroupScored(lasting.T, _each_row(self._group_threshold, lasting), group_anomaly.T),
         )
 
-    def _whole(self, parts: list[Scored], residuals: list[FloatArray], judge: Callable[[FloatArray], LoneScored]) -> Scored:
-        """Join the scores of all bins, and put in what lone series, judged by residuals [time, series], say of themselves."""
+    def _whole(
+        self,
+        parts: list[Scored],
+        rows: FloatArray,
+        residuals: list[FloatArray],
+        judge: Callable[[FloatArray, FloatArray], LoneScored],
+    ) -> Scored:
+        """Join the scores of all bins; lone series, judged by rows and residuals [time, series], say theirs themselves."""
         if not parts:
             return self._nothing()
         whole, lone = joined(parts), self._lone.series
         if lone.size:
-            found = judge(np.concatenate(residuals))
-            whole.score[lone] = found.score.T
-            whole.anomaly[lone] = whole.novel[lone] = found.anomaly.T
+            found = judge(rows, np.concatenate(residuals))
+            missed = np.isnan(rows[:, lone]).T & (whole.score[lone] > 0.0)  # a gap has a score only where it is asked for
+            whole.score[lone] = np.where(missed, whole.score[lone], found.score.T)
+            whole.novel[lone] = found.anomaly.T
+            whole.anomaly[lone] = missed | found.anomaly.T
         return whole
 
     def _learn(self, judged: _Judged) -> None:

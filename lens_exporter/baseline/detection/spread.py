@@ -101,10 +101,11 @@ class Spread:
         begun = np.arange(first, number + 1) % _ENTRIES
         self._sums[:, begun], self._low[begun], self._high[begun], self._rows[begun] = 0.0, np.nan, np.nan, 0.0
         self._entry, slot = number, number % _ENTRIES
-        self._sums[:, slot] = entry.sums
+        kept = entry.sums.copy()
         for place in (_R, _E):
-            self._sums[place + 1, slot] = np.sqrt(entry.sums[place + 1])
-            self._sums[place + 2, slot] = np.sqrt(np.sqrt(entry.sums[place + 2]))
+            kept[place + 1] = np.sqrt(kept[place + 1])
+            kept[place + 2] = np.sqrt(np.sqrt(kept[place + 2]))
+        self._sums[:, slot] = kept
         self._low[slot], self._high[slot], self._rows[slot] = entry.low, entry.high, entry.rows
         if self._present.size:
             self._present[begun], self._present[slot] = 0.0, entry.present
