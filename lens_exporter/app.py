@@ -35,6 +35,7 @@ _log = structlog.get_logger("lens_exporter")
 
 _RESEND_ROUND = 2.0  # seconds; what is due is decided by the lifecycle
 _SOURCES_ROUND = 60.0
+_EXPECTED_ROUND = 60.0  # well below the time for which rows are left to settle: what is said now is not learnt yet
 _HOUSEKEEPING_ROUND = 3600.0
 _REVIEW_SECONDS = 300.0  # what an investigation takes beyond its agent's limit: checks, reviews, publishing
 _GRACE = 4.0  # seconds for what is under way when asked to stop
@@ -143,6 +144,7 @@ class App:
         children = [
             self._round("alerts", _RESEND_ROUND, generation.keep_alive),
             self._round("sources", _SOURCES_ROUND, generation.end_vanished),
+            self._round("expected", _EXPECTED_ROUND, generation.expecting.look),
             *(Child(f"watcher {name}", runner.run, stop=runner.stop) for name, runner in generation.runners.items()),
         ]
         if generation.config.investigate.enabled:
@@ -223,6 +225,9 @@ class App:
             alerts=lambda: [views.alert(one) for one in self._generation.lifecycle.firing()],
             investigations=lambda limit, state: self._generation.investigations(limit, state),
             investigation=lambda id: self._generation.result(id),  # noqa: A006 - the name of the field
+            expected=lambda: self._generation.expecting.listed(),
+            declare=lambda *said: self._generation.expecting.declare(*said, by="API"),
+            withdraw=lambda id: self._generation.expecting.withdraw(id),  # noqa: A006 - as above
             events=self._ground.events.query,
             record=self._ground.events.append,
             telemetry=self._ground.telemetry,

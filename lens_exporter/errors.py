@@ -226,7 +226,7 @@ class AddressTaken(LensError):
 
 
 class IntakeBusy(LensError):
-    """webhook bodies on their way in already take {limit} bytes"""
+    """bodies on their way in already take {limit} bytes"""
 
     retryable = True
 

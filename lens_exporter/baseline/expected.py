@@ -80,6 +80,9 @@ def covers(matchers: Sequence[Matcher], labels: Labels, severities: Iterable[Sev
     return any(all_match(graded, {_SEVERITY: severity.value}) for severity in severities)
 
 
+NOTHING_DECLARED = Declared()
+
+
 def rows_inside(declaration: Declaration, times: FloatArray) -> BoolArray:
     """Mark the times [time] that lie inside a span."""
     inside: BoolArray = (times >= declaration.starts_at) & (times < declaration.ends_at)

@@ -20,6 +20,10 @@ _STATUS: Mapping[type[errors.LensError], int] = {
     errors.UnknownWord: 400,
     errors.UnknownWatcher: 404,
     errors.UnknownInvestigation: 404,
+    errors.DeclarationInvalid: 400,
+    errors.UnknownDeclaration: 404,
+    errors.DeclaredElsewhere: 409,
+    errors.DeclarationsFull: 409,
 }
 _WORDS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from lens_exporter.errors import LensError, UnknownInvestigation
-from lens_exporter.exposition import answers, api
+from lens_exporter.exposition import answers, api, expected
 from lens_exporter.exposition.answers import document, problem
+from lens_exporter.exposition.bodies import Bodies
 from lens_exporter.exposition.documents import VERSION, Problem, ReloadShape, WebhookShape
 from lens_exporter.exposition.edge import Edge
 from lens_exporter.exposition.pages.anomaly import anomaly
@@ -58,9 +59,10 @@ def build_app(
     app.add_exception_handler(RequestValidationError, answers.on_bad_parameter)
     # Threads of their own for each kind of work: slow API calls or webhooks cannot keep a scrape waiting.
     _operations(app, ports, telemetry_path, scrapes=_offload(2), checks=_offload(4))
-    _webhook(app, Webhook(ports, _offload(8), max_bytes=max_body_bytes, seconds=body_seconds))
+    _webhook(app, Webhook(ports, _offload(8), Bodies(max_body_bytes, body_seconds)))
     reading = _offload(16)
     app.include_router(api.router(ports, reading))
+    app.include_router(expected.router(ports, reading, Bodies(max_body_bytes, body_seconds)))
     _pages(app, ports, reading, telemetry_path, clock)
     return app
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lens_exporter.baseline.expected import Declaration
 from lens_exporter.exposition.ports import AlertView, WatcherView
 from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.foundation.events import document
@@ -117,6 +118,32 @@ class AlertsShape(Shape):
     alerts: list[AlertShape]
 
 
+class MatcherShape(Shape):
+    name: str
+    value: str
+    is_regex: bool
+    is_equal: bool
+
+
+class DeclarationShape(Shape):
+    id: str
+    source: Literal["silence", "api"]
+    matchers: list[MatcherShape] = Field(description="what they have to match are the labels of lens-exporter's own alerts")
+    starts_at: str
+    ends_at: str
+    by: str
+    comment: str
+
+
+class DeclaredShape(DeclarationShape):
+    version: Literal[1]
+
+
+class ExpectedShape(Shape):
+    version: Literal[1]
+    expected: list[DeclarationShape]
+
+
 class EventShape(Shape):
     id: str
     at: str
@@ -207,6 +234,30 @@ def _alert(view: AlertView) -> dict[str, Any]:
         "origin": view.origin,
         "source": view.source,
         "correlation": view.correlation,
+    }
+
+
+def expected(declarations: Sequence[Declaration]) -> dict[str, Any]:
+    """Shape what is declared to be expected."""
+    return {"version": VERSION, "expected": [_declaration(one) for one in declarations]}
+
+
+def declared(one: Declaration) -> dict[str, Any]:
+    """Shape one declaration."""
+    return {"version": VERSION, **_declaration(one)}
+
+
+def _declaration(one: Declaration) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "source": one.source.value,
+        "matchers": [
+            {"name": each.name, "value": each.value, "is_regex": each.regex, "is_equal": each.equal} for each in one.matchers
+        ],
+        "starts_at": rfc3339(one.starts_at),
+        "ends_at": rfc3339(one.ends_at),
+        "by": one.by,
+        "comment": one.comment,
     }
 
 

@@ -6,10 +6,12 @@ from typing import Any, Protocol
 
 from prometheus_client.metrics_core import Metric
 
+from lens_exporter.baseline.expected import Declaration
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.decision import Observation
 from lens_exporter.model.event import Event
+from lens_exporter.model.labels import Labels
 
 Document = Mapping[str, Any]  # JSON
 
@@ -86,6 +88,10 @@ class Ports:
     alerts: Callable[[], Sequence[AlertView]]  # firing now
     investigations: Callable[[int, str | None], Sequence[Document]]  # newest first: limit, state
     investigation: Callable[[str], Document]  # raises UnknownInvestigation
+    expected: Callable[[], Sequence[Declaration]]
+    # watcher, labels, begin, end, comment; raises UnknownWatcher, DeclarationInvalid, DeclarationsFull
+    declare: Callable[[str, Labels, float, float, str], Declaration]
+    withdraw: Callable[[str], Declaration]  # raises UnknownDeclaration, DeclaredElsewhere
     events: EventQuery
     record: Callable[..., None]  # foundation.events.Events.append
     telemetry: Telemetry

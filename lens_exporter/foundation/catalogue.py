@@ -76,6 +76,12 @@ METRICS: tuple[MetricSpec, ...] = (
         ("watcher", "outcome"),
     ),
     MetricSpec("lens_anomalies_suppressed_total", C, "Anomalies not alerted on because of a cooldown.", ("watcher", "category")),
+    MetricSpec(
+        "lens_anomalies_expected_total",
+        C,
+        "Anomalies not alerted on because somebody declared them expected.",
+        ("watcher", "category"),
+    ),
     # outside parts
     MetricSpec("lens_remote_requests_total", C, "Requests sent to an outside service.", ("service",)),
     MetricSpec(
@@ -163,6 +169,23 @@ EVENTS: tuple[EventSpec, ...] = (
         ("anomaly_type", "severity", "summary", "target", "rule", "since", "evidence", "cooldown_until"),
     ),
     EventSpec("anomaly.suppressed", "an anomaly fell into a cooldown", ("anomaly_type", "summary", "target", "cooldown_until")),
+    EventSpec(
+        "anomaly.expected",
+        "an anomaly is not alerted on while somebody has declared it to be expected; said once",
+        (
+            *("anomaly_type", "severity", "summary", "target", "rule", "since"),
+            *("declaration", "by", "comment", "until"),
+        ),
+    ),
+    EventSpec(
+        "expected.declared",
+        "somebody declared alerts of ours to be expected for a span of time, or changed what was declared",
+        ("source", "by", "comment", "matchers", "starts_at", "ends_at"),
+    ),
+    EventSpec(
+        "expected.withdrawn", "a declaration was taken back, or nobody knows it any more", ("source", "by", "comment", "reason")
+    ),
+    EventSpec("expected.refused", "a silence that says expected is not taken as a declaration", ("by", "comment", "error"), WARN),
     EventSpec(
         "reading.answered",
         "a model read a new anomaly before its alert, or a look in which nothing is new; outcome says what came of it",

@@ -23,8 +23,8 @@ class Matcher:
 
     name: str
     value: str
-    equal: bool = True
     regex: bool = False
+    equal: bool = True
     _pattern: Any = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from lens_exporter.model.matcher import Matcher
+from lens_exporter.model.labels import Labels
+from lens_exporter.model.matcher import Matcher, all_match
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,9 @@ class Silence:
     ends_at: float
     comment: str = ""
     created_by: str = ""
+    updated_at: float = 0.0  # of two that one cluster's members give under one id, the later is true
+    unreadable: str = ""  # why its matchers cannot be read: then it has none, and matches nothing
+
+    def matches(self, labels: Labels) -> bool:
+        """Say whether it would silence an alert with these labels."""
+        return not self.unreadable and all_match(self.matchers, labels)

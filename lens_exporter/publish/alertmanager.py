@@ -1,7 +1,7 @@
 """Alertmanagers, by their API v2 (v1 is gone since 0.27)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -101,7 +101,7 @@ class Alertmanager:
     def _silences(self, answer: Answer) -> list[Silence]:
         try:
             return [_silence(entry) for entry in answer.json()]
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, MatcherInvalid) as error:
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise self._bad(answer, error) from error
 
     def _bad(self, answer: Answer, error: Exception) -> BadAnswer:
@@ -158,15 +158,35 @@ def _held_alert(entry: Any) -> HeldAlert:
 
 
 def _silence(entry: Any) -> Silence:
-    return Silence(
+    # isEqual came with 0.22; before, every matcher was one of equality.
+    given = [
+        (str(one["name"]), str(one["value"]), bool(one["isRegex"]), bool(one.get("isEqual", True))) for one in entry["matchers"]
+    ]
+    silence = Silence(
         id=str(entry["id"]),
-        matchers=tuple(
-            # isEqual came with 0.22; before, every matcher was one of equality.
-            Matcher(str(one["name"]), str(one["value"]), regex=bool(one["isRegex"]), equal=bool(one.get("isEqual", True)))
-            for one in entry["matchers"]
-        ),
+        matchers=(),
         starts_at=datetime.fromisoformat(entry["startsAt"]).timestamp(),
         ends_at=datetime.fromisoformat(entry["endsAt"]).timestamp(),
         comment=str(entry.get("comment", "")),
         created_by=str(entry.get("createdBy", "")),
+        updated_at=datetime.fromisoformat(entry["updatedAt"]).timestamp() if entry.get("updatedAt") else 0.0,
     )
+    try:
+        return replace(silence, matchers=tuple(Matcher(name, value, regex, equal) for name, value, regex, equal in given))
+    except MatcherInvalid as error:
+        return replace(silence, unreadable=str(error))  # it must not hide all the others
+
+
+def known_silences(alertmanagers: Sequence[Alertmanager]) -> tuple[tuple[Silence, ...], tuple[RemoteError, ...]]:
+    """Ask every Alertmanager for its silences, each in its newest state, and give also why some of them did not answer."""
+    silences: dict[str, Silence] = {}
+    failures: list[RemoteError] = []
+    for alertmanager in alertmanagers:
+        try:
+            for one in alertmanager.silences():
+                known = silences.get(one.id)
+                if known is None or known.updated_at < one.updated_at:
+                    silences[one.id] = one
+        except RemoteError as error:
+            failures.append(error)
+    return tuple(silences.values()), tuple(failures)

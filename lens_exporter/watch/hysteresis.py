@@ -18,6 +18,7 @@ class OverReason(StrEnum):
     NORMAL = "normal"  # enough normal readings in a row
     MISSING = "missing"  # its series are gone
     SUPERSEDED = "superseded"  # the same anomaly fires with a higher severity
+    EXPECTED = "expected"  # somebody has declared it to be in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Over:
 
     open: OpenAlert
     reason: OverReason
+    because: str = ""  # in words, where there is more to say
 
 
 Action = Begin | Update | Escalate | Over

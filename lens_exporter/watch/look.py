@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lens_exporter.baseline.analyzer import Analyzer, Conclusion
 from lens_exporter.baseline.baselines import Baselines, Due, cut, empty
+from lens_exporter.baseline.expected import NOTHING_DECLARED, Declared
 from lens_exporter.baseline.naming import category
 from lens_exporter.baseline.readings import standings
 from lens_exporter.errors import LensError, QueryError
@@ -29,6 +30,7 @@ class Look:
     warned: bool = False  # the server warned about an answer
     groups: tuple[Standing, ...] = ()  # what is judged together
     quiet: int = 0  # series that are as they always are, and not among the observations
+    declared: Declared = NOTHING_DECLARED
 
     @property
     def series(self) -> int:
@@ -86,6 +88,7 @@ class Looker:
             warned=any(window.warnings for window in windows),
             groups=standings(readings),
             quiet=judgement.quiet,
+            declared=self._baselines.declared(due.last),
         )
 
     def _catch_up(self, due: Due, failures: dict[int, QueryError]) -> None:

@@ -8,7 +8,6 @@ from typing import Protocol
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.baseline.baselines import Baselines
-from lens_exporter.baseline.expected import Declarations, none_declared
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.foundation.clock import Clock, NewId, monotonic, new_ulid
@@ -90,6 +89,5 @@ class Collaborators:
     telemetry: Telemetry
     bands: Bands
     reader: Reader | None = None  # a model's reading of new anomalies, where one is configured
-    declared: Declarations = none_declared
     new_id: NewId = new_ulid
     stopwatch: Clock = monotonic

@@ -9,6 +9,7 @@ from lens_exporter.watch.alerting import key_for, key_of
 from lens_exporter.watch.hysteresis import telling_already
 from lens_exporter.watch.look import Look
 from lens_exporter.watch.ports import Collaborators, OpenAlert
+from lens_exporter.watch.withheld import about
 
 
 def reviewed(seen: Look, at: float, watcher: str, given: Collaborators) -> Look:
@@ -19,6 +20,8 @@ def reviewed(seen: Look, at: float, watcher: str, given: Collaborators) -> Look:
 
     def standing(conclusion: Conclusion, anomaly: Anomaly) -> Standing:
         nonlocal opened
+        if about(anomaly, seen.declared, watcher) is not None:
+            return Standing.COOLING  # nobody will be told, so no model is asked
         if opened is None:
             firing = given.alerts.firing("watcher")
             opened = {key_of(one.alert): one for one in firing if one.alert.labels.get("watcher") == watcher}

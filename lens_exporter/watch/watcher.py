@@ -17,12 +17,15 @@ from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over
 from lens_exporter.watch.look import Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
+from lens_exporter.watch.untold import Untold
+from lens_exporter.watch.withheld import Withhold, about, withheld
 
 _ORIGIN = "watcher"
 _ENDINGS = {
     OverReason.NORMAL: "its last readings are inside the band",
     OverReason.MISSING: "its series have no values any more",
     OverReason.SUPERSEDED: "it goes on with a higher severity",
+    OverReason.EXPECTED: "somebody has declared it to be expected",
 }
 
 
@@ -57,6 +60,7 @@ class Watcher:
         self._memory = Memory()
         self._looker = Looker(watched, collaborators.history, collaborators.baselines, collaborators.analyzer)
         self._targets: tuple[Labels, ...] = ()  # of the alerts that were open when it last acted
+        self._untold = Untold(watched.name, collaborators.events, collaborators.telemetry, collaborators.new_id)
         self.notes: WatcherNotes | None = None  # as of the last look; what was kept before the start is known from then on
 
     @property
@@ -105,12 +109,13 @@ class Watcher:
         actions, memory = plan(
             mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=seen.warned
         )
+        anomalies = [one.decision for one in seen.conclusions if isinstance(one.decision, Anomaly)]
         self._targets = tuple(target_of(one.alert) for one in mine)
         self._with.bands.update(self.name, seen.observations, seen.groups)
         fates: dict[str, Admitted | Suppressed] = {}
         try:
             with self._with.alerts.batch():
-                for action in actions:
+                for action in withheld(actions, mine, anomalies, seen.declared, self.name):
                     # An alert that cannot be stored must not keep the others from being told.
                     try:
                         fate = self._do(action, seen.at)
@@ -122,22 +127,29 @@ class Watcher:
         except DatabaseError as error:
             failures.append(error)  # what was delivered could not be recorded
         self._memory = memory
+        self._untold.keep(anomalies)
         self.notes = self._with.notes.looked(self.name, seen.at, seen.notes)
         return fates
 
     def _begin_all(self, anomalies: Iterable[Anomaly], at: float, failures: list[LensError]) -> dict[str, Admitted | Suppressed]:
         fates: dict[str, Admitted | Suppressed] = {}
+        declared = self._with.baselines.declared(at)
         for anomaly in anomalies:
+            if (found := about(anomaly, declared, self.name)) is not None:
+                self._untold.note(Withhold(anomaly, found))
+                continue
             try:
                 fates[fate_key(anomaly)] = self._begin(anomaly, at)
             except LensError as error:
                 failures.append(error)
         return fates
 
-    def _do(self, action: Action, at: float) -> Admitted | Suppressed | None:
+    def _do(self, action: Action | Withhold, at: float) -> Admitted | Suppressed | None:
         match action:
             case Begin(anomaly):
-                return self._begin(anomaly, at)
+                return self._begin(self._untold.resumed(anomaly), at)
+            case Withhold():
+                self._untold.note(action)
             case Update(one, anomaly):
                 alert = alert_of(anomaly, self.watched, correlation=one.correlation, replaces=one.alert)
                 # Severity never falls while it fires: that would be another alert, and another page.
@@ -151,8 +163,8 @@ class Watcher:
                 self._with.alerts.fire(alert, correlation=one.correlation, origin=_ORIGIN)
                 self._end(one, OverReason.SUPERSEDED, at)
                 self._with.announce(alert, one.correlation)
-            case Over(one, reason):
-                self._end(one, reason, at)
+            case Over(one, reason, because):
+                self._end(one, reason, at, because)
         return None
 
     def _begin(self, anomaly: Anomaly, at: float) -> Admitted | Suppressed:
@@ -193,13 +205,13 @@ class Watcher:
         self._with.alerts.fire(alert, correlation=correlation, origin=_ORIGIN)
         self._with.announce(alert, correlation)
 
-    def _end(self, one: OpenAlert, reason: OverReason, at: float) -> None:
+    def _end(self, one: OpenAlert, reason: OverReason, at: float, because: str = "") -> None:
         alert = one.alert
         if reason is not OverReason.SUPERSEDED:
             # A resolved notification shows the newest annotations: they say why it is over.
             told = dict(alert.annotations)
             told["description"] = "\n".join(
-                filter(None, (told.get("description", ""), prose.over(_ENDINGS[reason], at, alert.starts_at)))
+                filter(None, (told.get("description", ""), prose.over(because or _ENDINGS[reason], at, alert.starts_at)))
             )
             self._with.alerts.fire(replace(alert, annotations=told), correlation=one.correlation, origin=_ORIGIN)
             self._with.events.append(

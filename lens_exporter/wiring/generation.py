@@ -17,13 +17,16 @@ from lens_exporter.lenses import catalog
 from lens_exporter.lenses.python.lens import PythonLens
 from lens_exporter.lenses.runner import LensCollector
 from lens_exporter.model.alert import Alert, AlertGroup
+from lens_exporter.model.labels import Labels
 from lens_exporter.prometheus.history import History
 from lens_exporter.publish.alertmanager import held_alerts
 from lens_exporter.publish.findings import Publisher
 from lens_exporter.publish.lifecycle import AlertLifecycle
+from lens_exporter.watch.alerting import labels_of_alerts
 from lens_exporter.watch.orphans import resolve_orphans
 from lens_exporter.watch.runner import Started, WatcherRunner
 from lens_exporter.wiring import views
+from lens_exporter.wiring.expecting import Expecting
 from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.investigation import Investigation
 from lens_exporter.wiring.reading import reader
@@ -98,6 +101,7 @@ class Generation:
             finished=wake,
             clock=ground.clock,
         )
+        self.expecting = Expecting(ground, self.alertmanagers, self._own_labels, kept=_remembered(config))
         self.runners = self._runners(ground)
 
     def _runners(self, ground: Ground) -> dict[str, WatcherRunner]:
@@ -114,6 +118,7 @@ class Generation:
                     over=self._over,
                     bands=self.bands,
                     reader=reader(settings, self.config, ground, self.investigation),
+                    declared=self.expecting.declarations,
                 ),
                 settings.schedule,
                 events=ground.events,
@@ -185,6 +190,11 @@ class Generation:
         """Cancel model calls under way. Idempotent."""
         self.investigation.close()
 
+    def _own_labels(self) -> list[Labels]:
+        """Give the labels that are ours on every alert that a watcher may raise."""
+        watched = [runner.watcher.watched for runner in self.runners.values()]
+        return [labels_of_alerts(one.name, ())(metric, {}) for one in watched for metric in one.metrics]
+
     def _announce(self, alert: Alert, correlation: str) -> object:
         return self.intake.announce(alert, correlation) if self.config.investigate.enabled else None
 
@@ -216,6 +226,11 @@ class Generation:
             return []
         held = held_alerts(self.alertmanagers, group.labels).alerts
         return [one.alert for one in held if one.state == "active" and group.receiver in one.receivers]
+
+
+def _remembered(config: Config) -> float:
+    """Give for how many seconds back any watcher remembers anything."""
+    return max((settings.window for settings in config.watchers), default=0.0)
 
 
 def _is_here(url: str) -> bool:

@@ -68,7 +68,6 @@ def watcher(
             telemetry=ground.telemetry,
             bands=bands,
             reader=reader,
-            declared=declared,
         ),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from lens_exporter.baseline.expected import Declaration
 from lens_exporter.exposition.app import build_app
 from lens_exporter.exposition.ports import Ports, ReloadOutcome
 from lens_exporter.exposition.server import Limits, listen, serve
@@ -31,6 +32,10 @@ def no_events(**_query: Any) -> list[Any]:
     return []
 
 
+def no_declaration(*said: Any) -> Declaration:
+    raise AssertionError(f"nobody was to declare {said}")
+
+
 def plain_ports(**changes: Any) -> Ports:
     """Ports of a lens-exporter that is ready and has nothing to show."""
     registry = CollectorRegistry()
@@ -46,6 +51,9 @@ def plain_ports(**changes: Any) -> Ports:
         alerts=list,
         investigations=lambda _limit, _state: [],
         investigation=lambda id_: {"id": id_},
+        expected=list,
+        declare=no_declaration,
+        withdraw=no_declaration,
         events=no_events,
         record=Recorded().append,
         telemetry=telemetry,

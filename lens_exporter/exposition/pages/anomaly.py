@@ -16,6 +16,12 @@ _BRIEF = 80  # characters of a fact shown without unfolding
 _CALL = "tool.called"
 _ALERTNAME = re.compile(r'alertname="((?:[^"\\]|\\.)+)"')
 _OVER = {"alert.resolved", "anomaly.over"}
+_OURS = {"anomaly.detected", "anomaly.expected"}
+_IN_ORDER = (
+    "Was this in order? Silence it in Alertmanager with a comment that begins with \u201cexpected\u201d, or POST its time to ",
+    el("code", "/api/v1/expected"),
+    ": then it is learnt as normal.",
+)
 _WHEN = {spec.type: spec.when for spec in EVENTS}
 _TOLD = ("summary", "error", "reason")  # the field that says it best comes first
 _TONES = {"failed": "bad", "refused": "bad", "rejected": "bad", "detected": "warn", "fired": "warn", "opened": "warn"}
@@ -38,6 +44,7 @@ def anomaly(correlation: str, events: Sequence[Event], now: float) -> bytes:
         el(
             "main",
             section("What happened", el("ol", *steps, class_="story")),
+            el("p", *_IN_ORDER) if any(event.type in _OURS for event in events) else None,
             el("p", link(f"../api/v1/events?correlation={quote(correlation)}", "the same as JSON"), class_="quiet"),
         ),
         refresh=None if over else _REFRESH,

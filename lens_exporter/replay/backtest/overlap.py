@@ -46,7 +46,7 @@ def silencing(alert: Fired, silences: Sequence[Silence], end: float) -> tuple[in
     return tuple(
         place
         for place, one in enumerate(silences)
-        if one.starts_at <= ended and one.ends_at >= alert.began and all_match(one.matchers, alert.labels)
+        if one.starts_at <= ended and one.ends_at >= alert.began and one.matches(alert.labels)
     )
 
 

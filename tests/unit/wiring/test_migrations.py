@@ -25,7 +25,7 @@ def test_migrated_schema_is_the_declared_one() -> None:
     with database.engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
     assert differences == []
-    assert set(metadata.tables) >= {"events", "alerts", "cooldowns", "investigations", "intake_alerts", "deliveries"}
+    assert set(metadata.tables) >= {"events", "alerts", "cooldowns", "investigations", "intake_alerts", "deliveries", "expected_spans"}
 
 
 def test_a_forgotten_migration_is_found() -> None:
@@ -48,4 +48,4 @@ def test_migrating_again_changes_nothing(twice: int) -> None:
     for _ in range(twice):
         database.migrate()
     with database.transaction() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [("0001",)]
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [("0002",)]

@@ -1,0 +1,155 @@
+"""What people declare to be expected, from where they say it to the watchers."""
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+import structlog
+
+from lens_exporter.baseline import said
+from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.register import Register
+from lens_exporter.errors import DatabaseError, DeclarationsFull, UnknownWatcher
+from lens_exporter.foundation.clock import NewId, new_ulid
+from lens_exporter.model.labels import Labels
+from lens_exporter.model.matcher import Matcher
+from lens_exporter.model.silence import Silence
+from lens_exporter.publish.alertmanager import Alertmanager, known_silences
+from lens_exporter.wiring.ground import Ground
+
+_log = structlog.get_logger("lens_exporter.expected")
+
+
+class Expecting:
+    """Keeps declarations and gives them to whoever asks. Thread-safe; a watcher's tick asks memory, not the database."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        alertmanagers: Sequence[Alertmanager],
+        own: Callable[[], Collection[Labels]],
+        *,
+        kept: float,
+        new_id: NewId = new_ulid,
+    ) -> None:
+        """`own` gives the labels of our own (baseline.said.taken); kept: for how many seconds back anything is remembered."""
+        self._register = Register(ground.database)
+        self._ground = ground
+        self._alertmanagers = alertmanagers
+        self._own = own
+        self._kept = kept
+        self._new_id = new_id
+        self._loading = threading.Lock()
+        self._known: tuple[Declaration, ...] | None = None
+        self._refused: dict[str, str] = {}  # why, by id of the silence: said once
+        self._away: set[str] = set()
+
+    def declarations(self) -> Sequence[Declaration]:
+        """Give what is declared."""
+        known = self._known
+        if known is not None:
+            return known
+        try:
+            return self._load()
+        except DatabaseError as error:
+            # One page too many is better than none; the next tick asks again.
+            _log.error("nobody knows what is expected", error=str(error))
+            return ()
+
+    def listed(self) -> Sequence[Declaration]:
+        """Give what is declared as the database has it, the replicas' included. Raises DatabaseError."""
+        return self._load()
+
+    def look(self) -> None:
+        """Make one round: read silences, forget what is older than anything remembered, and know what replicas were told.
+
+        An Alertmanager that is away leaves what its silences said as it is. Raises DatabaseError: the next round does it.
+        """
+        silences, failures = known_silences(self._alertmanagers)
+        away = {str(failure) for failure in failures}
+        for new in sorted(away - self._away):
+            _log.warning("silences cannot be read; what they said before stands", error=new)
+        self._away = away
+        at = self._ground.clock()
+        self._register.prune(at - self._kept)
+        results = said.taken(silences, self._own(), at=at, kept=self._kept)
+        declared = [one for one in results if isinstance(one, Declaration)]
+        refused = [one for one in results if isinstance(one, said.Refused)]
+        for change in said.changes(self._register.all(), silences, declared, at, complete=not failures):
+            if isinstance(change, said.Withdraw):
+                self._end(change)
+                continue
+            try:
+                self._keep(change.declaration)
+            except DeclarationsFull as error:
+                refused += [said.Refused(one, str(error)) for one in silences if one.id == change.declaration.id]
+        self._refuse(refused)
+        self._load()
+
+    def declare(self, watcher: str, labels: Labels, begin: float, end: float, comment: str, *, by: str) -> Declaration:
+        """Declare alerts of one watcher that have these labels to be expected from begin until before end (Unix seconds).
+
+        Raises:
+            UnknownWatcher, DeclarationInvalid, DeclarationsFull, DatabaseError.
+
+        """
+        watchers = dict.fromkeys(one["watcher"] for one in self._own())
+        if watcher not in watchers:
+            raise UnknownWatcher(name=watcher, known=", ".join(watchers) or "none")
+        matchers = (Matcher("watcher", watcher), *(Matcher(name, value) for name, value in sorted(labels.items())))
+        wanted = Declaration(self._new_id(), Source.API, matchers, begin, end, by, comment)
+        declaration = said.checked(wanted, at=self._ground.clock(), kept=self._kept)
+        self._keep(declaration)
+        self._load()
+        return declaration
+
+    def withdraw(self, id: str) -> Declaration:  # noqa: A002 - the name of the field
+        """Take a declaration back: it is as if it had never been made.
+
+        Raises:
+            UnknownDeclaration, DeclaredElsewhere, DatabaseError.
+
+        """
+        declaration = self._register.withdraw(id)
+        self._withdrawn(declaration, "taken back")
+        self._load()
+        return declaration
+
+    def _load(self) -> tuple[Declaration, ...]:
+        with self._loading:  # two at once could leave the older answer standing
+            self._known = self._register.all()
+            return self._known
+
+    def _keep(self, one: Declaration) -> None:
+        if self._register.put(one):
+            self._ground.events.append(
+                "expected.declared",
+                subject=one.id,
+                source=one.source.value,
+                by=one.by,
+                comment=one.comment,
+                matchers=[str(matcher) for matcher in one.matchers],
+                starts_at=one.starts_at,
+                ends_at=one.ends_at,
+            )
+
+    def _end(self, change: said.Withdraw) -> None:
+        if change.ends_at is None:
+            self._register.remove(change.declaration.id)
+        else:
+            self._register.put(replace(change.declaration, ends_at=change.ends_at))
+        self._withdrawn(change.declaration, change.reason)
+
+    def _withdrawn(self, one: Declaration, reason: str) -> None:
+        self._ground.events.append(
+            "expected.withdrawn", subject=one.id, source=one.source.value, by=one.by, comment=one.comment, reason=reason
+        )
+
+    def _refuse(self, refused: Collection[said.Refused]) -> None:
+        for one in refused:
+            if self._refused.get(one.silence.id) != one.reason:
+                silence: Silence = one.silence
+                self._ground.events.append(
+                    "expected.refused", subject=silence.id, by=silence.created_by, comment=silence.comment, error=one.reason
+                )
+        self._refused = {one.silence.id: one.reason for one in refused}
