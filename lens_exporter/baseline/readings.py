@@ -13,6 +13,8 @@ from lens_exporter.model.decision import Standing
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
 
+_TOLD_BY = 3  # readings in which a metric must have departed to speak for its group
+
 
 class Warm:
     """Rows of the last day, of series that are not known for a day yet: their first judge needs all of them."""
@@ -149,7 +151,7 @@ def _learnt(
     alarmed, place = np.zeros(series, dtype=np.int64), np.full(series, series, dtype=np.int64)
     leads = np.zeros(series, dtype=np.bool_)
     score, threshold = np.full(series, np.nan), np.full(series, np.inf)
-    worth = _worth_telling(metrics, metric_of, columns)
+    worth = _worth_telling(metrics, metric_of, columns)  # [time, series]
     runs = _runs(columns.alarmed, np.isfinite(columns.group_score))
     for group, members in enumerate(grouped.groups):
         own = np.array(members)
@@ -160,7 +162,7 @@ def _learnt(
             share = columns.score[-runs[group] :, own].sum(axis=0)
             order = np.argsort(-share, kind="stable")
             place[own[order]] = np.arange(own.size)
-            telling = own[order][worth[own[order]]]
+            telling = own[order][worth[-runs[group] :, own[order]].all(axis=0)]
             leads[telling[:1]] = True
     highest, lowest = extremes
     return Learnt(
@@ -179,15 +181,22 @@ def _learnt(
 
 
 def _worth_telling(metrics: Sequence[BaselineMetric], metric_of: IntArray, columns: Columns) -> BoolArray:
-    """Mark series whose value departs to the side, and by the least, that their metric was declared with."""
+    """Mark the last three readings of series that a group's alarm may be told by [time, series].
+
+    One departs to the side where the newest does, by the least that its metric was declared with, and by half of its band. A
+    group's score is still high in the readings after a single wild one, and some metric is always a little off: neither is news.
+    """
     least = np.array([metric.min_change for metric in metrics])[metric_of]
     part = np.array([metric.min_change_ratio for metric in metrics])[metric_of]
     sides = {Direction.UP: 1.0, Direction.DOWN: -1.0, Direction.BOTH: 0.0}
     side = np.array([sides[metric.direction] for metric in metrics])[metric_of]
-    departure = columns.values[-1] - columns.expected[-1]
+    last = slice(-_TOLD_BY, None)
+    departure, expected = columns.values[last] - columns.expected[last], columns.expected[last]
+    gap = np.isnan(columns.values[last])
     with np.errstate(invalid="ignore"):
-        far = (np.abs(departure) >= least) & (np.abs(departure) >= part * np.abs(columns.expected[-1]))
-        worth: BoolArray = far & (side * departure >= 0.0)
+        far = np.abs(departure) >= np.maximum(np.maximum(least, part * np.abs(expected)), 0.5 * (columns.upper[last] - expected))
+        same = (side * departure >= 0.0) & (departure * departure[-1:] > 0.0)
+    worth: BoolArray = (far & same) | (gap & ~gap[-1:])
     return worth
 
 
