@@ -25,7 +25,7 @@ from lens_exporter.model.labels import Labels
 _MANY_READINGS = 6  # a run twice as long as needed, or two rules at once, make an anomaly certain
 _MOST_NOTES = 10
 # Which rule speaks for an anomaly that several made: the one that says most about what happens next.
-_WEIGHT = (Rule.CONSECUTIVE, Rule.JUMP, Rule.GROUP, Rule.CEILING, Rule.EXHAUSTION)
+_WEIGHT = (Rule.CONSECUTIVE, Rule.JUMP, Rule.GROUP, Rule.MISSING, Rule.CEILING, Rule.EXHAUSTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,13 @@ class Analyzer:
         others = neighbours.of(carrier)
         certain = (
             len(carrier.rules) > 1
-            or max(carrier.outside, carrier.beyond, carrier.group.readings if carrier.group else 0) >= _MANY_READINGS
+            or max(carrier.outside, carrier.beyond, carrier.missed, carrier.group.readings if carrier.group else 0)
+            >= _MANY_READINGS
         )
         observation = carrier.observation
+        how = "missing" if observation.value is None else "high" if carrier.side > 0 else "low"
         return Anomaly(
-            anomaly_type=f"{category(carrier.metric)}_{'high' if carrier.side > 0 else 'low'}",
+            anomaly_type=f"{category(carrier.metric)}_{how}",
             severity=Severity.CRITICAL if any(v.critical for v in anomalous) else Severity.WARNING,
             summary=prose.summary(carrier, others),
             description=prose.description(carrier, others),

@@ -30,6 +30,8 @@ def summary(verdict: Verdict, others: Sequence[Verdict] = ()) -> str:
     """
     metric, observation = verdict.metric, verdict.observation
     name, words, value = target_name(observation.target), quantity(metric), number(observation.value, metric.unit)
+    if observation.value is None:
+        return f"{name}: {words} has no value; {_normal(observation)}"
     if not observation.target:
         return f"{words} at {value}; {_normal(observation)}"
     twin = next((other for other in others if _same_resource(verdict, other)), None)
@@ -116,6 +118,9 @@ def _how_long(verdict: Verdict) -> list[str]:
     if verdict.outside:
         where = "Above" if verdict.side > 0 else "Below"
         sentences.append(f"{where} its band for {_readings(verdict.outside)}{since}.")
+    if verdict.missed:
+        silent = "" if verdict.group is not None and verdict.group.leads else since
+        sentences.append(f"Without a value for {_readings(verdict.missed)}{silent}; it nearly always has one.")
     if Rule.JUMP in verdict.rules:
         sentences.append("It jumped: more than twice any departure in the window, and a second reading confirms it.")
     if Rule.CEILING in verdict.rules and metric.ceiling is not None:

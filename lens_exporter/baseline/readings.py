@@ -125,6 +125,7 @@ def _scores(metric: BaselineMetric, columns: Columns, own: IntArray, observation
     mine = Learnt(
         grouped=learnt.grouped[own],
         alarmed=learnt.alarmed[own],
+        missed=learnt.missed[own],
         leads=learnt.leads[own],
         place=learnt.place[own],
         novel=columns.novel[:, own].T,
@@ -165,9 +166,11 @@ def _learnt(
             telling = own[order][worth[-runs[group] :, own[order]].all(axis=0)]
             leads[telling[:1]] = True
     highest, lowest = extremes
+    silent = _asked_for(columns)
     return Learnt(
         grouped=group_of >= 0,
         alarmed=alarmed,
+        missed=_runs(silent, np.ones_like(silent)),
         leads=leads,
         place=place,
         novel=columns.novel.T,
@@ -196,8 +199,15 @@ def _worth_telling(metrics: Sequence[BaselineMetric], metric_of: IntArray, colum
     with np.errstate(invalid="ignore"):
         far = np.abs(departure) >= np.maximum(np.maximum(least, part * np.abs(expected)), 0.5 * (columns.upper[last] - expected))
         same = (side * departure >= 0.0) & (departure * departure[-1:] > 0.0)
-    worth: BoolArray = (far & same) | (gap & ~gap[-1:])
+    silent = _asked_for(columns)[last]
+    worth: BoolArray = (far & same) | (gap & ~gap[-1:]) | (silent & silent[-1:])
     return worth
+
+
+def _asked_for(columns: Columns) -> BoolArray:
+    """Mark gaps [time, series] that are a departure: they have a score only where the watcher asks for it."""
+    asked_for: BoolArray = np.isnan(columns.values) & (columns.score > 0.0)
+    return asked_for
 
 
 def _runs(holds: BoolArray, present: BoolArray) -> IntArray:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detector import TAIL
+from lens_exporter.baseline.resting import observations
 from lens_exporter.baseline.trend import STRETCHES, Trend, towards
 from lens_exporter.model.decision import Observation, Phase, Rule
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric, Direction
-from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Scores, Window
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
 
-LISTED = 1000  # series of one metric of which each gets a word, even if all is well with them
+LISTED = 100  # series of one metric of which each gets a word, even if all is well with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Thresholds:
     jump_factor: float = 2.0  # times the largest departure before
     critical_within: float = 900.0  # seconds to the hard limit, when already beyond the ceiling
     critical_share: float = 0.97  # of the hard limit
+    shown: int = 500  # of a large metric's series at rest, so many are observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Verdict:
     group: "GroupAlarm | None" = None  # its group's alarm, whoever carries it
     trend: Trend | None = None
     critical: bool = False
+    missed: int = 0  # readings in a row without a value, where that is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +79,24 @@ class _Runs:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The series of one metric that are worth a word, and how many others are as they always are."""
+    """The series of one metric that are worth a word, and the others: those are as they always are."""
 
-    verdicts: tuple[Verdict, ...]
-    quiet: int
+    verdicts: tuple[Verdict, ...] = ()
+    resting: tuple[Observation, ...] = ()  # some of the others
+    quiet: int = 0  # how many others there are
 
 
 def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()) -> Judged:
     """Judge every series that had a value within the last `TAIL` columns; one that is gone for longer is forgotten.
 
-    Of more than `LISTED` series only the first so many are listed, those that did anything but rest inside their band, and
-    those that `about` names: targets of alerts that are open.
+    Of more than `LISTED` series those get a verdict that did anything but rest inside their band, and those that `about` names:
+    targets of alerts that are open. Of the others, which would only be called healthy, the first `thresholds.shown` are observed:
+    always the same ones, so that what is published of them has no gaps.
     """
     metric, window, scores = reading.metric, reading.window, reading.scores
     length = window.values.shape[1]
     if length == 0:
-        return Judged((), 0)
+        return Judged()
     start = max(0, length - TAIL)
     values = window.values[:, start:]
     present = np.isfinite(values)
@@ -101,9 +106,18 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
     calm = _trailing(present & ~above & ~below & ~over, present)
     rising = _may_be_rising(metric, values)
     there = present.any(axis=1)
-    listed = there if there.sum() <= LISTED else there & _worth_listing(reading, present, calm, rising, about)
+    if scores.learnt is not None:
+        there |= scores.learnt.missed > 0
+    rests = there & ~_restless(scores.learnt, present, calm, rising)
+    listed = there if there.sum() <= LISTED else there & (~rests | _named(window.labels, about))
+    # A member of a group in alarm takes part in it, whatever it does itself.
+    plain = rests if scores.learnt is None else rests & (scores.learnt.alarmed == 0)
+    figures = _figures(reading, thresholds, np.flatnonzero(listed & plain))
     verdicts = []
     for row in np.flatnonzero(listed):
+        if plain[row]:
+            verdicts.append(Verdict(metric, figures[row], side=_worse(metric), calm=int(calm.length[row])))
+            continue
         side, run = (1, up) if up.length[row] else (-1, down) if down.length[row] else (0, high)
         facts = _Facts(reading, thresholds, int(row), start, side, run, high)
         trend = facts.trend() if rising[row] else None
@@ -121,21 +135,35 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
                 trend=trend,
                 critical=facts.critical(rules, trend),
                 group=facts.group(),
+                missed=facts.missed,
             )
         )
-    return Judged(tuple(verdicts), int(there.sum() - listed.sum()))
+    others = np.flatnonzero(there & ~listed)
+    resting = _figures(reading, thresholds, others[: thresholds.shown]).values()
+    return Judged(tuple(verdicts), tuple(resting), others.size)
 
 
-def _worth_listing(reading: Reading, present: BoolArray, calm: "_Runs", rising: BoolArray, about: Sequence[Labels]) -> BoolArray:
-    """Mark the series of a large metric that are not as they always are, and some of the others."""
-    listed: BoolArray = (calm.length < present.sum(axis=1)) | ~present[:, -1] | rising
-    learnt = reading.scores.learnt
-    if learnt is not None:
-        listed |= learnt.leads
-    listed[:LISTED] = True
-    if about:
-        listed = listed | np.array([any(target.items() <= labels.items() for target in about) for labels in reading.window.labels])
-    return listed
+def _figures(reading: Reading, thresholds: Thresholds, rows: IntArray) -> dict[int, Observation]:
+    found = observations(reading.metric, reading.window, reading.scores, rows, minimum=thresholds.min_observations)
+    return dict(zip(rows.tolist(), found, strict=True))
+
+
+def _restless(learnt: Learnt | None, present: BoolArray, calm: "_Runs", rising: BoolArray) -> BoolArray:
+    """Mark the series that are not as they always are."""
+    restless: BoolArray = (calm.length < present.sum(axis=1)) | ~present[:, -1] | rising
+    return restless if learnt is None else restless | learnt.leads
+
+
+def _named(labels: Sequence[Labels], about: Sequence[Labels]) -> BoolArray:
+    """Mark the series of these targets."""
+    if not about:
+        return np.zeros(len(labels), dtype=np.bool_)
+    return np.array([any(target.items() <= one.items() for target in about) for one in labels])
+
+
+def _worse(metric: BaselineMetric) -> int:
+    """Give the side that would be bad."""
+    return -1 if metric.direction is Direction.DOWN else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +189,7 @@ class _Facts:
     def rules(self, trend: Trend | None) -> tuple[Rule, ...]:
         """Name every rule that makes this series an anomaly now. Too few observations leave only the ceiling."""
         if self.value is None:
-            return ()
+            return self._silence()
         found = []
         outside = int(self.run.length[self.row]) if self.side and not self.collecting else 0
         if self.grouped:
@@ -179,12 +207,20 @@ class _Facts:
             found.append(Rule.EXHAUSTION)
         return tuple(found)
 
+    def _silence(self) -> tuple[Rule, ...]:
+        """Name the rule that makes the lack of a value an anomaly; there is none unless the watcher asks for it."""
+        if self.missed < self.thresholds.consecutive:
+            return ()
+        if self.grouped:
+            return (Rule.GROUP,) if self.leads and self.alarmed >= self.thresholds.consecutive else ()
+        return (Rule.MISSING,)
+
     def leaning(self) -> int:
         """Tell to which side of what is expected the value lies, +1 or -1; without a value, to which side would be bad."""
         value, expected = self.value, self.reading.scores.expected[self.row, -1]
         if value is not None and self.alarmed and value != expected and np.isfinite(expected):
             return 1 if value > expected else -1
-        return -1 if self.reading.metric.direction is Direction.DOWN else 1
+        return _worse(self.reading.metric)
 
     def group(self) -> GroupAlarm | None:
         """Describe the alarm of its group, if there is one."""
@@ -210,6 +246,11 @@ class _Facts:
     def alarmed(self) -> int:
         learnt = self.reading.scores.learnt
         return 0 if learnt is None else int(learnt.alarmed[self.row])
+
+    @property
+    def missed(self) -> int:
+        learnt = self.reading.scores.learnt
+        return 0 if learnt is None else int(learnt.missed[self.row])
 
     @property
     def leads(self) -> bool:
@@ -267,6 +308,8 @@ class _Facts:
         if Rule.GROUP in rules:
             group = self.group()
             since = group.since if group else since
+        if Rule.MISSING in rules:
+            since = float(window.times[max(0, window.times.size - self.missed)])
         if since is None and Rule.EXHAUSTION in rules and trend is not None:
             since = trend.begins
         return Observation(

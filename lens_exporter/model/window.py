@@ -38,6 +38,7 @@ class Learnt:
 
     grouped: BoolArray  # it is judged with its group
     alarmed: IntArray  # readings in a row, the last of them the judged one, in which the group stood beyond its threshold
+    missed: IntArray  # readings in a row without a value, where the watcher asks for them and it nearly always had one
     leads: BoolArray  # it carries the group's alarm, and is worth telling
     place: IntArray  # among what carries the alarm, 0 the strongest
     novel: BoolArray  # [series, time]: a value unlike any before

@@ -19,6 +19,7 @@ def concluded(score, group_score):
     flat = np.full((1, 30), 0.42)
     scores = Scores(flat, flat - 0.1, flat + 0.1, np.full((1, 30), score), np.array([5000]))
     learnt = Learnt(
+        missed=np.zeros(1, np.int64),
         grouped=np.array([True]),
         alarmed=np.array([3]),
         leads=np.array([True]),
