@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prometheus and Alertmanager from PATH, or from Debian/Ubuntu packages without starting their services.
-# In CI the tests over PostgreSQL run too, so it is installed as well.
+# In CI the tests over PostgreSQL and VictoriaMetrics run too, so they are installed as well.
 set -eu
 missing=
 command -v prometheus >/dev/null && command -v promtool >/dev/null || missing="prometheus"
@@ -9,6 +9,7 @@ command -v prometheus >/dev/null && command -v promtool >/dev/null || missing="p
 if [ -n "${CI:-}" ]; then
     set -- /usr/lib/postgresql/*/bin/initdb
     command -v initdb >/dev/null || [ -x "$1" ] || missing="$missing postgresql"
+    command -v victoria-metrics >/dev/null && command -v vmalert >/dev/null || missing="$missing victoria-metrics"
 fi
 missing=$(echo $missing)
 [ -z "$missing" ] && exit 0
