@@ -1,5 +1,6 @@
 """Which surprises are news, and how high one must be for a budget of false alarms."""
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,11 +17,12 @@ _RECENT = 100  # rows above all of which a surprise must stand to be news
 # The record of a series counts peaks rarer than one row in 10^2.5 and by how many decades they exceed that.
 _REFERENCE = 2.5  # decades of rarity
 _FARTHEST = 3.0  # decades; a peak farther out counts as this far: one great incident must not blind its series
-# Until a series has shown its own, three peaks of this kind stand for it: per row a tenth of what independent rows would give, for
-# peaks stand above their neighbours and two views must agree; and a heavier tail than the 0.43 decades of a perfect calibration.
+# Until a series has shown its own, three peaks of this kind stand for it: as many as independent rows give, and a heavier tail than
+# theirs. Fewer would be believed for weeks at five minutes a row, and cost two to three budgets.
 _PRIOR_PEAKS = 3.0
-_PRIOR_RATE = 0.1 * 10.0**-_REFERENCE
+_PRIOR_RATE = 10.0**-_REFERENCE
 _PRIOR_EXCESS = 0.8
+_CALIBRATED = 1.0 / math.log(10.0)  # decades: how much rarer it takes for a part of e, where p means what it says
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,14 +119,14 @@ def needed_rarity(record: Record, alarms_per_row: float) -> FloatArray:
     Peaks beyond the reference are taken to exceed it by an exponentially distributed number of decades (a Pareto tail):
         rate(rarity) = rate(reference) x exp(-(rarity - reference) / mean excess),
     rate and mean excess from the series' own record, shrunk towards the prior; below the reference, where no excess is recorded,
-    with the prior's. So a budget is kept also where the tail of the distances promises too much: where a series is never the
+    as p says. So a budget is kept also where the tail of the distances promises too much: where a series is never the
     same for long, its own peaks say so. A further peak in the record never lowers the threshold.
     """
     peaks = record.peaks + _PRIOR_PEAKS
     rate = peaks / (record.rows + _PRIOR_PEAKS / _PRIOR_RATE)
     mean_excess = (record.excess + _PRIOR_PEAKS * _PRIOR_EXCESS) / peaks
     fewer = np.log(rate / alarms_per_row)
-    needed: FloatArray = _REFERENCE + np.where(fewer > 0.0, mean_excess, _PRIOR_EXCESS) * fewer
+    needed: FloatArray = _REFERENCE + np.where(fewer > 0.0, mean_excess, _CALIBRATED) * fewer
     return needed
 
 
