@@ -1,6 +1,7 @@
 """A reading through the real SDK, the guards around it and real HTTP."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -110,3 +111,19 @@ def test_without_money_nobody_is_asked(tmp_path):
     with read_by([DEFER], tmp_path, budget=Budget(dollars_per_day=0, burst_dollars=0)) as (s, here):
         here.every_minute(0, 6)
         assert (count(here, "budget"), s.server.requests, began(here)) == (1, [], [6])
+
+
+def test_in_a_storm_the_budget_ends_the_questions_and_not_the_alerts(tmp_path):
+    """Twelve series a minute apart and a cent a call: two calls are paid, twelve pages go out, and critical calls keep their part."""
+    costly = replace(use("healthy", summary="all is well", confidence="high"), usage={"output_tokens": 2000})
+    with read_by([costly] * 40, tmp_path, budget=Budget(dollars_per_day=0, burst_dollars=0.05)) as (s, here):
+        here.story.series[LATENCY.name] = [
+            ({**API, "instance": f"api-{number}:9000"}, slightly(5 + number, level=0.49)) for number in range(12)
+        ]
+        here.every_minute(0, 18)
+        assert (len(s.server.requests), count(here, "deferred"), len(here.firing)) == (2, 2, 12)
+        # Two were held back for five minutes, and then there was no money to ask again; the others were not held back.
+        assert sorted(began(here)) == sorted([11, 12, *range(8, 18)])
+        assert count(here, "budget") == 12
+        s.ask(critical=True)
+        assert len(s.server.requests) == 3
