@@ -114,7 +114,8 @@ def plan(
                 actions.append(Over(one, OverReason.NORMAL))
             continue
         missing_since[key] = min(at, memory.missing_since.get(key, at))
-        patience = watched.missing_after * (_PATIENCE_WITH_WARNINGS if warned else 1)
+        # Where readings are rare, one that is missing is no absence: as many are asked for as would be of normal ones.
+        patience = max(watched.missing_after, watched.resolve_after * watched.step) * (_PATIENCE_WITH_WARNINGS if warned else 1)
         if at - missing_since[key] >= patience:
             actions.append(Over(one, OverReason.MISSING))
     return actions, Memory(anomalous_at, missing_since)
