@@ -12,6 +12,7 @@ import numpy as np
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.baseline.baselines import Baselines, Learning
+from lens_exporter.baseline.expected import Declaration
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.errors import LensError
@@ -19,6 +20,7 @@ from lens_exporter.model.alert import Alert
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import Window
+from lens_exporter.watch.alerting import labels_of_alerts
 from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
 from lens_exporter.watch.ports import Collaborators, Watched
 from lens_exporter.watch.watcher import Tick, Watcher
@@ -85,6 +87,7 @@ class Site:
         self.announced: list[tuple[Alert, str]] = []
         self.ended: list[Alert] = []
         self.refuses: LensError | None = None
+        self.declared: list[Declaration] = []
         self.bands = Bands()
         self.notes = Notes(line.database)
         self.watched = Watched("python", metrics, window=60 * MINUTE, **options)
@@ -100,7 +103,7 @@ class Site:
             self.watched,
             Collaborators(
                 history=self.story,
-                baselines=Baselines(self.watched.asked, Learning(self.watched.step, self.watched.window)),
+                baselines=Baselines(self.watched.asked, self._learning()),
                 analyzer=Analyzer(cooldown_minutes=self._cooldown_minutes),
                 cooldown=Cooldown(self.line.database, self.watched.name, CooldownLimits()),
                 notes=self.notes,
@@ -114,6 +117,14 @@ class Site:
                 new_id=self.new_id,
                 stopwatch=lambda: 0.0,
             ),
+        )
+
+    def _learning(self) -> Learning:
+        return Learning(
+            self.watched.step,
+            self.watched.window,
+            declared=lambda: tuple(self.declared),
+            alert_labels=labels_of_alerts(self.watched.name, None),
         )
 
     def new_id(self) -> str:
