@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detection.novelty import Novelty
-from lens_exporter.baseline.detection.peaks import Peaked, Peaks, agreed
+from lens_exporter.baseline.detection.peaks import Peaked, Peaks, either
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.window import FloatArray
@@ -25,7 +25,7 @@ class LoneScored:
 class Lone:
     """Asks of a value and of its residual whether they are unlike any before; a row is news only above all of the last hundred.
 
-    score = mean surprise of the two + 5 for news, 0 for all other rows: surprise is minus the log10 of how many such values were to
+    score = surprise + 5 for news, 0 for all other rows: surprise is minus the log10 of how many such values were to
     be expected in the whole history, which is negative for most rows. anomaly: news above the threshold that the budget of false
     alarms and the series' own record of news ask for (see Peaks).
     """
@@ -42,14 +42,14 @@ class Lone:
         """Score rows [time, all series] and remember them."""
         if not self.series.size:
             return _nobody(values.shape[0])
-        surprise = agreed(self._value.advance(values[:, self.series].T), self._residual.advance(r[:, self.series].T))
+        surprise = either(self._value.advance(values[:, self.series].T), self._residual.advance(r[:, self.series].T))
         return _scored(surprise, self._peaks.advance(surprise))
 
     def peek(self, values: FloatArray, r: FloatArray) -> LoneScored:
         """Score rows without remembering them."""
         if not self.series.size:
             return _nobody(values.shape[0])
-        surprise = agreed(self._value.peek(values[:, self.series].T), self._residual.peek(r[:, self.series].T))
+        surprise = either(self._value.peek(values[:, self.series].T), self._residual.peek(r[:, self.series].T))
         return _scored(surprise, self._peaks.peek(surprise))
 
     def take(self, lone: IntArray, kept: IntArray) -> None:

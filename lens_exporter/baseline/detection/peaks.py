@@ -13,6 +13,7 @@ from lens_exporter.model.window import FloatArray
 BoolArray = NDArray[np.bool_]
 Number = TypeVar("Number", np.int64, np.float64)
 
+_SECOND_LOOK = float(np.log10(2.0))  # decades
 _RECENT = 100  # rows above all of which a surprise must stand to be news
 # The record of a series counts peaks rarer than one row in 10^2.5 and by how many decades they exceed that.
 _REFERENCE = 2.5  # decades of rarity
@@ -83,12 +84,12 @@ class Peaks:
         return Peaked(fresh, threshold, alarm), recent, Record(rows[:, -1], peaks[:, -1], excess[:, -1])
 
 
-def agreed(value: FloatArray, residual: FloatArray) -> FloatArray:
-    """Give the surprise of two views of the same rows, the value and its seasonal residual: their mean, or the one that is known.
+def either(value: FloatArray, residual: FloatArray) -> FloatArray:
+    """Give the surprise of two views of the same rows: the value's, or its seasonal residual's if that is more than twice as rare.
 
-    The mean asks both whether they have seen such a thing; one that has seen it often weighs against the alarm.
+    A value that was often seen may still be news at this hour. The second look counts by half: two find twice as much by chance.
     """
-    return np.where(np.isnan(residual), value, np.where(np.isnan(value), residual, 0.5 * (value + residual)))
+    return np.fmax(value, residual - _SECOND_LOOK)
 
 
 def fresh_peaks(surprise: FloatArray, recent: Float32Array) -> tuple[BoolArray, Float32Array]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lens_exporter.baseline.detection.peaks import Peaks, Record, agreed, fresh_peaks, needed_rarity
+from lens_exporter.baseline.detection.peaks import Peaks, Record, either, fresh_peaks, needed_rarity
 from lens_exporter.model.window import FloatArray
 
 BUDGET = 1e-3  # alarms per row
@@ -74,10 +74,11 @@ def test_a_smaller_budget_asks_for_more() -> None:
     assert (needed_rarity(record, BUDGET / 10) > needed_rarity(record, BUDGET)).all()
 
 
-def test_two_views_must_agree() -> None:
-    """The mean of both surprises, or the one that is known; nothing where neither is."""
-    value, residual = np.array([[2.0, 2.0, np.nan, np.nan]]), np.array([[-4.0, np.nan, 3.0, np.nan]])
-    np.testing.assert_array_equal(agreed(value, residual), [[-1.0, 2.0, 3.0, np.nan]])
+def test_either_of_two_views_is_enough() -> None:
+    """The value's surprise, or the residual's where it is more than twice as rare; the one that is known; nothing where neither is."""
+    value, residual = np.array([[2.0, -4.0, 2.0, np.nan, np.nan]]), np.array([[2.2, 2.0, np.nan, 3.0, np.nan]])
+    half = np.log10(2.0)
+    np.testing.assert_allclose(either(value, residual), [[2.0, 2.0 - half, 2.0, 3.0 - half, np.nan]])
 
 
 def test_looking_ahead_changes_nothing() -> None:
