@@ -4,6 +4,8 @@ import importlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import lens_exporter
+from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.notes import Notes, WatcherNotes
+from lens_exporter.baseline.register import Register
 from lens_exporter.errors import SchemaTooNew
 from lens_exporter.foundation.database import Database, metadata
+from lens_exporter.model.matcher import Matcher
+from tests.servers.postgres import postgres
 
 pytestmark = pytest.mark.integration
 
@@ -109,11 +116,50 @@ def test_a_start_on_the_newest_schema_does_not_load_alembic(tmp_path):
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-def test_the_migrations_build_what_the_tables_declare(tmp_path):
-    """A table or column changed without a migration is found here."""
+@contextmanager
+def anywhere(tmp_path: Path, kind: str) -> Iterator[str]:
+    """The URL of an empty database of a kind."""
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path}/lens.db"
+    else:
+        with postgres() as url:
+            yield url
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_database_of_the_first_schema_is_brought_forward(tmp_path, kind):
+    """What the first version kept is still there, what is expected can be kept beside it, and the schema is the declared one."""
+    (first := tmp_path / "first" / "versions").mkdir(parents=True)
+    shutil.copy(OWN / "env.py", first.parent / "env.py")
+    shutil.copy(OWN / "versions" / "0001_first.py", first)
+    said = Declaration("d", Source.API, (Matcher("job", "api"),), 1.5, 2.5, "alice", "why")
+    every_table()
+    with anywhere(tmp_path, kind) as url:
+        old = Database(url, migrations=first.parent)
+        old.migrate()
+        assert revision(old) == "0001"
+        with old.transaction() as connection:
+            connection.exec_driver_sql("INSERT INTO watcher_notes VALUES ('host', 'a leak', 1, 2, 3)")
+        old.close()
+        new = Database(url)
+        new.migrate()
+        assert WatcherNotes("a leak", 1, 2, 3) == Notes(new).read("host")
+        assert Register(new).put(said)
+        assert Register(new).all() == (said,)
+        with new.engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        new.close()
+
+
+def every_table() -> None:
     for path in PACKAGE.rglob("*.py"):
         if OWN not in path.parents and "sa.Table(" in path.read_text(encoding="utf-8"):
             importlib.import_module(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts))
+
+
+def test_the_migrations_build_what_the_tables_declare(tmp_path):
+    """A table or column changed without a migration is found here."""
+    every_table()
     database = Database(f"sqlite:///{tmp_path}/lens.db")
     database.migrate()
     with database.engine.connect() as connection:

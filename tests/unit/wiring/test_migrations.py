@@ -25,7 +25,15 @@ def test_migrated_schema_is_the_declared_one() -> None:
     with database.engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
     assert differences == []
-    assert set(metadata.tables) >= {"events", "alerts", "cooldowns", "investigations", "intake_alerts", "deliveries", "expected_spans"}
+    assert set(metadata.tables) >= {
+        "events",
+        "alerts",
+        "cooldowns",
+        "investigations",
+        "intake_alerts",
+        "deliveries",
+        "expected_spans",
+    }
 
 
 def test_a_forgotten_migration_is_found() -> None:
