@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lens_exporter.baseline import prose
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.naming import category, narrowed, projected, related, target_name
-from lens_exporter.baseline.rules import Reading, Thresholds, Verdict, judge
+from lens_exporter.baseline.rules import Judged, Reading, Thresholds, Verdict, at_rest, judge
 from lens_exporter.model.decision import (
     Anomaly,
     Confidence,
@@ -46,7 +46,9 @@ class Judgement:
     observations: tuple[Observation, ...]
     conclusions: tuple[Conclusion, ...]
     notes: str | None
-    quiet: int = 0  # series that are as they always are, and not among the observations
+    quiet: int = 0  # series of large metrics that are as they always are: nothing is concluded about each
+    collecting: int = 0  # of those, how many are not known for long enough to be called healthy
+    unlisted: int = 0  # of those, how many are not among the observations
 
 
 class Analyzer:
@@ -62,8 +64,11 @@ class Analyzer:
         *,
         target_labels: tuple[str, ...] | None = None,
         cooldown_minutes: float = 5.0,
+        observed: int = 500,
     ) -> None:
+        """Take what a watcher's configuration says; observed: how many of a large metric's resting series are told one by one."""
         self._thresholds = thresholds or Thresholds()
+        self._observed = observed
         self._target_labels = target_labels
         self._cooldown_minutes = cooldown_minutes
 
@@ -72,29 +77,38 @@ class Analyzer:
         judged = [judge(reading, self._thresholds, about) for reading in readings]
         verdicts = [verdict for one in judged for verdict in one.verdicts]
         groups: dict[tuple[str, frozenset[tuple[str, str]]], list[Verdict]] = defaultdict(list)
-        for verdict in verdicts:
-            groups[category(verdict.metric), frozenset(self._target(verdict).items())].append(verdict)
-        neighbours = _Neighbours(verdicts)
-        conclusions = tuple(self._conclude(group, neighbours) for group in groups.values())
+        for one in judged:
+            named = category(one.resting.metric)
+            for verdict in one.verdicts:
+                groups[named, frozenset(self._target(verdict).items())].append(verdict)
+        neighbours = _Neighbours(judged)
+        conclusions = tuple(self._conclude(named, group, neighbours) for (named, _), group in groups.items())
+        resting = [seen for one in judged for seen in one.resting.first(self._observed)]
+        quiet = sum(len(one.resting) for one in judged)
         return Judgement(
-            tuple(v.observation for v in verdicts), conclusions, _notes(conclusions), quiet=sum(one.quiet for one in judged)
+            (*(v.observation for v in verdicts), *resting),
+            conclusions,
+            _notes(conclusions),
+            quiet=quiet,
+            collecting=sum(one.resting.collecting for one in judged),
+            unlisted=quiet - len(resting),
         )
 
     def _target(self, verdict: Verdict) -> Labels:
         return projected(verdict.observation.target, self._target_labels)
 
-    def _conclude(self, group: Sequence[Verdict], neighbours: "_Neighbours") -> Conclusion:
+    def _conclude(self, named: str, group: Sequence[Verdict], neighbours: "_Neighbours") -> Conclusion:
         present = [v for v in group if v.observation.phase is not Phase.MISSING]
         target = self._target(group[0])
         return Conclusion(
-            category=category(group[0].metric),
+            category=named,
             target=target,
-            decision=self._decision(group, target, neighbours),
+            decision=self._decision(named, group, target, neighbours),
             calm=min((v.calm for v in present), default=0),
             missing=not present,
         )
 
-    def _decision(self, group: Sequence[Verdict], target: Labels, neighbours: "_Neighbours") -> Decision:
+    def _decision(self, named: str, group: Sequence[Verdict], target: Labels, neighbours: "_Neighbours") -> Decision:
         observations = tuple(v.observation for v in group)
         anomalous = [v for v in group if v.rules]
         if anomalous:
@@ -109,7 +123,7 @@ class Analyzer:
             return ContinueObserving(f"collecting: {name} has too few readings", Confidence.LOW, target, observations)
         certain = all(v.calm >= TAIL for v in group)
         confidence = Confidence.HIGH if certain else Confidence.MEDIUM
-        return Healthy(f"{category(group[0].metric)} of {name} is inside its band", confidence, target, observations)
+        return Healthy(f"{named} of {name} is inside its band", confidence, target, observations)
 
     def _anomaly(self, anomalous: Sequence[Verdict], target: Labels, neighbours: "_Neighbours") -> Anomaly:
         carrier = max(anomalous, key=lambda v: (v.critical, len(v.rules), abs(v.observation.score or 0.0)))
@@ -150,22 +164,26 @@ def _distance(verdict: Verdict) -> float:
 
 
 class _Neighbours:
-    """Finds the other series of the same thing. Series with equal labels are compared once, which keeps a fleet cheap."""
+    """Finds the other series of the same thing. Series with equal labels are compared once, and none before there is a need."""
 
-    def __init__(self, verdicts: Sequence[Verdict]) -> None:
+    def __init__(self, judged: Sequence[Judged]) -> None:
+        self._judged = judged
         self._by_labels: dict[frozenset[tuple[str, str]], list[Verdict]] = defaultdict(list)
-        for verdict in verdicts:
-            self._by_labels[frozenset(verdict.observation.target.items())].append(verdict)
 
     def of(self, carrier: Verdict) -> list[Verdict]:
+        if not self._by_labels:
+            for verdict in (verdict for one in self._judged for verdict in one.verdicts):
+                self._by_labels[frozenset(verdict.observation.target.items())].append(verdict)
         target = carrier.observation.target
-        return [
+        told = [
             verdict
             for alike in self._by_labels.values()
             if related(alike[0].observation.target, target)
             for verdict in alike
-            if verdict is not carrier and verdict.observation.phase is not Phase.COLLECTING
+            if verdict is not carrier
         ]
+        resting = [at_rest(one.resting.metric, seen) for one in self._judged for seen in one.resting.near(target)]
+        return [verdict for verdict in (*told, *resting) if verdict.observation.phase is not Phase.COLLECTING]
 
 
 def _notes(conclusions: Sequence[Conclusion]) -> str | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detector import TAIL
-from lens_exporter.baseline.resting import observations
-from lens_exporter.baseline.trend import STRETCHES, Trend, towards
+from lens_exporter.baseline.resting import Resting
+from lens_exporter.baseline.trend import STRETCHES, Trend, may_rise, towards
 from lens_exporter.model.decision import Observation, Phase, Rule
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric, Direction
@@ -27,7 +27,6 @@ class Thresholds:
     jump_factor: float = 2.0  # times the largest departure before
     critical_within: float = 900.0  # seconds to the hard limit, when already beyond the ceiling
     critical_share: float = 0.97  # of the hard limit
-    shown: int = 500  # of a large metric's series at rest, so many are observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +78,23 @@ class _Runs:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The series of one metric that are worth a word, and the others: those are as they always are."""
+    """The series of one metric: those that are worth a word, and the others, which are as they always are."""
 
-    verdicts: tuple[Verdict, ...] = ()
-    resting: tuple[Observation, ...] = ()  # some of the others
-    quiet: int = 0  # how many others there are
+    verdicts: tuple[Verdict, ...]
+    resting: Resting
 
 
 def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()) -> Judged:
     """Judge every series that had a value within the last `TAIL` columns; one that is gone for longer is forgotten.
 
     Of more than `LISTED` series those get a verdict that did anything but rest inside their band, and those that `about` names:
-    targets of alerts that are open. Of the others, which would only be called healthy, the first `thresholds.shown` are observed:
-    always the same ones, so that what is published of them has no gaps.
+    targets of alerts that are open. All that could be said of the others is that they are healthy.
     """
     metric, window, scores = reading.metric, reading.window, reading.scores
     length = window.values.shape[1]
     if length == 0:
-        return Judged()
+        nobody = np.zeros(0, dtype=np.int64)
+        return Judged((), Resting(metric, window, scores, nobody, thresholds.min_observations))
     start = max(0, length - TAIL)
     values = window.values[:, start:]
     present = np.isfinite(values)
@@ -104,7 +102,7 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
     over = present & _beyond(metric, values)
     up, down, high = (_trailing(mask, present) for mask in (above, below, over))
     calm = _trailing(present & ~above & ~below & ~over, present)
-    rising = _may_be_rising(metric, values)
+    rising = _may_be_rising(metric, values, scores.learnt)
     there = present.any(axis=1)
     if scores.learnt is not None:
         there |= scores.learnt.missed > 0
@@ -112,11 +110,12 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
     listed = there if there.sum() <= LISTED else there & (~rests | _named(window.labels, about))
     # A member of a group in alarm takes part in it, whatever it does itself.
     plain = rests if scores.learnt is None else rests & (scores.learnt.alarmed == 0)
-    figures = _figures(reading, thresholds, np.flatnonzero(listed & plain))
+    resting = Resting(metric, window, scores, np.flatnonzero(there & ~listed), thresholds.min_observations)
+    figures = iter(resting.observe(np.flatnonzero(listed & plain)))
     verdicts = []
     for row in np.flatnonzero(listed):
         if plain[row]:
-            verdicts.append(Verdict(metric, figures[row], side=_worse(metric), calm=int(calm.length[row])))
+            verdicts.append(at_rest(metric, next(figures), int(calm.length[row])))
             continue
         side, run = (1, up) if up.length[row] else (-1, down) if down.length[row] else (0, high)
         facts = _Facts(reading, thresholds, int(row), start, side, run, high)
@@ -138,14 +137,12 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
                 missed=facts.missed,
             )
         )
-    others = np.flatnonzero(there & ~listed)
-    resting = _figures(reading, thresholds, others[: thresholds.shown]).values()
-    return Judged(tuple(verdicts), tuple(resting), others.size)
+    return Judged(tuple(verdicts), resting)
 
 
-def _figures(reading: Reading, thresholds: Thresholds, rows: IntArray) -> dict[int, Observation]:
-    found = observations(reading.metric, reading.window, reading.scores, rows, minimum=thresholds.min_observations)
-    return dict(zip(rows.tolist(), found, strict=True))
+def at_rest(metric: BaselineMetric, observation: Observation, calm: int = TAIL) -> Verdict:
+    """Give the verdict about a series that is as it always is."""
+    return Verdict(metric, observation, side=-1 if metric.direction is Direction.DOWN else 1, calm=calm)
 
 
 def _restless(learnt: Learnt | None, present: BoolArray, calm: "_Runs", rising: BoolArray) -> BoolArray:
@@ -159,11 +156,6 @@ def _named(labels: Sequence[Labels], about: Sequence[Labels]) -> BoolArray:
     if not about:
         return np.zeros(len(labels), dtype=np.bool_)
     return np.array([any(target.items() <= one.items() for target in about) for one in labels])
-
-
-def _worse(metric: BaselineMetric) -> int:
-    """Give the side that would be bad."""
-    return -1 if metric.direction is Direction.DOWN else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +212,7 @@ class _Facts:
         value, expected = self.value, self.reading.scores.expected[self.row, -1]
         if value is not None and self.alarmed and value != expected and np.isfinite(expected):
             return 1 if value > expected else -1
-        return _worse(self.reading.metric)
+        return -1 if self.reading.metric.direction is Direction.DOWN else 1
 
     def group(self) -> GroupAlarm | None:
         """Describe the alarm of its group, if there is one."""
@@ -357,13 +349,19 @@ def _beyond(metric: BaselineMetric, values: FloatArray) -> BoolArray:
     return beyond
 
 
-def _may_be_rising(metric: BaselineMetric, values: FloatArray) -> BoolArray:
-    """Pick the series whose trend is worth the sorting: the last reading is the furthest of the short stretch."""
+def _may_be_rising(metric: BaselineMetric, values: FloatArray, learnt: Learnt | None) -> BoolArray:
+    """Pick the series that can have a trend: one by one, each takes a hundred times as long to look into."""
     if metric.full is None or values.shape[1] == 0:
         return np.zeros(values.shape[0], dtype=np.bool_)
-    sign = -1.0 if metric.direction is Direction.DOWN else 1.0
+    falls = metric.direction is Direction.DOWN
+    sign = -1.0 if falls else 1.0
     recent = np.where(np.isfinite(values[:, -STRETCHES[0] :]), sign * values[:, -STRETCHES[0] :], -np.inf)
-    moved: BoolArray = (recent[:, -1] >= np.quantile(recent, 0.8, axis=1, method="lower")) & (recent[:, -1] > recent.min(axis=1))
+    last = recent[:, -1]
+    moved: BoolArray = (last >= np.quantile(recent, 0.8, axis=1, method="lower")) & (last > recent.min(axis=1))
+    if learnt is not None:
+        moved &= ~(last <= sign * (learnt.lowest if falls else learnt.highest))  # where that is not known, anything may be
+    candidates = np.flatnonzero(moved)
+    moved[candidates] = may_rise(sign * values[candidates])
     return moved
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lens_exporter.model.window import FloatArray
+from lens_exporter.model.window import BoolArray, FloatArray
 
 # Readings a trend is looked for in. The short stretch comes first: it knows the present slope best.
 STRETCHES = (10, 30)
@@ -55,6 +55,19 @@ def towards(
             continue
         return Trend(sign * slope, float(when[0]), float(when[-1]) + left / slope)
     return None
+
+
+def may_rise(values: FloatArray) -> BoolArray:
+    """Mark the series of values [series, time] whose last readings are in the order of a rise, and those with gaps there."""
+    may: BoolArray = ~np.isfinite(values[:, -STRETCHES[-1] :]).all(axis=1)
+    for length in STRETCHES:
+        if values.shape[1] >= length:
+            stretch = values[:, -length:]
+            rises = np.zeros(len(values), dtype=np.int64)
+            for apart in range(1, length):
+                rises += (stretch[:, apart:] > stretch[:, :-apart]).sum(axis=1)
+            np.logical_or(may, rises >= _ALIKE * (length * (length - 1) // 2), out=may)
+    return may
 
 
 def _clear_slope(times: FloatArray, values: FloatArray, least: float) -> float | None:

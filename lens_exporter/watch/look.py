@@ -1,5 +1,6 @@
 """One look: fetch the rows that are new, bring the baselines up to them, decide. It tells nobody and stores nothing."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,13 +30,22 @@ class Look:
     unreadable: frozenset[str] = frozenset()  # the categories of those
     warned: bool = False  # the server warned about an answer
     groups: tuple[Standing, ...] = ()  # what is judged together
-    quiet: int = 0  # series that are as they always are, and not among the observations
+    quiet: int = 0  # series of large metrics that are as they always are: nothing is concluded about each
+    collecting: int = 0  # of those, how many are not known for long enough to be called healthy
+    unlisted: int = 0  # of those, how many are not among the observations
     declared: Declared = NOTHING_DECLARED
 
     @property
     def series(self) -> int:
         """How many series were judged."""
-        return len(self.observations) + self.quiet
+        return len(self.observations) + self.unlisted
+
+    @property
+    def intents(self) -> dict[str, int]:
+        """Decisions by intent; a series that rests in a large metric counts as what would be concluded about it."""
+        counted: Counter[str] = Counter(c.decision.intent for c in self.conclusions)
+        counted.update(healthy=self.quiet - self.collecting, continue_observing=self.collecting)
+        return {intent: count for intent, count in counted.items() if count}
 
 
 class Looker:
@@ -88,6 +98,8 @@ class Looker:
             warned=any(window.warnings for window in windows),
             groups=standings(readings),
             quiet=judgement.quiet,
+            collecting=judgement.collecting,
+            unlisted=judgement.unlisted,
             declared=self._baselines.declared(due.last),
         )
 

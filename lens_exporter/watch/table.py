@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from lens_exporter.baseline.analyzer import Conclusion
 from lens_exporter.baseline.naming import cleaned, target_name
 from lens_exporter.baseline.numbers import clock, number
 from lens_exporter.model.decision import Anomaly, Observation
@@ -25,7 +24,7 @@ def table(watcher: str, seen: Look, *, fate: Callable[[Anomaly], str] = lambda _
         rows.extend(_row(one) for one in observations)
     if not rows:
         rows = [(f"{watcher}   no series", *_COLUMNS)]
-    lines = [*_aligned(rows), *_decisions(seen.conclusions, fate)]
+    lines = [*_aligned(rows), *_decisions(seen, fate)]
     lines += [f"could not be read: {error}" for error in seen.failures]
     return "\n".join(lines) + "\n"
 
@@ -71,16 +70,17 @@ def _heading(target: Labels, alike: Sequence[Labels]) -> str:
     return f"{place} ({extras})" if place and extras else place or extras
 
 
-def _decisions(conclusions: Sequence[Conclusion], fate: Callable[[Anomaly], str]) -> list[str]:
-    anomalies = [c.decision for c in conclusions if isinstance(c.decision, Anomaly)]
+def _decisions(seen: Look, fate: Callable[[Anomaly], str]) -> list[str]:
+    anomalies = [c.decision for c in seen.conclusions if isinstance(c.decision, Anomaly)]
     lines = []
     for anomaly in anomalies:
         became = fate(anomaly)
         lines.append(f"decision: anomaly {anomaly.anomaly_type} ({anomaly.severity.value})" + (f" - {became}" if became else ""))
         lines += [f"  {line}" for line in (anomaly.summary, *anomaly.description.split("\n")) if line]
     if not anomalies:
-        counted = {intent: sum(c.decision.intent == intent for c in conclusions) for intent in ("healthy", "continue_observing")}
-        words = [f"{count} {intent.replace('_', ' ')}" for intent, count in counted.items() if count]
+        counted = seen.intents
+        told = (intent for intent in ("healthy", "continue_observing") if intent in counted)
+        words = [f"{counted[intent]} {intent.replace('_', ' ')}" for intent in told]
         lines.append(f"decision: {', '.join(words) or 'nothing to decide on'}")
     return lines
 

@@ -1,6 +1,5 @@
 """A watcher's tick: look, then bring alerts, cooldowns, notes, bands and events in line with what was seen."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,12 +42,7 @@ class Tick:
     @property
     def intents(self) -> dict[str, int]:
         """Decisions by intent."""
-        if self.seen is None:
-            return {}
-        counted: Counter[str] = Counter(c.decision.intent for c in self.seen.conclusions)
-        if self.seen.quiet:
-            counted["healthy"] += self.seen.quiet
-        return dict(counted)
+        return {} if self.seen is None else self.seen.intents
 
 
 class Watcher:

@@ -362,11 +362,46 @@ def test_the_same_input_gives_the_same_words() -> None:
     assert analyzer.decide([one]) == analyzer.decide([one])
 
 
-def test_a_thousand_series_are_judged_quickly_and_once_each() -> None:
-    """Every series has its observation, and all of them their conclusions, in well under a second."""
+def test_a_large_metric_is_judged_whole_and_told_in_part() -> None:
+    """Of a thousand series at rest so many as asked for are observed, always the same; the others are counted, none is concluded on."""
     rng = np.random.default_rng(1)
-    judgement = judge(reading(MEMORY, 0.4 + 0.01 * rng.standard_normal((1000, 120))))
-    assert len(judgement.observations) == len(judgement.conclusions) == 1000
+    values = 0.4 + 0.01 * rng.standard_normal((1000, 120))
+    judgement = judge(reading(MEMORY, values), observed=300)
+    assert judgement.conclusions == ()
+    assert (judgement.quiet, judgement.collecting, judgement.unlisted) == (1000, 0, 700)
+    later = judge(reading(MEMORY, values[:, :-1]), observed=300)
+    assert [one.target for one in judgement.observations] == [one.target for one in later.observations]
+    assert len(judgement.observations) == 300
+
+
+def test_whoever_does_not_rest_is_told_of_in_the_largest_metric() -> None:
+    """Outside its band, leaving, and named by an open alert: each has its conclusion, and so has nobody else."""
+    rng = np.random.default_rng(1)
+    values = 0.4 + 0.01 * rng.standard_normal((1000, 120))
+    values[700, -3:], values[800, -1] = 0.95, NAN
+    judgement = Analyzer(observed=300).decide([reading(MEMORY, values)], [{"instance": "api-900:9000"}])
+    told = {one.target["instance"]: one.decision.intent for one in judgement.conclusions}
+    assert told == {"api-700:9000": "anomaly", "api-800:9000": "continue_observing", "api-900:9000": "healthy"}
+    assert (judgement.quiet, judgement.unlisted, len(judgement.observations)) == (997, 697, 303)
+
+
+def test_neighbours_of_an_anomaly_are_told_of_though_they_rest() -> None:
+    """What else moved on that instance stands in the description, and a used part finds its limit, in metrics of any size."""
+    rng = np.random.default_rng(1)
+    values = 0.4 + 0.01 * rng.standard_normal((1000, 120))
+    requests = 100 + 10 * rng.standard_normal((1000, 120))
+    values[700, -3:], requests[700, -1] = 0.95, 128.0
+    judgement = judge(reading(MEMORY, values), reading(BaselineMetric("requests", "requests"), requests))
+    (told,) = judgement.conclusions
+    assert isinstance(told.decision, Anomaly)
+    assert [one.metric for one in told.decision.evidence] == ["memory_utilization", "requests"]
+    assert {one.target["instance"] for one in told.decision.evidence} == {"api-700:9000"}
+
+
+def test_series_of_a_large_metric_that_are_too_young_are_not_called_healthy() -> None:
+    """With five readings each, a thousand series are being collected."""
+    judgement = judge(reading(MEMORY, np.full((1000, 5), 0.4)))
+    assert judgement.quiet == judgement.collecting == 1000
 
 
 def test_a_normal_range_is_never_negative_where_nothing_ever_was() -> None:
