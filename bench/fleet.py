@@ -1,7 +1,7 @@
 """A real Prometheus that holds a fleet: 10,000 series over 14 days at 5 minutes, and 100,000 more in its newest quarter of an hour.
 
-Values are random numbers of 16 or 17 digits, the longest answers there are. Blocks are written once into the folder and found there
-by later runs.
+Every series is a pod's: ten of them are a deployment, forty run on a node. Values are random numbers of 16 or 17 digits, the longest
+answers there are. Blocks are written once into the folder and found there by later runs.
 """
 
 import subprocess
@@ -17,6 +17,7 @@ from lens_exporter.demo.servers import LocalServer, find, start_prometheus
 from lens_exporter.model.labels import selector
 
 SERIES, LARGE = 10_000, 100_000
+DEPLOYMENT, NODE = 10, 40  # pods
 STEP = 300
 DAYS = 14
 _BLOCK = 7200  # seconds; promtool reads its input once for each block it writes, so each gets a file of its own
@@ -40,8 +41,9 @@ def fleet(folder: Path) -> Iterator[tuple[LocalServer, int]]:
 def labels(number: int) -> str:
     """Give the labels of a pod, as many and as long as usual."""
     address = f"10.{number // 65536}.{number // 256 % 256}.{number % 256}:9100"
-    names = {"instance": address, "namespace": f"shop-{number % 37:02}", "pod": f"checkout-7c9f6d5b4d-{number:05}"}
-    return selector({"container": "app", "job": "node", **names})
+    deployment, node = f"checkout-{number // DEPLOYMENT:05}", f"worker-{number // NODE:04}"
+    names = {"deployment": deployment, "instance": address, "namespace": f"shop-{number // NODE % 37:02}", "node": node}
+    return selector({"container": "app", "job": "node", **names, "pod": f"{deployment}-{number % DEPLOYMENT}"})
 
 
 def _write(folder: Path) -> None:

@@ -59,14 +59,15 @@ def towards(
 
 def may_rise(values: FloatArray) -> BoolArray:
     """Mark the series of values [series, time] whose last readings are in the order of a rise, and those with gaps there."""
-    may: BoolArray = ~np.isfinite(values[:, -STRETCHES[-1] :]).all(axis=1)
+    reasons = [~np.isfinite(values[:, -STRETCHES[-1] :]).all(axis=1)]
     for length in STRETCHES:
         if values.shape[1] >= length:
             stretch = values[:, -length:]
             rises = np.zeros(len(values), dtype=np.int64)
             for apart in range(1, length):
                 rises += (stretch[:, apart:] > stretch[:, :-apart]).sum(axis=1)
-            np.logical_or(may, rises >= _ALIKE * (length * (length - 1) // 2), out=may)
+            reasons.append(rises >= _ALIKE * (length * (length - 1) // 2))
+    may: BoolArray = np.logical_or.reduce(reasons)
     return may
 
 
