@@ -75,7 +75,8 @@ class Expecting:
         results = said.taken(silences, self._own(), at=at, kept=self._kept)
         declared = [one for one in results if isinstance(one, Declaration)]
         refused = [one for one in results if isinstance(one, said.Refused)]
-        for change in said.changes(self._register.all(), silences, declared, at, complete=not failures):
+        complete = bool(self._alertmanagers) and not failures
+        for change in said.changes(self._register.all(), silences, declared, at, complete=complete):
             if isinstance(change, said.Withdraw):
                 self._end(change)
                 continue

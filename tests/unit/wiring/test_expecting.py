@@ -1,0 +1,128 @@
+"""From who says it to who goes by it: the database, memory, and what is told."""
+
+import pytest
+
+from lens_exporter.baseline import register as registers
+from lens_exporter.baseline.expected import Source
+from lens_exporter.baseline.register import Register
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.errors import DatabaseError, DeclarationInvalid, DeclarationsFull, DeclaredElsewhere, UnknownWatcher
+from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.wiring.expecting import Expecting
+from lens_exporter.wiring.ground import lay
+from tests.unit.publish.timeline import NOON, Time
+from tests.unit.watch.declaring import declared
+
+HOUR, DAY = 3600.0, 86_400.0
+OWN = [{"alertname": "LensMemory", "watcher": "host", "category": "memory"}]
+
+
+class Site:
+    """One process on a database that others share."""
+
+    def __init__(self, path):
+        self.time = Time()
+        self.database = Database(f"sqlite:///{path}/lens.db")
+        self.database.migrate()
+        self.restart()
+
+    def restart(self):
+        self.ground = lay(self.database, Telemetry(), Secrets({}), clock=self.time)
+        self.expecting = Expecting(self.ground, (), lambda: OWN, kept=14 * DAY)
+
+    def declare(self, begin=NOON, end=NOON + HOUR, watcher="host", **labels):
+        return self.expecting.declare(watcher, labels, begin, end, "deploy", by="API")
+
+    def told(self, kind):
+        return [(event.subject, event.data) for event in self.ground.events.query(kind=kind)]
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path)
+    yield site
+    site.database.close()
+
+
+def test_what_is_declared_is_known_at_once_told_and_kept(site):
+    """Watchers hear of it without a round; one event says who and why; a restart knows it."""
+    made = site.declare(instance="api-7:9000", job="api")
+    assert site.expecting.declarations() == (made,)
+    assert [str(one) for one in made.matchers] == ['watcher="host"', 'instance="api-7:9000"', 'job="api"']
+    ((subject, data),) = site.told("expected.declared")
+    assert (subject, data["source"], data["by"], data["comment"]) == (made.id, "api", "API", "deploy")
+    assert (data["starts_at"], data["ends_at"]) == (NOON, NOON + HOUR)
+    site.restart()
+    assert site.expecting.declarations() == (made,)
+
+
+def test_what_is_taken_back_is_gone_at_once_and_told(site):
+    """As if it had never been said."""
+    made = site.declare()
+    assert site.expecting.withdraw(made.id) == made
+    assert site.expecting.declarations() == ()
+    ((subject, data),) = site.told("expected.withdrawn")
+    assert (subject, data["reason"], data["by"]) == (made.id, "taken back", "API")
+
+
+def test_a_silence_cannot_be_taken_back_here(site):
+    """It is Alertmanager's, and stays."""
+    said = declared(instance="a")
+    Register(site.database).put(said)
+    with pytest.raises(DeclaredElsewhere):
+        site.expecting.withdraw(said.id)
+    assert site.expecting.listed() == (said,)
+    assert said.source is Source.SILENCE
+
+
+def test_nothing_is_declared_by_what_is_refused(site):
+    """An unknown watcher, a span out of bounds, a full register: each by its error, and no event."""
+    with pytest.raises(UnknownWatcher, match="there is no watcher 'nope'; known: host"):
+        site.declare(watcher="nope")
+    with pytest.raises(DeclarationInvalid, match="at most 31 are taken"):
+        site.declare(end=NOON + 32 * DAY)
+    row = registers._values(declared(instance="a"))
+    with site.database.transaction() as connection:
+        connection.execute(registers.expected_table.insert(), [{"id": f"d{n}", **row} for n in range(registers.MOST)])
+    with pytest.raises(DeclarationsFull):
+        site.declare()
+    assert site.told("expected.declared") == []
+
+
+def test_a_round_forgets_what_no_watcher_remembers(site):
+    """Fourteen days after its end a declaration goes with the window."""
+    made = site.declare()
+    site.time.now = made.ends_at + 14 * DAY - 1
+    site.expecting.look()
+    assert site.expecting.declarations() == (made,)
+    site.time.now += 1
+    site.expecting.look()
+    assert site.expecting.declarations() == site.expecting.listed() == ()
+
+
+def test_a_round_brings_what_another_replica_was_told(site):
+    """Memory is what was known last; a round, or asking for the list, reads what others wrote."""
+    assert site.expecting.declarations() == ()
+    one, other = declared(instance="a"), declared(instance="b")
+    Register(site.database).put(one)
+    assert site.expecting.declarations() == ()
+    site.expecting.look()
+    assert site.expecting.declarations() == (one,)
+    Register(site.database).put(other)
+    assert len(site.expecting.listed()) == len(site.expecting.declarations()) == 2
+
+
+def test_a_database_that_is_away_leaves_what_is_known_and_is_asked_again(site):
+    """A tick never fails of it: what was known stands; who knew nothing yet hears it once the database is back."""
+    made = site.declare()
+    with site.database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE expected_spans RENAME TO away")
+    with pytest.raises(DatabaseError):
+        site.expecting.look()
+    assert site.expecting.declarations() == (made,)
+    site.restart()
+    assert site.expecting.declarations() == ()
+    with site.database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO expected_spans")
+    assert site.expecting.declarations() == (made,)
