@@ -54,7 +54,7 @@ class RobustDetector:
         fractional = np.logical_or.accumulate(present & (values != np.floor(values)), axis=1)
         order = np.argsort(values, axis=1)  # gaps last
         ranked = np.take_along_axis(values, order, axis=1)
-        for column in range(max(1, length - self._tail), length):
+        for column in range(max(1, length - self._tail), length if series else 0):
             # Every row has exactly `column` entries from before it, so the selection keeps its shape and its order.
             earlier = ranked[order < column].reshape(series, column)
             count = seen[:, column - 1]
