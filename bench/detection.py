@@ -4,15 +4,21 @@
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # recordings are read as the tests read them
+
 from quality import lens, lone, servers
 from quality.bootstrap import Resamples
 from quality.data import DEFAULT_ROOT, DataAbsent, Machine, load_asd, load_nab, load_petshop, load_smd
 from quality.healthy import healthy_table, peer_alarms
+from quality.pages import HOSTS, of_host, of_services, pages_table
 from quality.peers import Kept, all_peers
 from quality.report import provenance
 
@@ -24,6 +30,7 @@ _SERVERS: dict[str, tuple[str, Callable[[Path], list[Machine]], servers.ServerTa
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(provenance(" ".join(["python bench/detection.py", *arguments]), datetime.now(UTC)))
     for name in ("nab", *_SERVERS, "petshop") if options.set == "all" else (options.set,):
         try:
@@ -74,6 +81,9 @@ def print_petshop(options: argparse.Namespace) -> None:
     ours = [(lens.NAME, alone, lens.lone_alarms), (lens.NAME, together, lens.group_alarms)] if options.lens else []
     peers = [(peer.name, peer.decision, peer_alarms(peer, kept)) for peer in all_peers()] if options.peers else []
     print(healthy_table([*ours, *peers], recordings))
+    if options.lens:
+        print("#### What reaches a person: alerts of watchers with default settings\n")
+        print(pages_table([*map(of_services, recordings), *(of_host(name, lens_) for name, lens_ in HOSTS.items())]))
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

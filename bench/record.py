@@ -1,6 +1,6 @@
 """Record what a watcher reads from a Prometheus into a file that tests and benchmarks replay.
 
-`python bench/record.py --config.file lens.yml --watcher host --from 1795862900 --to 1795870000 --output tests/recordings/busy.json.gz`
+`python bench/record.py --config.file lens.yml --watcher host --from 1795862900 --to 1795870000 --output busy.json.gz`
 """
 
 import argparse

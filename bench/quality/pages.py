@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tests.recordings.rows import RecordedSeries, recording
 
 from lens_exporter.config.settings import Config, Metric, Watcher
 from lens_exporter.foundation.database import Database
 from lens_exporter.replay.journal import Fired
 from lens_exporter.replay.replay import replay
 from lens_exporter.replay.span import Span
+from tests.recordings.rows import RecordedSeries, recording
 
 from .data import Healthy
 from .report import Target, number, table
+
+HOSTS = {"busy-host": "host", "busy-python": "python", "idle-host": "host", "idle-python": "python"}
+"""Recordings of this project's own machine, and the lens whose watcher judges them."""
 
 _AIM = 1.0  # false alerts in 1,000 series-days
 
