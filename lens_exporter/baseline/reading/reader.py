@@ -18,7 +18,7 @@ from lens_exporter.baseline.reading.holds import Holds, Key, key_of
 from lens_exporter.baseline.reading.teller import Teller
 from lens_exporter.errors import DatabaseError
 from lens_exporter.foundation.clock import Clock, NewId, monotonic, new_ulid
-from lens_exporter.model.decision import Anomaly, Confidence, ContinueObserving, Observation, Severity
+from lens_exporter.model.decision import Anomaly, Confidence, ContinueObserving, Observation, Phase, Severity
 from lens_exporter.model.labels import Labels, fingerprint
 
 NextLook = Callable[[float], float]  # Unix seconds -> the first moment after them
@@ -248,13 +248,17 @@ class Reader:
         self._holds.keep(key, replace(hold, active=False, anomaly=None))
 
     def _settle(self, judged: Judged) -> dict[Key, Conclusion]:
-        """End what was held back and is no anomaly any more. Give what goes on as one, since nobody can say that it is over."""
+        """End what was held back and is no anomaly any more. Give what goes on as one, since nobody can say that it is over.
+
+        A lowering outlasts calm looks, unless they are calm only because its baseline has learnt it: then it goes on as a page.
+        """
         anomalies = [one.decision for one in judged.conclusions if isinstance(one.decision, Anomaly)]
         flagged = {key_of(one) for one in anomalies}
         told = {(one.category, fingerprint(one.target)) for one in anomalies}
+        calm = [one for one in judged.observations if one.phase is Phase.NORMAL]
         let_go: dict[Key, Conclusion] = {}
         for key, hold in self._holds.active():
-            if key in flagged or hold.lowered:
+            if key in flagged or (hold.lowered and not (judged.at < hold.until and absorbed(hold, calm))):
                 continue
             held = hold.anomaly
             if held is None and key[0] in judged.unreadable:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lens_exporter.baseline.reading.bounds import Bounds
 from lens_exporter.model.conversation import Reply
 from tests.unit.baseline.reading_site import LATENCY, answers, confirms, healthy, reading, slightly
 from tests.unit.publish.timeline import NOON
@@ -65,3 +66,13 @@ def test_what_was_lowered_is_critical_the_moment_it_is_critical():
             here.at(minute)
             seen.append([alert.labels["severity"] for alert in here.firing])
         assert seen[6:] == [["info"]] * 4 + [["warning"]] * 2 + [["critical"]]
+
+
+def test_what_a_baseline_learns_while_it_is_lowered_is_still_paged_for():
+    """The band has come after the value, which never went back: the info alert becomes a warning before it ends."""
+    with reading(LOWERS, bounds=Bounds(within=1800.0)) as (here, _model):
+        here.story.tell(LATENCY.name, slightly(5, level=0.48))
+        here.every_minute(0, 35)
+        severities = [event.data["labels"]["severity"] for event in here.line.events.query(kind="alert.fired")]
+        assert set(severities) == {"info", "warning"}
+        assert [event["reason"] for event in here.events("reading.released")] == ["absorbed"]
