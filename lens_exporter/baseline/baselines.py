@@ -209,8 +209,8 @@ class Baselines:
         self._engine.take(kept, self._grouped.groups, groups_kept, shares=self._grouped.shares, full=full)
         self._recent = self._recent.take(kept, groups_kept)
         self._warm.take(kept)
-        self._expected.regroup()
         new = kept < 0
+        self._expected.regroup(left=kept.size - new.sum() < self._last_value.size)
         self._last_value = np.where(new, self._learnt_to or 0.0, _placed(self._last_value, kept))
         self._observations = np.where(new, 0, _placed(self._observations, kept))
 

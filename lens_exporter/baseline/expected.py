@@ -10,7 +10,7 @@ from lens_exporter.model.decision import Severity
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.matcher import Matcher, all_match
 from lens_exporter.model.metric import BaselineMetric
-from lens_exporter.model.window import BoolArray, FloatArray
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray
 
 BELOW_CRITICAL = (Severity.INFO, Severity.WARNING)  # of an alert that a declaration can keep back
 _SEVERITY = "severity"
@@ -74,10 +74,18 @@ class Declared:
 
 def covers(matchers: Sequence[Matcher], labels: Labels, severities: Iterable[Severity] = Severity) -> bool:
     """Say whether matchers speak of an alert with these labels and one of these severities."""
-    graded = [matcher for matcher in matchers if matcher.name == _SEVERITY]
-    if not all(matcher.matches(labels) for matcher in matchers if matcher.name != _SEVERITY):
-        return False
-    return any(all_match(graded, {_SEVERITY: severity.value}) for severity in severities)
+    return all_match(ungraded(matchers), labels) and graded(matchers, severities)
+
+
+def graded(matchers: Sequence[Matcher], severities: Iterable[Severity] = Severity) -> bool:
+    """Say whether matchers speak of alerts of one of these severities."""
+    about = [matcher for matcher in matchers if matcher.name == _SEVERITY]
+    return any(all_match(about, {_SEVERITY: severity.value}) for severity in severities)
+
+
+def ungraded(matchers: Sequence[Matcher]) -> list[Matcher]:
+    """Give what matchers say about all but the severity."""
+    return [matcher for matcher in matchers if matcher.name != _SEVERITY]
 
 
 NOTHING_DECLARED = Declared()
@@ -91,22 +99,21 @@ def rows_inside(declaration: Declaration, times: FloatArray) -> BoolArray:
 
 def marked(
     declared: Sequence[tuple[Declaration, BoolArray]],
-    groups: Sequence[Sequence[int]],
+    group_of: IntArray,
+    groups: int,
     times: FloatArray,
     seen: BoolArray,
 ) -> BoolArray:
     """Mark the rows of groups [groups, time] that were declared to be in order.
 
-    declared has for each declaration the series [series] that it covers. A row of a group is marked when it lies inside the
-    span of one that covers a member which has had a value by then: seen [series, time].
+    declared has for each declaration the series [series] that it covers; group_of [series] is -1 for who belongs to none. A row of
+    a group is marked when it lies inside the span of one that covers a member which has had a value by then: seen [series, time].
     """
-    rows = np.zeros((len(groups), times.size), dtype=np.bool_)
+    rows = np.zeros((groups, times.size), dtype=np.bool_)
     for declaration, covered in declared:
-        inside = rows_inside(declaration, times)
-        if not inside.any():
-            continue
-        for group, members in enumerate(groups):
-            own = np.array(members)[covered[list(members)]]
-            if own.size:
-                rows[group] |= inside & seen[own].any(axis=0)
+        own = np.flatnonzero(covered & (group_of >= 0))
+        if own.size:
+            own = own[np.argsort(group_of[own], kind="stable")]
+            of, first = np.unique(group_of[own], return_index=True)
+            rows[of] |= np.logical_or.reduceat(seen[own], first, axis=0) & rows_inside(declaration, times)
     return rows

@@ -6,11 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from lens_exporter.baseline.expected import AlertLabels, Declaration, Declarations, Declared, covers, marked
+from lens_exporter.baseline.detection.grouping import membership
+from lens_exporter.baseline.expected import (
+    NOTHING_DECLARED,
+    AlertLabels,
+    Declaration,
+    Declarations,
+    Declared,
+    graded,
+    marked,
+    ungraded,
+)
+from lens_exporter.baseline.label_table import LabelTable
 from lens_exporter.baseline.roster import Grouped, Roster
 from lens_exporter.model.matcher import Matcher
 from lens_exporter.model.metric import BaselineMetric
-from lens_exporter.model.window import BoolArray, FloatArray
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray
 
 REST = 900.0  # seconds between two beginnings anew over declarations: what comes meanwhile is taken in together
 
@@ -30,18 +41,22 @@ class ExpectedRows:
         self._known: tuple[Declaration, ...] = ()
         self._heard_at: float | None = None
         self._began_anew_at = -math.inf
-        self._covered: dict[tuple[Matcher, ...], BoolArray] = {}
         self.forget()
 
     def forget(self) -> None:
         """Nothing is learnt any more."""
         self._learnt: dict[tuple[Matcher, ...], list[Rows]] = defaultdict(list)
         self._pending = self._outdated = False
-        self._covered.clear()
+        self._labels = LabelTable()
+        self.regroup(left=True)
 
-    def regroup(self) -> None:
-        """Others are watched, or in other groups, from now on."""
-        self._covered.clear()
+    def regroup(self, *, left: bool) -> None:
+        """Others are watched, or in other groups, from now on; left: some are watched no longer, and new ones come last as ever."""
+        if left:
+            self._labels = LabelTable()
+        self._covered: dict[tuple[Matcher, ...], BoolArray] = {}
+        self._group_of: IntArray | None = None
+        self._declared = NOTHING_DECLARED
 
     def hear(self, at: float) -> None:
         """Ask what is declared, once for each judged moment: a look goes by one answer from its beginning to its end."""
@@ -61,7 +76,7 @@ class ExpectedRows:
             now[one.matchers] += self._rows(one, anchor, learnt_to)
         before, after = _joined(self._learnt), _joined(now)
         differing = [matchers for matchers in before.keys() | after.keys() if before.get(matchers) != after.get(matchers)]
-        self._pending = self._outdated = any(self._covers_a_group(matchers, roster, grouped) for matchers in differing)
+        self._pending = self._outdated = any(self._covered_groups(matchers, roster, grouped) for matchers in differing)
         return self._outdated
 
     def begin(self, at: float) -> None:
@@ -81,31 +96,41 @@ class ExpectedRows:
                 inside.append((one, self._series(one.matchers, roster)))
         if not inside:
             return None
-        return marked(inside, grouped.groups, times, seen[:, None] | np.logical_or.accumulate(present, axis=1))
+        seen_by_then = seen[:, None] | np.logical_or.accumulate(present, axis=1)
+        return marked(inside, self._groups(roster, grouped), len(grouped.groups), times, seen_by_then)
 
     def declared(self, at: float, roster: Roster, grouped: Grouped) -> Declared:
         """Give what is declared about a moment."""
         running = tuple(one for one in self._known if one.runs(at))
-        groups = {}
-        for one in reversed(running):
-            covered = self._series(one.matchers, roster)
-            for key, members in zip(grouped.keys, grouped.groups, strict=True):
-                if covered[list(members)].any():
-                    groups[frozenset(key)] = one
-        return Declared(running, groups)
+        if running != self._declared.running:
+            groups = {}
+            for one in reversed(running):
+                for group in self._covered_groups(one.matchers, roster, grouped):
+                    groups[frozenset(grouped.keys[group])] = one
+            self._declared = Declared(running, groups)
+        return self._declared
+
+    def _covered_groups(self, matchers: tuple[Matcher, ...], roster: Roster, grouped: Grouped) -> list[int]:
+        groups = self._groups(roster, grouped)[self._series(matchers, roster)]
+        found: list[int] = np.unique(groups[groups >= 0]).tolist()
+        return found
+
+    def _groups(self, roster: Roster, grouped: Grouped) -> IntArray:
+        """Give the group of each series [series], -1 for a lone one."""
+        if self._group_of is None:
+            self._group_of = membership(len(roster), grouped.groups)
+        return self._group_of
 
     def _series(self, matchers: tuple[Matcher, ...], roster: Roster) -> BoolArray:
         """Tell which series [series] may become an alert that these matchers speak of."""
+        new = range(len(self._labels), len(roster))
+        if new:
+            self._labels.extend([self._alert_labels(self._metrics[roster.metric_of[one]], roster.labels[one]) for one in new])
         covered = self._covered.get(matchers)
         if covered is None:
-            metrics = (self._metrics[metric] for metric in roster.metric_of)
-            told = (self._alert_labels(metric, labels) for metric, labels in zip(metrics, roster.labels, strict=True))
-            covered = self._covered[matchers] = np.fromiter((covers(matchers, labels) for labels in told), np.bool_, len(roster))
+            covered = self._labels.matching(ungraded(matchers)) & graded(matchers)
+            self._covered[matchers] = covered
         return covered
-
-    def _covers_a_group(self, matchers: tuple[Matcher, ...], roster: Roster, grouped: Grouped) -> bool:
-        covered = self._series(matchers, roster)
-        return any(covered[list(members)].any() for members in grouped.groups)
 
     def _rows(self, one: Declaration, first: float, last: float) -> list[Rows]:
         """Give the rows from first to last (Unix seconds) that lie inside a span: one range or none."""

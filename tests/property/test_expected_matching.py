@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lens_exporter.baseline.expected import BELOW_CRITICAL, Declaration, Declared, Source, covers, marked
+from lens_exporter.baseline.label_table import LabelTable
 from lens_exporter.model.decision import Severity
 from lens_exporter.model.matcher import Matcher
 
@@ -66,7 +67,7 @@ def test_a_row_of_a_group_is_marked_by_any_member_that_was_seen(said, series, gr
         ]
         for own in members
     ]
-    assert marked(given_, members, times, seen).tolist() == expected
+    assert marked(given_, np.array(of), groups, times, seen).tolist() == expected
 
 
 @given(st.lists(st.lists(MATCHERS, max_size=3), max_size=4), LABELS)
@@ -76,3 +77,14 @@ def test_an_alert_is_kept_back_by_the_first_that_matches_it_below_critical(said,
     keeping = [one.id for one in running if any(plainly(one.matchers, {**labels, "severity": s}) for s in BELOW_CRITICAL)]
     found = Declared(running).about(labels)
     assert (found.id if found else None) == (keeping[0] if keeping else None)
+
+
+@given(st.lists(st.lists(LABELS, max_size=4), max_size=3), st.lists(MATCHERS, max_size=3))
+def test_a_table_of_labels_matches_as_each_of_its_series_does(portions, matchers):
+    """However the series came, and whatever names they have."""
+    table = LabelTable()
+    for portion in portions:
+        table.extend(portion)
+    series = [labels for portion in portions for labels in portion]
+    assert len(table) == len(series)
+    assert table.matching(matchers).tolist() == [plainly(matchers, labels) for labels in series]
