@@ -50,7 +50,7 @@ class _Refusal:
     error: QueryError
 
     def concerns(self, first: int, last: int) -> bool:
-        """Tell whether rows hold these. Later ones do too: nobody can judge them who has not read these."""
+        """Say whether rows hold these. Later ones do too: nobody can judge them who has not read these."""
         return first >= self.first or last >= self.last
 
 
@@ -119,12 +119,10 @@ class RecordedRows:
     def _expect_no_refusal(self, metric: BaselineMetric, first: int, last: int) -> None:
         begins_anew = first < self._asked.get(metric, first)
         self._asked[metric] = first
+        if begins_anew:
+            self._refused.pop(metric, None)  # what could not be read may be older than all that is learnt from now on
         refusal = self._refused.get(metric)
-        if refusal is None:
-            return
-        if begins_anew and first > refusal.last:
-            del self._refused[metric]  # what could not be read is older than all that is learnt from now on
-        elif refusal.concerns(first, last):
+        if refusal is not None and refusal.concerns(first, last):
             raise refusal.error
 
     def _note(self, metric: BaselineMetric, window: Window) -> None:

@@ -80,7 +80,7 @@ def backtest(path: Path | None, request: Request) -> None:
         )
         _expect_something(asked, replayed)
         alertmanagers = tuple(remotes.alertmanagers(config.alertmanager))
-        theirs = ask(history, alertmanagers, request.span.begin, request.span.end, step=settings.step)
+        theirs = ask(history, alertmanagers, request.span.begin, request.span.end)
     found = report(asked, replayed, theirs, incidents, seconds=seconds)
     _write(found, as_json=request.as_json)
     if request.plot is not None and recording is not None:

@@ -1,5 +1,6 @@
 """What others say about the same time: alerts of the user's own rules, and silences."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ from lens_exporter.model.window import Window
 from lens_exporter.publish.alertmanager import Alertmanager
 from lens_exporter.watch.ports import RowSource
 
-_FIRING = BaselineMetric("ALERTS", 'ALERTS{alertstate="firing"}')
+_SHORTEST = 15.0  # seconds between two looks at ALERTS
+_POINTS = 10_000  # of one query, at most
 _NOT_ABOUT = ("alertname", "alertstate", "severity")  # labels of ALERTS that do not say what an alert is about
 
 
@@ -47,12 +49,12 @@ class Theirs:
     alertmanagers: int = 0  # that were asked
 
 
-def ask(source: RowSource, alertmanagers: Sequence[Alertmanager], begin: float, end: float, *, step: float) -> Theirs:
+def ask(source: RowSource, alertmanagers: Sequence[Alertmanager], begin: float, end: float) -> Theirs:
     """Ask for the ALERTS series and the silences between two moments (Unix seconds). Who does not answer is in the answer."""
     alerts: tuple[RuleAlert, ...] = ()
     alerts_unread = ""
     try:
-        alerts = rule_alerts(retrying(lambda: source.rows(_FIRING, begin, end, step=step)))
+        alerts = rule_alerts(retrying(lambda: _firing(source, begin, end)))
     except LensError as error:
         alerts_unread = str(error)
     silences: dict[str, Silence] = {}
@@ -65,6 +67,13 @@ def ask(source: RowSource, alertmanagers: Sequence[Alertmanager], begin: float, 
     inside = [one for one in silences.values() if one.starts_at <= end and one.ends_at >= begin]
     inside.sort(key=lambda one: (one.starts_at, one.id))
     return Theirs(alerts, alerts_unread, tuple(inside), tuple(unread), len(alertmanagers))
+
+
+def _firing(source: RowSource, begin: float, end: float) -> Window:
+    """Look at ALERTS every quarter of a minute, in a long span more seldom; what fired since the look before counts as firing."""
+    step = max(1, math.ceil((end - begin) / _POINTS / _SHORTEST)) * _SHORTEST
+    metric = BaselineMetric("ALERTS", f'count_over_time(ALERTS{{alertstate="firing"}}[{step:.0f}s])')
+    return source.rows(metric, begin, end, step=step)
 
 
 def rule_alerts(window: Window) -> tuple[RuleAlert, ...]:
