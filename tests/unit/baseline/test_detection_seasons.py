@@ -1,0 +1,142 @@
+"""What is expected of a series at this hour."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lens_exporter.baseline.detection.seasons import Seasons
+from lens_exporter.baseline.detection.tuning import Tuning, utc
+from lens_exporter.model.window import FloatArray
+
+PER_DAY = 96  # bins of a quarter of an hour
+FIRST = 19_675 * PER_DAY  # 2023-11-14 00:00 UTC
+
+
+def lived(values: FloatArray, *, offset: Callable[[float], float] = utc, first: int = FIRST) -> tuple[Seasons, FloatArray]:
+    """Live through bins of one row each, values [time] of one series; gives what was expected of each [time]."""
+    seasons = Seasons(1, Tuning(step=900.0, offset=offset))
+    expected = np.empty(values.size)
+    for place, value in enumerate(values):
+        if place:
+            seasons.close()
+        seasons.open(first + place)
+        expected[place] = seasons.expected(first + place)[0]
+        row = np.array([[value]])
+        seasons.learn(row, np.isfinite(row))
+    seasons.close()
+    seasons.open(first + values.size)
+    return seasons, expected
+
+
+def days(count: float, shape: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Give a value for each bin of so many days from its time in days."""
+    return shape(np.arange(round(count * PER_DAY)) / PER_DAY)
+
+
+def round_the_clock(day: FloatArray) -> FloatArray:
+    return 10.0 + 3.0 * np.sin(2 * np.pi * day)
+
+
+def weekdays(day: FloatArray) -> FloatArray:
+    """Busy in the middle of the day, on two days of seven not at all."""
+    return 10.0 + np.where(day % 7 < 5, 5.0, 0.0) * np.clip(4 * np.sin(2 * np.pi * day), 0.0, 1.0)
+
+
+def test_nothing_is_expected_before_anything_was_seen() -> None:
+    """Not in the first bin, and after the first hours the level is."""
+    _, expected = lived(np.full(PER_DAY, 7.0))
+    assert np.isnan(expected[0])
+    assert expected[-1] == 7.0
+
+
+def test_a_level_is_expected_where_there_is_no_season() -> None:
+    """Noise around 5 is expected to be 5, at every hour, however large the offset."""
+    for offset in (0.0, 1.7e9):
+        noise = offset + 5.0 + 0.5 * np.random.default_rng(1).standard_normal(8 * PER_DAY)
+        _, expected = lived(noise)
+        np.testing.assert_allclose(expected[4 * PER_DAY :] - offset, 5.0, atol=0.3)
+
+
+def test_the_same_time_of_day_is_expected_where_there_is_a_day_and_a_night() -> None:
+    """From the second day on a sine is known to within what a quarter of an hour changes."""
+    day = days(6, round_the_clock)
+    _, expected = lived(day)
+    assert np.abs(expected - day)[3 * PER_DAY :].max() < 0.3
+
+
+def test_the_same_time_of_the_week_is_expected_where_weekends_differ() -> None:
+    """The first weekend is a surprise to the median over days, the second is quiet as expected."""
+    week = days(15, weekdays)
+    _, expected = lived(week)
+    error = np.abs(expected - week)
+    assert error[5 * PER_DAY : 7 * PER_DAY].max() > 3
+    assert error[12 * PER_DAY : 14 * PER_DAY].max() < 0.5
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_the_season_moves_with_the_clock(hours: int) -> None:
+    """The clock changes on the tenth day, and with it the load: told of it the error stays, untold it grows."""
+    changed = 10 * 86_400.0 + FIRST * 900.0
+
+    def clock(at: float) -> float:
+        return 3600.0 * hours if at >= changed else 0.0
+
+    at = np.arange(11 * PER_DAY)
+    load = round_the_clock((at * 900.0 + np.where(at >= 10 * PER_DAY, 3600.0 * hours, 0.0)) / 86_400.0)
+    told, untold = (np.abs(lived(load, offset=one)[1] - load)[10 * PER_DAY :].max() for one in (clock, utc))
+    assert told < 0.45
+    assert untold > 0.6
+
+
+def test_gaps_are_nothing_and_what_lay_before_them_still_counts() -> None:
+    """Half of all bins are empty, and a day is missing as a whole: the sine is still known."""
+    day = days(9, round_the_clock)
+    gappy = day.copy()
+    gappy[np.random.default_rng(2).random(day.size) < 0.5] = np.nan
+    gappy[5 * PER_DAY : 6 * PER_DAY] = np.nan
+    _, expected = lived(gappy)
+    assert np.abs(expected - day)[7 * PER_DAY :].max() < 0.5
+
+
+def test_bins_that_are_left_out_are_gaps() -> None:
+    """Jumping over a day is the same as living through it without a value."""
+    day = days(4, round_the_clock)
+    jumped, _ = lived(day)
+    jumped.close()
+    later = FIRST + 6 * PER_DAY
+    jumped.open(later)
+    lived_through, _ = lived(np.concatenate([day, np.full(2 * PER_DAY, np.nan)]))
+    np.testing.assert_allclose(jumped.expected(later), lived_through.expected(later))
+
+
+def test_what_lies_ahead_can_be_asked_for_and_nothing_is_learnt_by_it() -> None:
+    """Tomorrow's bins are those of today's; the open one is expected as before."""
+    seasons, _ = lived(days(5, round_the_clock))
+    now = FIRST + 5 * PER_DAY
+    before = seasons.expected(now).copy()
+    for ahead in (1, 40, PER_DAY - 1):
+        assert seasons.expected(now + ahead)[0] == pytest.approx(round_the_clock(np.array([5 + ahead / PER_DAY]))[0], abs=0.4)
+    np.testing.assert_array_equal(seasons.expected(now), before)
+
+
+def test_a_new_level_is_the_level_after_half_a_week() -> None:
+    """The median of a week's medians: three days of an incident do not move it, four days do."""
+    for length, moved in ((3, False), (4, True)):
+        seasons, _ = lived(np.concatenate([np.full(7 * PER_DAY, 5.0), np.full(length * PER_DAY, 9.0)]))
+        assert bool(seasons.level[0] == 9.0) is moved
+
+
+def test_series_come_and_go() -> None:
+    """The old ones keep what they know, a new one knows nothing."""
+    seasons = Seasons(2, Tuning(step=900.0))
+    for place in range(2 * PER_DAY):
+        if place:
+            seasons.close()
+        seasons.open(FIRST + place)
+        row = np.array([[1.0, 2.0]])
+        seasons.learn(row, np.isfinite(row))
+    seasons.take(np.array([1, -1, 0]))
+    expected = seasons.expected(FIRST + 2 * PER_DAY - 1)
+    assert expected[[0, 2]].tolist() == [2.0, 1.0]
+    assert np.isnan(expected[1])

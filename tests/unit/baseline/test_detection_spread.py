@@ -1,0 +1,135 @@
+"""How far a series usually strays, with floors, at any scale."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from lens_exporter.baseline.detection.spread import Scale, Spread, nothing_known
+from lens_exporter.baseline.detection.tuning import Tuning
+from lens_exporter.model.window import FloatArray
+
+HOURS = 48
+ROWS = 12  # an hour of five minutes
+
+
+def fitted(
+    r: FloatArray, *, values: FloatArray | None = None, level: float = 0.0, learnt: FloatArray | None = None, **tuning: object
+) -> Scale:
+    """Learn residuals [time, series] hour by hour, with jumps like them, and fit."""
+    series = r.shape[1]
+    spread = Spread(series, Tuning(step=300.0, **tuning))  # type: ignore[arg-type]
+    counted = np.isfinite(r) if learnt is None else learnt
+    for hour in range(len(r) // ROWS):
+        rows = slice(hour * ROWS, (hour + 1) * ROWS)
+        spread.learn((r if values is None else values)[rows], r[rows], r[rows], counted[rows], nothing_known(series))
+        spread.close(hour, hour + 1)
+    return spread.fit(np.full(series, level))
+
+
+def noise(series: int = 1, *, width: float = 1.0, seed: int = 1) -> FloatArray:
+    return width * np.random.default_rng(seed).standard_normal((HOURS * ROWS, series))
+
+
+def test_mean_and_deviation_are_those_of_what_was_learnt() -> None:
+    """As numpy gives them, and the spread of normal noise is its deviation."""
+    r = noise(3) + np.array([0.0, 2.0, -1.0])
+    scale = fitted(r)
+    np.testing.assert_allclose(scale.r_mean, r.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(scale.r_sd, r.std(axis=0), rtol=1e-5)
+    assert scale.r_spread[0] == pytest.approx(1.0, rel=0.1)
+    assert scale.known.all()
+
+
+def test_a_heavy_tail_is_wider_than_its_deviation() -> None:
+    """Student's t with three degrees of freedom is judged by its tails too."""
+    scale = fitted(np.random.default_rng(2).standard_t(3, (HOURS * ROWS, 1)))
+    assert scale.r_spread[0] > 1.05 * scale.r_sd[0]
+
+
+def test_what_is_kept_out_and_what_is_missing_is_not_learnt() -> None:
+    """Ten hours of an alarm change neither mean nor deviation; gaps do not either."""
+    r = noise()
+    struck, counted = r.copy(), np.ones_like(r, dtype=np.bool_)
+    struck[120:240] += 50.0
+    counted[120:240] = False
+    left, gappy = np.delete(r, slice(120, 240), axis=0), r.copy()
+    gappy[120:240] = np.nan
+    expected = left.std()
+    assert fitted(struck, values=r, learnt=counted).r_sd[0] == pytest.approx(expected, rel=1e-5)
+    assert fitted(gappy).r_sd[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_less_than_half_a_day_is_too_little() -> None:
+    """Eleven hours are not known, thirteen are."""
+    assert not fitted(noise()[: 11 * ROWS]).known[0]
+    assert fitted(noise()[: 13 * ROWS]).known[0]
+
+
+@pytest.mark.parametrize(
+    ("range_", "level", "full", "floor"),
+    [(0.0, 0.0, None, 0.0), (50.0, 0.0, None, 0.5), (0.0, 700.0, None, 0.7), (0.0, -700.0, None, 0.7), (0.0, 0.0, 300.0, 0.6)],
+    ids=["constant at zero", "1 % of the range", "0.1 % of the level", "of a negative one", "0.2 % of the full scale"],
+)
+def test_a_spread_has_floors(range_: float, level: float, full: float | None, floor: float) -> None:
+    """A series without noise has the floor for its spread, and never zero."""
+    values = np.zeros((HOURS * ROWS, 1))
+    values[::ROWS] = range_
+    full_scale = None if full is None else np.array([full])
+    scale = fitted(np.zeros_like(values), values=values, level=level, full=full_scale)
+    assert scale.r_sd[0] == pytest.approx(floor, abs=1e-9)
+    assert scale.r_sd[0] > 0.0
+    assert scale.r_spread[0] == pytest.approx(scale.r_sd[0])
+    assert scale.e_spread[0] == pytest.approx(floor, abs=1e-9)
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e-3, 1e6, 1e12, 1e15])
+def test_the_unit_does_not_matter(factor: float) -> None:
+    """Nanoseconds and terabytes: the spread in their unit, without a warning, though single precision ends at the third power."""
+    r = noise(2) + np.array([0.0, 3.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        here, there = fitted(r), fitted(factor * r)
+    for name in ("r_mean", "r_sd", "r_spread", "e_spread"):
+        np.testing.assert_allclose(getattr(there, name), factor * getattr(here, name), rtol=1e-4, atol=1e-4 * factor)
+
+
+def test_a_week_is_remembered() -> None:
+    """What was wild eight days ago is forgotten, what was wild six days ago is not."""
+    calm = np.tile(noise(), (4, 1))  # eight days
+    for days, wide in ((7.5, False), (6.0, True)):
+        r = calm.copy()
+        first = len(r) - round(days * 24 * ROWS)
+        r[first : first + 3 * ROWS] *= 20
+        assert bool(fitted(r).r_sd[0] > 2.0) is wide
+
+
+def test_only_a_series_that_nearly_always_has_a_value_is_steady() -> None:
+    """Ninety-seven of a hundred is steady, nine of ten is not; nobody is without being asked."""
+    r = noise(3)
+    r[np.random.default_rng(3).random(len(r)) < 0.03, 1] = np.nan
+    r[np.random.default_rng(4).random(len(r)) < 0.1, 2] = np.nan
+    for asked in (True, False):
+        spread = Spread(3, Tuning(step=300.0, missing=asked))
+        for hour in range(HOURS):
+            rows = r[hour * ROWS : (hour + 1) * ROWS]
+            spread.learn(rows, rows, rows, np.isfinite(rows), nothing_known(3))
+            spread.close(hour, hour + 1)
+        assert spread.steady().tolist() == ([True, True, False] if asked else [False] * 3)
+
+
+def test_extremes_are_of_everything_that_was_seen() -> None:
+    """Highest and lowest of a week, also of rows that were kept out, NaN of a series that was never there."""
+    values = noise(2)
+    values[:, 1] = np.nan
+    values[30, 0], values[40, 0] = 77.0, -55.0
+    spread = Spread(2, Tuning(step=300.0))
+    nothing = np.zeros_like(values, dtype=np.bool_)
+    for hour in range(HOURS):
+        rows = slice(hour * ROWS, (hour + 1) * ROWS)
+        spread.learn(values[rows], values[rows], values[rows], nothing[rows], nothing_known(2))
+        spread.close(hour, hour + 1)
+    highest, lowest = spread.extremes()
+    assert (highest[0], lowest[0]) == (77.0, -55.0)
+    assert np.isnan(highest[1])
+    assert np.isnan(lowest[1])
