@@ -132,7 +132,7 @@ def _progress(span: Span) -> Iterator[Callable[[Tick], None]]:
             nonlocal ticks, alerts
             ticks += 1
             alerts += sum(isinstance(fate, Admitted) for fate in tick.fates.values())
-            description = f"{day_and_time(tick.at)}  {ticks:,} ticks, {alerts:,} alerts"
+            description = f"{day_and_time(tick.at)}  {ticks:,} ticks, {alerts:,} alert{'' if alerts == 1 else 's'}"
             progress.update(task, description=description, completed=tick.at - span.begin)
 
         yield seen

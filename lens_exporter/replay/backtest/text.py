@@ -104,7 +104,8 @@ def _row(one: WouldBe, report: Report) -> tuple[str, ...]:
 def _groups(report: Report) -> Iterator[Line]:
     loud = [one for one in report.groups if one.alerts]
     for one in loud[:_MOST]:
-        over = report.per_week(one.budgeted) > report.asked.budget
+        # One alert in a day is seven a week, and proves nothing.
+        over = one.budgeted > 1 and report.per_week(one.budgeted) > report.asked.budget
         said = f"{_told(one)}: {_many(one.alerts, 'alert')}, {number(report.per_week(one.alerts))} a week"
         yield f"{said}{', more than its budget' if over else ''}", "yellow" if over else ""
     if rest := loud[_MOST:]:

@@ -1,5 +1,6 @@
 """A backtest as people and programs read it."""
 
+import dataclasses
 import json
 import re
 
@@ -10,6 +11,7 @@ from lens_exporter.replay.backtest.document import document
 from lens_exporter.replay.backtest.matchers import matchers_of
 from lens_exporter.replay.backtest.text import lasted, text
 from lens_exporter.replay.backtest.theirs import Theirs
+from lens_exporter.replay.span import Span
 from tests.unit.replay.backtests import API, DB, at, fired, incident, reported, rule_alert, suppression
 
 SILENCE = Silence("8c2a", matchers_of("instance=api-7:9000"), at(10), at(12), "upgrade", "ann")
@@ -107,9 +109,13 @@ def test_an_alertmanager_that_is_away_leaves_nothing_to_count():
 
 
 def test_a_group_over_its_budget_is_told():
-    """Two a week are more than 1.4; alerts that no budget is for do not count."""
+    """Two a week are more than 1.4; one alert in a day proves nothing, and alerts that no budget is for do not count."""
     over = lines(reported(fired(10, 11), fired(20, 21)))
     assert "by group     instance=api-7:9000, job=api: 2 alerts, 2 a week, more than its budget" in over
+    one = reported(fired(10, 11))
+    day = dataclasses.replace(one.asked, span=Span(one.asked.span.begin, at(24)))
+    said = lines(dataclasses.replace(one, asked=day))
+    assert "by group     instance=api-7:9000, job=api: 1 alert, 7 a week" in said
     full = lines(reported(fired(10, 11, rule="ceiling"), fired(20, 21, rule="ceiling")))
     assert "by group     instance=api-7:9000, job=api: 2 alerts, 2 a week" in full
 
