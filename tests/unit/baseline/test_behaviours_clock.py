@@ -30,12 +30,12 @@ def lives(begins, rows, zone, name):
 
 
 def day_after(change, offset):
-    """Watch what follows clocks in Berlin and what follows UTC for a day from a quarter past the change; nine days and more are known."""
+    """Watch what follows clocks in Berlin and what follows UTC through the working hours after the change; nine days and more are known."""
     begins = change.timestamp() // WEEK * WEEK - WEEK
     first = round((change.timestamp() - begins) / QUARTER) + 1
     rows = first + DAY
     both = {**lives(begins, rows, BERLIN, "people"), **lives(begins, rows, utc, "machines")}
-    seen = Watch(both, begins=begins, step=QUARTER, offset=offset).through(range(first, rows))
+    seen = Watch(both, begins=begins, step=QUARTER, offset=offset).through(range(first + 16, rows - 20))
     return {life for life, told in seen.items() if told.alarmed}
 
 

@@ -9,8 +9,8 @@ from tests.unit.baseline.lives import DAY, HOUR, MEMBERS, Watch, group, noise
 
 NAN = float("nan")
 AT = 8 * DAY + 9 * HOUR  # the row at which something happens
-ROWS = AT + 4 * DAY
-LOOKS = [*range(AT - 3, AT + 40), *range(AT + 40, ROWS, 18)]
+ROWS = AT + 3 * DAY + 12 * HOUR
+LOOKS = [*range(AT - 3, AT + 40), *range(AT + 40, ROWS, 24)]
 SCALES = (1e-9, 1e-3, 1.0, 1e3, 1e6, 1e9)
 rng = np.random.default_rng(7)
 lost = {name: rng.random(ROWS) < 0.2 for name in MEMBERS}

@@ -44,14 +44,14 @@ def advanced(values, groups):
 @pytest.fixture(scope="module")
 def alone():
     """Anomalies of 24 series of each kind, {kind: [series, time]}."""
-    values = np.concatenate([healthy(kind, 24, 4 * WEEK) for kind in KINDS])
+    values = np.concatenate([healthy(kind, 24, 3 * WEEK) for kind in KINDS])
     return dict(zip(KINDS, np.split(advanced(values, []).anomaly, len(KINDS)), strict=True))
 
 
 @pytest.fixture(scope="module")
 def together():
     """Anomalies of 8 groups of 6 series of each kind, {kind: [groups, time]}."""
-    values = np.concatenate([healthy(kind, 48, 4 * WEEK) for kind in KINDS])
+    values = np.concatenate([healthy(kind, 48, 3 * WEEK) for kind in KINDS])
     groups = [range(first, first + 6) for first in range(0, len(values), 6)]
     return dict(zip(KINDS, np.split(advanced(values, groups).groups.anomaly, len(KINDS)), strict=True))
 

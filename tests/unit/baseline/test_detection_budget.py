@@ -1,0 +1,95 @@
+"""The threshold that a budget of false alarms asks for, from hourly maxima of a score."""
+
+import numpy as np
+import pytest
+
+from lens_exporter.baseline.detection.budget import Budget
+from lens_exporter.baseline.detection.tuning import Tuning
+from lens_exporter.model.window import FloatArray
+
+DAY = 24  # hours
+
+
+def kept(maxima: FloatArray, *, alarms: float = 1.4, floor: float = 0.0) -> Budget:
+    """Keep hourly maxima [hours, columns], as many rows an hour as there are."""
+    budget = Budget(np.full(maxima.shape[1], alarms), Tuning(step=300.0), floor=floor)
+    for hour, row in enumerate(maxima):
+        budget.learn(np.stack([0.5 * row, row, 0.9 * row]))
+        budget.close(hour)
+    return budget
+
+
+def exponential(days: float, columns: int = 1, seed: int = 1) -> FloatArray:
+    """Hourly maxima whose tail is exponential with a scale of 2."""
+    return 10.0 + np.random.default_rng(seed).exponential(2.0, (round(days * DAY), columns))
+
+
+@pytest.mark.parametrize("alarms", [0.5, 1.4, 7.0])
+def test_about_as_many_hours_exceed_it_as_the_budget_allows(alarms: float) -> None:
+    """Over 300 columns of exponential hours, within a factor of two."""
+    threshold = kept(exponential(7, 300), alarms=alarms).threshold()
+    exceeding = (exponential(7, 300, seed=2) > threshold).sum(axis=0).mean()  # a week of hours
+    assert 0.5 < exceeding / alarms < 2
+
+
+def test_a_smaller_budget_is_a_higher_threshold() -> None:
+    """Whatever the scores, and even for none at all it is finite."""
+    thresholds = [kept(exponential(7), alarms=alarms).threshold()[0] for alarms in (100.0, 7.0, 1.4, 0.1, 0.0)]
+    assert thresholds == sorted(set(thresholds))
+    assert np.isfinite(thresholds).all()
+
+
+@pytest.mark.parametrize(("hours", "days"), [(3, 1), (3, 3), (8, 1)])
+def test_an_incident_of_hours_hardly_moves_it(hours: int, days: int) -> None:
+    """Three hours at a hundred times the usual on one day or on three, or eight hours on one: within a quarter, and never lower."""
+    quiet = exponential(7)
+    usual = kept(quiet).threshold()[0]
+    struck = quiet.copy()
+    for day in range(days):
+        struck[DAY * (2 * day + 1) + 6 : DAY * (2 * day + 1) + 6 + hours] = 1000.0
+    assert 0.999 * usual <= kept(struck).threshold()[0] < 1.25 * usual
+
+
+def test_a_day_that_is_all_incident_hardly_moves_it() -> None:
+    """One of seven days is an outlier among days."""
+    struck = exponential(7)
+    usual = kept(struck).threshold()[0]
+    struck[3 * DAY : 4 * DAY] = 1000.0
+    assert kept(struck).threshold()[0] < 1.5 * usual
+
+
+def test_it_follows_a_score_that_is_higher_from_now_on() -> None:
+    """After a week of it the old hours are gone."""
+    both = np.concatenate([exponential(7), 5.0 * exponential(7, seed=3)])
+    assert kept(both).threshold()[0] == pytest.approx(kept(5.0 * exponential(7, seed=3)).threshold()[0])
+
+
+def test_nothing_is_an_alarm_before_a_day_is_known_and_it_is_never_below_its_floor() -> None:
+    """Infinite for a day, then at least the floor."""
+    assert kept(exponential(0.9)).threshold()[0] == np.inf
+    assert np.isfinite(kept(exponential(1.1)).threshold()[0])
+    assert kept(exponential(7), floor=500.0).threshold()[0] == 500.0
+    assert Budget(np.ones(2), Tuning(step=300.0), floor=1.0).threshold().tolist() == [np.inf, np.inf]
+
+
+def test_hours_without_a_score_are_left_out() -> None:
+    """Gaps of a third of all hours, some days with none at all, and hours that were never closed."""
+    gappy = exponential(7, 50)
+    usual = kept(gappy).threshold()
+    gappy[np.random.default_rng(4).random(gappy.shape) < 0.3] = np.nan
+    gappy[2 * DAY : 3 * DAY] = np.nan
+    assert np.median(kept(gappy).threshold() / usual) == pytest.approx(1.0, abs=0.2)
+    budget = kept(exponential(7))
+    budget.close(7 * DAY + 6 * DAY)
+    assert budget.threshold()[0] == np.inf  # of the last week two hours are known
+
+
+def test_series_come_and_go_with_budgets_of_their_own() -> None:
+    """The old ones keep their hours, a new one has none, and each has the share it is given."""
+    budget = kept(exponential(7, 2))
+    first, second = budget.threshold()
+    budget.take(np.array([1, -1, 0, 0]), np.array([1.4, 1.4, 1.4, 0.1]))
+    threshold = budget.threshold()
+    assert threshold[[0, 2]].tolist() == [second, first]
+    assert threshold[1] == np.inf
+    assert threshold[3] > first
