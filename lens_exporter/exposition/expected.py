@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -21,8 +21,6 @@ Moment = Annotated[float, BeforeValidator(shape.parse_time, json_schema_input_ty
 
 class Wish(shape.Shape):
     """A declaration as it is asked for."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     watcher: str = Field(description="whose alerts")
     labels: dict[str, str] = Field(description="labels that its alerts have, alertname and category included; {} is all of them")

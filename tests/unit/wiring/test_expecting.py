@@ -47,6 +47,7 @@ def site(tmp_path):
 
 def test_what_is_declared_is_known_at_once_told_and_kept(site):
     """Watchers hear of it without a round; one event says who and why; a restart knows it."""
+    assert site.expecting.declarations() == ()
     made = site.declare(instance="api-7:9000", job="api")
     assert site.expecting.declarations() == (made,)
     assert [str(one) for one in made.matchers] == ['watcher="host"', 'instance="api-7:9000"', 'job="api"']
