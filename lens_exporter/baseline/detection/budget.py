@@ -11,9 +11,8 @@ from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.window import FloatArray
 
 _DAYS = 7
-_LOW, _HIGH = 0.25, 0.85  # quantiles of a day's hourly maxima: incidents fill less than a seventh of most days
+_LOW, _HIGH = 0.25, 0.86  # quantiles of a day's hourly maxima: incidents fill less than a seventh of most days
 _TRIMMED = 5  # of so many days the highest and the lowest are left out of the mean
-_TAIL = 1.15  # above 1: the tail is a little heavier than exponential
 _NOISE = 1.0  # scores below are all the same: nothing
 _FEWEST_DAYS = 1
 _AT_ONCE = 4096  # columns: what one step of a fit takes in memory is bounded
@@ -23,10 +22,9 @@ _LEAST = 1e-6  # alarms a week; none at all would be a threshold without end
 class Budget:
     """Keeps the hourly maxima of a score for a week and extrapolates to the level that b hours a week exceed by chance.
 
-    Of each of the last seven days the 25 % and 85 % quantiles of its hourly maxima are taken, and of these the geometric mean over
+    Of each of the last seven days the 25 % and 86 % quantiles of its hourly maxima are taken, and of these the geometric mean over
     the days without the highest and the lowest, giving a and c. An exponential tail through both has the scale
-    s = (c - a) / ln(0.75 / 0.15). The level that the part p of all hours exceeds is c + s L1 (L / L1)^1.15 with L = ln(0.15 / p),
-    and L1 the L of one hour a day.
+    s = (c - a) / ln(0.75 / 0.14), and the level that the part p of all hours exceeds is c + s ln(0.14 / p).
 
     Every hour counts, also those under an alarm: quantiles of the bulk do not move when a few hours of a day are extreme, and the
     trimmed mean hardly does when one day is all incident. So an incident neither raises the threshold nor, being left out, lowers
@@ -95,6 +93,5 @@ def _typical(daily: FloatArray) -> FloatArray:
 def _levels(alarms_per_week: FloatArray, hours_per_day: int) -> FloatArray:
     """Give how many scales above the upper quantile the threshold lies, for each column."""
     wanted = np.log((1.0 - _HIGH) * 7.0 * hours_per_day / np.maximum(alarms_per_week, _LEAST))
-    daily = max(1.0, math.log((1.0 - _HIGH) * hours_per_day))
-    levels: FloatArray = daily * (np.maximum(wanted, 0.0) / daily) ** _TAIL
+    levels: FloatArray = np.maximum(wanted, 0.0)
     return levels

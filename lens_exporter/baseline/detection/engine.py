@@ -20,7 +20,7 @@ from lens_exporter.baseline.detection.tuning import DAY, REFIT, Tuning
 from lens_exporter.model.window import FloatArray
 
 _LASTING = 1800.0  # seconds of the mean that makes a lasting departure count for more than a spike
-_FLOOR_GROUP = 8.0  # a threshold is never below what noise of one spread in every metric gives about thrice
+_FLOOR_GROUP = 10.0  # a threshold is never below about twice what noise of one spread in every metric gives
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
 _FARTHEST = 1e36  # a value beyond counts as this one
 

@@ -12,6 +12,7 @@ CAP = 40.0  # of each z: one metric gone mad does not drown the others
 EWMA = 0.3  # weight of the newest row in the mean that a jump is measured from
 WORST = 5  # metrics whose mean is the group's score
 _UNEXPLAINED = 0.5  # weight of the cross-metric stream
+_LASTING = 1.5  # weight of what lasts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,19 +87,20 @@ def _mean_of_worst(member: FloatArray) -> FloatArray:
 
 
 def lasting(scores: FloatArray, recent: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Give G = h + mean of min(h, 40) over the rows of the last half hour, [time, groups], and those rows afterwards.
+    """Give G = h + 1.5 x root mean square of min(h, 40) over the last half hour, [time, groups], and its rows afterwards.
 
-    recent [rows, groups] are the scores h just before; NaN rows count for nothing.
+    recent [rows, groups] are the scores h just before; NaN rows count for nothing. The mean square, not the mean: half an hour
+    with one wild row is further from normal than half an hour of slight ones.
     """
     length = recent.shape[0]
     both = np.concatenate([recent, scores], axis=0)
-    capped = np.where(np.isfinite(both), np.minimum(both, CAP), 0.0)
+    squares = np.where(np.isfinite(both), np.minimum(both, CAP), 0.0) ** 2
     present = np.isfinite(both).astype(np.float64)
     means = np.empty_like(scores)
     for row in range(scores.shape[0]):  # row by row, so that a row's mean does not depend on the block it came in
         window = slice(row + 1, row + 1 + length)
-        means[row] = capped[window].sum(axis=0) / np.maximum(present[window].sum(axis=0), 1.0)
-    return scores + means, both[scores.shape[0] :]
+        means[row] = squares[window].sum(axis=0) / np.maximum(present[window].sum(axis=0), 1.0)
+    return scores + _LASTING * np.sqrt(means), both[scores.shape[0] :]
 
 
 def unmasked(present: BoolArray, masked: BoolArray, membership: IntArray) -> BoolArray:

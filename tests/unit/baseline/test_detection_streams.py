@@ -83,7 +83,7 @@ def test_what_lasts_counts_for_more_than_a_spike() -> None:
     begun, _ = streams.lasting(np.array([[0.0], [0.0], [3.0]]), np.full((3, 1), NAN))
     lasting, _ = streams.lasting(stays, np.full((3, 1), NAN))
     assert lasting[2, 0] > begun[2, 0] > 3.0
-    assert lasting[3, 0] == pytest.approx(lasting[2, 0])
+    assert lasting[3, 0] == pytest.approx(lasting[2, 0]) == 3.0 + 1.5 * 3.0
     assert np.isnan(lasting[4, 0])
     after = [streams.lasting(one, np.full((3, 1), NAN))[0][2, 0] for one in (monster, capped)]
     assert after[0] == after[1]
