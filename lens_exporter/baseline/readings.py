@@ -84,11 +84,13 @@ def readings(
     known = np.ones(len(roster), dtype=np.bool_)
     known[warm.series] = False
     found = []
-    for index, metric in enumerate(metrics):
-        own = np.flatnonzero(known & (metric_of == index))
+    for index, (metric, members) in enumerate(zip(metrics, roster.members(), strict=True)):
+        own, labels = members.places, members.labels
+        if not known[own].all():
+            own = own[known[own]]
+            labels = tuple(roster.labels[series] for series in own.tolist())
         if own.size:
-            labels = tuple(roster.labels[series] for series in own)
-            window = Window(metric.name, labels, columns.times, columns.values[:, own].T, step, warnings[index])
+            window = Window(metric.name, labels, columns.times, columns.values[:, _run(own)].T, step, warnings[index])
             found.append(Reading(metric, window, _scores(metric, columns, own, observations[own], learnt)))
         young = np.flatnonzero(metric_of[warm.series] == index)
         if young.size or not own.size:
@@ -103,17 +105,25 @@ def standings(found: Sequence[Reading]) -> tuple[Standing, ...]:
     for learnt in (reading.scores.learnt for reading in found):
         if learnt is None:
             continue
-        groups, rows = np.unique(learnt.group, return_index=True)
-        for group, row in zip(groups.tolist(), rows.tolist(), strict=True):
+        rows = np.full(len(learnt.group_labels) + 1, -1, dtype=np.int64)  # the first of each group; the last place is for none
+        rows[learnt.group[::-1]] = np.arange(learnt.group.size)[::-1]
+        for group in np.flatnonzero(rows[:-1] >= 0).tolist():
+            row = rows[group]
             score, threshold = float(learnt.group_score[row]), float(learnt.group_threshold[row])
-            if group >= 0 and group not in seen and math.isfinite(score) and math.isfinite(threshold):
+            if group not in seen and math.isfinite(score) and math.isfinite(threshold):
                 seen[group] = Standing(learnt.group_labels[group], score, threshold, int(learnt.alarmed[row]))
     return tuple(seen.values())
 
 
+def _run(places: IntArray) -> IntArray | slice:
+    """Give places as a slice where they are neighbours, as one metric's mostly are: a slice copies nothing."""
+    together = places.size and places[-1] - places[0] == places.size - 1
+    return slice(int(places[0]), int(places[-1]) + 1) if together else places
+
+
 def _scores(metric: BaselineMetric, columns: Columns, own: IntArray, observations: IntArray, learnt: Learnt) -> Scores:
-    expected, lower, upper = (array[:, own].T for array in (columns.expected, columns.lower, columns.upper))
-    values = columns.values[:, own].T
+    run = _run(own)
+    values, expected, lower, upper = (array[:, run].T for array in (columns.values, columns.expected, columns.lower, columns.upper))
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         score = (values - expected) / (upper - expected)
     if metric.scale is not None and metric.direction is not Direction.DOWN:
@@ -128,7 +138,7 @@ def _scores(metric: BaselineMetric, columns: Columns, own: IntArray, observation
         missed=learnt.missed[own],
         leads=learnt.leads[own],
         place=learnt.place[own],
-        novel=columns.novel[:, own].T,
+        novel=columns.novel[:, run].T,
         highest=learnt.highest[own],
         lowest=learnt.lowest[own],
         group_score=learnt.group_score[own],
@@ -147,37 +157,31 @@ def _learnt(
     extremes: tuple[FloatArray, FloatArray],
 ) -> Learnt:
     """Find which groups stand in alarm, since when, and who carries it. Arrays are of all series."""
-    series = metric_of.size
-    group_of = np.full(series, -1, dtype=np.int64)
-    alarmed, place = np.zeros(series, dtype=np.int64), np.full(series, series, dtype=np.int64)
-    leads = np.zeros(series, dtype=np.bool_)
-    score, threshold = np.full(series, np.nan), np.full(series, np.inf)
-    worth = _worth_telling(metrics, metric_of, columns)  # [time, series]
+    group_of = grouped.of
+    place = np.full(metric_of.size, metric_of.size, dtype=np.int64)
+    leads = np.zeros(metric_of.size, dtype=np.bool_)
     runs = _runs(columns.alarmed, np.isfinite(columns.group_score))
-    for group, members in enumerate(grouped.groups):
-        own = np.array(members)
-        group_of[own] = group
-        score[own], threshold[own] = columns.group_score[-1, group], columns.group_threshold[-1, group]
-        if runs[group]:
-            alarmed[own] = runs[group]
-            share = columns.score[-runs[group] :, own].sum(axis=0)
-            order = np.argsort(-share, kind="stable")
-            place[own[order]] = np.arange(own.size)
-            telling = own[order][worth[-runs[group] :, own[order]].all(axis=0)]
-            leads[telling[:1]] = True
+    alarms = np.flatnonzero(runs).tolist()
+    worth = _worth_telling(metrics, metric_of, columns) if alarms else leads[None]  # [time, series]
+    for group in alarms:
+        own = np.array(grouped.groups[group])
+        share = columns.score[-runs[group] :, own].sum(axis=0)
+        order = np.argsort(-share, kind="stable")
+        place[own[order]] = np.arange(own.size)
+        telling = own[order][worth[-runs[group] :, own[order]].all(axis=0)]
+        leads[telling[:1]] = True
     highest, lowest = extremes
-    silent = _asked_for(columns)
     return Learnt(
         grouped=group_of >= 0,
-        alarmed=alarmed,
-        missed=_runs(silent, np.ones_like(silent)),
+        alarmed=np.append(runs, 0)[group_of],  # the last place is for series without a group
+        missed=_missed(columns),
         leads=leads,
         place=place,
         novel=columns.novel.T,
         highest=highest,
         lowest=lowest,
-        group_score=score,
-        group_threshold=threshold,
+        group_score=np.append(columns.group_score[-1], np.nan)[group_of],
+        group_threshold=np.append(columns.group_threshold[-1], np.inf)[group_of],
         group=group_of,
         group_labels=grouped.labels,
     )
@@ -199,14 +203,23 @@ def _worth_telling(metrics: Sequence[BaselineMetric], metric_of: IntArray, colum
     with np.errstate(invalid="ignore"):
         far = np.abs(departure) >= np.maximum(np.maximum(least, part * np.abs(expected)), 0.5 * (columns.upper[last] - expected))
         same = (side * departure >= 0.0) & (departure * departure[-1:] > 0.0)
-    silent = _asked_for(columns)[last]
+    silent = _asked_for(columns.values[last], columns.score[last])
     worth: BoolArray = (far & same) | (gap & ~gap[-1:]) | (silent & silent[-1:])
     return worth
 
 
-def _asked_for(columns: Columns) -> BoolArray:
-    """Mark gaps [time, series] that are a departure: they have a score only where the watcher asks for it."""
-    asked_for: BoolArray = np.isnan(columns.values) & (columns.score > 0.0)
+def _missed(columns: Columns) -> IntArray:
+    """Count the readings in a row [series], the last of them the newest, that are missing where that is asked for."""
+    missed = np.zeros(columns.values.shape[1], dtype=np.int64)
+    silent = np.flatnonzero(_asked_for(columns.values[-1], columns.score[-1]))
+    gaps = _asked_for(columns.values[:, silent], columns.score[:, silent])
+    missed[silent] = _runs(gaps, np.ones_like(gaps))
+    return missed
+
+
+def _asked_for(values: FloatArray, score: FloatArray) -> BoolArray:
+    """Mark gaps that are a departure: they have a score only where the watcher asks for it."""
+    asked_for: BoolArray = np.isnan(values) & (score > 0.0)
     return asked_for
 
 

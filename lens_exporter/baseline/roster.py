@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lens_exporter.baseline.detection.grouping import membership
 from lens_exporter.baseline.naming import NAMES
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.window import FloatArray, IntArray, Window
@@ -18,16 +19,28 @@ GroupKey = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouped:
-    """groups hold indices of series; keys name them in the same order. shares [series]: of the budget, for the series' own band."""
+    """groups hold indices of series; keys name them in the same order. of [series] is the group of each, -1 for none.
+
+    shares [series]: of the budget, for the series' own band.
+    """
 
     groups: tuple[tuple[int, ...], ...]
     keys: tuple[GroupKey, ...]
+    of: IntArray
     shares: FloatArray
 
     @property
     def labels(self) -> tuple[Labels, ...]:
         """The labels that name each group."""
         return tuple(dict(key) for key in self.keys)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Members:
+    """The series of one metric, in the order of their places."""
+
+    places: IntArray
+    labels: tuple[Labels, ...]
 
 
 class Roster:
@@ -39,6 +52,7 @@ class Roster:
         self._known: list[tuple[tuple[Labels, ...], IntArray] | None] = [None] * metrics
         self.labels: list[Labels] = []
         self.metric_of: list[int] = []
+        self._members: tuple[Members, ...] = ()  # worked out once for as long as the series stay the same
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,6 +75,14 @@ class Roster:
             values[seat] = window.values
         return values
 
+    def members(self) -> tuple[Members, ...]:
+        """Give each metric's series."""
+        if not self._members:
+            metric_of = np.array(self.metric_of, dtype=np.int64)
+            places = [np.flatnonzero(metric_of == metric) for metric in range(len(self._known))]
+            self._members = tuple(Members(mine, tuple(self.labels[place] for place in mine.tolist())) for mine in places)
+        return self._members
+
     def keep(self, kept: IntArray) -> None:
         """Let everybody go but these, who stay in this order."""
         self.labels = [self.labels[place] for place in kept]
@@ -68,6 +90,7 @@ class Roster:
         identities = list(self._places)
         self._places = {identities[old]: new for new, old in enumerate(kept)}
         self._known = [None] * len(self._known)
+        self._members = ()
 
     def grouped(self) -> Grouped:
         """Sort everybody into groups by the labels that name a thing."""
@@ -80,7 +103,8 @@ class Roster:
         shares = np.ones(len(self))
         for members in together.values():
             shares[members] = 1.0 / len(members)
-        return Grouped(tuple(map(tuple, groups.values())), tuple(groups), shares)
+        indices = tuple(map(tuple, groups.values()))
+        return Grouped(indices, tuple(groups), membership(len(self), indices), shares)
 
     def _seat(self, metric: int, labels: Labels) -> int:
         identity = (metric, tuple(sorted(labels.items())))
@@ -89,6 +113,7 @@ class Roster:
             place = self._places[identity] = len(self.labels)
             self.labels.append(labels)
             self.metric_of.append(metric)
+            self._members = ()
         return place
 
 

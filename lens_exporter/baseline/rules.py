@@ -75,6 +75,12 @@ class _Runs:
     length: IntArray
     first: IntArray
 
+    def placed(self, rows: IntArray, count: int) -> "_Runs":
+        """Give the runs of so many series, of which these are the runs of some rows and the others have none."""
+        length, first = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+        length[rows], first[rows] = self.length, self.first
+        return _Runs(length, first)
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -98,10 +104,7 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
     start = max(0, length - TAIL)
     values = window.values[:, start:]
     present = np.isfinite(values)
-    above, below = _outside(metric, values, scores, start)
-    over = present & _beyond(metric, values)
-    up, down, high = (_trailing(mask, present) for mask in (above, below, over))
-    calm = _trailing(present & ~above & ~below & ~over, present)
+    up, down, high, calm = _runs_of(metric, values, present, scores, start)
     rising = _may_be_rising(metric, values, scores.learnt)
     there = present.any(axis=1)
     if scores.learnt is not None:
@@ -329,12 +332,28 @@ class _Facts:
         return Phase.DEVIATING if self.run.length[self.row] else Phase.NORMAL
 
 
-def _outside(metric: BaselineMetric, values: FloatArray, scores: Scores, start: int) -> tuple[BoolArray, BoolArray]:
-    """Mark readings above and below the band that are worth telling: on the metric's side, and far enough in its unit."""
-    score = scores.score[:, start:]
+def _runs_of(
+    metric: BaselineMetric, values: FloatArray, present: BoolArray, scores: Scores, start: int
+) -> tuple[_Runs, _Runs, _Runs, _Runs]:
+    """Count readings above the band, below it, beyond the ceiling, and those that are none of it; most series have only these."""
+    over = present & _beyond(metric, values)
+    with np.errstate(invalid="ignore"):
+        stirs = np.flatnonzero((np.abs(scores.score[:, start:]) > 1.0).any(axis=1) | over.any(axis=1))
+    above, below = _outside(metric, values, scores, start, stirs)
+    mine, over = present[stirs], over[stirs]
+    counts = len(values)
+    calm = _Runs(present.sum(axis=1), present.argmax(axis=1))
+    calm.length[stirs] = _trailing(mine & ~above & ~below & ~over, mine).length
+    up, down, high = (_trailing(mask, mine).placed(stirs, counts) for mask in (above, below, over))
+    return up, down, high, calm
+
+
+def _outside(metric: BaselineMetric, values: FloatArray, scores: Scores, start: int, rows: IntArray) -> tuple[BoolArray, BoolArray]:
+    """Mark readings of some rows above and below the band that are worth telling: on the metric's side, far enough in its unit."""
+    values, expected, score = (array[rows] for array in (values, scores.expected[:, start:], scores.score[:, start:]))
     with np.errstate(invalid="ignore", over="ignore"):
-        departure = np.abs(values - scores.expected[:, start:])
-        least = np.maximum(metric.min_change, metric.min_change_ratio * np.abs(scores.expected[:, start:]))
+        departure = np.abs(values - expected)
+        least = np.maximum(metric.min_change, metric.min_change_ratio * np.abs(expected))
         far = np.isfinite(values) & (departure >= least)
         above, below = far & (score > 1.0), far & (score < -1.0)
     nothing = np.zeros_like(far)

@@ -46,6 +46,26 @@ def test_any_partition_gives_the_same_bit_by_bit(values: FloatArray, sizes: tupl
     np.testing.assert_array_equal(np.concatenate(found, axis=1), whole)
 
 
+@given(histories(least=60), SIZES, st.integers(0, 999))
+@settings(max_examples=80, deadline=None)
+def test_whoever_peeks_at_what_comes_otherwise_changes_nothing(values: FloatArray, sizes: tuple[int, int], seed: int) -> None:
+    """A few rows are looked at before they are learnt, again and again, and some of them change meanwhile."""
+    memory, refit = sizes
+    whole = Novelty(len(values), memory=memory, refit=refit).advance(values)
+    parts = Novelty(len(values), memory=memory, refit=refit)
+    found, at, random = [], 0, np.random.default_rng(seed)
+    while at < values.shape[1]:
+        seen = values[:, at : at + random.integers(1, 6)].copy()
+        if random.random() < 0.3:
+            seen[:, random.integers(seen.shape[1])] += random.choice([1.0, 1e-3, np.nan])
+        peeked = parts.peek(seen)
+        np.testing.assert_array_equal(parts.peek(seen), peeked)
+        rows = int(random.integers(0, 4))
+        found.append(parts.advance(values[:, at : at + rows]))
+        at += rows
+    np.testing.assert_array_equal(np.concatenate(found, axis=1), whole)
+
+
 @given(histories(least=60), SIZES, st.sampled_from([2.0**-20, 0.5, 8.0, 2.0**20]))
 @settings(max_examples=40, deadline=None)
 def test_the_unit_does_not_matter(values: FloatArray, sizes: tuple[int, int], factor: float) -> None:

@@ -58,6 +58,8 @@ class Novelty:
         # The running block in order of time.
         self._row = 0
         self._running = np.full((series, refit), np.inf, dtype=np.float32)
+        # Rows that were peeked at: they mostly come again, to be peeked at once more or to be learnt.
+        self._ahead = _Ahead(np.zeros((series, 0)), None)
 
     def advance(self, values: FloatArray, levels: FloatArray | None = None) -> FloatArray:
         """Score values [series, time] and learn them. Gives the surprise [series, time]; row t comes from rows before t only.
@@ -69,7 +71,10 @@ class Novelty:
         first = 0
         while first < values.shape[1]:
             part = slice(first, min(values.shape[1], first + self._next_fit(self._row + 1) - self._row))
-            measured = self._measure(values[:, part])
+            rows = part.stop - part.start
+            known = self._ahead.known(values[:, part])
+            measured = self._measure(values[:, part]) if known is None or known.time < rows else known
+            self._ahead = self._ahead.after(rows if measured is known else None)
             surprise[:, part] = self._surprise(measured)
             self._learn(measured, values[:, part] if levels is None else levels[:, part])
             first = part.stop
@@ -78,7 +83,11 @@ class Novelty:
     def peek(self, values: FloatArray, levels: FloatArray | None = None) -> FloatArray:
         """Score values [series, time] as `advance` would, and learn nothing. Meant for a few rows."""
         if self._row + values.shape[1] <= self._next_fit(self._row + 1):
-            return self._surprise(self._measure(values))
+            known = self._ahead.known(values)
+            measured = self._measure(values) if known is None else known.followed_by(self._measure(values[:, known.time :], known))
+            if not np.isnan(self._origin).any():  # else a row that is not learnt yet would have set it
+                self._ahead = _Ahead(values.copy(), measured)
+            return self._surprise(measured)
         # Tails are fitted on the way, which only a copy can go through: of some series at a time.
         surprise = np.empty(values.shape)
         for first in range(0, len(values), _COPIED):
@@ -99,15 +108,16 @@ class Novelty:
         return taken
 
     @np.errstate(invalid="ignore", over="ignore")  # gaps are infinite: their distances to each other are dropped below
-    def _measure(self, values: FloatArray) -> "_Measured":
-        """Find the distances of rows [series, time] of the running block."""
+    def _measure(self, values: FloatArray, after: "_Measured | None" = None) -> "_Measured":
+        """Find the distances of rows [series, time] of the running block, or of those that come after others of it."""
         present = np.isfinite(values)
-        origin = self._origin
+        origin = self._origin if after is None else after.origin
         if np.isnan(origin).any() and values.size:
             first = np.take_along_axis(values, present.argmax(axis=1)[:, None], axis=1)[:, 0]
             origin = np.where(np.isnan(origin) & present.any(axis=1), first, origin)
         coarse = self._past.coarse(np.where(present, values, np.nan), origin)
-        within = _nearest_before(self._running[:, : self._row], coarse)
+        running = self._running[:, : self._row]
+        within = _nearest_before(running if after is None else np.concatenate((running, after.coarse), axis=1), coarse)
         distances = np.minimum(self._past.nearest(coarse), within)
         distances[~present | np.isinf(distances)] = np.nan
         return _Measured(present, origin, coarse, distances)
@@ -164,6 +174,45 @@ class _Measured:
     origin: FloatArray
     coarse: Float32Array  # infinite in a gap
     distances: Float32Array  # NaN in a gap and where nothing came before
+
+    @property
+    def time(self) -> int:
+        return len(self.coarse.T)
+
+    def part(self, rows: slice) -> "_Measured":
+        return _Measured(self.present[:, rows], self.origin, self.coarse[:, rows], self.distances[:, rows])
+
+    def followed_by(self, later: "_Measured") -> "_Measured":
+        return _Measured(
+            np.concatenate((self.present, later.present), axis=1),
+            later.origin,
+            np.concatenate((self.coarse, later.coarse), axis=1),
+            np.concatenate((self.distances, later.distances), axis=1),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ahead:
+    """Values [series, time] of the running block that are not learnt yet, and what was found about them."""
+
+    values: FloatArray
+    measured: _Measured | None
+
+    def known(self, values: FloatArray) -> _Measured | None:
+        """Give what was found about the first of these values: as many rows as are what they were; None for none."""
+        most = min(values.shape[1], self.values.shape[1])
+        same = next((row for row in range(most) if not _equal(values[:, row], self.values[:, row])), most)
+        return self.measured.part(slice(0, same)) if self.measured is not None and same else None
+
+    def after(self, rows: int | None) -> "_Ahead":
+        """Give what lies ahead when so many of these rows are learnt, or others (None)."""
+        if rows is None or self.measured is None or rows >= self.values.shape[1]:
+            return _Ahead(self.values[:, :0], None)
+        return _Ahead(self.values[:, rows:], self.measured.part(slice(rows, None)))
+
+
+def _equal(values: FloatArray, others: FloatArray) -> bool:
+    return bool(((values == others) | (np.isnan(values) & np.isnan(others))).all())
 
 
 def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:

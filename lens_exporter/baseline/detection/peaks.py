@@ -15,6 +15,7 @@ Number = TypeVar("Number", np.int64, np.float64)
 
 _SECOND_LOOK = float(np.log10(2.0))  # decades
 _RECENT = 100  # rows above all of which a surprise must stand to be news
+_FEW = 6  # rows; of more, the highest before each is cheaper found for all of them together
 # The record of a series counts peaks rarer than one row in 10^2.5 and by how many decades they exceed that.
 _REFERENCE = 2.5  # decades of rarity
 _FARTHEST = 3.0  # decades; a peak farther out counts as this far: one great incident must not blind its series
@@ -101,7 +102,11 @@ def fresh_peaks(surprise: FloatArray, recent: Float32Array) -> tuple[BoolArray, 
     length, time = recent.shape[1], surprise.shape[1]
     if not time:
         return np.zeros(surprise.shape, dtype=np.bool_), recent
-    return both[:, length:] > _sliding_highest(both[:, :-1], length), both[:, time:].copy()
+    if time <= _FEW:
+        highest = np.stack([both[:, row : row + length].max(axis=1) for row in range(time)], axis=1)
+    else:
+        highest = _sliding_highest(both[:, :-1], length)
+    return both[:, length:] > highest, both[:, time:].copy()
 
 
 def _sliding_highest(rows: Float32Array, length: int) -> Float32Array:
