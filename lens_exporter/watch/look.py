@@ -1,5 +1,6 @@
 """One look: fetch the rows that are new, bring the baselines up to them, decide. It tells nobody and stores nothing."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from lens_exporter.model.window import Window
 from lens_exporter.watch.ports import RowSource, Watched
 
 _FEW_ROWS = 60  # that are new: they are fetched together with those that are only judged
+_ANEW = 6 * 3600.0  # seconds; a past that cannot be read is not asked for more often
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,11 @@ class Look:
 
 
 class Looker:
-    """Looks at one watcher's metrics. What it has learnt is a cache: a metric that fails and answers again begins anew with all."""
+    """Looks at one watcher's metrics. What it has learnt is a cache: a metric that fails and answers again begins anew with all.
+
+    Where the failure lies in the past (a clash of labels last week) that would be at every look, so it is at most every six hours;
+    in between the metric is learnt from when it answered, like one that is new.
+    """
 
     def __init__(self, watched: Watched, history: RowSource, baselines: Baselines, analyzer: Analyzer) -> None:
         self._watched = watched
@@ -58,6 +64,7 @@ class Looker:
         self._baselines = baselines
         self._analyzer = analyzer
         self._missed: set[int] = set()  # metrics whose rows were left out of what was learnt
+        self._anew = -math.inf  # when everything was begun anew for one of them
 
     def look(self, at: float, about: Sequence[Labels] = ()) -> Look:
         """Judge every metric at a moment (Unix seconds). about: targets of open alerts.
@@ -77,8 +84,9 @@ class Looker:
             self._catch_up(due, failures)
             due = self._baselines.due(at)
         windows = self._fetch(due.first, due.last, due, failures)
-        if self._missed - failures.keys():
+        if self._missed - failures.keys() and at >= self._anew + _ANEW:
             # Its past is not in what was learnt.
+            self._anew = at
             self._baselines.forget()
             self._missed.clear()
             return self.look(at, about)

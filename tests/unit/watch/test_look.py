@@ -1,8 +1,19 @@
-"""Queries as they are sent."""
+"""Queries as they are sent, and what is asked again when one fails."""
 
+import numpy as np
 import pytest
 
-from lens_exporter.model.metric import substituted
+from lens_exporter.baseline.analyzer import Analyzer
+from lens_exporter.baseline.baselines import Baselines, Learning
+from lens_exporter.errors import QueryError
+from lens_exporter.model.metric import BaselineMetric, substituted
+from lens_exporter.model.window import Window
+from lens_exporter.watch.look import Looker
+from lens_exporter.watch.ports import Watched
+
+NOW = 1_795_132_800.0
+STEP = 300.0
+FILES, LOAD = BaselineMetric("files", "files"), BaselineMetric("load", "load")
 
 
 @pytest.mark.parametrize(
@@ -20,3 +31,55 @@ from lens_exporter.model.metric import substituted
 def test_the_selector_is_put_where_the_query_says(query: str, selector: str, sent: str) -> None:
     """And without one the query stays valid PromQL."""
     assert substituted(query, selector) == sent
+
+
+class Past:
+    """Two metrics; `files` cannot be evaluated over one moment."""
+
+    def __init__(self, bad: float) -> None:
+        self.bad = bad
+        self.asked: list[tuple[str, float]] = []  # metric, first moment
+
+    def points_per_block(self, metrics, at, *, step):
+        return 500
+
+    def rows(self, metric, start, end, *, step):
+        self.asked.append((metric.name, start))
+        if metric.name == "files" and start <= self.bad <= end:
+            raise QueryError(kind="execution", reason="found duplicate series", query="files")
+        times = np.arange(start, end + step / 2, step)
+        return Window(metric.name, ({"instance": "a"},), times, np.sin(times / 5000.0)[None], step)
+
+
+def test_a_past_that_cannot_be_read_is_not_asked_for_at_every_look() -> None:
+    """The metric is tried with all of its past once, then learnt from when it answered; six hours later all is tried again."""
+    past = Past(bad=NOW - 3 * 86_400.0)
+    watched = Watched("api", (FILES, LOAD), step=STEP)
+    looker = Looker(watched, past, Baselines(watched.asked, Learning(STEP, watched.window)), Analyzer())
+
+    def whole(at: float) -> int:
+        """How often the oldest past was asked for."""
+        past.asked.clear()
+        looker.look(at)
+        return sum(name == "load" and start < NOW - 6 * 86_400.0 for name, start in past.asked)
+
+    assert whole(NOW) >= 1
+    again = whole(NOW + STEP)
+    assert again >= 1
+    assert [whole(NOW + each * STEP) for each in range(2, 12)] == [0] * 10
+    assert whole(NOW + 6 * 3600.0 + STEP) >= 1
+    assert {one.metric for one in looker.look(NOW + 6 * 3600.0 + 2 * STEP).observations} == {"files", "load"}
+
+
+def test_a_metric_that_failed_for_a_moment_begins_anew_with_all() -> None:
+    """Its past is readable again, so nothing of it is lost."""
+    past = Past(bad=-1.0)
+    watched = Watched("api", (FILES, LOAD), step=STEP)
+    looker = Looker(watched, past, Baselines(watched.asked, Learning(STEP, watched.window)), Analyzer())
+    looker.look(NOW)
+    past.bad = NOW + 3 * STEP
+    looker.look(NOW + 8 * STEP)
+    past.bad = -1.0
+    past.asked.clear()
+    looker.look(NOW + 9 * STEP)
+    assert min(start for name, start in past.asked if name == "files") < NOW - 6 * 86_400.0
