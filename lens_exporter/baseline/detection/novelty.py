@@ -218,7 +218,7 @@ def _equal(values: FloatArray, others: FloatArray) -> bool:
 def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:
     """Give the distance of each of rows [series, time] to the nearest of `earlier` [series, row] and of the rows before itself."""
     series, time = rows.shape
-    before = np.concatenate((earlier, rows[:, :-1]), axis=1)
+    before = np.concatenate((earlier, rows[:, :-1]), axis=1) if time > 1 else earlier
     nearest = np.full((series, time), np.inf, dtype=np.float32)
     if not before.size or not time:
         return nearest
@@ -229,7 +229,8 @@ def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:
         part = slice(first, first + at_once)
         apart = before[part, None, :] - rows[part, :, None]
         np.abs(apart, out=apart)
-        apart += barred
+        if time > 1:
+            apart += barred
         apart.min(axis=2, out=nearest[part])
     return nearest
 

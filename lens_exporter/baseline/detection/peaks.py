@@ -56,7 +56,9 @@ class Peaks:
 
     def advance(self, surprise: FloatArray) -> Peaked:
         """Judge surprises [series, time], NaN where there is none, and remember them; any partition into calls gives the same."""
-        peaked, self._recent, self._record = self._judge(surprise)
+        peaked, self._record = self._judge(surprise)
+        length = self._recent.shape[1]
+        self._recent = np.concatenate((self._recent, _single(surprise)), axis=1)[:, -length:].copy()
         return peaked
 
     def peek(self, surprise: FloatArray) -> Peaked:
@@ -71,8 +73,8 @@ class Peaks:
         taken._record = Record(rows_of(past.rows, indices, 0), rows_of(past.peaks, indices, 0), rows_of(past.excess, indices, 0))
         return taken
 
-    def _judge(self, surprise: FloatArray) -> tuple[Peaked, Float32Array, Record]:
-        fresh, recent = fresh_peaks(surprise, self._recent)
+    def _judge(self, surprise: FloatArray) -> tuple[Peaked, Record]:
+        fresh = fresh_peaks(_single(surprise), self._recent)
         rows = _running(self._record.rows, np.isfinite(surprise))
         here = np.log10(np.maximum(rows[:, 1:], 1))
         with np.errstate(invalid="ignore"):
@@ -82,7 +84,12 @@ class Peaks:
         threshold = needed_rarity(before, self._alarms_per_row) - here
         with np.errstate(invalid="ignore"):
             alarm = fresh & (surprise > threshold)
-        return Peaked(fresh, threshold, alarm), recent, Record(rows[:, -1], peaks[:, -1], excess[:, -1])
+        return Peaked(fresh, threshold, alarm), Record(rows[:, -1], peaks[:, -1], excess[:, -1])
+
+
+def _single(surprise: FloatArray) -> Float32Array:
+    """Give surprises as they are compared: in single precision, a gap (NaN) as a row without surprise."""
+    return np.where(np.isnan(surprise), -np.inf, surprise).astype(np.float32)
 
 
 def either(value: FloatArray, residual: FloatArray) -> FloatArray:
@@ -93,20 +100,17 @@ def either(value: FloatArray, residual: FloatArray) -> FloatArray:
     return np.fmax(value, residual - _SECOND_LOOK)
 
 
-def fresh_peaks(surprise: FloatArray, recent: Float32Array) -> tuple[BoolArray, Float32Array]:
-    """Say which surprises [series, time] are above all of the rows before them that `recent` [series, row] reaches back to.
-
-    Gives that and the next `recent`. A gap (NaN) is a row without surprise. Compared in single precision.
-    """
-    both = np.concatenate((recent, np.where(np.isnan(surprise), -np.inf, surprise).astype(np.float32)), axis=1)
-    length, time = recent.shape[1], surprise.shape[1]
-    if not time:
-        return np.zeros(surprise.shape, dtype=np.bool_), recent
-    if time <= _FEW:
-        highest = np.stack([both[:, row : row + length].max(axis=1) for row in range(time)], axis=1)
-    else:
-        highest = _sliding_highest(both[:, :-1], length)
-    return both[:, length:] > highest, both[:, time:].copy()
+def fresh_peaks(surprise: Float32Array, recent: Float32Array) -> BoolArray:
+    """Say which surprises [series, time] are above all of the rows before them that `recent` [series, row] reaches back to."""
+    time, length = surprise.shape[1], recent.shape[1]
+    if time > min(_FEW, length):
+        both = np.concatenate((recent, surprise), axis=1)
+        return surprise > _sliding_highest(both[:, :-1], length)
+    fresh = np.empty(surprise.shape, dtype=np.bool_)
+    for row in range(time):
+        highest = recent[:, row:].max(axis=1)
+        fresh[:, row] = surprise[:, row] > np.maximum(highest, surprise[:, :row].max(axis=1, initial=-np.inf))
+    return fresh
 
 
 def _sliding_highest(rows: Float32Array, length: int) -> Float32Array:

@@ -34,15 +34,17 @@ class Largest:
         self._blocks = blocks
         self._tags = np.uint32((1 << (blocks - 1).bit_length()) - 1)
         self._kept = np.zeros((series, _KEPT * exceedances(rows)), dtype=np.float32)
+        self._least = np.zeros(series, dtype=np.float32)  # of those kept
 
     def offer(self, distances: Float32Array, block: int) -> None:
         """Let distances [series, time] of a block in, 0 for none."""
         tagged = (distances.view(np.uint32) & ~self._tags | np.uint32(block % self._blocks)).view(np.float32)
-        better = np.flatnonzero(tagged.max(axis=1) > self._kept.min(axis=1))
+        better = np.flatnonzero(tagged.max(axis=1) > self._least)
         if better.size:
             both = np.concatenate((self._kept[better], tagged[better]), axis=1)
             time = distances.shape[1]
-            self._kept[better] = np.partition(both, time, axis=1)[:, time:]
+            kept = np.partition(both, time, axis=1)[:, time:]
+            self._kept[better], self._least[better] = kept, kept[:, 0]
 
     def falling(self, series: IntArray) -> FloatArray:
         """Give the distances [series, rank] of these series, largest first."""
@@ -52,11 +54,12 @@ class Largest:
     def drop(self, block: int) -> None:
         """Forget the distances of this block."""
         self._kept[self._kept.view(np.uint32) & self._tags == np.uint32(block % self._blocks)] = 0.0
+        self._least = self._kept.min(axis=1)
 
     def take(self, indices: IntArray) -> "Largest":
         """Give these series; -1 is one that has shown nothing."""
         taken = Largest(0, blocks=self._blocks, rows=0)
-        taken._kept = rows_of(self._kept, indices, 0.0)
+        taken._kept, taken._least = rows_of(self._kept, indices, 0.0), rows_of(self._least, indices, 0.0)
         return taken
 
 
