@@ -25,6 +25,7 @@ class Thresholds:
     consecutive: int = 3  # readings outside the band, or beyond the ceiling
     jump_readings: int = 2  # a step needs a second reading: one sample alone wakes nobody
     jump_factor: float = 2.0  # times the largest departure before
+    young_factor: float = 1.5  # times the largest departure that lasted, of a series that is not known for a day yet
     critical_within: float = 900.0  # seconds to the hard limit, when already beyond the ceiling
     critical_share: float = 0.97  # of the hard limit
 
@@ -192,7 +193,7 @@ class _Facts:
             if self.leads and self.alarmed >= self.thresholds.consecutive:
                 found.append(Rule.GROUP)
         else:
-            if outside >= self.thresholds.consecutive:
+            if outside >= self.thresholds.consecutive and self._unlike_all_before():
                 found.append(Rule.CONSECUTIVE)
             if outside >= self.thresholds.jump_readings and self._jumped():
                 found.append(Rule.JUMP)
@@ -251,6 +252,19 @@ class _Facts:
     def leads(self) -> bool:
         learnt = self.reading.scores.learnt
         return learnt is not None and bool(learnt.leads[self.row])
+
+    def _unlike_all_before(self) -> bool:
+        """Whether a young series is further away than it has stayed for as long before its run; others have a band that knows.
+
+        What a series does several times a day has no name yet on its first: its bursts leave any band, and come again.
+        """
+        if self.reading.scores.learnt is not None:
+            return True
+        needed, first = self.thresholds.consecutive, self.start + int(self.run.first[self.row])
+        values, expected = self.reading.window.values[self.row], self.reading.scores.expected[self.row, first]
+        before, newest = (self.side * (_finite(part) - expected) for part in (values[:first], values[first:]))
+        stayed = np.minimum.reduce([before[at : before.size - needed + at + 1] for at in range(needed)])
+        return bool(newest[-needed:].min() > self.thresholds.young_factor * stayed.max(initial=0.0))
 
     def _jumped(self) -> bool:
         """Whether every reading of the run is further away than twice anything in the window before it, or it began with news."""
