@@ -142,7 +142,7 @@ def test_a_second_anomaly_is_noted_again():
     """Two incidents inside one span are two events."""
     with site() as here:
         here.declared = [declared(**API)]
-        here.story.tell(MEMORY.name, steps((5, 0.8), (10, None), (30, 0.8), (35, None)))
+        here.story.tell(MEMORY.name, steps((5, 0.6), (10, None), (30, 0.85), (35, None)))
         here.every_minute(0, 40)
         first, second = here.line.events.query(kind="anomaly.expected")
         assert first.correlation != second.correlation
