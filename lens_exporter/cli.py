@@ -67,9 +67,9 @@ class _OneLineErrors(click.Group):
 @click.version_option(__version__, "--version", prog_name="lens-exporter")
 def main() -> None:
     """Know what normal looks like: publish, learn baselines, alert on anomalies, investigate with checked evidence."""
-    # Read when numpy is loaded, which no import above does. Its linear algebra works on matrices of a group's size, many of them:
-    # sharing each one out among threads takes longer than the work, and on a busy machine a hundred times as long.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # For numpy, which no import above has loaded. Its linear algebra works on matrices of a group's size, many of them: sharing
+    # each one out among threads takes longer than the work, and on a busy machine a hundred times as long.
+    os.putenv("OPENBLAS_NUM_THREADS", "1")
 
 
 @main.command(

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -13,13 +14,15 @@ from lens_exporter.model.labels import Labels
 
 _OWN_LABELS = ("watcher", "metric")
 _NOT_CLASSIC = re.compile(r"^(?=[^a-zA-Z_]|$)|[^a-zA-Z0-9_]")  # what makes a name one that only Prometheus 3 takes
+Kind = TypeVar("Kind")
 _FIRST = (Phase.ANOMALY, Phase.DEVIATING, Phase.NORMAL, Phase.COLLECTING, Phase.MISSING)
 
 
 class Bands(Collector):
-    """Publishes band and score of each series as of its watcher's last tick, at most `limit` series, anomalies first.
+    """Publishes band and score of series as of their watcher's last tick: of every anomaly, and of others until there are `limit`.
 
-    The score and threshold of at most as many groups come with them, those in alarm first.
+    Of the others come first those outside their band, furthest first, and then always the same ones, so that what is stored of them
+    has no gaps and they do not change places with one another. The score and threshold of groups come with them in the same way.
 
     Labels are watcher, metric and those of the series. A series' own labels named watcher or metric are published as
     target_watcher and target_metric, and a name that only Prometheus 3 takes with underscores for its other characters.
@@ -33,11 +36,18 @@ class Bands(Collector):
         self._observations: dict[str, tuple[Observation, ...]] = {}
         self._groups: dict[str, tuple[Standing, ...]] = {}
 
-    def update(self, watcher: str, observations: Sequence[Observation], groups: Sequence[Standing] = ()) -> None:
-        """Replace what one watcher's last tick saw."""
+    def update(
+        self, watcher: str, observations: Sequence[Observation], groups: Sequence[Standing] = (), *, most: int | None = None
+    ) -> None:
+        """Replace what one watcher's last tick saw; most: its own limit, below that of all."""
+        told = sorted(observations, key=_worth)  # stable: what is equally worth telling stays in its order
+        standing = sorted(groups, key=lambda one: one.readings == 0)
+        if most is not None:
+            told = _limited(told, most, sum(one.phase is Phase.ANOMALY for one in told))
+            standing = _limited(standing, most, sum(one.readings > 0 for one in standing))
         with self._lock:
-            self._observations[watcher] = tuple(observations)
-            self._groups[watcher] = tuple(groups)
+            self._observations[watcher] = tuple(told)
+            self._groups[watcher] = tuple(standing)
 
     def forget(self, watcher: str) -> None:
         """Stop publishing a watcher that is gone."""
@@ -70,18 +80,30 @@ class Bands(Collector):
     def _standing(self) -> list[tuple[dict[str, str], Standing]]:
         with self._lock:
             everything = [(watcher, one) for watcher, seen in self._groups.items() for one in seen]
-        everything.sort(key=lambda pair: pair[1].readings == 0)  # those in alarm first
-        labelled = (({**_renamed(one.labels), "watcher": watcher}, one) for watcher, one in everything[: self._limit])
+        everything.sort(key=lambda pair: pair[1].readings == 0)
+        chosen = _limited(everything, self._limit, sum(one.readings > 0 for _, one in everything))
+        labelled = (({**_renamed(one.labels), "watcher": watcher}, one) for watcher, one in chosen)
         return list({tuple(sorted(labels.items())): (labels, one) for labels, one in labelled}.values())
 
     def _chosen(self) -> list[tuple[dict[str, str], Observation]]:
         with self._lock:
             everything = [(watcher, one) for watcher, seen in self._observations.items() for one in seen]
-        everything.sort(key=lambda pair: _FIRST.index(pair[1].phase))  # stable: the order of watchers and series otherwise stays
-        labelled = ((_labels(watcher, one), one) for watcher, one in everything[: self._limit])
+        everything.sort(key=lambda pair: _worth(pair[1]))
+        chosen = _limited(everything, self._limit, sum(one.phase is Phase.ANOMALY for _, one in everything))
+        labelled = ((_labels(watcher, one), one) for watcher, one in chosen)
         # Two samples of one label set would cost the whole scrape.
         unique = {tuple(sorted(labels.items())): (labels, one) for labels, one in labelled}
         return list(unique.values())
+
+
+def _worth(one: Observation) -> tuple[int, float]:
+    """Order observations by how much they are worth telling, the most first."""
+    return _FIRST.index(one.phase), -abs(one.score or 0.0) if one.phase is Phase.DEVIATING else 0.0
+
+
+def _limited(ordered: list[Kind], most: int, alarms: int) -> list[Kind]:
+    """Give the first ones: as many as there may be, and the alarms, which come first, in any case."""
+    return ordered[: max(most, alarms)]
 
 
 def _labels(watcher: str, observation: Observation) -> dict[str, str]:

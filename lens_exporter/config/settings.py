@@ -289,6 +289,9 @@ class Watcher(Settings):
     cooldown: Cooldown | None = Field(None, description="default: the top-level cooldown")
     target_labels: tuple[str, ...] | None = Field(None, description="labels that identify a target; default: all of a series")
     reading: Reading | None = Field(None, description="a model's reading of new anomalies; default: none, and no model is asked")
+    published_series: int | None = Field(
+        None, ge=0, description="most of its series (and groups) whose band and score are published; default: only all have a limit"
+    )
     runbook_url: Url | None = Field(None, description="what to do about its alerts; goes into their annotations")
     timeout: Duration = Field(60.0, description="for one tick")
     options: dict[str, Any] = Field(default_factory=dict, description="what the lens itself needs")
@@ -393,7 +396,9 @@ class Config(Settings):
         None, description="environment variable that holds that password", json_schema_extra=NEEDS_RESTART
     )
     published_series: int = Field(
-        500, ge=0, description="most series (and groups) whose band and score are published; anomalies come first"
+        500,
+        ge=0,
+        description="most series (and groups) of all watchers whose band and score are published; anomalies always are, and first",
     )
     events_retention: Duration = Field(seconds("30d"), description="how long events are kept")
     otlp_endpoint: Url | None = Field(

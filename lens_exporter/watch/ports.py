@@ -66,6 +66,7 @@ class Watched:
     runbook_url: str = ""
     resolve_after: int = 3  # normal readings in a row
     missing_after: float = 300.0  # seconds without any value
+    published: int | None = None  # most series, beside the anomalies, whose band is published
 
     @property
     def asked(self) -> tuple[BaselineMetric, ...]:

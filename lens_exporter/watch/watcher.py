@@ -105,7 +105,7 @@ class Watcher:
         )
         anomalies = [one.decision for one in seen.conclusions if isinstance(one.decision, Anomaly)]
         self._targets = tuple(target_of(one.alert) for one in mine)
-        self._with.bands.update(self.name, seen.observations, seen.groups)
+        self._with.bands.update(self.name, seen.observations, seen.groups, most=self.watched.published)
         fates: dict[str, Admitted | Suppressed] = {}
         try:
             with self._with.alerts.batch():

@@ -50,7 +50,9 @@ def watcher(
         step=settings.step,
         external_url=config.web.external_url or "",
         runbook_url=settings.runbook_url or "",
+        published=settings.published_series,
     )
+    published = config.published_series if settings.published_series is None else settings.published_series
     cooldown = settings.cooldown or config.cooldown
     thresholds = Thresholds(min_observations=settings.min_observations, exhaustion_horizon=settings.exhaustion_horizon)
     return Watcher(
@@ -58,7 +60,9 @@ def watcher(
         Collaborators(
             history=histories[settings.datasource or ""],
             baselines=baselines(watched.asked, learning(settings, declared)),
-            analyzer=Analyzer(thresholds, target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0),
+            analyzer=Analyzer(
+                thresholds, target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0, observed=published
+            ),
             cooldown=cooldown_of(settings, config, ground.database),
             notes=Notes(ground.database),
             alerts=lifecycle,

@@ -9,8 +9,16 @@ from lens_exporter.model.decision import Observation, Phase, Standing
 from lens_exporter.model.labels import Labels
 
 
-def seen(target: Labels, phase: Phase = Phase.NORMAL, *, metric: str = "memory", value: float | None = 0.42) -> Observation:
-    return Observation(metric, "ratio", target, 0.0, value, 0.4, 0.3, 0.5, None if value is None else 0.2, phase)
+def seen(
+    target: Labels, phase: Phase = Phase.NORMAL, *, metric: str = "memory", value: float | None = 0.42, score: float = 0.2
+) -> Observation:
+    return Observation(metric, "ratio", target, 0.0, value, 0.4, 0.3, 0.5, None if value is None else score, phase)
+
+
+def active(bands: Bands) -> list[str]:
+    """Name the instances that are published, in their order."""
+    samples = next(family for family in bands.collect() if family.name == "lens_anomaly_active").samples
+    return [sample.labels["instance"] for sample in samples]
 
 
 def exposed(bands: Bands) -> str:
@@ -58,8 +66,28 @@ def test_there_are_never_more_series_than_the_limit_and_anomalies_come_first() -
     bands = Bands(limit=3)
     bands.update("quiet", [seen({"instance": f"a{n}"}) for n in range(10)])
     bands.update("loud", [seen({"instance": "d"}, Phase.DEVIATING), seen({"instance": "x"}, Phase.ANOMALY)])
-    samples = next(family for family in bands.collect() if family.name == "lens_anomaly_active").samples
-    assert [sample.labels["instance"] for sample in samples] == ["x", "d", "a0"]
+    assert active(bands) == ["x", "d", "a0"]
+
+
+def test_what_fires_is_published_whatever_the_limit() -> None:
+    """More anomalies than a watcher, or all of them, may publish series: each has its band, and nothing else has."""
+    bands = Bands(limit=2)
+    firing = [seen({"instance": f"x{n}"}, Phase.ANOMALY) for n in range(3)]
+    groups = [Standing({"instance": f"g{n}"}, 31.0, 9.5, readings=3) for n in range(3)]
+    bands.update("loud", [seen({"instance": "n"}), *firing], [Standing({"instance": "n"}, 4.0, 9.5), *groups], most=0)
+    bands.update("quiet", [seen({"instance": "q"})])
+    assert active(bands) == ["x0", "x1", "x2"]
+    scores = next(family for family in bands.collect() if family.name == "lens_group_score").samples
+    assert [sample.labels["instance"] for sample in scores] == ["g0", "g1", "g2"]
+
+
+def test_what_is_furthest_outside_its_band_comes_first_and_the_rest_keeps_its_order() -> None:
+    """A watcher that may publish four: both that deviate, by their scores, and the first two of the others whatever theirs."""
+    bands = Bands()
+    quiet = [seen({"instance": f"a{n}"}, score=score) for n, score in enumerate((0.1, 0.3, 0.9))]
+    off = [seen({"instance": "near"}, Phase.DEVIATING, score=1.2), seen({"instance": "far"}, Phase.DEVIATING, score=-4.0)]
+    bands.update("host", [*quiet, *off], most=4)
+    assert active(bands) == ["far", "near", "a0", "a1"]
 
 
 def test_two_series_with_the_same_labels_cost_nobody_the_scrape() -> None:
