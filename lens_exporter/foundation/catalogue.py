@@ -161,6 +161,12 @@ EVENTS: tuple[EventSpec, ...] = (
         "watcher.decided", "a tick ended; counts of its decisions", ("seconds", "series", "intents", "notes", "trigger"), DEBUG
     ),
     EventSpec(
+        "watcher.warned",
+        "an answer came with warnings, or a limit left series out; told once for as long as they stay the same",
+        ("warnings",),
+        WARN,
+    ),
+    EventSpec(
         "watcher.failed", "a tick failed; notes and baseline are kept, the next tick tries again", ("error", "seconds"), WARN
     ),
     EventSpec(

@@ -30,7 +30,7 @@ class Look:
     notes: str | None
     failures: tuple[LensError, ...] = ()  # metrics whose query failed while the others were read
     unreadable: frozenset[str] = frozenset()  # the categories of those
-    warned: bool = False  # the server warned about an answer
+    warnings: tuple[str, ...] = ()  # of the server about its answers, and of what a limit has left out; by metric
     groups: tuple[Standing, ...] = ()  # what is judged together
     quiet: int = 0  # series of large metrics that are as they always are: nothing is concluded about each
     collecting: int = 0  # of those, how many are not known for long enough to be called healthy
@@ -103,7 +103,7 @@ class Looker:
             notes=judgement.notes,
             failures=tuple(failures.values()),
             unreadable=frozenset(category(self._metrics[metric]) for metric in failures),
-            warned=any(window.warnings for window in windows),
+            warnings=tuple(f"{window.metric}: {text}" for window in windows for text in window.warnings),
             groups=standings(readings),
             quiet=judgement.quiet,
             collecting=judgement.collecting,

@@ -26,6 +26,7 @@ def table(watcher: str, seen: Look, *, fate: Callable[[Anomaly], str] = lambda _
         rows = [(f"{watcher}   no series", *_COLUMNS)]
     lines = [*_aligned(rows), *_decisions(seen, fate)]
     lines += [f"could not be read: {error}" for error in seen.failures]
+    lines += [f"warning: {text}" for text in seen.warnings]
     return "\n".join(lines) + "\n"
 
 

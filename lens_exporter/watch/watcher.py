@@ -53,6 +53,7 @@ class Watcher:
         self._with = collaborators
         self._memory = Memory()
         self._looker = Looker(watched, collaborators.history, collaborators.baselines, collaborators.analyzer)
+        self._warnings: tuple[str, ...] = ()  # of the last look
         self._targets: tuple[Labels, ...] = ()  # of the alerts that were open when it last acted
         self._untold = Untold(watched.name, collaborators.events, collaborators.telemetry, collaborators.new_id)
         self.notes: WatcherNotes | None = None  # as of the last look; what was kept before the start is known from then on
@@ -101,7 +102,7 @@ class Watcher:
             failures.append(error)
             mine = []
         actions, memory = plan(
-            mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=seen.warned
+            mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=bool(seen.warnings)
         )
         anomalies = [one.decision for one in seen.conclusions if isinstance(one.decision, Anomaly)]
         self._targets = tuple(target_of(one.alert) for one in mine)
@@ -237,6 +238,9 @@ class Watcher:
                 notes=tick.seen.notes or "",
                 trigger=tick.trigger,
             )
+            if tick.seen.warnings != self._warnings and tick.seen.warnings:
+                events.append("watcher.warned", subject=name, warnings=list(tick.seen.warnings))
+            self._warnings = tick.seen.warnings
         if tick.failures:
             telemetry.inc("lens_ticks_failed_total", watcher=name)
             events.append("watcher.failed", subject=name, error=_joined(tick.failures), seconds=tick.seconds)

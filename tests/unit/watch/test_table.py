@@ -95,6 +95,15 @@ def test_a_quiet_watcher_says_so() -> None:
     assert table("host", look).splitlines()[-1] == "decision: 3 healthy"
 
 
+def test_series_at_rest_are_counted_and_warnings_are_said() -> None:
+    """Of a large metric nothing is concluded series by series, and what a limit left out stands at the end."""
+    look = Look(NOON, (), (), None, quiet=700, collecting=100, unlisted=200, warnings=("load: 5 of 10 series left out",))
+    assert table("host", look).splitlines()[-2:] == [
+        "decision: 600 healthy, 100 continue observing",
+        "warning: load: 5 of 10 series left out",
+    ]
+
+
 def test_a_watcher_without_series_says_so() -> None:
     """Nothing to see is said, and so is what could not be read."""
     look = Look(NOON, (), (), None, failures=(QueryError(kind="bad_data", reason="parse error", query="up{"),))

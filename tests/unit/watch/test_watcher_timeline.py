@@ -243,6 +243,20 @@ def test_a_server_that_warns_is_given_an_hour_before_series_count_as_gone():
         assert here.firing == []
 
 
+def test_a_warning_is_told_once_for_as_long_as_it_is_the_same():
+    """A server that warns at every look says it in one event; another warning, and one that comes back, is told anew."""
+    with site() as here:
+        for minute, said in enumerate((("partial",), ("partial",), ("partial", "slow"), (), ("partial",), ("partial",))):
+            here.story.warnings = said
+            here.at(minute)
+        told = [event["warnings"] for event in here.events("watcher.warned")]
+        assert told == [
+            ["memory_utilization: partial"],
+            ["memory_utilization: partial", "memory_utilization: slow"],
+            ["memory_utilization: partial"],
+        ]
+
+
 def test_a_query_that_fails_costs_its_own_metric_only():
     """The other metric is judged and alerted on, the tick counts as failed, and alerts of the unread category stay."""
     other = BaselineMetric("threads", "threads{")
