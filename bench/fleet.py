@@ -1,7 +1,7 @@
 """A real Prometheus that holds a fleet: 10,000 series over 14 days at 5 minutes, and 100,000 more in its newest quarter of an hour.
 
-Every series is a pod's: ten of them are a deployment, forty run on a node. Values are random numbers of 16 or 17 digits, the longest
-answers there are. Blocks are written once into the folder and found there by later runs.
+Every series is a pod's: ten of them are a deployment, forty run on a node. Values are random numbers of 16 or 17 digits, the
+longest answers there are. Blocks are written once into the folder and found there by later runs.
 """
 
 import subprocess

@@ -260,9 +260,12 @@ class _Facts:
         """
         if self.reading.scores.learnt is not None:
             return True
-        needed, first = self.thresholds.consecutive, self.start + int(self.run.first[self.row])
-        values, expected = self.reading.window.values[self.row], self.reading.scores.expected[self.row, first]
+        scores, needed, first = self.reading.scores, self.thresholds.consecutive, self.start + int(self.run.first[self.row])
+        values, expected = self.reading.window.values[self.row], scores.expected[self.row, first]
         before, newest = (self.side * (_finite(part) - expected) for part in (values[:first], values[first:]))
+        edge = self.side * ((scores.upper if self.side > 0 else scores.lower)[self.row, first] - expected)
+        # A run is counted up to `TAIL` readings; those of it that are older are not what was before it.
+        before = before[: np.flatnonzero(before <= edge).max(initial=-1) + 1]
         stayed = np.minimum.reduce([before[at : before.size - needed + at + 1] for at in range(needed)])
         return bool(newest[-needed:].min() > self.thresholds.young_factor * stayed.max(initial=0.0))
 

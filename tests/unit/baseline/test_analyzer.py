@@ -86,6 +86,15 @@ def test_a_gap_neither_counts_nor_breaks_a_run() -> None:
     assert isinstance(decide([*history, 0.62, NAN, 0.63, NAN, 0.63]), Anomaly)
 
 
+def test_what_comes_again_on_the_first_day_is_told_once() -> None:
+    """A burst as high as one that lasted as long is no news; one that is half as high again is, and so is one that goes on."""
+    burst = [*noise(40, width=0.02), *[0.62] * 5, *noise(40, width=0.02, seed=2)]
+    assert isinstance(decide([*burst, *[0.63] * 5]), ContinueObserving)
+    assert anomaly([*burst, *[0.80] * 5]).rule in {Rule.CONSECUTIVE, Rule.JUMP}
+    assert isinstance(decide([*noise(600, width=0.02), *[0.62] * 29]), Anomaly)
+    assert isinstance(decide([*noise(600, width=0.02), *[0.62] * 45]), Anomaly)  # longer than a run is counted
+
+
 def test_a_one_sample_spike_is_never_an_anomaly() -> None:
     """However high: one sample alone wakes nobody."""
     found = decide([*noise(60), 0.99])
