@@ -55,10 +55,17 @@ def measured(work: Callable[..., object], *arguments: Any, **options: Any) -> Co
 
 
 def own_time(
-    server: LocalServer, query: str, start: int, end: int, *, encoding: str = "identity", path: str = "query_range"
+    server: LocalServer,
+    query: str,
+    start: int,
+    end: int,
+    *,
+    step: int = STEP,
+    encoding: str = "identity",
+    path: str = "query_range",
 ) -> bytes:
     """Ask and read, as cheaply as it can be done."""
-    at = {"time": end} if path == "query" else {"start": start, "end": end, "step": STEP}
+    at = {"time": end} if path == "query" else {"start": start, "end": end, "step": step}
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept-Encoding": encoding}
     connection = HTTPConnection("127.0.0.1", server.port, timeout=300)
     connection.request("POST", f"/api/v1/{path}", urlencode({"query": query, **at}), headers)

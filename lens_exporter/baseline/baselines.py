@@ -87,7 +87,7 @@ class Baselines:
         self._roster = Roster(len(self._metrics), learning.group_labels)
         self._grouped: Grouped = self._roster.grouped()
         self._engine = Engine(0, (), tuning)
-        self._recent = recent.nothing(0, 0)
+        self._recent = recent.Recent(0, 0)
         self._warm = Warm(round(min(learning.window, DAY) / learning.step))
         self._last_value = np.zeros(0)
         self._observations = np.zeros(0, dtype=np.int64)
@@ -164,7 +164,7 @@ class Baselines:
         present = np.isfinite(values)
         expected = self._expected.learn(times, present, self._observations > 0, self._roster, self._grouped)
         scored = self._engine.advance(times, values, expected=expected)
-        self._recent = self._recent.followed_by(recent.columns(times, values, scored))
+        self._recent.add(recent.columns(times, values, scored))
         newest = np.where(present.any(axis=1), times[times.size - 1 - np.argmax(present[:, ::-1], axis=1)], -np.inf)
         self._last_value = np.maximum(self._last_value, newest)
         self._observations = self._observations + present.sum(axis=1)
@@ -174,8 +174,9 @@ class Baselines:
 
     def _recent_known(self) -> BoolArray:
         """Tell which series the engine judges."""
-        known: BoolArray = np.isfinite(self._recent.upper[-1])
-        thresholds = np.isfinite(self._recent.group_threshold[-1])
+        newest = self._recent.newest
+        known: BoolArray = np.isfinite(newest.upper[-1])
+        thresholds = np.isfinite(newest.group_threshold[-1])
         for group, members in enumerate(self._grouped.groups):
             if not thresholds[group]:
                 known[list(members)] = False
@@ -207,7 +208,7 @@ class Baselines:
         scales = [self._metrics[metric].scale for metric in self._roster.metric_of]
         full = np.array([np.nan if scale is None else scale for scale in scales])
         self._engine.take(kept, self._grouped.groups, groups_kept, shares=self._grouped.shares, full=full)
-        self._recent = self._recent.take(kept, groups_kept)
+        self._recent.take(kept, groups_kept)
         self._warm.take(kept)
         new = kept < 0
         self._expected.regroup(left=kept.size - new.sum() < self._last_value.size)

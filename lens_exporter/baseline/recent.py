@@ -9,6 +9,8 @@ from lens_exporter.baseline.detection.scored import Scored
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray
 
+_ROOM = 10  # columns
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
@@ -25,11 +27,9 @@ class Columns:
     group_threshold: FloatArray
     alarmed: BoolArray
 
-    def followed_by(self, later: "Columns") -> "Columns":
-        """Give the last `TAIL` columns of both."""
-        return Columns(
-            *(np.concatenate([getattr(self, one.name), getattr(later, one.name)])[-TAIL:] for one in fields(Columns)),
-        )
+    def part(self, rows: slice) -> "Columns":
+        """Give some of the columns: views."""
+        return Columns(*(getattr(self, one.name)[rows] for one in fields(Columns)))
 
     def take(self, kept: IntArray, groups_kept: IntArray) -> "Columns":
         """Give these series and groups; -1 is a new one."""
@@ -43,7 +43,49 @@ class Columns:
         return Columns(self.times, values, expected, lower, upper, score, novel, group_score, threshold, alarmed)
 
 
-def nothing(series: int, groups: int) -> Columns:
+class Recent:
+    """The last `TAIL` columns, and room for some more: a row at a time, all of them are moved only now and then."""
+
+    def __init__(self, series: int, groups: int) -> None:
+        self._hold(_nothing(series, groups))
+
+    def add(self, later: Columns) -> None:
+        """Keep columns that follow."""
+        self._write(later)
+        self._size += later.times.size
+
+    def followed_by(self, later: Columns) -> Columns:
+        """Give the last `TAIL` columns with those that follow; what is given is good until the next call, which may write there."""
+        self._write(later)
+        end = self._size + later.times.size
+        return self._kept.part(slice(max(0, end - TAIL), end))
+
+    @property
+    def newest(self) -> Columns:
+        """The last column."""
+        return self._kept.part(slice(self._size - 1, self._size))
+
+    def take(self, kept: IntArray, groups_kept: IntArray) -> None:
+        """Go on with these series and groups; -1 is a new one."""
+        self._hold(self._kept.part(slice(0, self._size)).take(kept, groups_kept))
+
+    def _hold(self, columns: Columns, most: int = TAIL) -> None:
+        """Keep the last of these, at most so many, and make room behind them."""
+        self._size = min(most, columns.times.size)
+        last = columns.part(slice(columns.times.size - self._size, None))
+        room = TAIL + _ROOM - self._size
+        arrays = (getattr(last, one.name) for one in fields(Columns))
+        self._kept = Columns(*(np.concatenate([each, np.empty((room, *each.shape[1:]), each.dtype)]) for each in arrays))
+
+    def _write(self, later: Columns) -> None:
+        rows = later.times.size  # at most `TAIL`
+        if self._size + rows > TAIL + _ROOM:
+            self._hold(self._kept.part(slice(0, self._size)), min(TAIL, TAIL + _ROOM - rows))
+        for one in fields(Columns):
+            getattr(self._kept, one.name)[self._size : self._size + rows] = getattr(later, one.name)
+
+
+def _nothing(series: int, groups: int) -> Columns:
     """Give no columns at all."""
     own, ours = np.zeros((0, series)), np.zeros((0, groups))
     no, none = own.astype(np.bool_), ours.astype(np.bool_)
