@@ -167,8 +167,7 @@ def test_a_tick_that_crashes_ends_the_run_for_the_supervisor() -> None:
         it.ended.clear()
         it.start()
         it.let_pass(2)
-        until(lambda: it.ticks >= 1, 5)
-        assert it.runner.status().error == ""
+        until(lambda: it.runner.status().error == "", 5)
 
 
 def test_a_clock_that_jumps_ahead_causes_one_tick_and_no_burst() -> None:
