@@ -48,8 +48,12 @@ def value(number: int, row: int) -> float:
 
 @pytest.fixture(scope="module")
 def end() -> int:
-    """The newest moment with values; Prometheus keeps the last three hours to itself."""
-    return int(time.time() - 4 * 3600) // STEP * STEP
+    """The newest moment with values: the last ticks before it lie within one half of the window, after which all is read anew.
+
+    Prometheus keeps the last three hours to itself.
+    """
+    half = 3 * 3600
+    return int(time.time() - 6 * 3600) // half * half + 2 * 3600
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,11 +33,16 @@ class Gate:
 
 
 class GatedPrometheus(FaultyServer):
-    """Answers every range query with one series that climbs from 61 to 1,480, and every other question with nothing."""
+    """Answers every range query with one series that climbed from 61 to 1,480, and every other question with nothing.
+
+    It climbed for fifteen minutes up to two before this server was made: however its past is asked for, in one question or in
+    several, it is the same.
+    """
 
     def __init__(self) -> None:
         super().__init__(self._answer)
         self.gate = Gate()
+        self._climbed = time.time() - 120
 
     def _answer(self, request: Request) -> Reply:
         self.gate.pass_through(request)
@@ -49,12 +55,12 @@ class GatedPrometheus(FaultyServer):
 
     def _matrix(self, request: Request) -> list[dict[str, Any]]:
         start, end, step = (float(request.form[name][0]) for name in ("start", "end", "step"))
-        count = int((end - start) / step) + 1
-        half = count // 2
-        values = [61.0 if i < half else 61 + (1480 - 61) * (i - half) / max(1, count - 1 - half) for i in range(count)]
+        times = [start + i * step for i in range(int((end - start) / step) + 1)]
+        shares = [min(1.0, max(0.0, 1 - (self._climbed - at) / 900)) for at in times]
         name = re.match(r"[a-z_:]+", request.form["query"][0])
         labels = {"__name__": name.group() if name else "x", "instance": "api-7:9000"}
-        return [{"metric": labels, "values": [[start + i * step, str(round(value))] for i, value in enumerate(values)]}]
+        values = [str(round(61 + (1480 - 61) * share)) for share in shares]
+        return [{"metric": labels, "values": list(map(list, zip(times, values, strict=True)))}]
 
 
 class GatedAlertmanager(FakeAlertmanager):
