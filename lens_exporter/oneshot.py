@@ -1,13 +1,16 @@
 """Commands that do one thing and end: one look, one investigation, one story. They store nothing and tell nobody."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import orjson
+import structlog
 
+from lens_exporter.baseline.expected import Declaration
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config, Watcher
 from lens_exporter.config.words import expect_known
@@ -22,14 +25,19 @@ from lens_exporter.investigate.store import Store
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import Investigated
 from lens_exporter.model.decision import Anomaly
-from lens_exporter.publish.alertmanager import held_alerts
+from lens_exporter.publish.alertmanager import Alertmanager, held_alerts, known_silences
 from lens_exporter.publish.companion import companion
+from lens_exporter.watch.look import Look
 from lens_exporter.watch.schedule import next_due
 from lens_exporter.watch.table import table
+from lens_exporter.watch.withheld import about, words
 from lens_exporter.wiring.configuration import load
+from lens_exporter.wiring.declared import heard, stored
 from lens_exporter.wiring.generation import Generation
 from lens_exporter.wiring.ground import lay, open_database
-from lens_exporter.wiring.watching import cooldown_of
+from lens_exporter.wiring.watching import cooldown_of, own_labels
+
+_log = structlog.get_logger("lens_exporter.expected")
 
 Write = Callable[[str], object]
 
@@ -45,9 +53,10 @@ def watch(path: Path | None, name: str, *, once: bool, write: Write) -> None:
     settings = next((each for each in config.watchers if each.name == name), None)
     if settings is None:
         raise UnknownWatcher(name=name, known=", ".join(each.name for each in config.watchers) or "none")
-    with _apart(config) as generation, _fate(settings, config) as fate:
+    with _apart(config, settings) as generation, _fate(settings, config) as fate:
         while True:
-            write(table(name, generation.runners[name].watcher.look(time.time()), fate=fate))
+            seen = generation.runners[name].watcher.look(time.time())
+            write(table(name, seen, fate=partial(fate, seen)))
             if once:
                 return
             time.sleep(max(0.0, next_due(settings.schedule, time.time()) - time.time()))
@@ -103,12 +112,19 @@ def events(path: Path | None, *, correlation: str | None, kind: str | None, limi
 
 
 @contextmanager
-def _apart(config: Config) -> Iterator[Generation]:
-    """Build the parts over a database in memory; they ask everybody, tell nobody, and nothing of them runs by itself."""
+def _apart(config: Config, looking: Watcher | None = None) -> Iterator[Generation]:
+    """Build the parts over a database in memory; they ask everybody, tell nobody, and nothing of them runs by itself.
+
+    The watcher that is looked through goes by what the running lens-exporter knows to be expected, as it is at each look.
+    """
     database = Database("sqlite://")
     database.migrate()
     ground = lay(database, Telemetry(), Secrets())
-    generation = Generation(config, ground, Store(database), tells=False)
+
+    def declared() -> Sequence[Declaration]:
+        return () if looking is None else _declared(looking, config, generation.alertmanagers)
+
+    generation = Generation(config, ground, Store(database), tells=False, declared=declared)
     try:
         yield generation
     finally:
@@ -117,16 +133,32 @@ def _apart(config: Config) -> Iterator[Generation]:
         database.close()
 
 
+def _declared(settings: Watcher, config: Config, alertmanagers: Sequence[Alertmanager]) -> Sequence[Declaration]:
+    """Give what is declared. A database or an Alertmanager that is away costs what it knows, and that is said."""
+    known: Sequence[Declaration] = ()
+    try:
+        known = stored(config)
+    except DatabaseError as error:
+        _log.warning("what was declared to be expected cannot be read", error=str(error))
+    silences, failures = known_silences(alertmanagers)
+    for failure in failures:
+        _log.warning("silences cannot be read; what is stored of them stands", error=str(failure))
+    complete = bool(alertmanagers) and not failures
+    return heard(known, silences, own_labels(settings), at=time.time(), kept=settings.window, complete=complete)
+
+
 @contextmanager
-def _fate(settings: Watcher, config: Config) -> Iterator[Callable[[Anomaly], str]]:
-    """Give what would become of an anomaly by the cooldowns of the running lens-exporter, where it has stored any."""
+def _fate(settings: Watcher, config: Config) -> Iterator[Callable[[Look, Anomaly], str]]:
+    """Give what would become of an anomaly by what is declared, and by the stored cooldowns of the running lens-exporter."""
     database = open_database(config, Secrets())
     cooldown = cooldown_of(settings, config, database)
 
-    def fate(anomaly: Anomaly) -> str:
-        stored = database.path.exists() if database.path else not database.is_sqlite
+    def fate(seen: Look, anomaly: Anomaly) -> str:
+        if (found := about(anomaly, seen.declared, settings.name)) is not None:
+            return f"would not be told: {words(found)}"
+        kept = database.path.exists() if database.path else not database.is_sqlite
         try:
-            until = cooldown.cooling_until(anomaly, time.time()) if stored else None
+            until = cooldown.cooling_until(anomaly, time.time()) if kept else None
         except DatabaseError as error:
             return f"would be admitted unless it cools down, which cannot be read: {error}"
         if until is None:

@@ -33,6 +33,11 @@ class Register:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def exists(self) -> bool:
+        """Say whether the database has the table: lens-exporter, as it is now, has run on it."""
+        with self._database.reading() as connection:
+            return bool(sa.inspect(connection).has_table(expected_table.name))
+
     def all(self) -> tuple[Declaration, ...]:
         """List what is declared, in the order in which it begins."""
         statement = sa.select(expected_table).order_by(expected_table.c.starts_at, expected_table.c.id)

@@ -127,6 +127,20 @@ def changes(
     return found
 
 
+def after(stored: Iterable[Declaration], made: Iterable[Keep | Withdraw]) -> tuple[Declaration, ...]:
+    """Give what is stored once changes are made, in the order in which it begins."""
+    known = {one.id: one for one in stored}
+    for change in made:
+        match change:
+            case Keep(one):
+                known[one.id] = one
+            case Withdraw(one, ends_at=end) if end is not None:
+                known[one.id] = replace(one, ends_at=end)
+            case Withdraw(one):
+                del known[one.id]
+    return tuple(sorted(known.values(), key=lambda one: (one.starts_at, one.id)))
+
+
 def _text(text: str) -> str:
     # Lone surrogates are no UTF-8, and PostgreSQL keeps no NUL.
     return text.encode("utf-8", "replace").decode().replace("\0", "")[:MOST_CHARACTERS]

@@ -48,7 +48,7 @@ def withheld(
         covering |= dict.fromkeys(telling, found)
         if found is not None and telling:
             done.append(Withhold(anomaly, found, opened[telling[0]].correlation))
-    done += [Over(opened[key], OverReason.EXPECTED, _words(found)) for key, found in covering.items() if found is not None]
+    done += [Over(opened[key], OverReason.EXPECTED, words(found)) for key, found in covering.items() if found is not None]
     return done
 
 
@@ -69,7 +69,7 @@ def _left(action: Action, declared: Declared, watcher: str) -> list[Action | Wit
             found = None if _is_critical(one) else about(anomaly, declared, watcher)
             if found is None:
                 return [action]
-            return [Over(one, OverReason.EXPECTED, _words(found)), Withhold(anomaly, found, one.correlation)]
+            return [Over(one, OverReason.EXPECTED, words(found)), Withhold(anomaly, found, one.correlation)]
         case Over():
             return [action]
 
@@ -78,7 +78,8 @@ def _is_critical(one: OpenAlert) -> bool:
     return one.alert.labels.get("severity") == _CRITICAL
 
 
-def _words(declaration: Declaration) -> str:
+def words(declaration: Declaration) -> str:
+    """Say who has declared it, and in which words."""
     comment = cleaned(declaration.comment)
     said = f"{cleaned(declaration.by) or 'somebody'} has declared it to be expected"
     return f'{said}: "{comment}"' if comment else said

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.expected import Declarations
 from lens_exporter.config.settings import Config
 from lens_exporter.errors import RemoteError, UnknownWatcher
 from lens_exporter.exposition.ports import Document, WatcherView
@@ -22,7 +23,6 @@ from lens_exporter.prometheus.history import History
 from lens_exporter.publish.alertmanager import held_alerts
 from lens_exporter.publish.findings import Publisher
 from lens_exporter.publish.lifecycle import AlertLifecycle
-from lens_exporter.watch.alerting import labels_of_alerts
 from lens_exporter.watch.orphans import resolve_orphans
 from lens_exporter.watch.runner import Started, WatcherRunner
 from lens_exporter.wiring import views
@@ -31,7 +31,7 @@ from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.investigation import Investigation
 from lens_exporter.wiring.reading import reader
 from lens_exporter.wiring.remotes import Remotes
-from lens_exporter.wiring.watching import watcher
+from lens_exporter.wiring.watching import own_labels, watcher
 
 
 class Generation:
@@ -45,8 +45,11 @@ class Generation:
         wake: Callable[[], None] = lambda: None,
         *,
         tells: bool = True,
+        declared: Declarations | None = None,
     ) -> None:
         """Build all parts; `wake` tells the dispatcher of work. Without `tells` it asks everybody and posts to nobody.
+
+        declared is what its watchers take to be expected; None: what its own database has, which `expecting` keeps.
 
         Raises:
             LensError: a part cannot be built.
@@ -102,9 +105,9 @@ class Generation:
             clock=ground.clock,
         )
         self.expecting = Expecting(ground, self.alertmanagers, self._own_labels, kept=_remembered(config))
-        self.runners = self._runners(ground)
+        self.runners = self._runners(ground, declared or self.expecting.declarations)
 
-    def _runners(self, ground: Ground) -> dict[str, WatcherRunner]:
+    def _runners(self, ground: Ground, declared: Declarations) -> dict[str, WatcherRunner]:
         histories = {name: History(client) for name, client in self.investigation.sources.items()}
         return {
             settings.name: WatcherRunner(
@@ -118,7 +121,7 @@ class Generation:
                     over=self._over,
                     bands=self.bands,
                     reader=reader(settings, self.config, ground, self.investigation),
-                    declared=self.expecting.declarations,
+                    declared=declared,
                 ),
                 settings.schedule,
                 events=ground.events,
@@ -191,9 +194,8 @@ class Generation:
         self.investigation.close()
 
     def _own_labels(self) -> list[Labels]:
-        """Give the labels that are ours on every alert that a watcher may raise."""
-        watched = [runner.watcher.watched for runner in self.runners.values()]
-        return [labels_of_alerts(one.name, ())(metric, {}) for one in watched for metric in one.metrics]
+        """Give the labels that are ours on every alert that any watcher may raise."""
+        return [labels for settings in self.config.watchers for labels in own_labels(settings)]
 
     def _announce(self, alert: Alert, correlation: str) -> object:
         return self.intake.announce(alert, correlation) if self.config.investigate.enabled else None

@@ -17,6 +17,7 @@ from lens_exporter.config.settings import Watcher as WatcherSettings
 from lens_exporter.foundation.database import Database
 from lens_exporter.lenses import catalog
 from lens_exporter.model.alert import Alert
+from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.watch.alerting import labels_of_alerts
@@ -40,11 +41,10 @@ def watcher(
     declared: Declarations = none_declared,
     baselines: Callable[[Sequence[BaselineMetric], Learning], Baselines] = Baselines,
 ) -> Watcher:
-    """Build one watcher. Without metrics of its own it tracks those of its lens."""
-    named = tuple(metric.named(name) for name, metric in settings.metrics.items())
+    """Build one watcher."""
     watched = Watched(
         name=settings.name,
-        metrics=named or catalog.kind(settings.lens).baseline_metrics,
+        metrics=metrics_of(settings),
         selector=settings.selector,
         window=settings.window,
         step=settings.step,
@@ -74,6 +74,17 @@ def watcher(
             reader=reader,
         ),
     )
+
+
+def metrics_of(settings: WatcherSettings) -> tuple[BaselineMetric, ...]:
+    """Give what a watcher tracks: its own metrics, or those of its lens."""
+    named = tuple(metric.named(name) for name, metric in settings.metrics.items())
+    return named or catalog.kind(settings.lens).baseline_metrics
+
+
+def own_labels(settings: WatcherSettings) -> list[Labels]:
+    """Give the labels that are ours on every alert that a watcher may raise: alertname, watcher, category."""
+    return [labels_of_alerts(settings.name, ())(metric, {}) for metric in metrics_of(settings)]
 
 
 def ahead_of_utc(zone: str) -> Callable[[float], float]:

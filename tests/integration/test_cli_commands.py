@@ -5,16 +5,19 @@ import os
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.register import Register, expected_table
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.model.decision import Anomaly, Rule, Severity
+from lens_exporter.model.matcher import Matcher
 from lens_exporter.watch.cooldown import Cooldown, cooldowns_table
 from tests.servers.fake_alertmanager import FakeAlertmanager
 from tests.servers.faulty import FaultyServer, ok
@@ -112,7 +115,7 @@ def test_watch_once_shows_each_series_and_the_decision(tmp_path):
             "utf-8",
         )
         answer = lens("watch", "files", "--once", "--config.file=lens.yml", folder=tmp_path)
-        assert alertmanager.requests == []
+        assert [(one.method, one.path) for one in alertmanager.requests] == [("GET", "/api/v2/silences")]
     assert (answer.returncode, answer.stderr) == (0, "")
     header, row, decision, *_ = answer.stdout.splitlines()
     assert header.split() == ["files", "api-7:9000", "now", "normal", "score", "since"]
@@ -145,6 +148,85 @@ def test_watch_once_knows_the_cooldown_of_the_running_one(tmp_path):
     with database.reading() as connection:
         assert connection.execute(sa.select(cooldowns_table)).all() == before
     database.close()
+
+
+FILES = (
+    "watchers:\n  - name: files\n    schedule: '* * * * *'\n    window: 1h\n"
+    "    metrics: {open_files: {query: python_open_fds, direction: up}}\n"
+)
+
+
+def silence(comment):
+    now = datetime.now(UTC)
+    return {
+        "id": "8c2a",
+        "matchers": [{"name": "alertname", "value": "Lens.*", "isRegex": True, "isEqual": True}],
+        "startsAt": (now - timedelta(hours=1)).isoformat(),
+        "endsAt": (now + timedelta(hours=1)).isoformat(),
+        "updatedAt": now.isoformat(),
+        "createdBy": "alice",
+        "comment": comment,
+        "status": {"state": "active"},
+    }
+
+
+def test_watch_once_goes_by_what_a_silence_declares(tmp_path):
+    """As the running one would at its next round, also where none has ever run; a silence of other words changes nothing."""
+    with GatedPrometheus() as prometheus, FaultyServer() as alertmanager:
+        (tmp_path / "lens.yml").write_text(
+            f"prometheus: {{url: {prometheus.url}}}\nalertmanager: {{urls: [{alertmanager.url}]}}\n{FILES}", "utf-8"
+        )
+        fates = []
+        for comment in ("Expected: load test", "noise"):
+            alertmanager.respond = lambda _request, comment=comment: ok([silence(comment)])
+            answer = lens("watch", "files", "--once", "--config.file=lens.yml", folder=tmp_path)
+            assert (answer.returncode, answer.stderr) == (0, "")
+            (fate,) = (line for line in answer.stdout.splitlines() if line.startswith("decision: "))
+            fates.append(fate.removeprefix("decision: anomaly open_high (warning) - "))
+    assert fates == [
+        'would not be told: alice has declared it to be expected: "Expected: load test"',
+        "would be admitted",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lens.yml"]
+
+
+def test_watch_once_goes_by_what_the_running_one_has_stored(tmp_path):
+    """Declared by a request, or by a silence whose Alertmanager is away: that is said; the look leaves the database as it was."""
+    database = Database(f"sqlite:///{tmp_path / 'lens.db'}")
+    database.migrate()
+    now = time.time()
+    matchers = (Matcher("watcher", "files"), Matcher("instance", "api-7:9000"))
+    Register(database).put(Declaration("01JD", Source.API, matchers, now - 600, now + 600, "API", "deploy"))
+    with database.reading() as connection:
+        before = connection.execute(sa.select(expected_table)).all()
+    with GatedPrometheus() as prometheus:
+        (tmp_path / "lens.yml").write_text(
+            f"prometheus: {{url: {prometheus.url}}}\nalertmanager: {{urls: ['http://127.0.0.1:9']}}\n"
+            f"database_url: sqlite:///lens.db\n{FILES}",
+            "utf-8",
+        )
+        answer = lens("watch", "files", "--once", "--config.file=lens.yml", folder=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert '(warning) - would not be told: API has declared it to be expected: "deploy"' in answer.stdout
+    (said,) = answer.stderr.splitlines()
+    assert "http://127.0.0.1:9 cannot be reached" in said
+    with database.reading() as connection:
+        assert connection.execute(sa.select(expected_table)).all() == before
+    database.close()
+
+
+def test_watch_once_says_that_nobody_knows_what_is_expected(tmp_path):
+    """A database that cannot be read costs the declarations, not the look."""
+    (tmp_path / "lens.db").write_bytes(b"no database at all, but long enough to be read as one" * 40)
+    with GatedPrometheus() as prometheus:
+        (tmp_path / "lens.yml").write_text(
+            f"prometheus: {{url: {prometheus.url}}}\ndatabase_url: sqlite:///lens.db\n{FILES}", "utf-8"
+        )
+        answer = lens("watch", "files", "--once", "--config.file=lens.yml", folder=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "decision: anomaly open_high (warning)" in answer.stdout
+    (said,) = answer.stderr.splitlines()
+    assert "file is not a database" in said
 
 
 def test_watching_nothing_known_names_what_there_is(tmp_path):

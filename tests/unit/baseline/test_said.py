@@ -149,3 +149,10 @@ def test_who_is_away_changes_nothing():
 def test_what_is_over_and_what_the_api_said_stay():
     """Alertmanager forgets expired silences after days; we go on remembering them."""
     assert changes([stored(end=NOW - 1), stored("a1", source=Source.API)], []) == []
+
+
+def test_what_is_stored_after_a_round():
+    """New ones are there, what ended early ends early, what was taken back is gone; in the order in which it begins."""
+    new, cut, gone, kept = (stored(id_, begin=NOW - 60 * age) for age, id_ in enumerate(("new", "cut", "gone", "kept"), start=1))
+    made = [said.Keep(new), said.Withdraw(cut, "lost", NOW), said.Withdraw(gone, "reworded")]
+    assert said.after([cut, gone, kept], made) == (kept, replace(cut, ends_at=NOW), new)
