@@ -4,6 +4,7 @@ Every series is a pod's: ten of them are a deployment, forty run on a node. Valu
 longest answers there are. Blocks are written once into the folder and found there by later runs.
 """
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -47,7 +48,8 @@ def labels(number: int) -> str:
 
 
 def _write(folder: Path) -> None:
-    (folder / "data").mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / "data", ignore_errors=True)  # of a run that was broken off: blocks must not overlap
+    (folder / "data").mkdir(parents=True)
     # The newest block ends hours ago: the running head would reject what overlaps with it.
     end = int(time.time()) // _BLOCK * _BLOCK - 2 * _BLOCK
     _block(folder, "fleet_large", LARGE, range(end - 3 * STEP, end, STEP))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import psutil
 from fetch import history, own_time
-from fleet import LARGE, SERIES, STEP
+from fleet import DAYS, LARGE, SERIES, STEP
 
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.baselines import Baselines, Learning
@@ -30,6 +30,7 @@ from lens_exporter.model.window import Window
 from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import RowSource, Watched
 
+SHORT = 2  # days: the engine judges what is known for longer than a day and a half
 _DAY = 86_400.0
 _LABELS = {"node": ("node",), "deployment": ("deployment",), "lone": None}
 _MINUTE = 60
@@ -106,7 +107,17 @@ class Watching:
         if seen.failures:
             raise SystemExit(f"not read: {seen.failures}")
         taken = {"rows": 0.0, "learn": 0.0, "read": 0.0, "decide": 0.0, **self.clock.taken()}
-        return {**taken, "rest": taken["all"] - taken["rows"], "series": seen.series}
+        return {**taken, "rest": taken["all"] - taken["rows"], "series": seen.series, "told": seen.series - seen.quiet}
+
+    @property
+    def young(self) -> int:
+        """How many series the first judge looks after: it is another one, at another price."""
+        return int(vars(self.baselines)["_warm"].series.size)
+
+    def nobody_young(self) -> None:
+        """Stop where what was measured is not the engine."""
+        if self.young:
+            raise SystemExit(f"{self.young} series are not judged by the engine")
 
 
 def known_for(days: float, at: float) -> float:
@@ -115,83 +126,94 @@ def known_for(days: float, at: float) -> float:
     return 2.0 * (at + STEP) / math.ceil((at + STEP) / half)
 
 
-def warm(port: int, end: int, kind: str, pid: int, ticks: int) -> dict[str, Any]:
-    """One cold look and many warm ones, beside what Prometheus needs for the same answers, and beside a watcher with a day."""
-    server = LocalServer("prometheus", [], folder=Path(), port=port)
-    process = psutil.Process(pid)
-    begin = end - ticks * STEP
-    watching = Watching(history(server), kind, known_for(14.0, end))
-    day = Watching(history(server), kind, known_for(1.0, end))
-    cold = watching.look(begin)
-    cold_days = (begin - watching.rows.asked[0][0]) / _DAY
-    before = _cpu(process)
+def cold(port: int, end: int, kind: str, pid: int) -> dict[str, Any]:
+    """One look from nothing, over all days there are, beside what Prometheus needs for the same answers."""
+    server, process = _server(port), psutil.Process(pid)
+    watching = Watching(history(server), kind, known_for(DAYS, end))
+    look = watching.look(end)
+    watching.nobody_young()
+    before, begun = _cpu(process), time.perf_counter()
     for start, stop in watching.rows.asked:
         own_time(server, "fleet", int(start), int(stop))
-    cold_own = _cpu(process) - before
-    day.look(begin)
-    looks, days, own_wall = [], [], []
+    return {
+        "all": look["all"],
+        "rows": look["rows"],
+        "own": _cpu(process) - before,
+        "own_wall": time.perf_counter() - begun,
+        "days": (end + STEP - watching.rows.asked[0][0]) / _DAY,
+    }
+
+
+def warm(port: int, end: int, kind: str, pid: int, ticks: int) -> dict[str, Any]:
+    """Many warm looks, beside what Prometheus needs for the same answers, and beside a watcher that knows a short past.
+
+    The short past is the shortest that the engine judges by: while less than a day and a half is known the first judge does, at
+    another price (see `first_judge`).
+    """
+    server, process = _server(port), psutil.Process(pid)
+    watching, short = (Watching(history(server), kind, known_for(days, end)) for days in (DAYS, SHORT))
+    for each in (watching, short):
+        each.look(end - ticks * STEP)
+    looks, shorts, own_wall = [], [], []
     own = 0.0
-    for at in range(begin + STEP, end + 1, STEP):
+    for at in range(end - (ticks - 1) * STEP, end + 1, STEP):
         looks.append(watching.look(at))
-        days.append(day.look(at)["rest"])
+        shorts.append(short.look(at)["rest"])
         ((start, stop),) = watching.rows.asked
         before, begun = _cpu(process), time.perf_counter()
         own_time(server, "fleet", int(start), int(stop))
         own_wall.append(time.perf_counter() - begun)
         own += _cpu(process) - before
+    watching.nobody_young()
+    short.nobody_young()
     if {look["series"] for look in looks} != {SERIES}:
         raise SystemExit("series are missing")
     unit = 1e6 / SERIES
-    parts = {name: [look[name] * unit for look in looks] for name in ("rows", "rest", "learn", "read", "decide")}
+    parts = {name: [look[name] * unit for look in looks] for name in ("all", "rows", "rest", "learn", "read", "decide")}
     return {
         "usual": {name: statistics.median(each) for name, each in parts.items()},
         "mean": {name: statistics.fmean(each) for name, each in parts.items()},
         "most": {name: max(each) for name, each in parts.items()},
-        "day": statistics.median(days) * unit,
-        "ours": statistics.fmean(look["all"] for look in looks),
-        "own": own / len(looks),
-        "own_wall": statistics.median(own_wall),
-        "cold": cold["all"],
-        "cold_rows": cold["rows"],
-        "cold_own": cold_own,
-        "cold_days": cold_days,
+        "short": statistics.fmean(shorts) * unit,
+        "own": own / len(looks) * unit,
+        "own_wall": statistics.median(own_wall) * unit,
+        "told": statistics.fmean(look["told"] for look in looks),
     }
 
 
 def memory(port: int, end: int, kind: str) -> dict[str, Any]:
-    """What is kept of each series, and what a start takes at its peak: as long as all is known, days do not matter."""
-    server = LocalServer("prometheus", [], folder=Path(), port=port)
-    Watching(history(server), kind, known_for(3.0, end), query='fleet{pod=~".*00.-1"}').look(
-        end - STEP
-    )  # what is new to the process
+    """What is kept of each series, and what a start takes at its peak."""
+    server = _server(port)
+    small = Watching(history(server), kind, known_for(DAYS, end), query='fleet{pod=~".*00.-1"}')
+    small.look(end - STEP)  # what is new to the process
     gc.collect()
     tracemalloc.start()
-    watching = Watching(history(server), kind, known_for(3.0, end))
+    watching = Watching(history(server), kind, known_for(DAYS, end))
     watching.look(end - STEP)
     peak = tracemalloc.get_traced_memory()[1]
     watching.look(end)
+    watching.nobody_young()
     gc.collect()
     return {"kept": tracemalloc.get_traced_memory()[0] / SERIES, "peak": peak / SERIES}
 
 
-def young(port: int, end: int, kind: str) -> dict[str, Any]:
-    """Ticks over series that are known for three quarters of a day."""
-    server = LocalServer("prometheus", [], folder=Path(), port=port)
-    watching = Watching(history(server), kind, known_for(0.5, end))
+def first_judge(port: int, end: int, kind: str) -> dict[str, Any]:
+    """Ticks with a window of one day: the first judge never hands over, and looks at all of the day each time."""
+    watching = Watching(history(_server(port)), kind, known_for(1.0, end))
     watching.look(end - 3 * STEP)
-    points = round((end - watching.rows.asked[0][0]) / STEP)
     looks = [watching.look(end - ago * STEP)["rest"] for ago in (2, 1, 0)]
-    return {"rest": statistics.median(looks) * 1e6 / SERIES, "points": points}
+    if watching.young != SERIES:
+        raise SystemExit("the engine judges already")
+    return {"rest": statistics.median(looks) * 1e6 / SERIES}
 
 
 def large(port: int, end: int, kind: str, pid: int) -> dict[str, Any]:
     """Ticks over 100,000 series a minute apart. Their past is random, learnt without asking; the newest rows are asked for."""
-    server = LocalServer("prometheus", [], folder=Path(), port=port)
-    process, here = psutil.Process(pid), psutil.Process()
+    server, process, here = _server(port), psutil.Process(pid), psutil.Process()
     end = end + STEP - _MINUTE  # the newest sample counts for five minutes
     begin = end - 8 * _MINUTE
     before = here.memory_info().rss
-    watching = Watching(history(server), kind, known_for(1.0, end), step=_MINUTE, query="fleet_large")
+    watching = Watching(history(server), kind, known_for(SHORT, end), step=_MINUTE, query="fleet_large")
     labels = watching.source.rows(BaselineMetric("", "fleet_large"), end, end, step=_MINUTE).labels
     baselines, random = watching.baselines, np.random.default_rng(1)
     due = baselines.due(begin)
@@ -201,23 +223,25 @@ def large(port: int, end: int, kind: str, pid: int) -> dict[str, Any]:
         times = np.arange(first, min(first + _LEARNT * _MINUTE, due.settled), _MINUTE, dtype=np.float64)
         baselines.learn([Window("", labels, times, random.random((LARGE, times.size)), _MINUTE)], recently=math.inf)
     hours = turns[-3 * 4 :]
-    watching.clock.taken()
+    watching.look(begin)  # from now on the engine judges
+    watching.nobody_young()
     looks = []
     own = 0.0
-    for at in range(begin, end + 1, _MINUTE):
+    for at in range(begin + _MINUTE, end + 1, _MINUTE):
         looks.append(watching.look(at))
         ((start, stop),) = watching.rows.asked
         cpu = _cpu(process)
         own_time(server, "fleet_large", int(start), int(stop), step=_MINUTE)
         own += _cpu(process) - cpu
+    if {look["series"] for look in looks} != {LARGE}:
+        raise SystemExit("series are missing")
     return {
-        "series": looks[-1]["series"],
         "points": round((stop - start) / _MINUTE) + 1,
         "tick": statistics.fmean(look["all"] for look in looks),
         "rows": statistics.fmean(look["rows"] for look in looks),
         "fits": sum(hours) / (3 * 60),
         "own": own / len(looks),
-        "resident": psutil.Process().memory_info().rss - before,
+        "resident": here.memory_info().rss - before,
     }
 
 
@@ -237,10 +261,17 @@ def _turns(baselines: Baselines) -> list[float]:
     return taken
 
 
+def _server(port: int) -> LocalServer:
+    """Give the running server as somebody who asks it."""
+    return LocalServer("prometheus", [], folder=Path(), port=port)
+
+
 def _cpu(process: psutil.Process) -> float:
     return float(sum(process.cpu_times()[:2]))
 
 
 if __name__ == "__main__":
-    measurements: dict[str, Callable[..., dict[str, Any]]] = {"warm": warm, "memory": memory, "young": young, "large": large}
+    measurements: dict[str, Callable[..., dict[str, Any]]] = {
+        each.__name__: each for each in (cold, warm, memory, first_judge, large)
+    }
     print(json.dumps(measurements[sys.argv[1]](**json.loads(sys.argv[2]))))
