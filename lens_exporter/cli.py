@@ -233,6 +233,7 @@ def detect(source: Path | None, target: Path | None, budget: float, group: str |
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw it: .png, .svg or .pdf (needs lens-exporter[plot])."
 )
+@click.option("--ignore-expected", is_flag=True, help="As if nobody had declared anything to be expected.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @_CONFIG
 def backtest(
@@ -244,6 +245,8 @@ def backtest(
     plot: Path | None,
     form: str,
     config_file: Path | None,
+    *,
+    ignore_expected: bool,
 ) -> None:
     """Replay a watcher over its history: which alerts would have fired? Alerts nobody and stores nothing."""
     from lens_exporter.replay.backtest.command import Request  # noqa: PLC0415
@@ -255,7 +258,7 @@ def backtest(
         span = span_of(begin, end, every, time.time())
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    go_back(config_file, Request(name, span, incidents, plot, as_json=form == "json"))
+    go_back(config_file, Request(name, span, incidents, plot, as_json=form == "json", ignore_expected=ignore_expected))
 
 
 @main.group()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from lens_exporter.baseline.expected import Declaration, Source, covers
 from lens_exporter.errors import DeclarationInvalid
 from lens_exporter.model.labels import Labels
+from lens_exporter.model.matcher import Matcher
 from lens_exporter.model.silence import Silence
 
 DAY = 86_400.0
@@ -63,8 +64,7 @@ def taken(silences: Iterable[Silence], own: Collection[Labels], *, at: float, ke
         if silence.unreadable:
             found.append(Refused(silence, silence.unreadable))
             continue
-        owned = [matcher for matcher in silence.matchers if matcher.name in _OWN]
-        if not any(covers(owned, labels) for labels in own):
+        if not concerns(silence.matchers, own):
             continue
         declaration = Declaration(
             silence.id,
@@ -80,6 +80,12 @@ def taken(silences: Iterable[Silence], own: Collection[Labels], *, at: float, ke
         except DeclarationInvalid as error:
             found.append(Refused(silence, str(error)))
     return found
+
+
+def concerns(matchers: Iterable[Matcher], own: Collection[Labels]) -> bool:
+    """Say whether matchers may speak of an alert whose own labels (alertname, watcher, category) are among these."""
+    owned = [matcher for matcher in matchers if matcher.name in _OWN]
+    return any(covers(owned, labels) for labels in own)
 
 
 def checked(declaration: Declaration, *, at: float, kept: float) -> Declaration:

@@ -13,7 +13,7 @@ from lens_exporter.model.decision import Rule
 from lens_exporter.model.event import Event
 from lens_exporter.model.labels import Labels
 
-_KINDS = ("anomaly.detected", "anomaly.suppressed", "anomaly.over", "alert.fired")
+_KINDS = ("anomaly.detected", "anomaly.suppressed", "anomaly.expected", "anomaly.over", "alert.fired")
 
 
 class Journal(Events):
@@ -121,3 +121,24 @@ def suppressions(events: Iterable[Event]) -> tuple[Suppression, ...]:
         else:
             found[key] = replace(first, times=first.times + 1)
     return tuple(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """An anomaly that was not told, or no longer, because somebody has declared it to be expected."""
+
+    anomaly_type: str
+    severity: str
+    target: Labels
+    summary: str
+    at: float  # when it was first not told, Unix seconds
+    declaration: str  # its id
+
+
+def withheld(events: Iterable[Event]) -> tuple[Withheld, ...]:
+    """Give what was not told, in the order in which it began."""
+    expected = ((event.at, event.data) for event in events if event.type == "anomaly.expected")
+    return tuple(
+        Withheld(data["anomaly_type"], data["severity"], data["target"], data["summary"], at, data["declaration"])
+        for at, data in expected
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.baseline.baselines import Baselines, Learning
+from lens_exporter.baseline.expected import Declarations, none_declared
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config, Watcher
 from lens_exporter.errors import QueryError
@@ -16,7 +17,7 @@ from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.replay import journal
-from lens_exporter.replay.journal import Fired, Journal, Suppression
+from lens_exporter.replay.journal import Fired, Journal, Suppression, Withheld
 from lens_exporter.replay.recorded import RecordedRows
 from lens_exporter.replay.span import Span, moments
 from lens_exporter.watch.ports import RowSource
@@ -33,6 +34,7 @@ class Replayed:
 
     alerts: tuple[Fired, ...]
     suppressed: tuple[Suppression, ...]
+    expected: tuple[Withheld, ...]
     ticks: int
     failed: int  # ticks in which a metric could not be read
     judged: int  # ticks in which at least one series was held against its past
@@ -57,12 +59,14 @@ def replay(
     span: Span,
     *,
     max_series: int,
+    declared: Declarations = none_declared,
     baselines: Learner = Baselines,
     seen: Callable[[Tick], object] = lambda _tick: None,
 ) -> Replayed:
     """Tick a watcher through a span of its history. Nobody is told anything; alerts and cooldowns go into `database`.
 
-    baselines makes what it learns with; seen is given each tick as soon as it is done.
+    declared gives what is expected, which holds from its own beginning on. baselines makes what it learns with;
+    seen is given each tick as soon as it is done.
 
     Raises:
         RemoteError, DatabaseError: the replay cannot go on.
@@ -80,6 +84,7 @@ def replay(
         announce=lambda _alert, _correlation: None,
         over=lambda _alert: None,
         bands=Bands(),
+        declared=declared,
         baselines=baselines,
     )
     ticks: Counter[str] = Counter()
@@ -96,6 +101,7 @@ def replay(
     return Replayed(
         alerts=journal.alerts(told.kept, settings.group_labels),
         suppressed=journal.suppressions(told.kept),
+        expected=journal.withheld(told.kept),
         ticks=ticks["all"],
         failed=ticks["failed"],
         judged=ticks["judged"],

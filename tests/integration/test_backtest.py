@@ -13,12 +13,15 @@ import requests
 import yaml
 
 from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.register import Register
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config
 from lens_exporter.demo.backfill import Series
 from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.model.matcher import Matcher
 from lens_exporter.prometheus.history import History
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.replay.span import Span, moments
@@ -26,6 +29,7 @@ from lens_exporter.wiring.ground import lay
 from lens_exporter.wiring.remotes import Remotes
 from lens_exporter.wiring.watching import watcher
 from tests.servers.alertmanager import AlertmanagerServer
+from tests.servers.faulty import FaultyServer, ok
 from tests.servers.prometheus import PrometheusServer
 from tests.servers.waiting import until
 
@@ -219,6 +223,46 @@ def test_text_is_for_people(prometheus, now, tmp_path):
     assert lines[table + 1].split()[4].startswith("Lens")
     assert "silences     no Alertmanager is configured" in lines
     assert "incidents    none were given (--incidents)" in lines
+
+
+def expected_silence(begin, end):
+    """As an Alertmanager gives it: it makes none whose beginning is over, so none can be made for this test."""
+    matcher = {"name": "instance", "value": "api-7:9000", "isRegex": False, "isEqual": True}
+    moments_of_it = {"startsAt": rfc3339(begin), "endsAt": rfc3339(end), "updatedAt": rfc3339(begin)}
+    return {"id": "8c2a", "matchers": [matcher], "createdBy": "ann", "comment": "Expected: upgrade", **moments_of_it}
+
+
+@pytest.mark.parametrize("by", ["request", "silence"])
+def test_what_is_declared_is_not_told(prometheus, now, tmp_path, by):
+    """By a request or by a silence: the departure is reported as expected, and as an alert where declarations are left out."""
+    begin, end = now - 3 * HOUR - 60, now - 2.5 * HOUR + 600
+    database = Database(f"sqlite:///{tmp_path / 'lens.db'}")
+    database.migrate()
+    if by == "request":
+        matchers = (Matcher("watcher", "api"), Matcher("instance", "api-7:9000"))
+        Register(database).put(Declaration("01JD", Source.API, matchers, begin, end, "API", "deploy"))
+        elsewhere = (Matcher("watcher", "host"),)
+        Register(database).put(Declaration("01JE", Source.API, elsewhere, begin, end, "API", "of another watcher"))
+    stored = Register(database).all()
+    silences = [expected_silence(begin, end)] if by == "silence" else []
+    with FaultyServer(ok(silences)) as alertmanager:
+        config = {**configuration(prometheus, alertmanager.url), "database_url": "sqlite:///lens.db"}
+        asked = (f"--from={now - 3.5 * HOUR}", f"--to={now - 2 * HOUR}", "--every=5m")
+        answer = backtest(tmp_path, config, *asked, "--format=json")
+        ignoring = backtest(tmp_path, config, *asked, "--ignore-expected")
+    assert (answer.returncode, answer.stderr, ignoring.returncode, ignoring.stderr) == (0, "", 0, "")
+    found = json.loads(answer.stdout)
+    assert found["alerts"] == []
+    expected = found["expected"]
+    assert (expected["ignored"], expected["error"]) == (False, None)
+    (declaration,) = expected["declarations"]
+    (anomaly,) = expected["anomalies"]
+    assert anomaly["declaration"] == declaration["id"] == {"request": "01JD", "silence": "8c2a"}[by]
+    assert rfc3339(begin) < anomaly["at"] < rfc3339(end)
+    assert "1 alert would have fired" in ignoring.stdout
+    assert "expected     what is declared was left out (--ignore-expected)" in ignoring.stdout.splitlines()
+    assert Register(database).all() == stored
+    database.close()
 
 
 @pytest.mark.parametrize(

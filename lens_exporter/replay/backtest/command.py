@@ -11,10 +11,12 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from lens_exporter.baseline import said
+from lens_exporter.baseline.expected import Declaration
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config, Watcher
 from lens_exporter.config.words import expect_known
-from lens_exporter.errors import NothingToJudge
+from lens_exporter.errors import LensError, NothingToJudge
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.prometheus.history import History
@@ -22,16 +24,18 @@ from lens_exporter.replay.backtest.document import document
 from lens_exporter.replay.backtest.incidents import read_incidents
 from lens_exporter.replay.backtest.plot import draw, expect_drawable
 from lens_exporter.replay.backtest.recording import Recording
-from lens_exporter.replay.backtest.report import Asked, Report, report
+from lens_exporter.replay.backtest.report import Asked, Expected, Report, report
 from lens_exporter.replay.backtest.text import day_and_time, text
-from lens_exporter.replay.backtest.theirs import ask
+from lens_exporter.replay.backtest.theirs import Heard, ask, hear
 from lens_exporter.replay.replay import Replayed, replay
 from lens_exporter.replay.span import Span
 from lens_exporter.watch.cooldown import Admitted
 from lens_exporter.watch.watcher import Tick
 from lens_exporter.wiring.configuration import load
+from lens_exporter.wiring.declared import heard, stored
 from lens_exporter.wiring.ground import lay
 from lens_exporter.wiring.remotes import Remotes
+from lens_exporter.wiring.watching import own_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Request:
     incidents: Path | None = None
     plot: Path | None = None
     as_json: bool = False
+    ignore_expected: bool = False
 
 
 def backtest(path: Path | None, request: Request) -> None:
@@ -66,8 +71,10 @@ def backtest(path: Path | None, request: Request) -> None:
         source = config.datasources[settings.datasource] if settings.datasource else config.prometheus
         key = f"datasources.{settings.datasource}" if settings.datasource else "prometheus"
         history = History(remotes.prometheus(key, source))
+        silences = hear(tuple(remotes.alertmanagers(config.alertmanager)))
+        expected = Expected(ignored=True) if request.ignore_expected else _expected(settings, config, silences, request.span)
         started = time.monotonic()
-        replayed = _replay(settings, config, database, history, request.span, source.max_series, recording)
+        replayed = _replay(settings, config, database, history, request.span, source.max_series, expected, recording)
         seconds = time.monotonic() - started
         asked = Asked(
             watcher=settings.name,
@@ -77,10 +84,10 @@ def backtest(path: Path | None, request: Request) -> None:
             budget=settings.false_alarms_per_week,
             group_labels=settings.group_labels,
             reading=settings.reading is not None,
+            expected=expected,
         )
         _expect_something(asked, replayed)
-        alertmanagers = tuple(remotes.alertmanagers(config.alertmanager))
-        theirs = ask(history, alertmanagers, request.span.begin, request.span.end)
+        theirs = ask(history, silences, request.span.begin, request.span.end)
     found = report(asked, replayed, theirs, incidents, seconds=seconds)
     _write(found, as_json=request.as_json)
     if request.plot is not None and recording is not None:
@@ -104,6 +111,7 @@ def _replay(
     history: History,
     span: Span,
     max_series: int,
+    expected: Expected,
     recording: Recording | None,
 ) -> Replayed:
     with _progress(span) as shown:
@@ -113,7 +121,31 @@ def _replay(
                 recording.take(tick)
             shown(tick)
 
-        return replay(settings, config, database, history, span, max_series=max_series, seen=seen)
+        return replay(
+            settings,
+            config,
+            database,
+            history,
+            span,
+            max_series=max_series,
+            declared=lambda: expected.declarations,
+            seen=seen,
+        )
+
+
+def _expected(settings: Watcher, config: Config, silences: Heard, span: Span) -> Expected:
+    """Find what is declared by now about the watcher and the time of its replay, what it learns from before that included."""
+    own, now = own_labels(settings), time.time()
+    begin = span.begin - settings.window
+    known: tuple[Declaration, ...] = ()
+    unread = ""
+    try:
+        known = stored(config)
+    except LensError as error:
+        unread = str(error)
+    declared = heard(known, silences.silences, own, at=now, kept=now - begin, complete=silences.complete)
+    inside = (one for one in declared if one.starts_at <= span.end and one.ends_at > begin)
+    return Expected(tuple(one for one in inside if said.concerns(one.matchers, own)), unread)
 
 
 @contextmanager

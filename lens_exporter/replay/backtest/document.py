@@ -54,6 +54,7 @@ def document(report: Report) -> Document:
         },
         "your_rules": _rules(report),
         "silences": _silences(report),
+        "expected": _expected(report),
         "incidents": _incidents(report),
     }
 
@@ -129,6 +130,37 @@ def _silences(report: Report) -> Document:
                 "created_by": one.created_by,
             }
             for one in report.theirs.silences
+        ],
+    }
+
+
+def _expected(report: Report) -> Document:
+    expected = report.asked.expected
+    return {
+        "ignored": expected.ignored,
+        "error": expected.unread or None,
+        "declarations": [
+            {
+                "id": one.id,
+                "source": one.source.value,
+                "matchers": [str(matcher) for matcher in one.matchers],
+                "starts_at": rfc3339(one.starts_at),
+                "ends_at": rfc3339(one.ends_at),
+                "by": one.by,
+                "comment": one.comment,
+            }
+            for one in expected.declarations
+        ],
+        "anomalies": [
+            {
+                "anomaly_type": one.anomaly_type,
+                "severity": one.severity,
+                "target": dict(one.target),
+                "summary": one.summary,
+                "at": rfc3339(one.at),
+                "declaration": one.declaration,
+            }
+            for one in report.replayed.expected
         ],
     }
 

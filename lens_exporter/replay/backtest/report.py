@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from lens_exporter.baseline.expected import Declaration
 from lens_exporter.baseline.roster import GroupKey, group_of
 from lens_exporter.model.decision import Rule
 from lens_exporter.model.labels import Labels
@@ -22,6 +23,15 @@ _BUDGETED = {Rule.GROUP, Rule.CONSECUTIVE, Rule.JUMP}
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """What the replay took to be expected. declarations are those that concern its watcher and its time, its past included."""
+
+    declarations: tuple[Declaration, ...] = ()
+    unread: str = ""  # why what is stored could not be read
+    ignored: bool = False  # nothing was looked for: that was asked for
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What was replayed. budget: false alarms a week for each group."""
 
@@ -32,6 +42,7 @@ class Asked:
     budget: float
     group_labels: tuple[str, ...] | None = None
     reading: bool = False  # a model reads its anomalies when it is live; in a replay none is asked
+    expected: Expected = Expected()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ def text(report: Report) -> Iterator[Line]:
         ("by group", _groups(report)),
         ("your rules", _rules(report)),
         ("silences", _silences(report)),
+        ("expected", _expected(report)),
         ("incidents", _incidents(report)),
     ):
         yield "", ""
@@ -147,6 +148,18 @@ def _silences(report: Report) -> Iterator[Line]:
     if len(theirs.silences_unread) < theirs.alertmanagers or theirs.silences:
         held = _many(len(report.silenced), "alert")
         yield f"{_many(len(theirs.silences), 'silence')} known of this time; {held} would have fired into one", ""
+
+
+def _expected(report: Report) -> Iterator[Line]:
+    expected = report.asked.expected
+    if expected.ignored:
+        yield "what is declared was left out (--ignore-expected)", ""
+        return
+    if expected.unread:
+        yield f"what is stored could not be read: {cleaned_line(expected.unread)}", "yellow"
+    kept = len(report.replayed.expected)
+    told = f"{_many(kept, 'anomaly was', 'anomalies were')} expected, and not told"
+    yield f"{_many(len(expected.declarations), 'declaration')} about this time; {told}", ""
 
 
 def _incidents(report: Report) -> Iterator[Line]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lens_exporter.errors import LensError, RemoteError
+from lens_exporter.errors import LensError
 from lens_exporter.foundation.retry import retrying
 from lens_exporter.model.labels import Labels, without
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.silence import Silence
 from lens_exporter.model.window import Window
-from lens_exporter.publish.alertmanager import Alertmanager
+from lens_exporter.publish.alertmanager import Alertmanager, known_silences
 from lens_exporter.watch.ports import RowSource
 
 _SHORTEST = 15.0  # seconds between two looks at ALERTS
@@ -49,24 +49,37 @@ class Theirs:
     alertmanagers: int = 0  # that were asked
 
 
-def ask(source: RowSource, alertmanagers: Sequence[Alertmanager], begin: float, end: float) -> Theirs:
-    """Ask for the ALERTS series and the silences between two moments (Unix seconds). Who does not answer is in the answer."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Every silence that the Alertmanagers know, of whatever time."""
+
+    silences: tuple[Silence, ...] = ()
+    unread: tuple[str, ...] = ()  # one line for each Alertmanager that did not answer
+    alertmanagers: int = 0  # that were asked
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them answered, and there is one."""
+        return self.alertmanagers > 0 and not self.unread
+
+
+def hear(alertmanagers: Sequence[Alertmanager]) -> Heard:
+    """Ask for the silences. Who does not answer is in the answer."""
+    silences, failures = known_silences(alertmanagers)
+    return Heard(silences, tuple(map(str, failures)), len(alertmanagers))
+
+
+def ask(source: RowSource, heard: Heard, begin: float, end: float) -> Theirs:
+    """Ask for the ALERTS series between two moments (Unix seconds), and pick the silences. What cannot be asked is said."""
     alerts: tuple[RuleAlert, ...] = ()
     alerts_unread = ""
     try:
         alerts = rule_alerts(retrying(lambda: _firing(source, begin, end)))
     except LensError as error:
         alerts_unread = str(error)
-    silences: dict[str, Silence] = {}
-    unread = []
-    for alertmanager in alertmanagers:
-        try:
-            silences |= {one.id: one for one in alertmanager.silences()}  # those of a cluster all know them
-        except RemoteError as error:
-            unread.append(str(error))
-    inside = [one for one in silences.values() if one.starts_at <= end and one.ends_at >= begin]
+    inside = [one for one in heard.silences if one.starts_at <= end and one.ends_at >= begin]
     inside.sort(key=lambda one: (one.starts_at, one.id))
-    return Theirs(alerts, alerts_unread, tuple(inside), tuple(unread), len(alertmanagers))
+    return Theirs(alerts, alerts_unread, tuple(inside), heard.unread, heard.alertmanagers)
 
 
 def _firing(source: RowSource, begin: float, end: float) -> Window:

@@ -6,7 +6,7 @@ from lens_exporter.replay.backtest.incidents import Incident
 from lens_exporter.replay.backtest.matchers import matchers_of
 from lens_exporter.replay.backtest.report import Asked, Report, report
 from lens_exporter.replay.backtest.theirs import RuleAlert, Theirs
-from lens_exporter.replay.journal import Fired, Suppression
+from lens_exporter.replay.journal import Fired, Suppression, Withheld
 from lens_exporter.replay.replay import Replayed
 from lens_exporter.replay.span import Span
 
@@ -54,13 +54,19 @@ def incident(begin: float, end: float, name: str = "", matchers: str = "") -> In
 def replayed(*alerts: Fired, **options: Any) -> Replayed:
     series = options.pop("series", (("latency", API), ("errors", API), ("latency", DB)))
     facts = {"ticks": 10_080, "failed": 0, "judged": 10_080, "errors": {}, "learnt_from": at(-216)}
-    return Replayed(alerts=alerts, suppressed=options.pop("suppressed", ()), series=series, **{**facts, **options})
+    kept_back = {"suppressed": options.pop("suppressed", ()), "expected": options.pop("withheld", ())}
+    return Replayed(alerts=alerts, series=series, **kept_back, **{**facts, **options})
 
 
 def suppression(hour: float, times: int = 3) -> Suppression:
     return Suppression("latency_high", API, "api-7 again", at(hour), at(hour + 1), times)
 
 
+def withheld(hour: float) -> Withheld:
+    return Withheld("latency_high", "warning", API, "api-7 again", at(hour), "01JD")
+
+
 def reported(*alerts: Fired, theirs: Theirs | None = None, incidents: Any = None, **options: Any) -> Report:
-    asked = Asked("api", "http://prometheus:9090", "* * * * *", WEEK, 1.4, reading=options.pop("reading", False))
+    more = {name: options.pop(name) for name in ("reading", "expected") if name in options}
+    asked = Asked("api", "http://prometheus:9090", "* * * * *", WEEK, 1.4, **more)
     return report(asked, replayed(*alerts, **options), theirs or Theirs(), incidents, seconds=42.0)

@@ -4,7 +4,7 @@ import pytest
 
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
-from lens_exporter.replay.journal import Journal, alerts, suppressions
+from lens_exporter.replay.journal import Journal, Withheld, alerts, suppressions, withheld
 
 API = {"instance": "api-7:9000", "job": "api", "device": "sda"}
 
@@ -72,3 +72,21 @@ def test_each_cooldown_keeps_back_once(told):
     assert (first.at, first.until, first.times) == (100, 500, 2)
     assert (second.at, second.times) == (600, 1)
     assert len(told.kept) == 3  # of what no report needs nothing is kept
+
+
+def test_what_is_expected_is_kept_with_its_declaration(told):
+    """Each anomaly that was not told, in order, and whose word it was."""
+    facts = {"rule": "group", "since": 40.0, "by": "ann", "comment": "upgrade", "until": 900.0}
+    told.at(
+        100,
+        "anomaly.expected",
+        "s1",
+        anomaly_type="latency_high",
+        severity="info",
+        summary="slow",
+        target=API,
+        declaration="d1",
+        **facts,
+    )
+    assert withheld(told.kept) == (Withheld("latency_high", "info", API, "slow", 100.0, "d1"),)
+    assert alerts(told.kept, None) == ()

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.expected import Declaration, Source, none_declared
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config
 from lens_exporter.errors import QueryError, Unreachable
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
+from lens_exporter.model.matcher import Matcher
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.replay.replay import replay
 from lens_exporter.replay.span import Span, moments
@@ -53,12 +55,12 @@ def database():
     kept.close()
 
 
-def replayed(database, source, span=SPAN, seen=lambda _tick: None, **options):
+def replayed(database, source, span=SPAN, seen=lambda _tick: None, declared=none_declared, **options):
     settings = config(**options)
-    return replay(settings.watchers[0], settings, database, source, span, max_series=1000, seen=seen)
+    return replay(settings.watchers[0], settings, database, source, span, max_series=1000, seen=seen, declared=declared)
 
 
-def lived(database, source, span=SPAN, **options):
+def lived(database, source, span=SPAN, declared=none_declared, **options):
     """What the live watcher would have kept: its alerts as stored, ticked at the same moments over the same history."""
     settings = config(**options)
     now = [span.begin]
@@ -74,6 +76,7 @@ def lived(database, source, span=SPAN, **options):
         announce=lambda _alert, _correlation: None,
         over=lambda _alert: None,
         bands=Bands(),
+        declared=declared,
     )
     for now[0] in moments(settings.watchers[0].schedule, span):
         assert not live.tick(now[0]).failures
@@ -121,6 +124,22 @@ def test_a_cooldown_keeps_what_comes_back_too_soon(database):
     assert BEGIN + 113 * HOUR < kept.at <= BEGIN + 113 * HOUR + 3 * STEP
     assert kept.until == found.alerts[0].began + 6 * HOUR
     assert kept.times > 1
+
+
+def test_what_is_declared_is_kept_back_as_it_is_live(database):
+    """The first departure is expected, so it is noted once and no alert; the second is the live watcher's alert."""
+    one = Declaration("d1", Source.API, (Matcher("watcher", "api"),), BEGIN + 110 * HOUR, BEGIN + 112 * HOUR, "ann", "upgrade")
+    live = Database("sqlite://")
+    live.migrate()
+    fired, over = lived(live, past(), declared=lambda: (one,))
+    live.close()
+    found = replayed(database, past(), declared=lambda: (one,))
+    assert [(alert.began, alert.labels) for alert in found.alerts] == fired
+    assert [alert.ended for alert in found.alerts] == over
+    assert len(fired) == 1
+    (kept,) = found.expected
+    assert (kept.anomaly_type, kept.target, kept.declaration) == ("latency_high", API, "d1")
+    assert BEGIN + 110 * HOUR < kept.at <= BEGIN + 110 * HOUR + 3 * STEP
 
 
 def test_fewer_ticks_find_the_same_later(database):

@@ -6,14 +6,17 @@ import re
 
 import orjson
 
+from lens_exporter.baseline.expected import Declaration, Source
 from lens_exporter.model.silence import Silence
 from lens_exporter.replay.backtest.document import document
 from lens_exporter.replay.backtest.matchers import matchers_of
+from lens_exporter.replay.backtest.report import Expected
 from lens_exporter.replay.backtest.text import lasted, text
 from lens_exporter.replay.backtest.theirs import Theirs
 from lens_exporter.replay.span import Span
-from tests.unit.replay.backtests import API, DB, at, fired, incident, reported, rule_alert, suppression
+from tests.unit.replay.backtests import API, DB, at, fired, incident, reported, rule_alert, suppression, withheld
 
+DECLARATION = Declaration("01JD", Source.API, matchers_of("watcher=api"), at(29), at(31), "API", "deploy")
 SILENCE = Silence("8c2a", matchers_of("instance=api-7:9000"), at(10), at(12), "upgrade", "ann")
 
 
@@ -29,6 +32,8 @@ def everything():
             silences_unread=("alertmanager at http://b cannot be reached: refused",),
             alertmanagers=2,
         ),
+        expected=Expected((DECLARATION,)),
+        withheld=(withheld(30),),
         incidents=(incident(10, 12, "api slow"), incident(40, 41, matchers="job=api"), incident(-9, -8, "before")),
         suppressed=(suppression(11.5),),
         ticks=10_000,
@@ -75,6 +80,8 @@ def test_a_report_as_text():
         "silences     could not be asked: alertmanager at http://b cannot be reached: refused\n"
         "             1 silence known of this time; 1 alert would have fired into one\n"
         "\n"
+        "expected     1 declaration about this time; 1 anomaly was expected, and not told\n"
+        "\n"
         "incidents    1 of 2 incidents caught, half of them within 30m\n"
         "             2 alerts outside of them all, 2 a week\n"
         "               2026-11-20 10:00  api slow: caught after 30m by LensLatency\n"
@@ -91,7 +98,17 @@ def test_a_quiet_week_says_so():
     assert "by group     2 groups without an alert" in said
     assert "your rules   none of them fired in this time" in said
     assert "silences     no Alertmanager is configured" in said
+    assert "expected     0 declarations about this time; 0 anomalies were expected, and not told" in said
     assert "incidents    none were given (--incidents)" in said
+
+
+def test_declarations_that_were_left_out_or_not_read_are_not_none():
+    """What the replay did not go by stands where their number would, with the reason; silences may have declared something."""
+    said = lines(reported(expected=Expected(ignored=True)))
+    assert "expected     what is declared was left out (--ignore-expected)" in said
+    said = lines(reported(expected=Expected((DECLARATION,), unread="database sqlite:///lens.db: gone")))
+    place = said.index("expected     what is stored could not be read: database sqlite:///lens.db: gone")
+    assert said[place + 1] == "             1 declaration about this time; 0 anomalies were expected, and not told"
 
 
 def test_rules_that_could_not_be_asked_are_not_none():
@@ -140,7 +157,7 @@ def test_a_report_as_json():
     found = json.loads(orjson.dumps(document(everything())))
     assert list(found) == [
         *("version", "watcher", "source", "from", "to", "margin_seconds", "ticks", "history"),
-        *("alerts", "suppressed", "rate", "your_rules", "silences", "incidents"),
+        *("alerts", "suppressed", "rate", "your_rules", "silences", "expected", "incidents"),
     ]
     assert (found["version"], found["from"], found["to"]) == (1, "2026-11-20T00:00:00Z", "2026-11-27T00:00:00Z")
     assert found["ticks"] == {
@@ -185,6 +202,31 @@ def test_a_report_as_json():
     assert [one["alone"] for one in rules["alerts"]] == [False, True]
     assert found["silences"]["silenced"] == 1
     assert found["silences"]["silences"][0]["matchers"] == ['instance="api-7:9000"']
+    assert found["expected"] == {
+        "ignored": False,
+        "error": None,
+        "declarations": [
+            {
+                "id": "01JD",
+                "source": "api",
+                "matchers": ['watcher="api"'],
+                "starts_at": "2026-11-21T05:00:00Z",
+                "ends_at": "2026-11-21T07:00:00Z",
+                "by": "API",
+                "comment": "deploy",
+            }
+        ],
+        "anomalies": [
+            {
+                "anomaly_type": "latency_high",
+                "severity": "warning",
+                "target": API,
+                "summary": "api-7 again",
+                "at": "2026-11-21T06:00:00Z",
+                "declaration": "01JD",
+            }
+        ],
+    }
     incidents = found["incidents"]
     assert (incidents["caught"], incidents["missed"], incidents["median_delay_seconds"]) == (1, 1, 1800.0)
     assert (incidents["false_alarms"], incidents["outside_of_the_span"][0]["name"]) == (2, "before")
