@@ -122,7 +122,7 @@ def _how_long(verdict: Verdict) -> list[str]:
         silent = "" if verdict.group is not None and verdict.group.leads else since
         sentences.append(f"Without a value for {_readings(verdict.missed)}{silent}; it nearly always has one.")
     if Rule.JUMP in verdict.rules:
-        sentences.append("It jumped: more than twice any departure in the window, and a second reading confirms it.")
+        sentences.append("It jumped to a value unlike any that is remembered.")
     if Rule.CEILING in verdict.rules and metric.ceiling is not None:
         where = "At or below" if metric.direction is Direction.DOWN else "At or above"
         tail = "" if verdict.outside else since

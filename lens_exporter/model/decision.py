@@ -24,7 +24,7 @@ class Rule(StrEnum):
     """Which rule made a reading an anomaly."""
 
     CONSECUTIVE = "consecutive"  # three readings in a row outside the band
-    JUMP = "jump"  # a step larger than twice anything seen
+    JUMP = "jump"  # to a value unlike any seen before, and the next one is outside as well
     GROUP = "group"  # its group departs from its normal by more than its budget of false alarms allows
     MISSING = "missing"  # no value in three readings, of a series that nearly always has one; only where it is asked for
     CEILING = "ceiling"  # above the metric's ceiling, whatever the baseline

@@ -64,6 +64,7 @@ LIVES = {
     ),
     "spike": lone(raised(noise(ROWS), 20.0, AT, 1)),
     "dip": lone(raised(noise(ROWS), -9.0, AT, 1)),
+    "to half of where a spike was": lone(raised(raised(noise(ROWS), 20.0, AT - 2 * DAY, 1), 10.0, AT, 12)),
     "whole numbers": lone(WIDE),
     "whole numbers, one more than ever": lone(with_(WIDE, 17.0, AT, 6)),
     "whole numbers, a leap": lone(with_(WIDE, 40.0, AT, 12)),
@@ -164,6 +165,15 @@ def test_a_spike_of_one_sample_is_noted_and_nothing_more(seen):
     """It deviates at its reading; the one after it is as normal as the one before."""
     for life in ("spike", "dip"):
         assert [seen[life].at(row).phase for row in (AT - 1, AT, AT + 1)] == [Phase.NORMAL, Phase.DEVIATING, Phase.NORMAL]
+
+
+def test_a_jump_is_told_as_what_it_is(seen):
+    """A value unlike all that are remembered, though a spike went further: the words do not speak of how far."""
+    row, decision = seen["to half of where a spike was"].alarms[0]
+    assert (row, decision.rule) == (AT + 1, Rule.JUMP)
+    assert decision.description.splitlines()[0] == (
+        "Above its band for 2 readings, since 09:00 UTC. It jumped to a value unlike any that is remembered."
+    )
 
 
 def test_a_dead_series_is_forgotten_after_thirty_readings(seen):
