@@ -21,7 +21,7 @@ class Departures:
 
     residual: FloatArray  # |z| of the residual, not capped
     jump: FloatArray  # |z| of the jump
-    standard: FloatArray  # D = (r - mean) / sd, what the cross-metric stream works on; 0 at gaps
+    standard: FloatArray  # D = (r - mean) / sd, what the cross-metric stream works on
 
 
 def residuals(values: FloatArray, base: FloatArray) -> FloatArray:
@@ -48,7 +48,7 @@ def departures(r: FloatArray, e: FloatArray, scale: Scale) -> Departures:
     residual = np.abs(off) * np.where(scale.known, 1.0 / scale.r_spread, 0.0)
     jump = np.abs(e - scale.e_mean) * np.where(scale.known, 1.0 / scale.e_spread, 0.0)
     standard = off * np.where(scale.known, 1.0 / scale.r_sd, 0.0)
-    return Departures(residual, jump, np.where(np.isnan(standard), 0.0, standard))
+    return Departures(residual, jump, standard)
 
 
 def with_missing(found: Departures, steady: BoolArray) -> Departures:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lens_exporter.baseline.detection.pairs import Pairs
 from lens_exporter.model.window import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -14,6 +15,7 @@ _LEAST_LEFT = 0.1  # floor of what a metric usually leaves unexplained, in its s
 _FORGETS = 168.0  # hours
 _FEWEST = 3  # members: two explain one another completely
 _AT_ONCE = 16  # rows that are added together
+_UNSEEN = 0.01  # of a variance: how far what the gaps may hide is held back where the values that are there hardly tell it
 MOST = 64  # members: more cost the cube of their number, and are judged without this stream
 
 
@@ -32,9 +34,12 @@ class Slots:
 class Structure:
     """Principal components of the residuals of each group in one Slots, with exponential forgetting of a week.
 
-    C_ij = E(r_i r_j) - E r_i E r_j over counted rows, divided by sd_i sd_j; D = (r - mean) / sd; the q leading eigenvectors U_q
+    C_ij = E(r_i r_j) - E r_i E r_j over rows counted for both, by sd_i sd_j; D = (r - mean) / sd; the q leading eigenvectors U_q
     hold 90 % of the trace; p = D - U_q U_q' D; z_i = |p_i| / max(0.1, sqrt(sum over j > q of U_ij^2 w_j)).
     The stream of Jackson and Mudholkar's residual analysis (Technometrics 21, 1979), kept per metric.
+
+    A gap is no reading at 0. In C each pair has the rows that both were there in, and weighs less where those are a few of many. In
+    D a gap is what U_q makes of the values that are there (least squares: P D = D in the gaps, P = U_q U_q'); its own z is 0.
     """
 
     def __init__(self, slots: Slots) -> None:
@@ -45,6 +50,7 @@ class Structure:
         self.count = np.zeros(kept)
         self.first = np.zeros(kept)
         self.second = np.zeros((*kept, kept[1]))
+        self.pairs = Pairs()
         self.projector = np.zeros((*kept, kept[1]))
         self.left = np.ones(kept)
         self.fitted = False
@@ -66,6 +72,7 @@ class Structure:
         self.count *= keep
         self.first *= keep
         self.second *= keep
+        self.pairs.forget(keep)
 
     def fold(self) -> None:
         """Add the rows that wait to the sums."""
@@ -74,6 +81,7 @@ class Structure:
             self.waiting = []
             known = np.isfinite(rows)
             rows = np.where(known, rows, 0.0)
+            self.pairs.learn(rows, known, self.slots.filled, self.count, self.first)
             self.count += known.sum(axis=1)
             self.first += rows.sum(axis=1)
             self.second += rows.transpose(0, 2, 1) @ rows
@@ -88,8 +96,13 @@ class Structure:
         self.count[row, known] = old.count[there, columns]
         self.first[row, known] = old.first[there, columns]
         self.left[row, known] = old.left[there, columns]
-        for mine, theirs in ((self.second, old.second), (self.projector, old.projector)):
-            mine[row][np.ix_(known, known)] = theirs[there][np.ix_(columns, columns)]
+        if old.pairs.kept is not None or known.size < self.slots.filled[row].sum():
+            self.pairs.keep(self.count, self.first)
+        sums = [(self.second, old.second[there]), (self.projector, old.projector[there])]
+        if self.pairs.kept is not None:
+            sums += zip(self.pairs.kept, old.pairs.of(there, old.count, old.first), strict=True)
+        for mine, theirs in sums:
+            mine[row][np.ix_(known, known)] = theirs[np.ix_(columns, columns)]
         self.fitted |= old.fitted
 
     def fit(self, sd: FloatArray) -> None:
@@ -97,11 +110,8 @@ class Structure:
         self.fold()
         if not self.count.any():
             return
-        count = np.maximum(self.count, 1.0)
-        mean = self.first / count
-        pairs = np.sqrt(count[:, :, None] * count[:, None, :])
         scale = np.where(self.slots.filled, sd[self.slots.members], 1.0)
-        correlation = self.second / pairs - mean[:, :, None] * mean[:, None, :]
+        correlation = self.pairs.covariance(self.second, self.count, self.first)
         correlation /= scale[:, :, None] * scale[:, None, :]
         weights, vectors = np.linalg.eigh(np.nan_to_num(correlation))
         weights = np.maximum(weights, 0.0)
@@ -116,7 +126,28 @@ class Structure:
         self.fitted = True
 
     def unexplained(self, departures: FloatArray) -> FloatArray:
-        """Give z of what the other metrics do not explain, [time, groups, size], from departures D [time, groups, size]."""
-        explained = (departures.transpose(1, 0, 2) @ self.projector).transpose(1, 0, 2)
-        z: FloatArray = np.abs(departures - explained) / self.left
-        return z
+        """Give z of what the other metrics do not explain, [time, groups, size]; 0 at gaps.
+
+        departures D [time, groups, size] are NaN at gaps, and 0 where nothing is known.
+        """
+        gaps = np.isnan(departures)
+        some = bool(gaps.any())
+        present = np.where(gaps, 0.0, departures) if some else departures
+        explained = (present.transpose(1, 0, 2) @ self.projector).transpose(1, 0, 2)
+        if some:
+            self._see_through(gaps, explained)
+        z: FloatArray = np.abs(present - explained) / self.left
+        return np.where(gaps, 0.0, z) if some else z
+
+    def _see_through(self, gaps: BoolArray, explained: FloatArray) -> None:
+        """Add to what is explained, in place, the part of what the gaps [time, groups, size] hide."""
+        lacking = gaps.sum(axis=2)
+        partly = (lacking > 0) & (lacking < self.slots.filled.sum(axis=1))
+        for many in np.unique(lacking[partly]):  # each by itself: how a row is solved does not depend on those it came with
+            rows, groups = np.nonzero(partly & (lacking == many))
+            members = np.nonzero(gaps[rows, groups])[1].reshape(-1, many)
+            across = self.projector[groups[:, None], members]  # [row, gap, size]
+            among = np.take_along_axis(across, members[:, None, :], axis=2)
+            seen = explained[rows[:, None], groups[:, None], members]
+            hidden = np.linalg.solve((1.0 + _UNSEEN) * np.eye(many) - among, seen[:, :, None])
+            explained[rows, groups] += (hidden.transpose(0, 2, 1) @ across)[:, 0]

@@ -42,11 +42,11 @@ def test_a_jump_is_measured_from_the_rows_before_and_a_gap_changes_nothing() -> 
 
 
 def test_departures_are_counted_in_spreads_and_unknown_series_have_none() -> None:
-    """Two spreads off the mean is 2, on either side; a gap is none of it."""
+    """Two spreads off the mean is 2, on either side; a gap stays one."""
     r = np.array([[5.0, 5.0], [-3.0, NAN]])
     found = streams.departures(r, r, scale(np.array([1.0, 1.0]), np.array([2.0, 2.0]), [True, False]))
     np.testing.assert_array_equal(found.residual, [[2.0, 0.0], [2.0, NAN]])
-    np.testing.assert_array_equal(found.standard, [[2.0, 0.0], [-2.0, 0.0]])
+    np.testing.assert_array_equal(found.standard, [[2.0, 0.0], [-2.0, NAN]])
 
 
 def test_one_metric_gone_mad_does_not_drown_the_others() -> None:
