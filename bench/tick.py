@@ -92,7 +92,8 @@ def cold_table(cold: dict[str, dict[str, Any]], memory: dict[str, dict[str, Any]
         "of it asking and parsing",
         "Prometheus, s",
         "kB a series kept",
-        "at the peak of a start",
+        "at the peak",
+        "resident",
     )
     rows = [
         [
@@ -100,6 +101,7 @@ def cold_table(cold: dict[str, dict[str, Any]], memory: dict[str, dict[str, Any]
             number(found["days"], 1),
             *(number(found[part], 1) for part in ("all", "rows", "own")),
             *(number(memory[name][part] / 1e3, 1) for part in ("kept", "peak")),
+            number(found["resident"] / 1e3, 1),
         ]
         for name, found in cold.items()
     ]

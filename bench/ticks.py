@@ -128,10 +128,13 @@ def known_for(days: float, at: float) -> float:
 
 def cold(port: int, end: int, kind: str, pid: int) -> dict[str, Any]:
     """One look from nothing, over all days there are, beside what Prometheus needs for the same answers."""
-    server, process = _server(port), psutil.Process(pid)
+    server, process, here = _server(port), psutil.Process(pid), psutil.Process()
+    _small(server, kind, end)
+    resident = here.memory_info().rss
     watching = Watching(history(server), kind, known_for(DAYS, end))
     look = watching.look(end)
     watching.nobody_young()
+    resident = here.memory_info().rss - resident
     before, begun = _cpu(process), time.perf_counter()
     for start, stop in watching.rows.asked:
         own_time(server, "fleet", int(start), int(stop))
@@ -140,6 +143,7 @@ def cold(port: int, end: int, kind: str, pid: int) -> dict[str, Any]:
         "rows": look["rows"],
         "own": _cpu(process) - before,
         "own_wall": time.perf_counter() - begun,
+        "resident": resident / SERIES,
         "days": (end + STEP - watching.rows.asked[0][0]) / _DAY,
     }
 
@@ -181,14 +185,18 @@ def warm(port: int, end: int, kind: str, pid: int, ticks: int) -> dict[str, Any]
     }
 
 
+def _small(server: LocalServer, kind: str, at: int) -> None:
+    """Do it all with few series: what is new to the process is not measured."""
+    Watching(history(server), kind, known_for(SHORT, at), query='fleet{pod=~".*00.-1"}').look(at)
+
+
 def memory(port: int, end: int, kind: str) -> dict[str, Any]:
-    """What is kept of each series, and what a start takes at its peak."""
+    """What is kept of each series, and what a start takes at its peak: bytes. Room for all days is made at the beginning."""
     server = _server(port)
-    small = Watching(history(server), kind, known_for(DAYS, end), query='fleet{pod=~".*00.-1"}')
-    small.look(end - STEP)  # what is new to the process
+    _small(server, kind, end - STEP)
     gc.collect()
     tracemalloc.start()
-    watching = Watching(history(server), kind, known_for(DAYS, end))
+    watching = Watching(history(server), kind, known_for(SHORT, end))
     watching.look(end - STEP)
     peak = tracemalloc.get_traced_memory()[1]
     watching.look(end)

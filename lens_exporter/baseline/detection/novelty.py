@@ -15,6 +15,7 @@ _GRAIN = 1 / 8  # of the tail's scale: values nearer to each other than that are
 SLOTS = 512  # remembered values; as good as all of 8,000 rows on NAB, where the median series fills 91
 _YOUNGEST = 32  # rows; of a series younger than a block the tail is fitted at 32, 64, 128, ... rows
 _COPIED = 1024  # series at a time
+_FEW = 6  # rows
 _CELLS = 1 << 15  # array cells at a time: what one step reads and writes stays in the processor's cache
 
 BoolArray = NDArray[np.bool_]
@@ -55,11 +56,11 @@ class Novelty:
         self._level = np.zeros((series, blocks), dtype=np.float32)
         self._step = np.zeros(series)  # the smallest between remembered values
         self._block = 0
-        # The running block in order of time.
+        # The running block in order of time, [row, series]: a new row is compared with each of them, and is written at once.
         self._row = 0
-        self._running = np.full((series, refit), np.inf, dtype=np.float32)
+        self._running = np.full((refit, series), np.inf, dtype=np.float32)
         # Rows that were peeked at: they mostly come again, to be peeked at once more or to be learnt.
-        self._ahead = _Ahead(np.zeros((series, 0)), None)
+        self._ahead = _nothing_ahead(series)
 
     def advance(self, values: FloatArray, levels: FloatArray | None = None) -> FloatArray:
         """Score values [series, time] and learn them. Gives the surprise [series, time]; row t comes from rows before t only.
@@ -72,10 +73,15 @@ class Novelty:
         while first < values.shape[1]:
             part = slice(first, min(values.shape[1], first + self._next_fit(self._row + 1) - self._row))
             rows = part.stop - part.start
-            known = self._ahead.known(values[:, part])
-            measured = self._measure(values[:, part]) if known is None or known.time < rows else known
-            self._ahead = self._ahead.after(rows if measured is known else None)
-            surprise[:, part] = self._surprise(measured)
+            ahead = self._ahead.known(values[:, part])
+            if ahead.measured is None or ahead.measured.time < rows:
+                measured = self._measure(values[:, part])
+                surprise[:, part] = self._surprise(measured)
+                self._ahead = _nothing_ahead(len(values))
+            else:
+                # No tail was fitted since: `peek` keeps nothing from behind the next fit.
+                measured, surprise[:, part] = ahead.measured, ahead.surprise
+                self._ahead = self._ahead.after(rows)
             self._learn(measured, values[:, part] if levels is None else levels[:, part])
             first = part.stop
         return surprise
@@ -83,11 +89,12 @@ class Novelty:
     def peek(self, values: FloatArray, levels: FloatArray | None = None) -> FloatArray:
         """Score values [series, time] as `advance` would, and learn nothing. Meant for a few rows."""
         if self._row + values.shape[1] <= self._next_fit(self._row + 1):
-            known = self._ahead.known(values)
+            known = self._ahead.known(values).measured
             measured = self._measure(values) if known is None else known.followed_by(self._measure(values[:, known.time :], known))
+            surprise = self._surprise(measured)
             if not np.isnan(self._origin).any():  # else a row that is not learnt yet would have set it
-                self._ahead = _Ahead(values.copy(), measured)
-            return self._surprise(measured)
+                self._ahead = _Ahead(values.copy(), measured, surprise.copy())
+            return surprise
         # Tails are fitted on the way, which only a copy can go through: of some series at a time.
         surprise = np.empty(values.shape)
         for first in range(0, len(values), _COPIED):
@@ -102,7 +109,7 @@ class Novelty:
         taken._block, taken._row = self._block, self._row
         taken._past, taken._tail = self._past.take(indices), self._tail.take(indices)
         taken._seen, taken._origin = rows_of(self._seen, indices, 0), rows_of(self._origin, indices, np.nan)
-        taken._running, taken._step = rows_of(self._running, indices, np.inf), rows_of(self._step, indices, 0.0)
+        taken._running, taken._step = _rows_first(rows_of(self._running.T, indices, np.inf)), rows_of(self._step, indices, 0.0)
         taken._largest = self._largest.take(indices)
         taken._count, taken._level = rows_of(self._count, indices, 0), rows_of(self._level, indices, 0.0)
         return taken
@@ -116,7 +123,7 @@ class Novelty:
             first = np.take_along_axis(values, present.argmax(axis=1)[:, None], axis=1)[:, 0]
             origin = np.where(np.isnan(origin) & present.any(axis=1), first, origin)
         coarse = self._past.coarse(np.where(present, values, np.nan), origin)
-        running = self._running[:, : self._row]
+        running = self._running[: self._row].T
         within = _nearest_before(running if after is None else np.concatenate((running, after.coarse), axis=1), coarse)
         distances = np.minimum(self._past.nearest(coarse), within)
         distances[~present | np.isinf(distances)] = np.nan
@@ -128,7 +135,7 @@ class Novelty:
 
     def _learn(self, measured: "_Measured", levels: FloatArray) -> None:
         rows = slice(self._row, self._row + measured.coarse.shape[1])
-        self._running[:, rows] = measured.coarse
+        self._running[rows] = measured.coarse.T
         self._origin = measured.origin
         self._seen += measured.present.sum(axis=1)
         known = np.isfinite(measured.distances)
@@ -151,7 +158,7 @@ class Novelty:
 
     def _end_block(self) -> None:
         """Move the running block into the sorted rows, fit the tail and forget the oldest block."""
-        step = self._past.seal(self._running, _GRAIN * self._tail.scale, _NOISE * _typical(self._level))
+        step = self._past.seal(np.ascontiguousarray(self._running.T), _GRAIN * self._tail.scale, _NOISE * _typical(self._level))
         self._step = np.where(np.isfinite(step), step, 0.0)
         self._tail = self._fitted(np.arange(len(self._seen)))
         self._running.fill(np.inf)
@@ -193,22 +200,30 @@ class _Measured:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ahead:
-    """Values [series, time] of the running block that are not learnt yet, and what was found about them."""
+    """Values [series, time] of the running block that are not learnt yet, what was found about them, and their surprise."""
 
     values: FloatArray
     measured: _Measured | None
+    surprise: FloatArray
 
-    def known(self, values: FloatArray) -> _Measured | None:
-        """Give what was found about the first of these values: as many rows as are what they were; None for none."""
+    def known(self, values: FloatArray) -> "_Ahead":
+        """Give the first of these values, as many rows as are what they were."""
         most = min(values.shape[1], self.values.shape[1])
         same = next((row for row in range(most) if not _equal(values[:, row], self.values[:, row])), most)
-        return self.measured.part(slice(0, same)) if self.measured is not None and same else None
+        return self._part(slice(0, same))
 
-    def after(self, rows: int | None) -> "_Ahead":
-        """Give what lies ahead when so many of these rows are learnt, or others (None)."""
-        if rows is None or self.measured is None or rows >= self.values.shape[1]:
-            return _Ahead(self.values[:, :0], None)
-        return _Ahead(self.values[:, rows:], self.measured.part(slice(rows, None)))
+    def after(self, rows: int) -> "_Ahead":
+        """Give what lies ahead when so many of these rows are learnt."""
+        return self._part(slice(rows, None))
+
+    def _part(self, rows: slice) -> "_Ahead":
+        values = self.values[:, rows]
+        measured = self.measured.part(rows) if self.measured is not None and values.shape[1] else None
+        return _Ahead(values, measured, self.surprise[:, rows])
+
+
+def _nothing_ahead(series: int) -> _Ahead:
+    return _Ahead(np.zeros((series, 0)), None, np.zeros((series, 0)))
 
 
 def _equal(values: FloatArray, others: FloatArray) -> bool:
@@ -216,11 +231,18 @@ def _equal(values: FloatArray, others: FloatArray) -> bool:
 
 
 def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:
-    """Give the distance of each of rows [series, time] to the nearest of `earlier` [series, row] and of the rows before itself."""
+    """Give the distance of each of rows [series, time] to the nearest of `earlier` [series, row] and of the rows before itself.
+
+    Few rows are compared with one series beside the other, as `earlier` lies in memory; many with one row beside the other.
+    """
     series, time = rows.shape
-    before = np.concatenate((earlier, rows[:, :-1]), axis=1) if time > 1 else earlier
     nearest = np.full((series, time), np.inf, dtype=np.float32)
+    before = np.concatenate((earlier, rows[:, :-1]), axis=1) if time > 1 else earlier
     if not before.size or not time:
+        return nearest
+    if time <= _FEW:
+        for row in range(time):
+            _nearest_of(before[:, : earlier.shape[1] + row].T, rows[:, row], nearest[:, row])
         return nearest
     known = np.arange(before.shape[1]) < earlier.shape[1] + np.arange(time)[:, None]
     barred = np.where(known, 0.0, np.inf).astype(np.float32)
@@ -229,10 +251,26 @@ def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:
         part = slice(first, first + at_once)
         apart = before[part, None, :] - rows[part, :, None]
         np.abs(apart, out=apart)
-        if time > 1:
-            apart += barred
+        apart += barred
         apart.min(axis=2, out=nearest[part])
     return nearest
+
+
+def _nearest_of(before: Float32Array, row: Float32Array, nearest: Float32Array) -> None:
+    """Write the distance of a row [series] to the nearest of those before it [row, series], if there are any."""
+    if not len(before):
+        return
+    at_once = max(1, _CELLS // len(before))
+    for first in range(0, row.size, at_once):
+        part = slice(first, first + at_once)
+        apart = before[:, part] - row[part]
+        np.abs(apart, out=apart)
+        nearest[part] = apart.min(axis=0)
+
+
+def _rows_first(rows: Float32Array) -> Float32Array:
+    """Give [series, row] as [row, series], one series beside the other in memory."""
+    return np.ascontiguousarray(rows.T)
 
 
 def _typical(levels: Float32Array) -> FloatArray:

@@ -16,6 +16,7 @@ Number = TypeVar("Number", np.int64, np.float64)
 _SECOND_LOOK = float(np.log10(2.0))  # decades
 _RECENT = 100  # rows above all of which a surprise must stand to be news
 _FEW = 6  # rows; of more, the highest before each is cheaper found for all of them together
+_ROOM = 28  # rows behind the recent ones: a row at a time, all of them are moved only now and then
 # The record of a series counts peaks rarer than one row in 10^2.5 and by how many decades they exceed that.
 _REFERENCE = 2.5  # decades of rarity
 _FARTHEST = 3.0  # decades; a peak farther out counts as this far: one great incident must not blind its series
@@ -45,35 +46,74 @@ class Record:
     excess: FloatArray
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """Surprises [series, time], what was found about them, and the record before each and after the last [series, time + 1]."""
+
+    surprise: FloatArray
+    peaked: Peaked
+    record: Record
+
+    def begins_with(self, surprise: FloatArray) -> bool:
+        return np.array_equal(self.surprise[:, : surprise.shape[1]], surprise, equal_nan=True)
+
+    def part(self, rows: int) -> tuple[Peaked, Record]:
+        """Give what was found about the first rows, and the record after them."""
+        found, record = self.peaked, self.record
+        peaked = Peaked(found.fresh[:, :rows], found.threshold[:, :rows], found.alarm[:, :rows])
+        return peaked, Record(record.rows[:, rows], record.peaks[:, rows], record.excess[:, rows])
+
+
 class Peaks:
     """De-duplicates surprises and keeps the threshold that a budget of false alarms asks for, series by series."""
 
     def __init__(self, series: int, *, alarms_per_row: float, recent: int = _RECENT) -> None:
         """Begin with nothing seen. alarms_per_row is the budget: alarms per week / rows per week."""
         self._alarms_per_row = alarms_per_row
-        self._recent = np.full((series, recent), -np.inf, dtype=np.float32)
+        self._length = recent
+        self._rows = np.full((recent + _ROOM, series), -np.inf, dtype=np.float32)  # [row, series]: a row is written at once
+        self._end = recent  # behind the newest row
         self._record = Record(np.zeros(series, np.int64), np.zeros(series, np.int64), np.zeros(series))
+        self._ahead: _Judged | None = None  # rows that were peeked at last: they mostly are learnt next
 
     def advance(self, surprise: FloatArray) -> Peaked:
         """Judge surprises [series, time], NaN where there is none, and remember them; any partition into calls gives the same."""
-        peaked, self._record = self._judge(surprise)
-        length = self._recent.shape[1]
-        self._recent = np.concatenate((self._recent, _single(surprise)), axis=1)[:, -length:].copy()
+        judged = self._ahead if self._ahead is not None and self._ahead.begins_with(surprise) else self._judge(surprise)
+        self._ahead = None
+        peaked, self._record = judged.part(surprise.shape[1])
+        self._remember(_single(surprise))
         return peaked
 
     def peek(self, surprise: FloatArray) -> Peaked:
         """Judge surprises as `advance` would, and remember nothing."""
-        return self._judge(surprise)[0]
+        self._ahead = self._judge(surprise)
+        return self._ahead.peaked
 
     def take(self, indices: IntArray) -> "Peaks":
         """Give the state of these series, in this order; -1 is a new one that has seen nothing."""
         taken = Peaks(0, alarms_per_row=self._alarms_per_row)
-        taken._recent = rows_of(self._recent, indices, -np.inf)
+        taken._length, taken._end = self._length, self._end
+        taken._rows = np.ascontiguousarray(rows_of(self._rows.T, indices, -np.inf).T)
         past = self._record
         taken._record = Record(rows_of(past.rows, indices, 0), rows_of(past.peaks, indices, 0), rows_of(past.excess, indices, 0))
         return taken
 
-    def _judge(self, surprise: FloatArray) -> tuple[Peaked, Record]:
+    @property
+    def _recent(self) -> Float32Array:
+        """The surprises [series, row] that a new one must be above, in order of time."""
+        return self._rows[self._end - self._length : self._end].T
+
+    def _remember(self, surprise: Float32Array) -> None:
+        """Keep rows [series, time] that follow."""
+        rows = surprise.shape[1]
+        if self._end + rows <= len(self._rows):
+            self._rows[self._end : self._end + rows] = surprise.T
+            self._end += rows
+        else:
+            self._rows[: self._length] = np.concatenate((self._recent, surprise), axis=1)[:, -self._length :].T
+            self._end = self._length
+
+    def _judge(self, surprise: FloatArray) -> _Judged:
         fresh = fresh_peaks(_single(surprise), self._recent)
         rows = _running(self._record.rows, np.isfinite(surprise))
         here = np.log10(np.maximum(rows[:, 1:], 1))
@@ -84,7 +124,7 @@ class Peaks:
         threshold = needed_rarity(before, self._alarms_per_row) - here
         with np.errstate(invalid="ignore"):
             alarm = fresh & (surprise > threshold)
-        return Peaked(fresh, threshold, alarm), Record(rows[:, -1], peaks[:, -1], excess[:, -1])
+        return _Judged(surprise.copy(), Peaked(fresh, threshold, alarm), Record(rows, peaks, excess))
 
 
 def _single(surprise: FloatArray) -> Float32Array:
@@ -142,4 +182,11 @@ def needed_rarity(record: Record, alarms_per_row: float) -> FloatArray:
 
 def _running(carried: NDArray[Number], rows: NDArray[np.generic]) -> NDArray[Number]:
     """Sum up rows [series, time] from what was carried [series], that first: [series, time + 1]."""
-    return np.add.accumulate(np.concatenate((carried[:, None], rows.astype(carried.dtype)), axis=1), axis=1)
+    total = np.empty((carried.size, rows.shape[1] + 1), dtype=carried.dtype)
+    total[:, 0] = carried
+    if rows.shape[1] > _FEW:
+        total[:, 1:] = rows
+        return np.add.accumulate(total, axis=1)
+    for row in range(rows.shape[1]):
+        np.add(total[:, row], rows[:, row], out=total[:, row + 1])
+    return total

@@ -14,6 +14,8 @@ Kind = TypeVar("Kind", bound=np.generic)
 LARGEST = 3e38  # of single precision; what lies beyond is taken for it
 _FINEST = 2.0**-22  # of the largest value: a finer grain is beyond single precision
 _TINIEST = 2.0**-126  # single precision's smallest full-precision number
+_STRIDE = 16  # slots: as many as the processor fetches at once
+_INFINITE = np.float32(np.inf).view(np.uint32)
 _CELLS = 1 << 17  # array cells at a time: what one step reads and writes stays in the processor's cache
 
 
@@ -35,8 +37,10 @@ class SortedRows:
         self._blocks = blocks
         self._tags = np.uint32((1 << (blocks - 1).bit_length()) - 1)  # the bits that hold the block
         self._slots = np.full((series, slots), np.inf, dtype=np.float32)
+        self._strides = _strides(self._slots)
         self._unit = np.full(series, np.nan)  # the first grain
         self._wider = np.zeros((series, blocks), dtype=np.float32)  # the width of cells wider than asked for, at each seal
+        self._widest = np.zeros(series, dtype=np.float32)  # of these
         self._sealed = 0
 
     def coarse(self, values: FloatArray, origins: FloatArray) -> Float32Array:
@@ -53,8 +57,8 @@ class SortedRows:
             at_once = max(1, _CELLS // time)
             for first in range(0, series, at_once):
                 part = slice(first, first + at_once)
-                distances[part] = self._search(self._slots[part], wanted[part])
-            distances = np.maximum(distances - self._wider.max(axis=1)[:, None], 0.0)
+                distances[part] = self._search(part, wanted[part])
+            distances = np.maximum(distances - self._widest[:, None], 0.0)
         return distances
 
     def seal(self, block: Float32Array, grain: FloatArray, noise: FloatArray) -> FloatArray:
@@ -72,13 +76,15 @@ class SortedRows:
             part = slice(first, first + at_once)
             both = np.concatenate((self._slots[part], block[part]), axis=1)
             bits, slots = both.view(np.uint32), self._slots.shape[1]
-            both[:, :slots][bits[:, :slots] & self._tags == tag] = np.inf  # an infinite one has no tag and stays as it is
+            _leave(both[:, :slots], bits[:, :slots] & self._tags == tag)  # an infinite one has no tag and stays as it is
             bits[:, slots:][np.isfinite(both[:, slots:])] |= tag
             kept = self._slots[part]
             kept[:], self._wider[part, self._sealed % self._blocks] = self._thinned(both, width[part])
             with np.errstate(invalid="ignore"):
                 apart = np.diff(self._cleared(kept), axis=1)  # NaN between empty ones
             steps[part] = np.where(apart > noise[part, None], apart, np.inf).min(axis=1, initial=np.inf)
+        self._strides = _strides(self._slots)
+        self._widest = self._wider.max(axis=1)
         self._sealed += 1
         return steps
 
@@ -86,21 +92,22 @@ class SortedRows:
         """Give these series; -1 is one that has seen nothing."""
         taken = SortedRows(0, blocks=self._blocks, slots=0)
         taken._slots = rows_of(self._slots, indices, np.inf)
+        taken._strides = _strides(taken._slots)
         taken._unit, taken._wider = rows_of(self._unit, indices, np.nan), rows_of(self._wider, indices, 0.0)
+        taken._widest = rows_of(self._widest, indices, 0.0)
         taken._sealed = self._sealed
         return taken
 
-    def _search(self, ranked: Float32Array, wanted: Float32Array) -> Float32Array:
-        """Bisect without branches: all searches halve their range in step, so each halving is one gather over all of them."""
-        flat, length = ranked.reshape(-1), ranked.shape[1]
-        start = np.arange(0, flat.size, length)[:, None]
-        below = np.repeat(start, wanted.shape[1], axis=1)
-        while length > 1:
-            half = length // 2
-            below += half * (flat.take(below + half) < wanted)
-            length -= half
-        # `below` is the last value under the wanted one, or the first of all where none is under it.
-        above = np.minimum(below + 1, start + ranked.shape[1] - 1)
+    def _search(self, part: slice, wanted: Float32Array) -> Float32Array:
+        """Find the stride of slots a value belongs to, then the slot: two fetches from memory, where bisecting all took nine."""
+        ranked, strides = self._slots[part], self._strides[part]
+        flat, slots = ranked.reshape(-1), ranked.shape[1]
+        first = np.arange(0, strides.size, strides.shape[1])[:, None]
+        stride = _last_below(strides.reshape(-1), np.repeat(first, wanted.shape[1], axis=1), strides.shape[1], wanted) - first
+        length = min(_STRIDE, slots)
+        start = np.arange(0, flat.size, slots)[:, None]
+        below = _last_below(flat, start + np.minimum(stride * _STRIDE, slots - length), length, wanted)
+        above = np.minimum(below + 1, start + slots - 1)
         under, over = (np.abs(self._cleared(flat.take(index)) - wanted) for index in (below, above))
         nearest: Float32Array = np.fmin(under, over)
         return nearest
@@ -123,20 +130,49 @@ class SortedRows:
         return values[:, :slots], np.where(width > asked, width, 0.0)
 
     def _newest(self, values: Float32Array, width: FloatArray) -> Float32Array:
-        """Of sorted neighbours in one cell keep the newer; what is left, sorted."""
+        """Of sorted neighbours in one cell keep the newer; what is left, sorted, in the same array."""
         cell = np.floor(self._cleared(values) / width[:, None].astype(np.float32))
         blocks = np.uint32(self._blocks)
-        age = (np.uint32(self._sealed % self._blocks) + blocks - (values.view(np.uint32) & self._tags)) % blocks
+        age = np.uint32(self._sealed % self._blocks) + blocks - (values.view(np.uint32) & self._tags)
+        age -= blocks * (age >= blocks)  # the remainder, without a division
         same = cell[:, :-1] == cell[:, 1:]
         newer = age[:, :-1] < age[:, 1:]
         dropped = np.zeros(values.shape, dtype=np.bool_)
         dropped[:, :-1] = same & ~newer
         dropped[:, 1:] |= same & newer
-        return np.sort(np.where(dropped, np.float32(np.inf), values), axis=1)
+        _leave(values, dropped)
+        values.sort(axis=1)
+        return values
 
     def _cleared(self, values: Float32Array) -> Float32Array:
         """Without the block: what is left compares equal where the values were equal."""
         return (values.view(np.uint32) & ~self._tags).view(np.float32)
+
+
+def _strides(slots: Float32Array) -> Float32Array:
+    """Give the first of every sixteen slots [series, stride], next to each other."""
+    return np.ascontiguousarray(slots[:, ::_STRIDE])
+
+
+def _leave(values: Float32Array, which: NDArray[np.bool_]) -> None:
+    """Make these values infinite: in their bits, because choosing number by number costs five times as much."""
+    bits = values.view(np.uint32)
+    mask = np.negative(which.astype(np.uint32))
+    bits &= ~mask
+    bits |= mask & _INFINITE
+
+
+def _last_below(flat: Float32Array, start: IntArray, length: int, wanted: Float32Array) -> IntArray:
+    """Find the last of `length` sorted values from `start` on that is under the wanted one, or the first where none is.
+
+    It bisects without branches: all searches [series, time] halve their range in step, so each halving is one gather over all.
+    """
+    below = start
+    while length > 1:
+        half = length // 2
+        below = below + half * (flat.take(below + half) < wanted)
+        length -= half
+    return below
 
 
 def rows_of(state: NDArray[Kind], indices: IntArray, new: float) -> NDArray[Kind]:

@@ -37,6 +37,23 @@ def test_an_incident_is_announced_once_and_again_when_it_grows() -> None:
     assert np.flatnonzero(fresh).tolist() == [0, 150, 155]
 
 
+def test_whoever_peeks_first_is_told_the_same_whatever_comes_then() -> None:
+    """Rows that were peeked at come as they were, some of them, more than them, or otherwise: news and thresholds are the same."""
+    random = np.random.default_rng(5)
+    surprise = surprises(random.exponential(1.0, (20, 900)))
+    surprise[random.random(surprise.shape) < 0.05] = np.nan
+    plain, peeking = Peaks(20, alarms_per_row=BUDGET), Peaks(20, alarms_per_row=BUDGET)
+    first = 0
+    while first < 880:
+        rows, seen = random.integers(1, 9, 2)
+        ahead = surprise[:, first : first + seen] + random.integers(0, 2)
+        peeking.peek(ahead)
+        here, there = (each.advance(surprise[:, first : first + rows]) for each in (plain, peeking))
+        for name in ("fresh", "threshold", "alarm"):
+            np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+        first += rows
+
+
 def test_a_series_that_is_as_rare_as_it_says_keeps_the_budget() -> None:
     """Independent rows with a true p: alarms within a factor of two of the budget."""
     rarity = np.random.default_rng(2).exponential(1 / np.log(10), (50, 20_000))
