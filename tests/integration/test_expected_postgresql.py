@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from lens_exporter.baseline.register import Register
 from lens_exporter.foundation.database import Database
@@ -29,6 +30,14 @@ def database(server) -> Iterator[Database]:
         connection.exec_driver_sql("TRUNCATE expected_spans")
     yield database
     database.close()
+
+
+def test_a_database_on_which_none_has_run_is_told_from_an_empty_register(server, database):
+    """A command that only reads asks first: there PostgreSQL's answer would be an error."""
+    assert Register(database).exists()
+    other = Database(make_url(server).set(database="template1").render_as_string(hide_password=False))
+    assert not Register(other).exists()
+    other.close()
 
 
 def test_replicas_that_read_the_same_silence_declare_it_once(server, database):
