@@ -7,6 +7,7 @@ machines are busy; so is Prometheus' beside it, that of its process. The first r
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def warm_table(warm: dict[str, dict[str, Any]]) -> str:
     return table(head, rows)
 
 
-def cold_table(cold: dict[str, dict[str, Any]], memory: dict[str, dict[str, Any]]) -> str:
+def cold_table(warm: dict[str, dict[str, Any]], memory: dict[str, dict[str, Any]]) -> str:
     """Lay out what a start costs, and what is kept after it."""
     head = (
         "from nothing",
@@ -99,11 +100,11 @@ def cold_table(cold: dict[str, dict[str, Any]], memory: dict[str, dict[str, Any]
         [
             name,
             number(found["days"], 1),
-            *(number(found[part], 1) for part in ("all", "rows", "own")),
+            *(number(found.get(part, math.nan), 1) for part in ("all", "rows", "own")),
             *(number(memory[name][part] / 1e3, 1) for part in ("kept", "peak")),
             number(found["resident"] / 1e3, 1),
         ]
-        for name, found in cold.items()
+        for name, found in ((name, each["cold"]) for name, each in warm.items())
     ]
     return table(head, rows)
 
@@ -133,7 +134,6 @@ def large_table(large: dict[str, dict[str, Any]]) -> str:
 
 
 def limits(
-    cold: dict[str, dict[str, Any]],
     warm: dict[str, dict[str, Any]],
     memory: dict[str, dict[str, Any]],
     large: dict[str, dict[str, Any]],
@@ -154,8 +154,8 @@ def limits(
         yield Limit(f"{LARGE:,} series every 60 s, of one core, {name}", (found["tick"] + found["fits"]) / 60.0, 1.0)
     for name, found in memory.items():
         yield Limit(f"kept, {name}", found["kept"] / 1e3, 20.0, " kB a series", 1)
-    for name, found in cold.items():
-        yield Limit(f"from nothing, {name}", found["all"], 10.0, " s", 1)
+    for name, found in warm.items():
+        yield Limit(f"from nothing, {name}", found["cold"]["all"], 10.0, " s", 1)
     for name, found in warm.items():
         both = (found["mean"]["all"] + found["own"]) * SERIES / 1e6
         yield Limit(f"a tick and its answer beside one evaluation of the peer's rules, {name}", both / peer, 1.0)
@@ -172,10 +172,11 @@ def main(arguments: Sequence[str]) -> int:
         def each(what: str, kinds: Sequence[str] = tuple(_KINDS), **more: Any) -> dict[str, dict[str, Any]]:
             return {name: measured(what, server.port, end, kind=_KINDS[name], **more) for name in kinds}
 
-        warm = each("warm", pid=server.pid, ticks=options.ticks)
+        looking = {"pid": server.pid, "ticks": options.ticks}
+        warm = each("looks", (_GROUPED,), cold_own=True, **looking) | each("looks", tuple(_KINDS)[1:], cold_own=False, **looking)
         print(warm_table(warm), flush=True)
-        cold, memory = each("cold", pid=server.pid), each("memory")
-        print(cold_table(cold, memory), flush=True)
+        memory = each("memory")
+        print(cold_table(warm, memory), flush=True)
         first_judge = measured("first_judge", server.port, end, kind=_KINDS[_GROUPED])["rest"]
         peer = evaluation(server, end, server.pid)
         large = each("large", (_GROUPED, _LONE), pid=server.pid)
@@ -186,7 +187,7 @@ def main(arguments: Sequence[str]) -> int:
             [[rule, number(took * 1e3, 0)] for rule, took in peer.items()],
         )
     )
-    held = list(limits(cold, warm, memory, large, first_judge, peer["total"]))
+    held = list(limits(warm, memory, large, first_judge, peer["total"]))
     print(table(("", "measured", "limit", ""), [limit.row for limit in held]))
     return int(any(limit.missed for limit in held))
 

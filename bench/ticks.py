@@ -126,41 +126,40 @@ def known_for(days: float, at: float) -> float:
     return 2.0 * (at + STEP) / math.ceil((at + STEP) / half)
 
 
-def cold(port: int, end: int, kind: str, pid: int) -> dict[str, Any]:
-    """One look from nothing, over all days there are, beside what Prometheus needs for the same answers."""
+def looks(port: int, end: int, kind: str, pid: int, ticks: int, *, cold_own: bool) -> dict[str, Any]:
+    """One look from nothing over all days but the last `ticks` rows, then so many warm ones.
+
+    Beside it stands what Prometheus needs for the same answers (from nothing only if asked for, it does not depend on the kind),
+    and a watcher that knows a short past: the shortest that the engine judges by. While less than a day and a half is known the
+    first judge does, at another price (see `first_judge`).
+    """
     server, process, here = _server(port), psutil.Process(pid), psutil.Process()
-    _small(server, kind, end)
+    begin = end - ticks * STEP
+    _small(server, kind, begin)
     resident = here.memory_info().rss
     watching = Watching(history(server), kind, known_for(DAYS, end))
-    look = watching.look(end)
-    watching.nobody_young()
-    resident = here.memory_info().rss - resident
-    before, begun = _cpu(process), time.perf_counter()
-    for start, stop in watching.rows.asked:
-        own_time(server, "fleet", int(start), int(stop))
-    return {
+    look = watching.look(begin)
+    cold = {
         "all": look["all"],
         "rows": look["rows"],
-        "own": _cpu(process) - before,
-        "own_wall": time.perf_counter() - begun,
-        "resident": resident / SERIES,
-        "days": (end + STEP - watching.rows.asked[0][0]) / _DAY,
+        "days": (begin + STEP - watching.rows.asked[0][0]) / _DAY,
+        "resident": (here.memory_info().rss - resident) / SERIES,
     }
+    if cold_own:
+        before = _cpu(process)
+        for start, stop in watching.rows.asked:
+            own_time(server, "fleet", int(start), int(stop))
+        cold["own"] = _cpu(process) - before
+    return {"cold": cold, **_warm(server, process, watching, range(begin + STEP, end + 1, STEP))}
 
 
-def warm(port: int, end: int, kind: str, pid: int, ticks: int) -> dict[str, Any]:
-    """Many warm looks, beside what Prometheus needs for the same answers, and beside a watcher that knows a short past.
-
-    The short past is the shortest that the engine judges by: while less than a day and a half is known the first judge does, at
-    another price (see `first_judge`).
-    """
-    server, process = _server(port), psutil.Process(pid)
-    watching, short = (Watching(history(server), kind, known_for(days, end)) for days in (DAYS, SHORT))
-    for each in (watching, short):
-        each.look(end - ticks * STEP)
+def _warm(server: LocalServer, process: psutil.Process, watching: Watching, moments: range) -> dict[str, Any]:
+    """Give what looks at these moments cost, us a series."""
+    short = Watching(history(server), watching.kind, known_for(SHORT, moments[-1]))
+    short.look(moments[0] - STEP)
     looks, shorts, own_wall = [], [], []
     own = 0.0
-    for at in range(end - (ticks - 1) * STEP, end + 1, STEP):
+    for at in moments:
         looks.append(watching.look(at))
         shorts.append(short.look(at)["rest"])
         ((start, stop),) = watching.rows.asked
@@ -279,7 +278,5 @@ def _cpu(process: psutil.Process) -> float:
 
 
 if __name__ == "__main__":
-    measurements: dict[str, Callable[..., dict[str, Any]]] = {
-        each.__name__: each for each in (cold, warm, memory, first_judge, large)
-    }
+    measurements: dict[str, Callable[..., dict[str, Any]]] = {each.__name__: each for each in (looks, memory, first_judge, large)}
     print(json.dumps(measurements[sys.argv[1]](**json.loads(sys.argv[2]))))
