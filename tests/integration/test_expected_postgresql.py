@@ -1,5 +1,7 @@
 """The register's whole suite once more, over PostgreSQL; and what only several replicas can do wrong."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -8,6 +10,7 @@ from sqlalchemy.engine import make_url
 
 from lens_exporter.baseline.register import Register
 from lens_exporter.foundation.database import Database
+from tests.servers.gate import GatedPrometheus
 from tests.servers.postgres import postgres
 from tests.unit.baseline.test_register import *  # noqa: F403 - the same tests
 from tests.unit.baseline.test_register import said
@@ -32,12 +35,20 @@ def database(server) -> Iterator[Database]:
     database.close()
 
 
-def test_a_database_on_which_none_has_run_is_told_from_an_empty_register(server, database):
-    """A command that only reads asks first: there PostgreSQL's answer would be an error."""
-    assert Register(database).exists()
-    other = Database(make_url(server).set(database="template1").render_as_string(hide_password=False))
-    assert not Register(other).exists()
-    other.close()
+def test_commands_that_only_look_find_nothing_where_none_has_run(server, tmp_path):
+    """A database without a schema has declared nothing and cools nothing down; the look is made, and says so."""
+    other = make_url(server).set(database="template1").render_as_string(hide_password=False)
+    with GatedPrometheus() as prometheus:
+        (tmp_path / "lens.yml").write_text(
+            f"prometheus: {{url: {prometheus.url}}}\ndatabase_url: {other}\n"
+            "watchers:\n  - name: files\n    schedule: '* * * * *'\n    window: 1h\n"
+            "    metrics: {open_files: {query: python_open_fds, direction: up}}\n",
+            "utf-8",
+        )
+        command = [sys.executable, "-m", "lens_exporter.cli", "watch", "files", "--once", "--config.file=lens.yml"]
+        answer = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "decision: anomaly open_high (warning) - would be admitted" in answer.stdout
 
 
 def test_replicas_that_read_the_same_silence_declare_it_once(server, database):
