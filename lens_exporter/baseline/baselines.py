@@ -96,6 +96,11 @@ class Baselines:
         self._expected.forget()
 
     @property
+    def _known_in_time(self) -> bool:
+        """Whether the window has room for a budget. In a shorter one the first judge judges for good: what leaves it is told."""
+        return self._learning.window >= 2 * DAY
+
+    @property
     def warm_up_seconds(self) -> float:
         """How much of the past the first judgement of a new series looks at."""
         return min(self._learning.window, DAY)
@@ -150,6 +155,7 @@ class Baselines:
             self._learning.warm_up,
             warnings=tuple(window.warnings for window in windows),
             step=self._learning.step,
+            false_alarms_per_week=self._learning.false_alarms_per_week if self._known_in_time else math.inf,
         )
 
     def declared(self, at: float) -> Declared:
@@ -218,7 +224,7 @@ class Baselines:
     def _anchor_of(self, at: float) -> float:
         half = self._learning.window / 2.0
         # A short window is all that the first judge has to go by, so there it is the least that is known.
-        back = 1.0 if self._learning.window >= 2 * DAY else 2.0
+        back = 1.0 if self._known_in_time else 2.0
         return (math.floor(at / half) - back) * half
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 from lens_exporter.model.window import Scores, Window
 
 TAIL = 30  # columns at the end of a window that a detector scores at least, and that an analyzer reads
+LEAST_RECORD = 0.5  # of the band's half-width: the largest departure of a few rows is small by chance
 
 
 class Detector(Protocol):

@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from lens_exporter.baseline.detector import TAIL, Detector
+from lens_exporter.baseline.detector import LEAST_RECORD, TAIL, Detector
 from lens_exporter.baseline.recent import Columns
 from lens_exporter.baseline.roster import Grouped, Roster
 from lens_exporter.baseline.rules import Reading
@@ -15,6 +14,7 @@ from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
 
 _AT_ONCE = 512  # young series
+_WEEK = 7 * 86_400.0
 _TOLD_BY = 3  # readings in which a metric must have departed to speak for its group
 
 
@@ -66,6 +66,33 @@ class Warm:
         labels = tuple(roster.labels[series] for series in self.series[chosen])
         return Window(metric, labels, self._times, self._values[chosen], step, warnings)
 
+    def scores(self, judge: Detector, roster: Roster, grouped: Grouped, alarms_per_week: float, step: float) -> Scores:
+        """Judge all of it, some at a time: while it is judged, each series takes ten times its day of rows.
+
+        alarms_per_week: false ones that each group, or lone series, may have.
+        """
+        parts = []
+        for first in range(0, max(1, self.series.size), _AT_ONCE):
+            chosen = np.arange(first, min(first + _AT_ONCE, self.series.size))
+            parts.append(judge.score(self.window("", roster, chosen, step, ())))
+        expected, lower, upper, score = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("expected", "lower", "upper", "score")
+        )
+        observations = np.concatenate([part.observations for part in parts])
+        allowed = alarms_per_week * np.maximum(1, observations) * step / _WEEK
+        newest = score[:, -1] if score.shape[1] else np.zeros(0)
+        shares = np.where(
+            self._together(grouped, np.abs(newest) > LEAST_RECORD / np.sqrt(allowed)), 1.0, grouped.shares[self.series]
+        )
+        return Scores(expected, lower, upper, score, observations, record=1.0 / np.sqrt(allowed * shares))
+
+    def _together(self, grouped: Grouped, far: BoolArray) -> BoolArray:
+        """Mark young series of groups of which half is far away: one thing happens to them then, not one of many."""
+        of, groups = grouped.of[self.series], len(grouped.groups)
+        members = np.bincount(grouped.of[grouped.of >= 0], minlength=groups)
+        mark: BoolArray = np.bincount(of[far & (of >= 0)], minlength=groups) >= 0.5 * np.maximum(1, members)
+        return np.append(mark, False)[of]
+
 
 def readings(
     metrics: Sequence[BaselineMetric],
@@ -79,12 +106,14 @@ def readings(
     *,
     warnings: Sequence[tuple[str, ...]],
     step: float,
+    false_alarms_per_week: float,
 ) -> list[Reading]:
     """Give each metric's readings: of the series that are known, and of those that the first judge still has to look after."""
     metric_of = np.array(roster.metric_of, dtype=np.int64)
     learnt = _learnt(metrics, metric_of, grouped, columns, extremes)
     known = np.ones(len(roster), dtype=np.bool_)
     known[warm.series] = False
+    first = warm.scores(warm_up, roster, grouped, false_alarms_per_week, step)
     found = []
     for index, (metric, members) in enumerate(zip(metrics, roster.members(), strict=True)):
         own, labels = members.places, members.labels
@@ -97,23 +126,8 @@ def readings(
         young = np.flatnonzero(metric_of[warm.series] == index)
         if young.size or not own.size:
             window = warm.window(metric.name, roster, young, step, warnings[index])
-            found.append(Reading(metric, window, _first_scores(warm_up, window)))
+            found.append(Reading(metric, window, first.of(young)))
     return found
-
-
-def _first_scores(warm_up: Detector, window: Window) -> Scores:
-    """Judge young series, some at a time: while it is judged, each takes ten times its day of rows."""
-    parts = []
-    for first in range(0, max(1, len(window.labels)), _AT_ONCE):
-        some = slice(first, first + _AT_ONCE)
-        parts.append(warm_up.score(replace(window, labels=window.labels[some], values=window.values[some])))
-    return Scores(
-        expected=np.concatenate([part.expected for part in parts]),
-        lower=np.concatenate([part.lower for part in parts]),
-        upper=np.concatenate([part.upper for part in parts]),
-        score=np.concatenate([part.score for part in parts]),
-        observations=np.concatenate([part.observations for part in parts]),
-    )
 
 
 def standings(found: Sequence[Reading]) -> tuple[Standing, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lens_exporter.baseline.detector import TAIL
+from lens_exporter.baseline.detector import LEAST_RECORD, TAIL
 from lens_exporter.baseline.resting import Resting
 from lens_exporter.baseline.trend import STRETCHES, Trend, may_rise, towards
 from lens_exporter.model.decision import Observation, Phase, Rule
@@ -24,8 +24,8 @@ class Thresholds:
     exhaustion_horizon: float = 3600.0  # seconds
     consecutive: int = 3  # readings outside the band, or beyond the ceiling
     jump_readings: int = 2  # a step needs a second reading: one sample alone wakes nobody
-    jump_factor: float = 2.0  # times the largest departure before
-    young_factor: float = 1.5  # times the largest departure that lasted, of a series that is not known for a day yet
+    jump_factor: float = 2.0  # times the largest departure before, at least
+    young_factor: float = 1.5  # times the largest departure that lasted, at least, of a series not known for a day yet
     critical_within: float = 900.0  # seconds to the hard limit, when already beyond the ceiling
     critical_share: float = 0.97  # of the hard limit
 
@@ -267,17 +267,23 @@ class _Facts:
         # A run is counted up to `TAIL` readings; those of it that are older are not what was before it.
         before = before[: np.flatnonzero(before <= edge).max(initial=-1) + 1]
         stayed = np.minimum.reduce([before[at : before.size - needed + at + 1] for at in range(needed)])
-        return bool(newest[-needed:].min() > self.thresholds.young_factor * stayed.max(initial=0.0))
+        return bool(newest[-needed:].min() > self._record(self.thresholds.young_factor) * stayed.max(initial=LEAST_RECORD * edge))
 
     def _jumped(self) -> bool:
-        """Whether every reading of the run is further away than twice anything in the window before it, or it began with news."""
+        """Whether the run began with news, or every reading of it is that much further away than anything in the window before."""
         first = self.start + int(self.run.first[self.row])
         learnt = self.reading.scores.learnt
         if learnt is not None:
             return bool(learnt.novel[self.row, first:].any())
         values, expected = self.reading.window.values[self.row], self.reading.scores.expected[self.row, first]
-        largest = np.nanmax(np.abs(_finite(values[:first]) - expected), initial=0.0)
-        return bool(np.all(np.abs(_finite(values[first:]) - expected) > self.thresholds.jump_factor * largest))
+        upper = self.reading.scores.upper[self.row, first]
+        largest = np.nanmax(np.abs(_finite(values[:first]) - expected), initial=LEAST_RECORD * (upper - expected))
+        return bool(np.all(np.abs(_finite(values[first:]) - expected) > self._record(self.thresholds.jump_factor) * largest))
+
+    def _record(self, least: float) -> float:
+        """Give by what a young series must exceed its record, of which half of its band is the least."""
+        record = self.reading.scores.record
+        return least if record is None else max(least, float(record[self.row]))
 
     def trend(self) -> Trend | None:
         metric, window = self.reading.metric, self.reading.window

@@ -263,7 +263,9 @@ class Watcher(Settings):
     schedule: Schedule = Field(description="cron in UTC: five fields and an optional sixth, seconds, last")
     datasource: str | None = Field(None, description="a name under datasources; default: prometheus")
     window: Duration = Field(
-        seconds("14d"), description="most history a baseline is learnt from; at any moment it is between half of it and all"
+        seconds("14d"),
+        description="most history a baseline is learnt from; at any moment it is between half of it and all; below two days there "
+        "are no seasons and no budget of false alarms: what leaves the band of the last hours is told",
     )
     step: Duration = Field(60.0, description="time between two readings of the history")
     false_alarms_per_week: float = Field(

@@ -65,3 +65,13 @@ class Scores:
     score: FloatArray
     observations: NDArray[np.int64]
     learnt: Learnt | None = None  # None: the band alone judges
+    record: FloatArray | None = (
+        None  # [series]: by what a series must exceed its own record to be news, where the band alone judges
+    )
+
+    def of(self, rows: IntArray) -> "Scores":
+        """Give the scores of some series of those that the band alone judges."""
+        record = None if self.record is None else self.record[rows]
+        return Scores(
+            self.expected[rows], self.lower[rows], self.upper[rows], self.score[rows], self.observations[rows], record=record
+        )

@@ -1,0 +1,63 @@
+"""What a watcher tells of series that are not known for a day: little is known, so a record says little."""
+
+import numpy as np
+import pytest
+
+from tests.unit.baseline.lives import DAY, HOUR, MEMBERS, Life, Watch, lone
+
+NAN = float("nan")
+AT = 8 * DAY + 15 * HOUR  # what happens begins at this row
+ROWS = AT + HOUR
+
+
+def born(hours, factor, names=MEMBERS):
+    """Give six metrics of an instance that began so many hours before the row at which some of them change."""
+    rng = np.random.default_rng(hours)
+    values = {name: 10.0 + rng.standard_normal(ROWS) for name in MEMBERS}
+    for name in MEMBERS:
+        values[name][: AT - hours * HOUR] = NAN
+    for name in names:
+        values[name][AT:] *= factor
+    return Life(values)
+
+
+def alone(hours, factor):
+    rng = np.random.default_rng(hours)
+    values = 10.0 + rng.standard_normal(ROWS)
+    values[: AT - hours * HOUR] = NAN
+    values[AT:] *= factor
+    return lone(values)
+
+
+def told(lives, **learning):
+    """Name the lives of which a watcher would have told within the hour."""
+    seen = Watch(lives, **learning).through(range(AT, AT + HOUR))
+    return {life for life in lives if seen[life].begun}
+
+
+@pytest.mark.parametrize(("hours", "quiet", "loud"), [(1, 5.0, 20.0), (6, 3.0, 10.0), (20, 2.0, 6.0)])
+def test_one_metric_of_six_must_exceed_more_the_less_is_known(hours, quiet, loud):
+    """Six records stand for six times as many false alarms: each must be broken by more, and by less the longer it has stood."""
+    lives = {"quiet": born(hours, quiet, MEMBERS[:1]), "loud": born(hours, loud, MEMBERS[:1])}
+    assert told(lives) == {"loud"}
+
+
+@pytest.mark.parametrize(("hours", "factor"), [(1, 7.0), (6, 3.0), (20, 2.0)])
+def test_half_of_a_group_counts_as_one(hours, factor):
+    """What is not told of one metric is told where three of six do the same; two are too few."""
+    lives = {str(some): born(hours, factor, MEMBERS[:some]) for some in (1, 2, 3, 6)}
+    assert told(lives) == {"3", "6"}
+
+
+@pytest.mark.parametrize(("hours", "quiet", "loud"), [(1, 2.5, 8.0), (6, 1.5, 4.0), (20, 1.2, 2.5)])
+def test_a_lone_series_has_its_budget_to_itself(hours, quiet, loud):
+    """Less is asked of it than of one of six."""
+    lives = {"quiet": alone(hours, quiet), "loud": alone(hours, loud)}
+    assert told(lives) == {"loud"}
+
+
+def test_who_can_bear_more_alarms_is_told_more():
+    """The same departure, with a budget of a hundred a week."""
+    lives = {"one of six": born(6, 3.0, MEMBERS[:1])}
+    assert told(lives) == set()
+    assert told(lives, false_alarms_per_week=100.0) == {"one of six"}
