@@ -87,16 +87,18 @@ def _median(ranked: FloatArray, count: IntArray) -> FloatArray:
 
 def _deviation(ranked: FloatArray, count: IntArray, centre: FloatArray) -> FloatArray:
     """Give the median absolute deviation from `centre` of the first `count` values of each sorted row."""
-    return 0.5 * (_distance(ranked, count, centre, (count + 1) // 2) + _distance(ranked, count, centre, count // 2 + 1))
+    nearest = np.stack([(count + 1) // 2, count // 2 + 1])
+    deviation: FloatArray = 0.5 * _distance(ranked, count, centre, nearest).sum(axis=0)
+    return deviation
 
 
 def _distance(ranked: FloatArray, count: IntArray, centre: FloatArray, nearest: IntArray) -> FloatArray:
-    """Give the distance from `centre` within which `nearest` values of each sorted row lie.
+    """Give the distance from `centre` within which `nearest` [several, series] values of each sorted row lie.
 
     The nearest k values of a sorted row are neighbours, and where they begin is found by bisection: this needs no second sort.
     """
     nearest = np.minimum(nearest, count)
-    low, high = np.zeros_like(count), count - nearest
+    low, high = np.zeros_like(nearest), count - nearest
     for _ in range(ranked.shape[1].bit_length()):
         middle = (low + high) // 2
         right = (low < high) & (centre - _at(ranked, middle) > _at(ranked, middle + nearest) - centre)
@@ -106,6 +108,7 @@ def _distance(ranked: FloatArray, count: IntArray, centre: FloatArray, nearest: 
 
 
 def _at(ranked: FloatArray, index: IntArray) -> FloatArray:
-    inside = np.clip(index, 0, ranked.shape[1] - 1)
+    """Read one value of each row, or several [several, series]; beyond a row's ends the last one there is."""
+    inside = np.minimum(np.maximum(index, 0), ranked.shape[1] - 1)  # np.clip takes three times as long on a few rows
     picked: FloatArray = ranked[np.arange(ranked.shape[0]), inside]
     return picked
