@@ -1,6 +1,7 @@
 """What watchers post about recordings of a healthy host: nothing."""
 
 import pytest
+
 from bench.quality.pages import HOSTS, of_host
 
 
