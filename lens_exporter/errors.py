@@ -136,6 +136,53 @@ class UnknownWatcher(LensError):
     """there is no watcher {name!r}; known: {known}"""
 
 
+# --- Erlang nodes ---
+
+
+class NodeError(LensError):
+    """node {node}: {reason}"""
+
+    @property
+    def reason(self) -> str:
+        return str(self.fields["reason"])
+
+
+class NodeUnavailable(LensUnavailable, NodeError):
+    """node {node}: {cause}: {reason}"""  # cause is one of lenses.beam.asks.Cause
+
+    retryable = True
+
+    @property
+    def cause(self) -> str:
+        return str(self.fields["cause"])
+
+
+class CallRefused(NodeError):
+    """{call} is not among the calls that may be sent to a node: {reason}"""
+
+
+class CallTimeout(NodeError):
+    """node {node} did not answer {call} within {seconds} s"""
+
+    retryable = True
+
+    @property
+    def reason(self) -> str:
+        return str(self)
+
+
+class NodeBusy(CallTimeout):
+    """node {node} was not asked for {call}: an earlier call as heavy has not been answered for {seconds} s"""
+
+
+class CallFailed(NodeError):
+    """node {node} could not do {call}: {reason}"""
+
+
+class BadTerm(NodeError):
+    """node {node} sent something that cannot be read as a term: {reason}"""
+
+
 # --- language models ---
 
 
