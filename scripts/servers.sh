@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prometheus and Alertmanager from PATH, or from Debian/Ubuntu packages without starting their services.
-# In CI the tests over PostgreSQL and VictoriaMetrics run too, so they are installed as well.
+# In CI the tests over PostgreSQL, VictoriaMetrics and Erlang nodes run too, so they are installed as well.
 set -eu
 missing=
 command -v prometheus >/dev/null && command -v promtool >/dev/null || missing="prometheus"
@@ -10,6 +10,11 @@ if [ -n "${CI:-}" ]; then
     set -- /usr/lib/postgresql/*/bin/initdb
     command -v initdb >/dev/null || [ -x "$1" ] || missing="$missing postgresql"
     command -v victoria-metrics >/dev/null && command -v vmalert >/dev/null || missing="$missing victoria-metrics"
+    # erl_call comes with erlang-base; the tests' nodes use ssl for distribution over TLS, and RabbitMQ brings what it needs.
+    command -v erl >/dev/null && command -v erl_call >/dev/null || missing="$missing erlang-base"
+    set -- /usr/lib/erlang/lib/ssl-*/ebin/ssl.beam
+    [ -e "$1" ] || missing="$missing erlang-ssl"
+    command -v rabbitmq-server >/dev/null || missing="$missing rabbitmq-server"
 fi
 missing=$(echo $missing)
 [ -z "$missing" ] && exit 0
