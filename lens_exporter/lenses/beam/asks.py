@@ -25,7 +25,6 @@ class Cause(StrEnum):
     TLS_FAILED = "TLS failed"
     NONSENSE = "the peer does not speak Erlang distribution"
     LOST = "the connection was lost"
-    RESTING = "waiting before the next attempt"
     CLOSED = "this client is closed"
 
 

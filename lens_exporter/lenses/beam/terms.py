@@ -1,7 +1,7 @@
 """Erlang's terms as Python values.
 
-Integers are int, floats are float, binaries are bytes, lists are list, tuples are tuple, maps are dict; what Python has no value for
-is one of the types below. `true`, `false` and `undefined` stay atoms.
+Integers are int, floats are float, binaries are bytes, lists are list, tuples are tuple, maps are dict; what Python has no value
+for is one of the types below. `true`, `false` and `undefined` stay atoms.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,10 @@ class Atom(str):
         return f"Atom({str(self)!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Pid:
+    """Not frozen, though nobody writes to one: an answer may hold a million, and frozen ones take four times as long to make."""
+
     node: Atom
     id: int
     serial: int

@@ -1,0 +1,37 @@
+"""Reading and writing a socket by exact numbers of bytes, before a link takes it over."""
+
+import socket
+
+
+class Wrong(Exception):
+    """What the other side sent is not what its protocol says."""
+
+
+class HungUp(Exception):
+    """The other side closed the connection where more had to come."""
+
+
+class Stream:
+    """Never reads more than it is asked for: what follows a handshake belongs to whoever comes next."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def take(self, size: int) -> bytes:
+        """Read exactly `size` bytes.
+
+        Raises:
+            HungUp: the connection ended before.
+            OSError: it failed.
+
+        """
+        found = bytearray()
+        while len(found) < size:
+            part = self._socket.recv(size - len(found))
+            if not part:
+                raise HungUp
+            found += part
+        return bytes(found)
