@@ -140,7 +140,7 @@ class Analyzer:
             severity=Severity.CRITICAL if any(v.critical for v in anomalous) else Severity.WARNING,
             summary=prose.summary(carrier, others),
             description=prose.description(carrier, others),
-            query=narrowed(carrier.metric.query, observation.target),
+            query=narrowed(carrier.metric.query, observation.target, carrier.metric.template),
             target=target,
             rule=max(carrier.rules, key=_WEIGHT.index),
             since=observation.at if observation.since is None else observation.since,

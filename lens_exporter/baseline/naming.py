@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from lens_exporter.model.labels import Labels, matchers, selector
-from lens_exporter.model.metric import BaselineMetric
+from lens_exporter.model.metric import BaselineMetric, substituted
 
 _LONGEST = 60  # characters of a label value in prose
 _MOST_EXTRAS = 2
@@ -30,11 +30,12 @@ def cleaned(text: str) -> str:
 
 
 def target_name(target: Labels) -> str:
-    """Name a target as its people do: "api-7", "worker on db-1", "api on 10.0.0.3:9000", "db-1 (device=sda)"."""
+    """Name a target as its people do: "api-7", "worker on db-1", "api on 10.0.0.3:9000", "rabbit@mq1"."""
     address = cleaned(target.get("instance", ""))
     host = _without_port(address)
     named = "" if _is_address(host) else host
-    place = named or next((name for label in NAMES[1:] if (name := cleaned(target.get(label, "")))), "")
+    beam = beam_node(target)
+    place = cleaned(beam) or named or next((name for label in NAMES[1:] if (name := cleaned(target.get(label, "")))), "")
     what = cleaned(target.get("process", ""))
     if not place and host:
         # An address means nothing to a person, so the job speaks for it; the port tells it from its neighbours there.
@@ -47,6 +48,12 @@ def target_name(target: Labels) -> str:
     return f"{name} ({', '.join(extras[:_MOST_EXTRAS])})" if extras else name
 
 
+def beam_node(series: Labels) -> str:
+    """Give the Erlang node a series is about, "" for any other: its name (rabbit@mq1) says more than who has published it."""
+    node = series.get("node", "")
+    return node if "@" in node else ""
+
+
 def quantity(metric: BaselineMetric) -> str:
     """Name what a metric measures: its words, or its name without the unit."""
     return cleaned(metric.words) or cleaned(_SUFFIX.sub("", metric.name).replace("_", " ")) or metric.name
@@ -57,8 +64,11 @@ def category(metric: BaselineMetric) -> str:
     return re.sub(r"[^a-zA-Z0-9]+", "-", metric.kind).strip("-").lower() or "metric"
 
 
-def narrowed(query: str, series: Labels) -> str:
-    """Narrow a query to one of its series where that is safe: it is a bare metric, or has one selector and makes no labels."""
+def narrowed(query: str, series: Labels, template: str = "") -> str:
+    """Narrow a query to one of its series where that is safe: it is a bare metric, or has one selector and makes no labels.
+
+    template is the same query with $selector where matchers may go; one that has more selectors than one needs it.
+    """
     if not series or _MAKES_LABELS.search(query):
         return query
     bare = _BARE_METRIC.fullmatch(query)
@@ -66,7 +76,7 @@ def narrowed(query: str, series: Labels) -> str:
         return selector(series, metric=bare[1])
     selectors = list(_MATCHERS.finditer(query))
     if len(selectors) != 1:
-        return query
+        return substituted(template, ",".join(matchers(series))) if template else query
     inside = selectors[0][0][1:-1].strip().rstrip(",")
     there = {f"{name}={value}" for name, value in _EQUALS.findall(inside)}
     added = ",".join(one for one in matchers(series) if one not in there)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detection.grouping import membership
-from lens_exporter.baseline.naming import NAMES
+from lens_exporter.baseline.naming import NAMES, beam_node
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.window import FloatArray, IntArray, Window
 
@@ -121,7 +121,8 @@ def group_of(labels: Labels, group_labels: tuple[str, ...] | None = None) -> Gro
     """Name the group of a series by some of its labels; None where nothing names what it is about."""
     if group_labels is not None:
         return tuple((name, labels.get(name, "")) for name in group_labels)
-    name = next((name for name in NAMES if labels.get(name)), None)
+    # Nodes that one lens-exporter publishes share its instance.
+    name = "node" if beam_node(labels) else next((name for name in NAMES if labels.get(name)), None)
     if name is None:
         return None
     return tuple((label, labels[label]) for label in (name, *_WHERE) if labels.get(label))

@@ -28,19 +28,28 @@ class Collects(Protocol):
 class LensCollector(Collector):
     """A collector over many lenses, with lens_up, lens_collect_duration_seconds and lens_collect_failed_total for each.
 
+    more gives those that come and go, like the nodes a lens has found: it is asked at each scrape.
     All lenses run at the same time in threads of their own and share one deadline. A lens that is late is reported down;
     while it still runs it is not started again, and the scrape does not wait for it again. Scrapes that overlap share a run.
     """
 
-    def __init__(self, lenses: Sequence[Collects], *, clock: Callable[[], float] = time.monotonic, deadline: float = 5.0) -> None:
+    def __init__(
+        self,
+        lenses: Sequence[Collects],
+        *,
+        more: Callable[[], Iterable[Collects]] = tuple,
+        clock: Callable[[], float] = time.monotonic,
+        deadline: float = 5.0,
+    ) -> None:
         self._lenses = {lens.name: lens for lens in lenses}
         if len(self._lenses) < len(lenses):
             raise ValueError(f"two lenses have one name: {[lens.name for lens in lenses]}")
+        self._more = more
         self._clock = clock
         self._deadline = deadline
         self._lock = threading.Lock()
         self._runs: dict[str, Attempt[list[Metric]]] = {}
-        self._failed = dict.fromkeys(self._lenses, 0)
+        self._failed: dict[str, int] = {}
         self._reasons: dict[str, str] = {}
 
     def describe(self) -> list[Metric]:
@@ -51,7 +60,7 @@ class LensCollector(Collector):
         """Give every lens's families, those of one name merged, then the three about the lenses."""
         pages: dict[str, Metric] = {}
         about = Emission(LENS_METRICS)
-        for name, run in [(name, self._run(lens)) for name, lens in self._lenses.items()]:
+        for name, run in [(name, self._run(lens)) for name, lens in self._present().items()]:
             run.wait(self._deadline)
             reason = self._failure(run)
             families = [] if reason else run.answer or []
@@ -64,6 +73,15 @@ class LensCollector(Collector):
             about.add("lens_collect_failed_total", failed, lens=name)
         yield from pages.values()
         yield from about.families()
+
+    def _present(self) -> dict[str, Collects]:
+        """Give the lenses of this scrape; what is known of those that have gone is forgotten."""
+        present = {**{lens.name: lens for lens in self._more()}, **self._lenses}
+        with self._lock:
+            for kept in (self._runs, self._failed, self._reasons):
+                for name in kept.keys() - present.keys():
+                    del kept[name]
+        return present
 
     def _run(self, lens: Collects) -> Attempt[list[Metric]]:
         with self._lock:
@@ -85,8 +103,7 @@ class LensCollector(Collector):
         with self._lock:
             before = self._reasons.get(name, "")
             self._reasons[name] = reason
-            self._failed[name] += bool(reason)
-            failed = self._failed[name]
+            failed = self._failed[name] = self._failed.get(name, 0) + bool(reason)
         if reason and not before:
             log.warning("lens %s is down: %s", name, reason)
         elif before and not reason:

@@ -26,6 +26,7 @@ class BaselineMetric:
     full: float | None = None  # the hard limit itself (1.0 for a utilization): a trend towards it is forecast
     words: str = ""  # how prose names the quantity: "open files"
     min_change_ratio: float = 0.0  # as min_change, but as a part of what is expected: 0.1 asks for a tenth of it
+    template: str = ""  # the query with $selector where still more matchers may go, "" where it does not say
 
     @property
     def scale(self) -> float | None:
@@ -34,7 +35,8 @@ class BaselineMetric:
 
     def selecting(self, selector: str) -> "BaselineMetric":
         """Give the metric with a watcher's matchers put into its query."""
-        return replace(self, query=substituted(self.query, selector))
+        more = self.query.replace("$selector", f"{selector},$selector") if selector else self.query
+        return replace(self, query=substituted(self.query, selector), template=more if "$selector" in more else "")
 
     @property
     def kind(self) -> str:
