@@ -120,12 +120,13 @@ class Opener:
         """Give our name, or our host where the node makes up the name: as short or as long as the node's own."""
         if self._address.own_name:
             return self._address.own_name
-        host = socket.gethostname()
-        if "." not in self._address.at:
-            return host.partition(".")[0]
+        behind = self._address.node.partition("@")[2]
         with suppress(ValueError):
-            ip_address(self._address.at)
+            ip_address(behind)
             return str(connection.getsockname()[0])
+        host = socket.gethostname()
+        if "." not in behind:
+            return host.partition(".")[0]
         return host if "." in host else socket.getfqdn(host)
 
     @contextmanager
