@@ -101,7 +101,9 @@ def _sources(value: object, key: str) -> Iterator[SecretSource]:
             yield from _sources(item, f"{key}[{index}]")
     elif isinstance(value, dict):
         for name, item in value.items():
-            if isinstance(item, Path) and str(name).endswith("_file"):
+            if isinstance(item, Path) and str(name).endswith("_file") and name not in _OTHER_FILES:
                 yield SecretSource(f"{key}.{name}", item, None)
+            elif isinstance(item, str) and str(name).endswith("_env"):
+                yield SecretSource(f"{key}.{name}", None, item)
             else:
                 yield from _sources(item, f"{key}.{name}")

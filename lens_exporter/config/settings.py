@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
+from lens_exporter.config.beam import Published
 from lens_exporter.config.values import (
     DatabaseUrl,
     Duration,
@@ -259,7 +260,7 @@ class Watcher(Settings):
     """What is watched, when, and against which history."""
 
     name: Name = Field(description="in alerts and metrics; default: the lens")
-    lens: str = Field(description="host, python, or promql for metrics of your own")
+    lens: str = Field(description="host, python, beam, or promql for metrics of your own")
     schedule: Schedule = Field(description="cron in UTC: five fields and an optional sixth, seconds, last")
     datasource: str | None = Field(None, description="a name under datasources; default: prometheus")
     window: Duration = Field(
@@ -333,6 +334,7 @@ class Lenses(Settings):
     host: bool = Field(True, description="publish the host's memory, CPU, disks, load")
     python: bool = Field(True, description="publish lens-exporter's own process")
     python_processes: tuple[PythonProcess, ...] = Field((), description="other Python processes on this host")
+    beam: tuple[Published, ...] = Field((), description="Erlang and Elixir nodes; those of watchers are published too")
 
 
 class Web(Settings):

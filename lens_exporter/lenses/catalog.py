@@ -1,13 +1,21 @@
 """The lenses there are, by the name a configuration uses."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import BaseModel
 
+from lens_exporter.config.beam import Beam, BeamWatcher
 from lens_exporter.config.file import NoOptions
-from lens_exporter.config.settings import Lenses
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.config.settings import Config, Lenses, Watcher
 from lens_exporter.errors import UnknownLens
+from lens_exporter.lenses.beam.baseline import tracked as tracked_of_nodes
+from lens_exporter.lenses.beam.connect import connector
+from lens_exporter.lenses.beam.discovery import discover
+from lens_exporter.lenses.beam.epmd_names import registered
+from lens_exporter.lenses.beam.lens import BeamLens
 from lens_exporter.lenses.host.baseline import BASELINE as HOST
 from lens_exporter.lenses.host.collect import HostLens
 from lens_exporter.lenses.lens import Lens
@@ -20,11 +28,12 @@ from lens_exporter.model.tool import Tool
 
 @dataclass(frozen=True, slots=True)
 class LensKind:
-    """What a watcher of this lens tracks by default, and the model of the lens's own options."""
+    """What a watcher of this lens tracks by default, the model of the lens's own options, and what they change about it."""
 
     name: str
     baseline_metrics: tuple[BaselineMetric, ...] = ()
     options: type[BaseModel] = NoOptions
+    tracks: Callable[[Mapping[str, object]], tuple[BaselineMetric, ...]] | None = None
 
 
 def kinds() -> dict[str, LensKind]:
@@ -32,7 +41,8 @@ def kinds() -> dict[str, LensKind]:
 
     promql publishes nothing and tracks nothing by itself: its watchers bring the metrics, of whatever Prometheus holds.
     """
-    return {kind.name: kind for kind in (LensKind("host", HOST), LensKind("python", PYTHON), LensKind("promql"))}
+    beam = LensKind("beam", tracked_of_nodes(), BeamWatcher, tracked_of_nodes)
+    return {kind.name: kind for kind in (LensKind("host", HOST), LensKind("python", PYTHON), beam, LensKind("promql"))}
 
 
 def kind(name: str) -> LensKind:
@@ -48,22 +58,54 @@ def kind(name: str) -> LensKind:
     return known[name]
 
 
+def tracked(watcher: Watcher) -> tuple[BaselineMetric, ...]:
+    """Give what a watcher tracks: its own metrics, or those of its lens.
+
+    Raises:
+        UnknownLens: there is no such lens.
+
+    """
+    named = tuple(metric.named(name) for name, metric in watcher.metrics.items())
+    known = kind(watcher.lens)
+    return named or (known.tracks(watcher.options) if known.tracks else known.baseline_metrics)
+
+
+def nodes(config: Config) -> tuple[Beam, ...]:
+    """Give every section that names Erlang nodes: those to publish, and those of watchers, which are published too."""
+    watched = [BeamWatcher.model_validate(each.options) for each in config.watchers if each.lens == "beam"]
+    return (*config.lenses.beam, *(each for each in watched if each.named))
+
+
 def lens_options() -> Mapping[str, type[BaseModel]]:
     """Give the model of each lens's options, for checking a configuration."""
     return {name: known.options for name, known in kinds().items()}
 
 
-def build(settings: Lenses, *, process: str = "lens-exporter", loopback_is_here: bool = True) -> list[Lens]:
+def build(
+    settings: Lenses,
+    *,
+    beam: Sequence[Beam] = (),
+    secrets: Secrets | None = None,
+    process: str = "lens-exporter",
+    loopback_is_here: bool = True,
+) -> list[Lens]:
     """Make the lenses to publish, started.
 
-    process is the name under which the python lens publishes this process. loopback_is_here says that Prometheus runs on this
-    machine, so that an instance 127.0.0.1:9000 in its labels is a process here; else live tools refuse such a target.
+    beam are the sections that name Erlang nodes; secrets has their cookies. process is the name under which the python lens
+    publishes this process. loopback_is_here says that Prometheus runs on this machine, so that an instance 127.0.0.1:9000 in its
+    labels is a process here; else live tools refuse such a target.
+
+    Raises:
+        ConfigError: a certificate for nodes cannot be used.
+
     """
     outside = [
         ProcessLens(each.name, pid=each.pid, match=each.match, loopback_is_here=loopback_is_here)
         for each in settings.python_processes
     ]
     lenses: list[Lens] = []
+    if beam:
+        lenses.append(BeamLens(beam, connector(secrets or Secrets()), partial(discover, registered=registered)))
     if settings.host:
         lenses.append(HostLens(loopback_is_here=loopback_is_here))
     if settings.python:
@@ -74,10 +116,15 @@ def build(settings: Lenses, *, process: str = "lens-exporter", loopback_is_here:
     return [*lenses, *outside]
 
 
+def members(lenses: Iterable[Lens]) -> list[Lens]:
+    """Give the lenses that others have found: those of Erlang nodes. They change while the lenses run."""
+    return [member for lens in lenses if isinstance(lens, BeamLens) for member in lens.members()]
+
+
 def close(lenses: Iterable[Lens]) -> None:
     """Leave nothing of them behind in this process, when a reload or the end replaces them."""
     for lens in lenses:
-        if isinstance(lens, PythonLens):
+        if isinstance(lens, PythonLens | BeamLens):
             lens.close()
 
 

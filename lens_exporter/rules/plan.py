@@ -48,13 +48,12 @@ def plan_for(watcher: Watcher, source: Prometheus) -> Plan:
         UnknownLens: there is no such lens.
 
     """
-    named = tuple(metric.named(name) for name, metric in watcher.metrics.items())
-    tracked = named or catalog.kind(watcher.lens).baseline_metrics
+    tracked = catalog.tracked(watcher)
     tenants = tuple(filter(None, (source.tenant or "").split("|")))
     return Plan(
         watcher=watcher.name,
         metrics=tuple(replace(metric, query=substituted(metric.query, watcher.selector)) for metric in tracked),
-        foreign=bool(named),
+        foreign=bool(watcher.metrics),
         step=watcher.step,
         every=max(_EVERY, watcher.step),
         window=min(watcher.window, DAY),

@@ -59,8 +59,13 @@ class Generation:
         self.config = config
         self._clock = ground.clock
         self._store = store
-        self._lenses = catalog.build(config.lenses, loopback_is_here=_is_here(config.prometheus.url))
-        self.published = LensCollector(self._lenses)
+        self._lenses = catalog.build(
+            config.lenses,
+            beam=catalog.nodes(config),
+            secrets=ground.secrets,
+            loopback_is_here=_is_here(config.prometheus.url),
+        )
+        self.published = LensCollector(self._lenses, more=lambda: catalog.members(self._lenses))
         self.bands = Bands(config.published_series)
         self.alertmanagers = tuple(remotes.alertmanagers(config.alertmanager))
         self.lifecycle = AlertLifecycle(

@@ -78,8 +78,7 @@ def watcher(
 
 def metrics_of(settings: WatcherSettings) -> tuple[BaselineMetric, ...]:
     """Give what a watcher tracks: its own metrics, or those of its lens."""
-    named = tuple(metric.named(name) for name, metric in settings.metrics.items())
-    return named or catalog.kind(settings.lens).baseline_metrics
+    return catalog.tracked(settings)
 
 
 def own_labels(settings: WatcherSettings) -> list[Labels]:

@@ -1,7 +1,8 @@
 """A snapshot asked from the node itself.
 
-All calls of one reading are sent together, so that its numbers are of one moment. They belong to parts: a part that fails costs
-what it would have told and nothing else. Source of the calls' meaning: the manual of erlang(3), OTP 25 to 27.
+The calls of one reading are sent together, so that its numbers are of one moment; but for the run queues, which are asked first and
+alone: the node makes a process for each call, and those of the others would be counted. Calls belong to parts: a part that fails
+costs what it would have told and nothing else. Source of the calls' meaning: the manual of erlang(3), OTP 25 to 27.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ SYSTEM, MEMORY, STATISTICS, SCHEDULERS, BROKER = "system", "memory", "statistics
 _COUNTS = ("process_count", "process_limit", "port_count", "port_limit", "atom_count", "atom_limit", "ets_count", "ets_limit")
 _PID: Call = ("os", "getpid", ())
 _HOSTNAME: Call = ("inet", "gethostname", ())
+_RUN_QUEUES = _statistics("run_queue_lengths_all")
 _UNTIMED = "the node does not time its schedulers: nothing on it has set erlang:system_flag(scheduler_wall_time, true)"
 _BROKER_LIMIT: Call = ("vm_memory_monitor", "get_memory_limit", ())
 
@@ -41,7 +43,7 @@ PARTS: Mapping[str, tuple[Call, ...]] = {
         _HOSTNAME,
     ),
     MEMORY: (("erlang", "memory", ()),),
-    STATISTICS: (*map(_statistics, ("run_queue_lengths_all", "reductions", "garbage_collection")), _system("wordsize")),
+    STATISTICS: (_RUN_QUEUES, *map(_statistics, ("reductions", "garbage_collection")), _system("wordsize")),
     SCHEDULERS: (
         *map(_system, ("schedulers", "schedulers_online", "dirty_cpu_schedulers", "dirty_cpu_schedulers_online")),
         _system("dirty_io_schedulers"),
@@ -96,8 +98,9 @@ def read(asks: Asks, *, queues_up_to: int = 0, broker: bool = True) -> Snapshot:
         NodeUnavailable: there is no connection; any other LensError: nothing could be read, with the first reason.
 
     """
-    asked = [call for part, calls in PARTS.items() if broker or part != BROKER for call in calls]
-    answers = _Answers(asks.name, dict(zip(asked, asks.calls(asked), strict=True)))
+    asked = [call for part, calls in PARTS.items() if broker or part != BROKER for call in calls if call != _RUN_QUEUES]
+    by_call = dict(zip((_RUN_QUEUES, *asked), (*asks.calls([_RUN_QUEUES]), *asks.calls(asked)), strict=True))
+    answers = _Answers(asks.name, by_call)
     snapshot, failed = Snapshot(), dict[str, LensError]()
     for part, reader in _READERS.items():
         if part == BROKER and not broker:
@@ -160,7 +163,7 @@ def _read_memory(answers: _Answers, told: Snapshot) -> Snapshot:
 
 
 def _read_statistics(answers: _Answers, told: Snapshot) -> Snapshot:
-    lengths = _numbers(answers, _statistics("run_queue_lengths_all"), 3)
+    lengths = _numbers(answers, _RUN_QUEUES, 3)
     reductions = _numbers(answers, _statistics("reductions"), 2)
     garbage = _numbers(answers, _statistics("garbage_collection"), 2)
     *normal, dirty_cpu, dirty_io = lengths  # all dirty schedulers of one kind share one queue
