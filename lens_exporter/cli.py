@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 it did not work out, 2 the configuration or the call is wr
 """
 
 import gc
+import math
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ import click
 
 from lens_exporter import __version__
 from lens_exporter.errors import ConfigError, LensError, UnknownWord
+from lens_exporter.model.budget import MOST_PER_WEEK, USUAL_PER_WEEK
 
 _CONFIG = click.option(
     "--config.file",
@@ -44,6 +46,16 @@ def _with_log_flags(command: Any) -> Any:
     for option in reversed(_LOG):
         command = option(command)
     return command
+
+
+class _Within(click.FloatRange):
+    """A range that NaN, which is neither below nor above anything, is outside of."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 class _OneLineErrors(click.Group):
@@ -192,8 +204,8 @@ def events(correlation: str | None, kind: str | None, limit: int, form: str, con
 @click.option(
     "--false-alarms-per-week",
     "budget",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1.4,
+    type=_Within(min=0, max=MOST_PER_WEEK, min_open=True),
+    default=USUAL_PER_WEEK,
     show_default=True,
     help="How often each series, or the group, may be called an anomaly when nothing is wrong.",
 )

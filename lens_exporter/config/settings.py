@@ -26,6 +26,7 @@ from lens_exporter.config.values import (
     seconds,
     shortest_gap,
 )
+from lens_exporter.model.budget import MOST_PER_WEEK, USUAL_PER_WEEK
 from lens_exporter.model.metric import BaselineMetric, Direction
 
 DEFAULT_ANTHROPIC_MODEL = "claude-haiku-4-5"
@@ -270,7 +271,10 @@ class Watcher(Settings):
     )
     step: Duration = Field(60.0, description="time between two readings of the history")
     false_alarms_per_week: float = Field(
-        1.4, gt=0, le=1000, description="budget of false alarms, for each group of series that are judged together"
+        USUAL_PER_WEEK,
+        gt=0,
+        le=MOST_PER_WEEK,
+        description="budget of false alarms, for each group of series that are judged together",
     )
     group_labels: tuple[str, ...] | None = Field(
         None,

@@ -6,6 +6,7 @@ from itertools import chain
 
 from lens_exporter.baseline.detection.engine import Engine
 from lens_exporter.baseline.detection.tuning import Tuning
+from lens_exporter.model.budget import USUAL_PER_WEEK
 from lens_exporter.replay.scores import ScoresCsv
 from lens_exporter.replay.table import Table
 from lens_exporter.replay.timeline import Timeline, opening
@@ -20,7 +21,7 @@ Seen = Callable[[int], object]
 class Request:
     """What to judge and how often it may be wrong. group: the name of all series together; None: each by itself."""
 
-    false_alarms_per_week: float = 1.4
+    false_alarms_per_week: float = USUAL_PER_WEEK
     group: str | None = None
     missing: bool = False  # whether a missing value is an anomaly of a series that normally has one
 
