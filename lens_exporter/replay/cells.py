@@ -3,8 +3,8 @@
 import math
 from datetime import UTC, datetime
 
+YEAR_10000 = 253_402_300_800.0  # Unix seconds; no calendar here goes so far
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_YEAR_10000 = 253_402_300_800.0
 _ISO_DASH = 4  # where the first dash of 2026-11-20 stands
 _SHOWN = 40  # characters
 
@@ -47,7 +47,7 @@ def moment(text: str) -> float:
             raise ValueError("an ISO 8601 time or Unix seconds") from None
     if math.isnan(seconds):
         raise ValueError("an ISO 8601 time or Unix seconds")
-    if seconds >= _YEAR_10000:
+    if seconds >= YEAR_10000:
         raise ValueError("Unix time in seconds, not in parts of them")
     return seconds
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from lens_exporter.config.values import seconds
 from lens_exporter.foundation.clock import rfc3339
-from lens_exporter.replay.cells import moment, shown
+from lens_exporter.replay.cells import YEAR_10000, moment, shown
 from lens_exporter.replay.span import Span
 
 EXPECTED = 'a time like "2026-11-20T14:00:00Z", Unix seconds, "now" or "-14d"'
@@ -16,7 +16,7 @@ def moment_at(text: str, now: float) -> float:
     """Read a moment in Unix seconds: RFC 3339 (UTC where no zone is named), Unix seconds, "now", "-14d" or "now-14d".
 
     Raises:
-        ValueError: it is none of these; the message says what was expected.
+        ValueError: it is none of these, or lies outside the years 1970 to 9999; the message says what was expected.
 
     """
     text = text.strip()
@@ -24,10 +24,15 @@ def moment_at(text: str, now: float) -> float:
         return now
     try:
         if found := _RELATIVE.fullmatch(text):
-            return now + (-1.0 if found["sign"] == "-" else 1.0) * seconds(found["length"])
-        return moment(text)
+            at = now + (-1.0 if found["sign"] == "-" else 1.0) * seconds(found["length"])
+        else:
+            at = moment(text)
     except ValueError:
         raise ValueError(f"expected {EXPECTED}") from None
+    # No schedule and no server has moments beyond; rounded as they are written.
+    if not 0.0 <= round(at, 3) < YEAR_10000:
+        raise ValueError(f"expected {EXPECTED}, in the years 1970 to 9999")
+    return at
 
 
 def span_of(begin: str, end: str, every: str | None, now: float) -> Span:

@@ -23,4 +23,7 @@ def moments(schedule: str, span: Span) -> Iterator[float]:
     while at <= span.end:
         yield at
         # Of moments closer together than asked for, those in between are left out.
-        at = next_due(schedule, at + max(0.0, span.every - _JUST_BEFORE))
+        after = at + max(0.0, span.every - _JUST_BEFORE)
+        if after >= span.end:
+            return  # and a schedule cannot be asked about the year 10000
+        at = next_due(schedule, after)

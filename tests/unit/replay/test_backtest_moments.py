@@ -29,7 +29,13 @@ def test_a_moment_is_read(text, ago):
     assert moment_at(text, NOW) == NOW - ago
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "-", "-14", "-1parsec", "now-", "14d", "2026-13-01", "1795168740000", "nan"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "yesterday", "-", "-14", "-1parsec", "now-", "14d", "2026-13-01", "1795168740000", "nan"),
+        *("-99999999d", "+99999999d", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59.9999Z"),
+    ],
+)
 def test_what_is_no_moment_is_refused(text):
     """The error says what would have been one."""
     with pytest.raises(ValueError, match="expected a time like"):
@@ -40,6 +46,7 @@ def test_what_is_no_moment_is_refused(text):
     ("begin", "end", "every", "problem"),
     [
         ("soon", "now", None, '--from: expected a time like .*, got "soon"'),
+        ("-99999999d", "now", None, '--from: expected a time like .*, in the years 1970 to 9999, got "-99999999d"'),
         ("-1d", "later", None, '--to: expected a time like .*, got "later"'),
         ("-1h", "-2h", None, "--from 2026-11-20T09:00:00Z is not before --to 2026-11-20T08:00:00Z"),
         ("now", "now", None, "is not before"),
@@ -63,6 +70,11 @@ def test_both_ends_of_a_span_belong_to_it():
     """A tick at its first and its last moment is made, as the live one was."""
     assert list(moments("*/20 * * * *", Span(NOW, NOW + 3600))) == [NOW, NOW + 1200, NOW + 2400, NOW + 3600]
     assert list(moments("*/20 * * * *", Span(NOW + 1, NOW + 2399))) == [NOW + 1200]
+
+
+def test_ticks_further_apart_than_the_span_leave_its_first():
+    """However far: the next one would be in a year that no schedule knows."""
+    assert list(moments("* * * * *", Span(NOW, NOW + 900, every=1e14))) == [NOW]
 
 
 def test_ticks_that_are_too_close_are_left_out():
