@@ -26,15 +26,26 @@ def _number(value: float | None) -> float | None:
 
 
 def parse_time(text: object) -> float:
-    """Read Unix seconds or an RFC 3339 time; without a zone it is UTC. Raises ValueError."""
+    """Read Unix seconds or an RFC 3339 time; without a zone it is UTC. Raises ValueError, which says what was expected."""
     try:
-        at = float(str(text))
-    except ValueError:
-        moment = datetime.fromisoformat(str(text))
-        at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        at = _seconds(text)
+    except (ValueError, OverflowError):  # the latter of a whole number beyond all floats
+        at = math.nan
     if not math.isfinite(at):
         raise ValueError("expected Unix seconds or a time like 2026-11-20T14:02:00Z")
     return at
+
+
+def _seconds(given: object) -> float:
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return float(given)
+    if not isinstance(given, str):
+        return math.nan
+    try:
+        return float(given)
+    except ValueError:
+        moment = datetime.fromisoformat(given)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 class Shape(BaseModel):

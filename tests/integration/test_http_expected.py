@@ -30,6 +30,7 @@ SAID = Declaration(
     "expected: load test",
 )
 WISH = {"watcher": "host", "labels": {"instance": "api-7:9000"}, "from": "2026-11-20T14:02:00Z", "to": NOW + 60, "comment": "why"}
+NO_TIME = "expected Unix seconds or a time like 2026-11-20T14:02:00Z"
 
 
 def raising(error):
@@ -100,9 +101,8 @@ def test_one_is_taken_back_by_its_id():
         ({"watcher": 7}, "watcher: "),
         ({"labels": {"instance": 7}}, "labels.instance: "),
         ({"labels": ["instance"]}, "labels: "),
-        ({"from": "yesterday"}, "from: "),
-        ({"to": "nan"}, "to: expected Unix seconds or a time like 2026-11-20T14:02:00Z"),
-        ({"to": True}, "to: "),
+        *(({"from": given}, f"from: {NO_TIME}") for given in ("yesterday", True, None, [], {"at": 1})),
+        ({"to": "nan"}, f"to: {NO_TIME}"),
         ({"untill": 5}, "untill: "),
         ({"comment": 5}, "comment: "),
     ],
