@@ -1,8 +1,8 @@
 """A snapshot asked from the node itself.
 
-The calls of one reading are sent together, so that its numbers are of one moment; but for the run queues, which are asked first and
-alone: the node makes a process for each call, and those of the others would be counted. Calls belong to parts: a part that fails
-costs what it would have told and nothing else. Source of the calls' meaning: the manual of erlang(3), OTP 25 to 27.
+The calls of one reading are sent together, so that its numbers are of one moment; but for the run queues and the processes, which
+are asked for first and alone: the node makes a process for each call, and would count those of the others. Calls belong to parts: a
+part that fails costs what it would have told and nothing else. Source of the calls' meaning: the manual of erlang(3), OTP 25 to 27.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +31,7 @@ _COUNTS = ("process_count", "process_limit", "port_count", "port_limit", "atom_c
 _PID: Call = ("os", "getpid", ())
 _HOSTNAME: Call = ("inet", "gethostname", ())
 _RUN_QUEUES = _statistics("run_queue_lengths_all")
+_ALONE = (_RUN_QUEUES, _system("process_count"))
 _UNTIMED = "the node does not time its schedulers: nothing on it has set erlang:system_flag(scheduler_wall_time, true)"
 _BROKER_LIMIT: Call = ("vm_memory_monitor", "get_memory_limit", ())
 
@@ -98,8 +99,8 @@ def read(asks: Asks, *, queues_up_to: int = 0, broker: bool = True) -> Snapshot:
         NodeUnavailable: there is no connection; any other LensError: nothing could be read, with the first reason.
 
     """
-    asked = [call for part, calls in PARTS.items() if broker or part != BROKER for call in calls if call != _RUN_QUEUES]
-    by_call = dict(zip((_RUN_QUEUES, *asked), (*asks.calls([_RUN_QUEUES]), *asks.calls(asked)), strict=True))
+    asked = [call for part, calls in PARTS.items() if broker or part != BROKER for call in calls if call not in _ALONE]
+    by_call = {call: answer for call in _ALONE for answer in asks.calls([call])} | dict(zip(asked, asks.calls(asked), strict=True))
     answers = _Answers(asks.name, by_call)
     snapshot, failed = Snapshot(), dict[str, LensError]()
     for part, reader in _READERS.items():
@@ -113,7 +114,7 @@ def read(asks: Asks, *, queues_up_to: int = 0, broker: bool = True) -> Snapshot:
             failed[part] = error
     if isinstance(failed.get(BROKER), CallFailed):
         del failed[BROKER]  # no RabbitMQ: nothing to know, nothing wrong
-    if len(failed) >= len(_READERS) - 1:
+    if failed.keys() >= _READERS.keys() - {BROKER}:
         raise next(iter(failed.values()))
     told = replace(snapshot, failed={part: str(error) for part, error in failed.items()})
     return _with_queues(asks, told, queues_up_to)
@@ -157,7 +158,7 @@ def _usage(answers: _Answers, what: str) -> Usage:
 def _read_memory(answers: _Answers, told: Snapshot) -> Snapshot:
     (call,) = PARTS[MEMORY]
     kinds = answers.term(call)
-    if not isinstance(kinds, list) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in kinds):
+    if not isinstance(kinds, list) or not kinds or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in kinds):
         raise answers.unlike(call)
     return replace(told, memory={str(kind): answers.as_number(size, call) for kind, size in kinds})
 
