@@ -22,7 +22,7 @@ AlertLabels = Callable[[BaselineMetric, Labels], Labels]  # of the alert that a 
 class Source(StrEnum):
     """Where it was said."""
 
-    SILENCE = "silence"  # an Alertmanager's silence whose comment begins with "expected"
+    SILENCE = "silence"  # an Alertmanager's silence whose comment begins with "expected:"
     API = "api"
 
 

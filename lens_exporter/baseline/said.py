@@ -17,13 +17,15 @@ FURTHEST = 366 * DAY  # seconds ahead
 MOST_MATCHERS = 64
 MOST_CHARACTERS = 1024  # of a name, a value or a comment
 
-_SAYS_SO = re.compile(r"\s*expected\b", re.IGNORECASE)
+_SAYS_SO = re.compile(r"\s*expected:", re.IGNORECASE)
+_ALMOST = re.compile(r"\s*expected\b", re.IGNORECASE)  # "Expected to end soon" is prose; "expected - load test" was meant
+_NOT_SO = 'the comment begins with the word "expected", and not with "expected:"'
 _OWN = ("alertname", "severity", "watcher", "category")
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A silence that says expected and is not taken, and why."""
+    """A silence that says expected, or nearly so, and is not taken, and why."""
 
     silence: Silence
     reason: str
@@ -59,7 +61,16 @@ def taken(silences: Iterable[Silence], own: Collection[Labels], *, at: float, ke
     found: list[Declaration | Refused] = []
     for silence in silences:
         # One that was expired before it began never held; one that was over before all we know says nothing any more.
-        if not says_expected(silence) or silence.ends_at <= max(silence.starts_at, at - kept):
+        if silence.ends_at <= max(silence.starts_at, at - kept):
+            continue
+        if not says_expected(silence):
+            if (
+                _ALMOST.match(silence.comment)
+                and silence.ends_at > at
+                and not silence.unreadable
+                and concerns(silence.matchers, own)
+            ):
+                found.append(Refused(silence, _NOT_SO))
             continue
         if silence.unreadable:
             found.append(Refused(silence, silence.unreadable))

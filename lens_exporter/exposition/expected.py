@@ -37,7 +37,7 @@ def router(ports: Ports, offload: Offload, bodies: Bodies) -> APIRouter:
 
     @api.get("", responses={200: {"model": shape.ExpectedShape}, 503: {"model": shape.Problem}})
     async def listed() -> Response:
-        """Give what is declared, by silences whose comment begins with "expected" and by this API, the earliest first."""
+        """Give what is declared, by silences whose comment begins with "expected:" and by this API, the earliest first."""
         return document(shape.expected(await offload(ports.expected)))
 
     @api.post("", status_code=201, responses={201: {"model": shape.DeclaredShape}, **refusals}, openapi_extra=asked)

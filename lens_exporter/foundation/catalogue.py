@@ -191,7 +191,12 @@ EVENTS: tuple[EventSpec, ...] = (
     EventSpec(
         "expected.withdrawn", "a declaration was taken back, or nobody knows it any more", ("source", "by", "comment", "reason")
     ),
-    EventSpec("expected.refused", "a silence that says expected is not taken as a declaration", ("by", "comment", "error"), WARN),
+    EventSpec(
+        "expected.refused",
+        "a silence whose comment begins with the word expected is not taken as a declaration",
+        ("by", "comment", "error"),
+        WARN,
+    ),
     EventSpec(
         "reading.answered",
         "a model read a new anomaly before its alert, or a look in which nothing is new; outcome says what came of it",

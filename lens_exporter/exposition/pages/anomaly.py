@@ -18,7 +18,7 @@ _ALERTNAME = re.compile(r'alertname="((?:[^"\\]|\\.)+)"')
 _OVER = {"alert.resolved", "anomaly.over"}
 _OURS = {"anomaly.detected", "anomaly.expected"}
 _IN_ORDER = (
-    "Was this in order? Silence it in Alertmanager with a comment that begins with \u201cexpected\u201d, or POST its time to ",
+    "Was this in order? Silence it in Alertmanager with a comment that begins with \u201cexpected:\u201d, or POST its time to ",
     el("code", "/api/v1/expected"),
     ": then it is learnt as normal.",
 )

@@ -28,21 +28,39 @@ def taken(*silences):
     return said.taken(silences, OWN, at=NOW, kept=KEPT)
 
 
-@pytest.mark.parametrize(
-    "comment", ["expected", "Expected: load test", "EXPECTED - see OPS-12", "  expected, nightly", "expected\nx"]
-)
-def test_a_comment_that_begins_with_expected_declares(comment):
-    """Whatever its case, whatever follows the word; who and why go along."""
+@pytest.mark.parametrize("comment", ["expected:", "Expected: load test", "EXPECTED:see OPS-12", "  expected:\nnightly"])
+def test_a_comment_that_begins_with_expected_and_a_colon_declares(comment):
+    """Whatever its case, whatever follows; who and why go along."""
     (found,) = taken(silence(comment=comment))
     assert found == Declaration("s1", Source.SILENCE, (HERE,), NOW - 60, NOW + 3600, "alice", comment)
 
 
 @pytest.mark.parametrize(
-    "comment", ["", "unexpected", "expectedly so", "expected_downtime", "not expected", "is expected", "expectation"]
+    "comment",
+    ["", "unexpected:", "expectedly: so", "expected_downtime:", "not expected:", "is expected:", "expectation", ": expected:"],
 )
 def test_every_other_silence_only_silences(comment):
     """Neither a declaration nor a word about it."""
     assert taken(silence(comment=comment)) == []
+
+
+ALL = Matcher("alertname", ".*", regex=True)
+
+
+@pytest.mark.parametrize("comment", ["Expected to end soon, noisy db", "expected", "EXPECTED - see OPS-12", "expected :"])
+@pytest.mark.parametrize("matchers", [(ALL,), (HERE,), (Matcher("alertname", "LensMemory"), HERE)])
+def test_prose_that_begins_with_the_word_is_not_taken_and_says_why(comment, matchers):
+    """It may have been meant: where it may speak of our alerts and is not over, one hears what a declaration would look like."""
+    given = silence(*matchers, comment=comment)
+    assert taken(given) == [said.Refused(given, 'the comment begins with the word "expected", and not with "expected:"')]
+    assert taken(silence(Matcher("alertname", "HighLatency"), comment=comment)) == []
+    assert taken(silence(*matchers, comment=comment, begin=NOW - 60, end=NOW)) == []
+    assert taken(silence(*matchers, comment=comment, unreadable="matcher")) == []
+
+
+def test_a_silence_of_everything_that_says_so_is_taken():
+    """Somebody who writes it as the page says means it."""
+    assert [type(one) for one in taken(silence(ALL))] == [Declaration]
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,7 @@ def test_a_story_is_called_as_its_alert(event, title):
 def test_the_page_of_an_anomaly_of_ours_says_how_to_declare_it_expected(kind, ours):
     """One line, with both ways; a story about somebody else's alert has nothing to declare."""
     page = anomaly("01C", [Event("1", NOW, kind, "01C", "host", {"summary": "full"})], NOW).decode()
-    assert ("a comment that begins with \u201cexpected\u201d" in page) is ours
+    assert ("a comment that begins with \u201cexpected:\u201d" in page) is ours
     assert ("/api/v1/expected" in page) is ours
 
 

@@ -48,12 +48,12 @@ def test_what_is_stored_is_given_and_what_cannot_be_read_is_an_error(tmp_path):
         stored(config(broken))
 
 
-def silence(id_, comment="expected", end=NOON + 60):
+def silence(id_, comment="expected:", end=NOON + 60):
     return Silence(id_, HERE, NOON - 60, end, comment, "alice")
 
 
 def declared(id_, end=NOON + 60):
-    return Declaration(id_, Source.SILENCE, HERE, NOON - 60, end, "alice", "expected")
+    return Declaration(id_, Source.SILENCE, HERE, NOON - 60, end, "alice", "expected:")
 
 
 def told(known, silences, *, complete=True):
