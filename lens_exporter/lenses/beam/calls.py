@@ -27,7 +27,7 @@ class Weight(Enum):
 
 
 _MIB = 1024 * 1024
-_SECONDS = {Weight.LIGHT: 5.0, Weight.HEAVY: 10.0}
+SECONDS: Mapping[Weight, float] = {Weight.LIGHT: 5.0, Weight.HEAVY: 10.0}
 _BYTES = {Weight.LIGHT: _MIB, Weight.HEAVY: 16 * _MIB}
 
 
@@ -48,10 +48,10 @@ class Planned:
     arguments: list[Any]
     weight: Weight
     limit: int  # bytes of the answer
-    seconds: float
+    seconds: float  # that are waited for it
 
 
-def plan(module: str, function: str, arguments: tuple[Term, ...]) -> Planned:
+def plan(module: str, function: str, arguments: tuple[Term, ...], seconds: Mapping[Weight, float] = SECONDS) -> Planned:
     """Say how a call will be sent.
 
     Raises:
@@ -70,7 +70,7 @@ def plan(module: str, function: str, arguments: tuple[Term, ...]) -> Planned:
         # The request is the same; sent this way, the process that asks on the node does not wait for ever.
         module, function, arguments = "gen_server", "call", (arguments[0], Atom(function), _WAIT_ON_NODE)
     limit = allowed.limit or _BYTES[weight]
-    return Planned(name, Atom(module), Atom(function), list(arguments), weight, limit, _SECONDS[weight])
+    return Planned(name, Atom(module), Atom(function), list(arguments), weight, limit, seconds[weight])
 
 
 # --- what arguments may be ---
@@ -215,6 +215,7 @@ ALLOWED: Mapping[str, Allowed] = {
     "ets:all/0": Allowed(_HEAVY, _nothing),
     "ets:info/1": Allowed(_LIGHT, _each(_is_table)),
     "ets:info/2": Allowed(_LIGHT, _each(_is_table, _item(_TABLE))),
+    "inet:gethostname/0": Allowed(_LIGHT, _nothing),
     "init:get_status/0": Allowed(_LIGHT, _nothing),
     "lists:map/2": Allowed(_HEAVY, _page(_MAPPED)),
     "lists:zipwith/3": Allowed(_HEAVY, _page(_ZIPPED)),
@@ -225,4 +226,5 @@ ALLOWED: Mapping[str, Allowed] = {
     "proc_lib:translate_initial_call/1": Allowed(_LIGHT, _each(_is(Pid))),
     "supervisor:count_children/1": Allowed(_HEAVY, _each(_is(Pid, Atom))),
     "supervisor:which_children/1": Allowed(_HEAVY, _each(_is(Pid, Atom))),
+    "vm_memory_monitor:get_memory_limit/0": Allowed(_LIGHT, _nothing),  # RabbitMQ's
 }

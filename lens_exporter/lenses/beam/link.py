@@ -18,8 +18,8 @@ from lens_exporter.lenses.beam.stream import Wrong
 from lens_exporter.lenses.beam.terms import Atom, Pid, Reference, Term
 
 _CHUNK = 256 * 1024
-_TICK = 15.0  # seconds: a node with the default net_ticktime hangs up on whoever has said nothing for 45 to 75
-_SILENCE = 90.0  # seconds: a node ticks at least every quarter of its net_ticktime, 15 seconds by default
+TICK = 15.0  # seconds: a node with the default net_ticktime hangs up on whoever has said nothing for 45 to 75
+SILENCE = 90.0  # seconds: a node ticks at least every quarter of its net_ticktime, 15 seconds by default
 _AGAIN = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError, InterruptedError)
 
 
@@ -59,12 +59,22 @@ class Pending:
 class Link:
     """Takes over a socket after the handshake. One thread does all reading and writing: TLS allows no more."""
 
-    def __init__(self, connection: socket.socket, peers: Peers, *, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        peers: Peers,
+        *,
+        clock: Clock = time.monotonic,
+        tick: float = TICK,
+        silence: float = SILENCE,
+    ) -> None:
         self.peers = peers
         self.lost = ""  # why the connection is gone
         self.cause = Cause.LOST
         self._socket = connection
         self._clock = clock
+        self._every = tick
+        self._silence = silence
         self._lock = threading.Lock()
         self._pending: dict[bytes, Pending] = {}
         self._out = bytearray()
@@ -134,7 +144,7 @@ class Link:
         except Wrong as wrong:
             reason, self.cause = str(wrong), Cause.NONSENSE
         except _Silent:
-            reason = f"nothing came for {_SILENCE:.0f} s"
+            reason = f"nothing came for {self._silence:g} s"
         except EOFError:
             reason = "the node closed it"
         except OSError as error:
@@ -144,16 +154,16 @@ class Link:
 
     def _turn(self) -> None:
         now = self._clock()
-        if now - self.heard > _SILENCE:
+        if now - self.heard > self._silence:
             raise _Silent
-        if now - self._said >= _TICK:
+        if now - self._said >= self._every:
             self._tick()
         with self._lock:
             writing = bool(self._out)
         poller = select.poll()
         poller.register(self._socket, select.POLLIN | (select.POLLOUT if writing else 0))
         poller.register(self._woken, select.POLLIN)
-        ready = dict(poller.poll(1000.0 * max(self._said + _TICK - now, 0.0)))
+        ready = dict(poller.poll(1000.0 * max(self._said + self._every - now, 0.0)))
         if self._woken.fileno() in ready:
             with suppress(*_AGAIN):
                 self._woken.recv(4096)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from lens_exporter.errors import AnswerTooLarge, CallFailed, CallTimeout, LensEr
 from lens_exporter.foundation.clock import Clock
 from lens_exporter.lenses.beam.asks import Call, Cause
 from lens_exporter.lenses.beam.backoff import Backoff
-from lens_exporter.lenses.beam.calls import Planned, Weight, plan
+from lens_exporter.lenses.beam.calls import SECONDS, Planned, Weight, plan
 from lens_exporter.lenses.beam.decode import Bounds, decode
 from lens_exporter.lenses.beam.heavy import HeavyPlace
 from lens_exporter.lenses.beam.link import Link, Pending
@@ -31,12 +31,14 @@ class NodeClient:
         cookie: Callable[[], str],
         *,
         connect_seconds: float = 5.0,
+        seconds: Mapping[Weight, float] = SECONDS,
         bounds: Bounds = Bounds(),  # noqa: B008 - frozen
         clock: Clock = time.monotonic,
         opener: Opener | None = None,
     ) -> None:
         self.name = address.node
         self._opener = opener or Opener(address, cookie, seconds=connect_seconds, clock=clock)
+        self._seconds = seconds
         self._connect_seconds = connect_seconds
         self._bounds = bounds
         self._clock = clock
@@ -56,7 +58,7 @@ class NodeClient:
 
     def calls(self, several: Sequence[Call]) -> list[Term | LensError]:
         """Make several calls; as Asks.calls says. The light ones go together, the heavy ones one after another."""
-        planned = [plan(module, function, arguments) for module, function, arguments in several]
+        planned = [plan(module, function, arguments, self._seconds) for module, function, arguments in several]
         answers: dict[int, Term | LensError] = {}
         light = [(at, each) for at, each in enumerate(planned) if each.weight is Weight.LIGHT]
         for start in range(0, len(light), _TOGETHER):

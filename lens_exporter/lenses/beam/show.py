@@ -13,7 +13,7 @@ def show(term: Term, longest: int = _LONGEST) -> str:
     left = [longest]
     _write(term, parts, left)
     text = "".join(parts)
-    return text if len(text) <= longest else text[: longest - 3] + "..."
+    return text if len(text) <= longest else text[: max(longest - 3, 0)] + "..."
 
 
 def _write(term: Any, parts: list[str], left: list[int]) -> None:
