@@ -148,7 +148,7 @@ def limits(
     for name, found in warm.items():
         yield Limit(f"{DAYS} days known beside {SHORT}, {name}", found["mean"]["rest"] / found["short"], 1.2)
     grouped = next(iter(warm.values()))
-    yield Limit(f"{DAYS} days known beside a window of 1 day (the first judge)", grouped["mean"]["rest"] / first_judge, 1.2)
+    yield Limit(f"a window of 1 day (the first judge) beside {DAYS} days known", first_judge / grouped["mean"]["rest"], 1.2)
     yield Limit("a window of 1 day (the first judge)", first_judge, 2.0, " us a series")
     for name, found in large.items():
         yield Limit(f"{LARGE:,} series every 60 s, of one core, {name}", (found["tick"] + found["fits"]) / 60.0, 1.0)
