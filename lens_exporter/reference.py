@@ -21,6 +21,8 @@ from lens_exporter.config.values import duration_text
 from lens_exporter.foundation.catalogue import BAND_METRICS, EVENTS, LENS_METRICS, METRICS, MetricSpec
 from lens_exporter.foundation.logs import LEVELS
 from lens_exporter.lenses import catalog
+from lens_exporter.lenses.beam.families import DISCOVERY
+from lens_exporter.lenses.beam.families import FAMILIES as BEAM
 from lens_exporter.lenses.host.families import FAMILIES as HOST
 from lens_exporter.lenses.python.families import FAMILIES as PYTHON
 
@@ -39,6 +41,7 @@ llm:                                                                           #
 watchers:
   - host: "*/1 * * * *"                                   # short: the lens and its schedule
   - python: {schedule: "*/1 * * * *", selector: 'job="api"', step: 15s}   # short, with settings
+  - beam: {schedule: "*/5 * * * *", nodes: [rabbit@mq1], cookie_file: /etc/lens/cookie}   # and with options of the lens itself
   - name: checkout                                        # long: metrics of your own
     schedule: "*/1 * * * *"
     metrics:
@@ -79,6 +82,8 @@ def metrics() -> str:
         _metric_table(HOST),
         "## Lens `python`\n",
         _metric_table(PYTHON),
+        "## Lens `beam`\n",
+        _metric_table((*BEAM, *DISCOVERY)),
         "## What a watcher tracks\n",
         "Unless its `metrics` say otherwise. `$selector` stands for the watcher's own matchers.\n",
         *_tracked(),
@@ -107,6 +112,10 @@ def configuration() -> str:
     for path, model in _sections():
         title = f"`{path}`" if path else "Top level"
         parts += [f"## {title}\n", " ".join((model.__doc__ or "").split()) + "\n", _settings_table(model)]
+    for name, kind in catalog.kinds().items():
+        if kind.options.model_fields:
+            parts += [f"## Options of a watcher of `{name}`\n", " ".join((kind.options.__doc__ or "").split()) + "\n"]
+            parts += [_settings_table(kind.options)]
     return "\n".join(parts)
 
 
@@ -122,7 +131,7 @@ def _tracked() -> Iterator[str]:
     for name, kind in catalog.kinds().items():
         if kind.baseline_metrics:
             rows = (
-                (f"`{each.name}`", each.unit or "number", each.kind, each.direction.value, f"`{each.query}`")
+                (f"`{each.name}`", each.unit or "number", each.kind, each.direction.value, f"`{each.query}`".replace("\n", " "))
                 for each in kind.baseline_metrics
             )
             yield f"### `{name}`\n"

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from lens_exporter.lenses.beam.collect import NodeLens
+from lens_exporter.lenses.beam.memory_limit import MemoryLimits
+from lens_exporter.lenses.beam.terms import Atom
 from lens_exporter.lenses.emission import Usage
 from lens_exporter.lenses.here import Here
 from lens_exporter.lenses.host.collect import HostLens
@@ -15,6 +18,7 @@ from lens_exporter.lenses.python.gc_pauses import GcPauses
 from lens_exporter.lenses.python.outside import ProcessLens
 from lens_exporter.lenses.python.process import Process, ProcessReader
 from lens_exporter.lenses.runner import LensCollector
+from tests.recordings.beam import NO_BROKER, RecordedNode
 from tests.unit.lenses.trees import HOST, MIB, V2, Hand, filled, plant, process
 
 GOLDEN = Path(__file__).parent
@@ -85,3 +89,20 @@ def test_processes_page(tmp_path, count):
     workers = ProcessLens("worker", match=r"worker\.py", reader=reader, where=where, clock=Hand())
     web = ProcessLens("web", pid=20, reader=reader, where=where, clock=Hand())
     compare("processes.prom", [workers, web])
+
+
+def test_beam_page():
+    """A RabbitMQ that times its schedulers, and a node beside it that does not, at their second scrape: each family stands once."""
+    clock, times = Hand(), "erlang:statistics(scheduler_wall_time_all)"
+    rabbit = RecordedNode("rabbit@mq1")
+    other = RecordedNode("shop@app1", {**NO_BROKER, times: Atom("undefined")})
+    lenses = [
+        NodeLens(rabbit, limits=MemoryLimits(hostname=lambda: "lens-1"), clock=clock),
+        NodeLens(other, limits=MemoryLimits(64 * MIB), clock=clock),
+    ]
+    for lens in lenses:
+        list(lens.collect())
+    clock.now += 60
+    told = rabbit.call("erlang", "statistics", Atom("scheduler_wall_time_all"))
+    rabbit.changed[times] = [(number, active + 5 * (number % 3), total + 20) for number, active, total in told]
+    compare("beam.prom", lenses)

@@ -33,7 +33,7 @@ def lint(page: bytes) -> None:
     assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"")
 
 
-@pytest.mark.parametrize("name", ["host.prom", "python.prom", "processes.prom"])
+@pytest.mark.parametrize("name", ["host.prom", "python.prom", "processes.prom", "beam.prom"])
 def test_golden_pages_are_clean(name):
     """promtool finds nothing to say about the golden pages."""
     lint((GOLDEN / name).read_bytes())
@@ -55,7 +55,7 @@ def test_the_page_of_this_machine_is_clean():
 def test_tracked_queries_are_promql(tmp_path, selector):
     """Prometheus accepts every built-in query, with and without a watcher's selector."""
     with PrometheusServer(tmp_path) as server:
-        for name in ("host", "python"):
+        for name in ("beam", "host", "python"):
             for metric in kind(name).baseline_metrics:
                 query = metric.query.replace("$selector", selector)
                 answer = requests.post(f"{server.url}/api/v1/query", data={"query": query}, timeout=10).json()

@@ -33,7 +33,7 @@ def test_a_document_that_drifted_fails_the_check_and_is_mended_by_writing(tmp_pa
 def test_the_example_is_a_configuration_that_loads():
     """What a reader copies works."""
     config = read(reference.EXAMPLE, Path("lens.yml"), catalog.lens_options())
-    assert [watcher.name for watcher in config.watchers] == ["host", "python", "checkout"]
+    assert [watcher.name for watcher in config.watchers] == ["host", "python", "beam", "checkout"]
 
 
 def models(model: type[BaseModel]):

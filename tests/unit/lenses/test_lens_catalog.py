@@ -6,6 +6,8 @@ import pytest
 
 from lens_exporter.config.settings import Lenses
 from lens_exporter.errors import UnknownLens
+from lens_exporter.lenses.beam.families import DISCOVERY
+from lens_exporter.lenses.beam.families import FAMILIES as BEAM
 from lens_exporter.lenses.catalog import build, close, kind, kinds, lens_options
 from lens_exporter.lenses.emission import Emission
 from lens_exporter.lenses.host.families import FAMILIES as HOST
@@ -16,7 +18,7 @@ CATEGORIES = {"memory", "files", "threads", "latency", "cpu", "disk", "swap", "l
 
 def test_unknown_lens():
     """A lens that is not there is named together with those that are."""
-    with pytest.raises(UnknownLens, match="'hosts'; known: host, promql, python"):
+    with pytest.raises(UnknownLens, match="'hosts'; known: beam, host, promql, python"):
         kind("hosts")
     assert set(lens_options()) == set(kinds())
 
@@ -67,9 +69,11 @@ def test_nothing_undocumented_is_published():
 
 def test_names_of_families():
     """Every family follows the naming that watchers, dashboards and rules rely on."""
-    for spec in (*HOST, *PYTHON):
-        assert spec.name.startswith(("lens_host_", "lens_python_"))
+    for spec in (*HOST, *PYTHON, *BEAM, *DISCOVERY):
+        assert spec.name.startswith(("lens_beam_", "lens_host_", "lens_python_"))
         assert spec.name.endswith("_total") == (spec.kind.value == "counter")
         assert spec.help.endswith(".")
     for spec in PYTHON:
         assert "process" in spec.labels
+    for spec in BEAM:
+        assert "node" in spec.labels

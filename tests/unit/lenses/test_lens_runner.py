@@ -178,3 +178,20 @@ def test_a_run_that_a_fork_lost(monkeypatch):
     hanging.release.set()
     assert until(lambda: values(collector.collect())['lens_up{lens="hanging"}'], 5)
     release.set()
+
+
+def test_lenses_that_come_and_go():
+    """What is there at a scrape is on its page, beside the fixed lenses; what has gone leaves nothing, and comes back as new."""
+    present: list[object] = []
+    collector = LensCollector([Good()], more=lambda: present)
+    assert 'lens_up{lens="good"}' in values(collector.collect())
+    present.append(Failing(LensUnavailable(lens="failing", reason="away")))
+    for failed in (1, 2):
+        page = values(collector.collect())
+        assert page['lens_up{lens="failing"}'] == 0
+        assert page['lens_collect_failed_total{lens="failing"}'] == failed
+        assert page['lens_up{lens="good"}'] == 1
+    gone = present.pop()
+    assert not any("failing" in name for name in values(collector.collect()))
+    present.append(gone)
+    assert values(collector.collect())['lens_collect_failed_total{lens="failing"}'] == 1
