@@ -236,7 +236,7 @@ class DeclarationInvalid(LensError):
 
 
 class DeclarationsFull(LensError):
-    """{limit} declarations of what is expected are kept, the limit: withdraw one, or wait until the oldest are forgotten"""
+    """{limit} declarations of what is expected{whose} are kept, the limit: withdraw one, or wait until the oldest are forgotten"""
 
 
 class UnknownDeclaration(LensError):

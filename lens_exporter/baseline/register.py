@@ -13,6 +13,7 @@ from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.model.matcher import Matcher
 
 MOST = 1000  # declarations that are kept
+MOST_ASKED = 900  # of those, by requests: a script that runs wild leaves room for what people say by silences
 
 expected_table = sa.Table(
     "expected_spans",
@@ -60,10 +61,14 @@ class Register:
             index_elements=["id"], set_={column.name: proposed.excluded[column.name] for column in columns}, where=differs
         ).returning(expected_table.c.id)
         others = sa.select(sa.func.count()).select_from(expected_table)
+        asked = others.where(expected_table.c.source == Source.API.value)
         is_known = sa.select(expected_table.c.id).where(expected_table.c.id == declaration.id)
         with self._database.transaction() as connection:
-            if connection.execute(is_known).first() is None and connection.execute(others).scalar_one() >= MOST:
-                raise DeclarationsFull(limit=MOST)
+            if connection.execute(is_known).first() is None:
+                if connection.execute(others).scalar_one() >= MOST:
+                    raise DeclarationsFull(limit=MOST, whose="")
+                if declaration.source is Source.API and connection.execute(asked).scalar_one() >= MOST_ASKED:
+                    raise DeclarationsFull(limit=MOST_ASKED, whose=" that came by requests")
             return connection.execute(upsert).first() is not None
 
     def withdraw(self, id: str) -> Declaration:  # noqa: A002 - the name of the field

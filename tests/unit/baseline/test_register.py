@@ -74,16 +74,35 @@ def test_the_oldest_are_forgotten(database):
     assert register.all() == (running,)
 
 
+def fill(database, source, count):
+    row = registers._values(said(source=source))
+    with database.transaction() as connection:
+        connection.execute(expected_table.insert(), [{"id": f"{source.value}{number}", **row} for number in range(count)])
+
+
 def test_a_full_register_takes_changes_and_nothing_new(database):
     """A thousand are kept; the error says what to do, and one that is known may still change."""
-    row = registers._values(said())
-    with database.transaction() as connection:
-        connection.execute(expected_table.insert(), [{"id": f"d{number}", **row} for number in range(registers.MOST)])
+    fill(database, Source.SILENCE, registers.MOST - 1)
     register = Register(database)
-    with pytest.raises(DeclarationsFull, match="1000 declarations of what is expected are kept, the limit"):
-        register.put(said("new"))
-    assert register.put(replace(said(0), comment="changed"))
+    assert register.put(said())
+    for source in Source:
+        with pytest.raises(DeclarationsFull, match="1000 declarations of what is expected are kept, the limit: withdraw one"):
+            register.put(replace(said(1, source), id="new"))
+    assert register.put(replace(said(), comment="changed"))
     with database.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(expected_table)).scalar_one() == registers.MOST
-    register.withdraw("d7")
-    assert register.put(said("new"))
+    register.withdraw("d0")
+    assert register.put(said(1))
+
+
+def test_requests_leave_room_for_silences(database):
+    """Whoever fills it by requests is refused at nine hundred; what people say in Alertmanager is still taken."""
+    fill(database, Source.API, registers.MOST_ASKED - 1)
+    register = Register(database)
+    assert register.put(said())
+    with pytest.raises(DeclarationsFull, match="900 declarations of what is expected that came by requests are kept, the limit"):
+        register.put(said(1))
+    assert register.put(replace(said(), comment="changed"))
+    assert register.put(said(1, Source.SILENCE))
+    register.withdraw("d0")
+    assert register.put(said(2))
