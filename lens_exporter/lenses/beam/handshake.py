@@ -143,11 +143,11 @@ def _challenge(message: bytes, node: str) -> tuple[int, int]:
 
 
 def _send(stream: Stream, message: bytes) -> None:
-    stream.send(struct.pack(">H", len(message)) + message)
+    stream.send(len(message).to_bytes(stream.header, "big") + message)
 
 
 def _take(stream: Stream) -> bytes:
-    (size,) = struct.unpack(">H", stream.take(2))
+    size = int.from_bytes(stream.take(stream.header), "big")
     if size > _LONGEST:
         raise Wrong(f"a message of {size} bytes in the handshake")
     return stream.take(size)

@@ -80,8 +80,10 @@ class Opener:
                         )
                         connection = wrapped  # before the handshake: hanging up means this one now
                         wrapped.do_handshake()
+                    # The protocol's description has two bytes; distribution over TLS uses the four of later messages at once.
+                    stream = Stream(connection, header=4 if self._address.tls is not None else 2)
                     peers = shake_hands(
-                        Stream(connection), self._address.node, cookie, own_name=self._own_name(connection), random=self._random
+                        stream, self._address.node, cookie, own_name=self._own_name(connection), random=self._random
                     )
                 return Link(connection, peers, clock=self._clock)
             except BaseException:

@@ -14,7 +14,8 @@ class HungUp(Exception):
 class Stream:
     """Never reads more than it is asked for: what follows a handshake belongs to whoever comes next."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, *, header: int = 2) -> None:
+        self.header = header  # bytes of the length before each message of a handshake
         self._socket = connection
 
     def send(self, data: bytes) -> None:
