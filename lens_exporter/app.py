@@ -226,7 +226,8 @@ class App:
             investigations=lambda limit, state: self._generation.investigations(limit, state),
             investigation=lambda id: self._generation.result(id),  # noqa: A006 - the name of the field
             expected=lambda: self._generation.expecting.listed(),
-            declare=lambda *said: self._generation.expecting.declare(*said, by="API"),
+            declare=lambda *wish: self._generation.expecting.declare(*wish),
+            covered=lambda one: self._generation.covered(one),
             withdraw=lambda id: self._generation.expecting.withdraw(id),  # noqa: A006 - as above
             events=self._ground.events.query,
             record=self._ground.events.append,

@@ -150,6 +150,10 @@ class DeclaredShape(DeclarationShape):
     version: Literal[1]
 
 
+class AskedShape(DeclaredShape):
+    series: int | None = Field(description="how many it is about now; null: not known, or too many to tell one by one")
+
+
 class ExpectedShape(Shape):
     version: Literal[1]
     expected: list[DeclarationShape]
@@ -256,6 +260,11 @@ def expected(declarations: Sequence[Declaration]) -> dict[str, Any]:
 def declared(one: Declaration) -> dict[str, Any]:
     """Shape one declaration."""
     return {"version": VERSION, **_declaration(one)}
+
+
+def asked(one: Declaration, series: int | None) -> dict[str, Any]:
+    """Shape one declaration that was asked for, and how many series it is about."""
+    return {**declared(one), "series": series}
 
 
 def _declaration(one: Declaration) -> dict[str, Any]:

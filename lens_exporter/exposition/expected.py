@@ -40,11 +40,12 @@ def router(ports: Ports, offload: Offload, bodies: Bodies) -> APIRouter:
         """Give what is declared, by silences whose comment begins with "expected:" and by this API, the earliest first."""
         return document(shape.expected(await offload(ports.expected)))
 
-    @api.post("", status_code=201, responses={201: {"model": shape.DeclaredShape}, **refusals}, openapi_extra=asked)
+    @api.post("", status_code=201, responses={201: {"model": shape.AskedShape}, **refusals}, openapi_extra=asked)
     async def declare(request: Request) -> Response:
         """Declare alerts of a watcher to be expected for a span of time.
 
-        What happens inside it is learnt as normal, and alerts below critical are not fired while it runs.
+        What happens inside it is learnt as normal, and alerts below critical are not fired while it runs. Labels that no alert
+        of the watcher can have are refused; series in the answer is 0 where no target has them now, which may be a slip.
         """
         if refusal := wrong_type(request):
             return problem(415, "unsupported_media_type", refusal)
@@ -57,8 +58,8 @@ def router(ports: Ports, offload: Offload, bodies: Bodies) -> APIRouter:
             return problem(408, "timeout", bodies.too_slow)
         except ClientDisconnect:
             return problem(400, "bad_request", "the client left before the body had arrived")
-        made = await offload(ports.declare, wish.watcher, wish.labels, wish.begin, wish.end, wish.comment)
-        return document(shape.declared(made), 201)
+        made = await offload(ports.declare, wish.watcher, wish.labels, wish.begin, wish.end, wish.comment, _who(request))
+        return document(shape.asked(made, await offload(ports.covered, made)), 201)
 
     @api.delete("/{id}", responses={200: {"model": shape.DeclaredShape}, **{code: refusals[code] for code in (404, 409, 503)}})
     async def withdraw(id: str) -> Response:  # noqa: A002 - the name of the field
@@ -66,6 +67,11 @@ def router(ports: Ports, offload: Offload, bodies: Bodies) -> APIRouter:
         return document(shape.declared(await offload(ports.withdraw, id)))
 
     return api
+
+
+def _who(request: Request) -> str:
+    # There is no login here: whose address it is, or which proxy's, is all that is known for certain.
+    return "API" if request.client is None else f"API from {request.client.host}"
 
 
 def _wish(body: bytes) -> Wish:

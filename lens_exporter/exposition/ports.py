@@ -89,8 +89,9 @@ class Ports:
     investigations: Callable[[int, str | None], Sequence[Document]]  # newest first: limit, state
     investigation: Callable[[str], Document]  # raises UnknownInvestigation
     expected: Callable[[], Sequence[Declaration]]
-    # watcher, labels, begin, end, comment; raises UnknownWatcher, DeclarationInvalid, DeclarationsFull
-    declare: Callable[[str, Labels, float, float, str], Declaration]
+    # watcher, labels, begin, end, comment, who asks; raises UnknownWatcher, DeclarationInvalid, DeclarationsFull
+    declare: Callable[[str, Labels, float, float, str, str], Declaration]
+    covered: Callable[[Declaration], int | None]  # series whose alerts it keeps back; None: not known
     withdraw: Callable[[str], Declaration]  # raises UnknownDeclaration, DeclaredElsewhere
     events: EventQuery
     record: Callable[..., None]  # foundation.events.Events.append

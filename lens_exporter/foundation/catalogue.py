@@ -82,6 +82,12 @@ METRICS: tuple[MetricSpec, ...] = (
         "Anomalies not alerted on because somebody declared them expected.",
         ("watcher", "category"),
     ),
+    MetricSpec(
+        "lens_expected_running",
+        G,
+        "Declarations running at the last round that may speak of this watcher's alerts, by source (silence, api).",
+        ("watcher", "source"),
+    ),
     # outside parts
     MetricSpec("lens_remote_requests_total", C, "Requests sent to an outside service.", ("service",)),
     MetricSpec(

@@ -1,22 +1,23 @@
 """What people declare to be expected, from where they say it to the watchers."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import structlog
 
-from lens_exporter.baseline import said
+from lens_exporter.baseline import asked, said
 from lens_exporter.baseline.expected import Declaration, Source
 from lens_exporter.baseline.register import Register
-from lens_exporter.errors import DatabaseError, DeclarationsFull, UnknownWatcher
+from lens_exporter.errors import DatabaseError, DeclarationsFull
 from lens_exporter.foundation.clock import NewId, new_ulid
 from lens_exporter.model.labels import Labels
-from lens_exporter.model.matcher import Matcher
 from lens_exporter.model.silence import Silence
 from lens_exporter.publish.alertmanager import Alertmanager, known_silences
 from lens_exporter.wiring.ground import Ground
 
+_RUNNING = "lens_expected_running"
 _log = structlog.get_logger("lens_exporter.expected")
 
 
@@ -87,17 +88,16 @@ class Expecting:
         self._refuse(refused)
         self._load()
 
-    def declare(self, watcher: str, labels: Labels, begin: float, end: float, comment: str, *, by: str) -> Declaration:
+    def declare(self, watcher: str, labels: Labels, begin: float, end: float, comment: str, by: str) -> Declaration:
         """Declare alerts of one watcher that have these labels to be expected from begin until before end (Unix seconds).
+
+        by: who asks, as far as that is known.
 
         Raises:
             UnknownWatcher, DeclarationInvalid, DeclarationsFull, DatabaseError.
 
         """
-        watchers = dict.fromkeys(one["watcher"] for one in self._own())
-        if watcher not in watchers:
-            raise UnknownWatcher(name=watcher, known=", ".join(watchers) or "none")
-        matchers = (Matcher("watcher", watcher), *(Matcher(name, value) for name, value in sorted(labels.items())))
+        matchers = asked.matchers_of(watcher, labels, self._own())
         wanted = Declaration(self._new_id(), Source.API, matchers, begin, end, by, comment)
         declaration = said.checked(wanted, at=self._ground.clock(), kept=self._kept)
         self._keep(declaration)
@@ -116,13 +116,39 @@ class Expecting:
         self._load()
         return declaration
 
+    def close(self) -> None:
+        """Stop showing how many run: whoever comes next shows those of its own watchers."""
+        for watcher in self._by_watcher():
+            for source in Source:
+                self._ground.telemetry.forget(_RUNNING, watcher=watcher, source=source.value)
+
     def _load(self) -> tuple[Declaration, ...]:
         with self._loading:  # two at once could leave the older answer standing
             self._known = self._register.all()
+            self._show(self._known)
             return self._known
+
+    def _show(self, known: Collection[Declaration]) -> None:
+        at = self._ground.clock()
+        running = [one for one in known if one.runs(at)]
+        for watcher, own in self._by_watcher().items():
+            about = [one.source for one in running if said.concerns(one.matchers, own)]
+            for source in Source:
+                self._ground.telemetry.set(_RUNNING, about.count(source), watcher=watcher, source=source.value)
+
+    def _by_watcher(self) -> dict[str, list[Labels]]:
+        own: dict[str, list[Labels]] = defaultdict(list)
+        for labels in self._own():
+            own[labels["watcher"]].append(labels)
+        return own
 
     def _keep(self, one: Declaration) -> None:
         if self._register.put(one):
+            if said.names_nobody(one.matchers):
+                matchers = [str(matcher) for matcher in one.matchers]
+                _log.warning(
+                    "declared to be expected, whatever it is", id=one.id, by=one.by, comment=one.comment, matchers=matchers
+                )
             self._ground.events.append(
                 "expected.declared",
                 subject=one.id,

@@ -4,8 +4,9 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from lens_exporter.baseline import said
 from lens_exporter.baseline.bands import Bands
-from lens_exporter.baseline.expected import Declarations
+from lens_exporter.baseline.expected import Declaration, Declarations
 from lens_exporter.config.settings import Config
 from lens_exporter.errors import RemoteError, UnknownWatcher
 from lens_exporter.exposition.ports import Document, WatcherView
@@ -31,7 +32,7 @@ from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.investigation import Investigation
 from lens_exporter.wiring.reading import reader
 from lens_exporter.wiring.remotes import Remotes
-from lens_exporter.wiring.watching import own_labels, watcher
+from lens_exporter.wiring.watching import covered, own_labels, watcher
 
 
 class Generation:
@@ -174,6 +175,19 @@ class Generation:
             raise UnknownWatcher(name=name, known=", ".join(self.runners) or "none")
         return "started" if isinstance(self.runners[name].trigger(), Started) else "already_running"
 
+    def covered(self, declaration: Declaration) -> int | None:
+        """Count the series whose alerts a declaration speaks of, as of their watchers' last looks; None: that is not known.
+
+        A watcher that has not looked yet knows none of them, and of a large metric not every series is listed.
+        """
+        counts = [
+            covered(declaration, settings, self.runners[settings.name].status().last)
+            for settings in self.config.watchers
+            if said.concerns(declaration.matchers, own_labels(settings))
+        ]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
+
     def investigations(self, limit: int, state: str | None) -> list[Document]:
         """List investigations, newest first. Raises DatabaseError."""
         return [document.brief(one) for one in self._store.briefs(limit, state)]
@@ -192,6 +206,7 @@ class Generation:
         """Let go of what this generation alone published. Its investigations may still be under way: close_clients() ends them."""
         for runner in self.runners.values():
             runner.watcher.close()
+        self.expecting.close()
         catalog.close(self._lenses)
 
     def close_clients(self) -> None:

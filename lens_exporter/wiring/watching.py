@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.baseline.baselines import Baselines, Learning
-from lens_exporter.baseline.expected import Declarations, none_declared
+from lens_exporter.baseline.expected import BELOW_CRITICAL, Declaration, Declarations, none_declared
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.baseline.robust import RobustDetector
@@ -23,7 +23,7 @@ from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.watch.alerting import labels_of_alerts
 from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
 from lens_exporter.watch.ports import Announce, Collaborators, RowSource, Watched
-from lens_exporter.watch.watcher import Watcher
+from lens_exporter.watch.watcher import Tick, Watcher
 from lens_exporter.wiring.ground import Ground
 
 
@@ -84,6 +84,16 @@ def metrics_of(settings: WatcherSettings) -> tuple[BaselineMetric, ...]:
 def own_labels(settings: WatcherSettings) -> list[Labels]:
     """Give the labels that are ours on every alert that a watcher may raise: alertname, watcher, category."""
     return [labels_of_alerts(settings.name, ())(metric, {}) for metric in metrics_of(settings)]
+
+
+def covered(declaration: Declaration, settings: WatcherSettings, last: Tick | None) -> int | None:
+    """Count a watcher's series whose alerts a declaration keeps back, as of its last look; None where it does not list them all."""
+    if last is None or last.seen is None or last.seen.unlisted:
+        return None
+    metrics = {metric.name: metric for metric in metrics_of(settings)}
+    alert_labels = labels_of_alerts(settings.name, settings.target_labels)
+    labels = (alert_labels(metrics[one.metric], one.target) for one in last.seen.observations)
+    return sum(declaration.covers(each, BELOW_CRITICAL) for each in labels)
 
 
 def ahead_of_utc(zone: str) -> Callable[[float], float]:

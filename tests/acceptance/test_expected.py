@@ -94,6 +94,14 @@ def test_a_deployment_declares_its_own_time(tmp_path):
         wish = {"watcher": "files", "labels": {"instance": "api-7:9000"}, "from": time.time() - 60, "to": time.time() + 600}
         answer = site.lens.post("/api/v1/expected", json={**wish, "comment": "deploy 2026-11-20.3"})
         assert answer.status_code == 201, answer.text
+        assert answer.json()["by"] == "API from 127.0.0.1"
+        assert site.lens.metrics().value("lens_expected_running", watcher="files", source="api") == 1
+        until(lambda: site.lens.get("/api/v1/watchers/files").json()["readings"], 30, what="it has looked")
+        mistyped = site.lens.post("/api/v1/expected", json={**wish, "labels": {"instanec": "api-7:9000"}})
+        again = site.lens.post("/api/v1/expected", json=wish)
+        assert [one.json()["series"] for one in (mistyped, again)] == [0, 1]
+        for one in (mistyped, again):
+            assert requests.delete(f"{site.lens.url}/api/v1/expected/{one.json()['id']}", timeout=5).status_code == 200
         site.prometheus.leak()
         until(lambda: site.lens.events("anomaly.expected"), 30, what="the anomaly is noted")
         assert site.firing() == []
@@ -102,5 +110,7 @@ def test_a_deployment_declares_its_own_time(tmp_path):
         until(lambda: site.firing() == ["LensFiles"], 30, what="the alert")
         assert site.lens.get("/api/v1/expected").json()["expected"] == []
         assert site.lens.post("/api/v1/expected", json={**wish, "watcher": "nope"}).status_code == 404
+        never = site.lens.post("/api/v1/expected", json={**wish, "labels": {"severity": "critical"}})
+        assert (never.status_code, never.json()["error"]["type"]) == (400, "declaration_invalid")
     finally:
         site.close()

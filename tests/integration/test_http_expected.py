@@ -75,14 +75,18 @@ def test_declarations_are_listed_whole():
 
 
 def test_what_is_asked_for_is_declared():
-    """The wish arrives as it was written, times in either form, the comment left out or given; the answer is the declaration."""
-    asked = []
-    with serving(plain_ports(declare=lambda *said: asked.append(said) or SAID)) as url:
-        answer = post(url)
+    """The wish arrives as it was written and from whom, times in either form; the answer is the declaration and what it is about."""
+    asked, counts = [], iter((0, None))
+    ports = plain_ports(declare=lambda *said: asked.append(said) or SAID, covered=lambda one: next(counts) if one is SAID else 9)
+    with serving(ports) as url:
+        answer = post(url, headers={"X-Forwarded-For": "10.9.9.9", "Authorization": "Basic YWxpY2U6cHc="})
         assert answer.status_code == 201
-        assert documents.DeclaredShape.model_validate(answer.json()).id == "01JD"
-        post(url, {key: value for key, value in WISH.items() if key != "comment"} | {"labels": {}, "from": str(NOW)})
-    assert asked == [("host", {"instance": "api-7:9000"}, NOW, NOW + 60, "why"), ("host", {}, NOW, NOW + 60, "")]
+        made = documents.AskedShape.model_validate(answer.json())
+        assert (made.id, made.series) == ("01JD", 0)
+        other = post(url, {key: value for key, value in WISH.items() if key != "comment"} | {"labels": {}, "from": str(NOW)})
+        assert other.json()["series"] is None
+    who = "API from 127.0.0.1"  # the other end of the connection: whatever the headers say, nobody has checked it
+    assert asked == [("host", {"instance": "api-7:9000"}, NOW, NOW + 60, "why", who), ("host", {}, NOW, NOW + 60, "", who)]
 
 
 def test_one_is_taken_back_by_its_id():
@@ -142,7 +146,7 @@ def test_limits_of_a_body_are_those_of_a_webhook():
     [
         (UnknownWatcher(name="nope", known="host"), 404, "unknown_watcher"),
         (DeclarationInvalid(what="to", reason="too long"), 400, "declaration_invalid"),
-        (DeclarationsFull(limit=1000), 409, "declarations_full"),
+        (DeclarationsFull(limit=1000, whose=""), 409, "declarations_full"),
         (DatabaseError(url="sqlite:///x", reason="locked"), 503, "database_error"),
     ],
 )

@@ -53,6 +53,7 @@ def plain_ports(**changes: Any) -> Ports:
         investigation=lambda id_: {"id": id_},
         expected=list,
         declare=no_declaration,
+        covered=lambda _one: None,
         withdraw=no_declaration,
         events=no_events,
         record=Recorded().append,

@@ -1,6 +1,7 @@
 """From who says it to who goes by it: the database, memory, and what is told."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from lens_exporter.baseline import register as registers
 from lens_exporter.baseline.expected import Source
@@ -15,7 +16,10 @@ from tests.unit.publish.timeline import NOON, Time
 from tests.unit.watch.declaring import declared
 
 HOUR, DAY = 3600.0, 86_400.0
-OWN = [{"alertname": "LensMemory", "watcher": "host", "category": "memory"}]
+OWN = [
+    {"alertname": "LensMemory", "watcher": "host", "category": "memory"},
+    {"alertname": "LensLatency", "watcher": "api", "category": "latency"},
+]
 
 
 class Site:
@@ -28,11 +32,18 @@ class Site:
         self.restart()
 
     def restart(self):
-        self.ground = lay(self.database, Telemetry(), Secrets({}), clock=self.time)
+        self.telemetry = Telemetry()
+        self.ground = lay(self.database, self.telemetry, Secrets({}), clock=self.time)
         self.expecting = Expecting(self.ground, (), lambda: OWN, kept=14 * DAY)
 
     def declare(self, begin=NOON, end=NOON + HOUR, watcher="host", **labels):
-        return self.expecting.declare(watcher, labels, begin, end, "deploy", by="API")
+        return self.expecting.declare(watcher, labels, begin, end, "deploy", "API from 10.0.0.7")
+
+    def running(self):
+        """How many run, by watcher and source, where any does; None: nothing is shown."""
+        keys = [(watcher, source.value) for watcher in ("host", "api") for source in Source]
+        shown = {key: self.telemetry.value("lens_expected_running", watcher=key[0], source=key[1]) for key in keys}
+        return None if set(shown.values()) == {None} else {key: count for key, count in shown.items() if count}
 
     def told(self, kind):
         return [(event.subject, event.data) for event in self.ground.events.query(kind=kind)]
@@ -52,7 +63,7 @@ def test_what_is_declared_is_known_at_once_told_and_kept(site):
     assert site.expecting.declarations() == (made,)
     assert [str(one) for one in made.matchers] == ['watcher="host"', 'instance="api-7:9000"', 'job="api"']
     ((subject, data),) = site.told("expected.declared")
-    assert (subject, data["source"], data["by"], data["comment"]) == (made.id, "api", "API", "deploy")
+    assert (subject, data["source"], data["by"], data["comment"]) == (made.id, "api", "API from 10.0.0.7", "deploy")
     assert (data["starts_at"], data["ends_at"]) == (NOON, NOON + HOUR)
     site.restart()
     assert site.expecting.declarations() == (made,)
@@ -64,7 +75,7 @@ def test_what_is_taken_back_is_gone_at_once_and_told(site):
     assert site.expecting.withdraw(made.id) == made
     assert site.expecting.declarations() == ()
     ((subject, data),) = site.told("expected.withdrawn")
-    assert (subject, data["reason"], data["by"]) == (made.id, "taken back", "API")
+    assert (subject, data["reason"], data["by"]) == (made.id, "taken back", "API from 10.0.0.7")
 
 
 def test_a_silence_cannot_be_taken_back_here(site):
@@ -78,9 +89,12 @@ def test_a_silence_cannot_be_taken_back_here(site):
 
 
 def test_nothing_is_declared_by_what_is_refused(site):
-    """An unknown watcher, a span out of bounds, a full register: each by its error, and no event."""
-    with pytest.raises(UnknownWatcher, match="there is no watcher 'nope'; known: host"):
+    """An unknown watcher, labels that none of its alerts has, a span out of bounds, a full register: each by its error, and no event."""
+    with pytest.raises(UnknownWatcher, match="there is no watcher 'nope'; known: host, api"):
         site.declare(watcher="nope")
+    for labels in ({"severity": "critical"}, {"alertname": "LensLatency"}, {"bad name": "x"}):
+        with pytest.raises(DeclarationInvalid, match="^label"):
+            site.declare(**labels)
     with pytest.raises(DeclarationInvalid, match="at most 31 are taken"):
         site.declare(end=NOON + 32 * DAY)
     row = registers._values(declared(instance="a"))
@@ -89,6 +103,36 @@ def test_nothing_is_declared_by_what_is_refused(site):
     with pytest.raises(DeclarationsFull):
         site.declare()
     assert site.told("expected.declared") == []
+
+
+def test_how_many_run_is_shown_by_watcher_and_source(site):
+    """From when one begins until it ends or is taken back; one that names only a target may speak of every watcher."""
+    assert site.running() is None
+    site.expecting.look()
+    assert site.running() == {}
+    made = site.declare()
+    site.declare(begin=NOON + HOUR, end=NOON + 2 * HOUR)
+    Register(site.database).put(declared(instance="a"))
+    site.expecting.look()
+    assert site.running() == {("host", "api"): 1, ("host", "silence"): 1, ("api", "silence"): 1}
+    site.expecting.withdraw(made.id)
+    assert site.running() == {("host", "silence"): 1, ("api", "silence"): 1}
+    site.time.now = NOON + HOUR
+    site.expecting.look()
+    assert site.running() == {("host", "api"): 1}
+    site.expecting.close()
+    assert site.running() is None
+
+
+def test_one_that_names_nobody_is_warned_of(site):
+    """Whatever a watcher sees is in order then: the log says who said so, once, and not of one that names anything."""
+    with capture_logs() as logged:
+        site.declare(instance="a")
+        wide = site.declare()
+        site.expecting.look()
+    (line,) = [one for one in logged if one["log_level"] == "warning"]
+    assert (line["event"], line["id"], line["by"]) == ("declared to be expected, whatever it is", wide.id, "API from 10.0.0.7")
+    assert line["matchers"] == ['watcher="host"']
 
 
 def test_a_round_forgets_what_no_watcher_remembers(site):

@@ -9,6 +9,7 @@ import pytest
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config
 from lens_exporter.errors import ModelError, UnknownWatcher
+from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate.store import Store
@@ -18,13 +19,16 @@ from lens_exporter.wiring.configuration import address
 from lens_exporter.wiring.generation import Generation
 from lens_exporter.wiring.ground import lay
 from tests.servers.faulty import FaultyServer, ok
+from tests.unit.publish.timeline import NOON
 
 
 @contextmanager
-def generation(settings: dict[str, Any], *, tells: bool = True, telemetry: Telemetry | None = None) -> Iterator[Generation]:
+def generation(
+    settings: dict[str, Any], *, tells: bool = True, telemetry: Telemetry | None = None, clock: Clock = wall
+) -> Iterator[Generation]:
     database = Database("sqlite://")
     database.migrate()
-    ground = lay(database, telemetry or Telemetry(), Secrets({}))
+    ground = lay(database, telemetry or Telemetry(), Secrets({}), clock=clock)
     built = Generation(Config.model_validate(settings), ground, Store(database), tells=tells)
     try:
         yield built
@@ -169,3 +173,14 @@ def test_the_tools_of_an_investigation_ask_the_watchers_own_data_source() -> Non
         assert result.status is ToolStatus.EMPTY
         assert near.requests == []
         assert [(request.headers["X-Scope-OrgID"], request.headers["X-Site"]) for request in far.requests] == [("team-a", "b")]
+
+
+def test_one_that_is_gone_shows_nothing_of_its_watchers_declarations() -> None:
+    """A watcher that a reload has removed leaves no gauge behind; while it is there, what nobody has seen yet is not counted."""
+    telemetry = Telemetry()
+    running = {"watcher": "near", "source": "api"}
+    with generation(TWO_SOURCES, telemetry=telemetry, clock=lambda: NOON) as built:
+        made = built.expecting.declare("near", {}, NOON - 60, NOON + 600, "deploy", "API")
+        assert telemetry.value("lens_expected_running", **running) == 1
+        assert built.covered(made) is None
+    assert telemetry.value("lens_expected_running", **running) is None
