@@ -20,6 +20,8 @@ MOST_CHARACTERS = 1024  # of a name, a value or a comment
 _SAYS_SO = re.compile(r"\s*expected:", re.IGNORECASE)
 _ALMOST = re.compile(r"\s*expected\b", re.IGNORECASE)  # "Expected to end soon" is prose; "expected - load test" was meant
 _NOT_SO = 'the comment begins with the word "expected", and not with "expected:"'
+_WHOEVER = ("watcher", "severity")
+_ANYBODY = "LensAnybody"  # a value that no expression matches which means something; Lens.* is every alert of ours
 _OWN = ("alertname", "severity", "watcher", "category")
 
 
@@ -97,6 +99,12 @@ def concerns(matchers: Iterable[Matcher], own: Collection[Labels]) -> bool:
     """Say whether matchers may speak of an alert whose own labels (alertname, watcher, category) are among these."""
     owned = [matcher for matcher in matchers if matcher.name in _OWN]
     return any(covers(owned, labels) for labels in own)
+
+
+def names_nobody(matchers: Iterable[Matcher]) -> bool:
+    """Say whether matchers leave out nobody's alerts but other watchers': no target, and no alert by its name."""
+    named = [matcher for matcher in matchers if matcher.name not in _WHOEVER]
+    return all(matcher.regex and matcher.equal and matcher.matches({matcher.name: _ANYBODY}) for matcher in named)
 
 
 def checked(declaration: Declaration, *, at: float, kept: float) -> Declaration:

@@ -174,3 +174,24 @@ def test_what_is_stored_after_a_round():
     new, cut, gone, kept = (stored(id_, begin=NOW - 60 * age) for age, id_ in enumerate(("new", "cut", "gone", "kept"), start=1))
     made = [said.Keep(new), said.Withdraw(cut, "lost", NOW), said.Withdraw(gone, "reworded")]
     assert said.after([cut, gone, kept], made) == (kept, replace(cut, ends_at=NOW), new)
+
+
+@pytest.mark.parametrize(
+    ("matchers", "everybody"),
+    [
+        ((), True),
+        ((Matcher("watcher", "host"),), True),
+        ((Matcher("watcher", "host"), Matcher("severity", "warning")), True),
+        ((ALL,), True),
+        ((Matcher("alertname", "Lens.*", regex=True), Matcher("instance", ".+", regex=True)), True),
+        ((Matcher("alertname", "LensMemory"),), False),
+        ((Matcher("alertname", "Lens(Memory|Cpu)", regex=True),), False),
+        ((ALL, HERE), False),
+        ((ALL, Matcher("instance", "api-.*", regex=True)), False),
+        ((ALL, Matcher("instance", "api-7:9000", equal=False)), False),
+        ((ALL, Matcher("instance", "api-.*", regex=True, equal=False)), False),
+    ],
+)
+def test_what_names_nobody_is_known(matchers, everybody):
+    """Neither a target nor an alert: whatever a watcher sees would be in order."""
+    assert said.names_nobody(matchers) is everybody

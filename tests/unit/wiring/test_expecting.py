@@ -93,7 +93,7 @@ def test_nothing_is_declared_by_what_is_refused(site):
     with pytest.raises(UnknownWatcher, match="there is no watcher 'nope'; known: host, api"):
         site.declare(watcher="nope")
     for labels in ({"severity": "critical"}, {"alertname": "LensLatency"}, {"bad name": "x"}):
-        with pytest.raises(DeclarationInvalid, match="^label"):
+        with pytest.raises(DeclarationInvalid, match=r"^label"):
             site.declare(**labels)
     with pytest.raises(DeclarationInvalid, match="at most 31 are taken"):
         site.declare(end=NOON + 32 * DAY)
