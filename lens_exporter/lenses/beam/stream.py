@@ -2,6 +2,8 @@
 
 import socket
 
+_GONE = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)  # the same as an end, if it had something left to read
+
 
 class Wrong(Exception):
     """What the other side sent is not what its protocol says."""
@@ -19,7 +21,17 @@ class Stream:
         self._socket = connection
 
     def send(self, data: bytes) -> None:
-        self._socket.sendall(data)
+        """Write it all.
+
+        Raises:
+            HungUp: the other side has closed.
+            OSError: the connection failed.
+
+        """
+        try:
+            self._socket.sendall(data)
+        except _GONE:
+            raise HungUp from None
 
     def take(self, size: int) -> bytes:
         """Read exactly `size` bytes.
@@ -31,7 +43,10 @@ class Stream:
         """
         found = bytearray()
         while len(found) < size:
-            part = self._socket.recv(size - len(found))
+            try:
+                part = self._socket.recv(size - len(found))
+            except _GONE:
+                raise HungUp from None
             if not part:
                 raise HungUp
             found += part
