@@ -41,6 +41,7 @@ class _Judged:
     times: FloatArray
     values: FloatArray
     r: FloatArray
+    wild: FloatArray  # what of r, and so of values and e, is too wild to be learnt
     e: FloatArray
     z: FloatArray  # |z| of the residual
     h: FloatArray
@@ -178,7 +179,8 @@ class Engine:
         """Score rows [time, series] of one bin by what is known."""
         base = self._seasons.expected(int(times[0] // self._tuning.bin))
         r = streams.residuals(values, base)
-        e, mean = streams.jumps(r, self._running.mean)
+        tame = self._scale.tamed(r)
+        e, mean = streams.jumps(r, tame, self._running.mean)
         found = streams.departures(r, e, self._scale)
         if self._tuning.missing:
             found = streams.with_missing(found, self._spread.steady())
@@ -190,7 +192,7 @@ class Engine:
         if expected is not None:
             masked &= ~expected
         scored = self._shown(base, found.residual, scores, lasting)
-        judged = _Judged(times, values, r, e, np.minimum(found.residual, streams.CAP), h, lasting, masked)
+        judged = _Judged(times, values, r, r - tame, e, np.minimum(found.residual, streams.CAP), h, lasting, masked)
         return scored, judged, _Running(mean, recent, hot_for)
 
     def _shown(self, base: FloatArray, residual: FloatArray, scores: FloatArray, lasting: FloatArray) -> Scored:
@@ -234,10 +236,11 @@ class Engine:
         """Add rows to the statistics of the running bin and hour."""
         present = np.isfinite(judged.values)
         learnt = streams.unmasked(present, judged.masked, self._membership)
-        self._seasons.learn(judged.values, present)
-        self._spread.learn(judged.values, judged.r, judged.e, learnt, self._scale)
+        r = judged.r - judged.wild
+        self._seasons.learn(judged.values - judged.wild, present)
+        self._spread.learn(judged.values, r, judged.e - judged.wild, learnt, self._scale)
         for structure in self._structures:
-            structure.learn(judged.r, learnt)
+            structure.learn(r, learnt)
         self._mask.learn(judged.times, judged.h, judged.masked)
         self._group_budget.learn(judged.lasting)
         self._series_budget.learn(judged.z)

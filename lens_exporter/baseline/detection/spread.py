@@ -16,6 +16,8 @@ _FOURTH_OF_NORMAL = 3.0  # E z^4 of the normal distribution
 _TAIL_SHARE = 0.25  # how much of the scale is the fourth moment's: a heavy-tailed series is judged by its tails too
 _OF_RANGE, _OF_LEVEL, _OF_FULL = 0.01, 0.001, 0.002  # floors of the scale
 _NOTHING = 1e-12
+_FAR = 40.0  # spreads, and
+_RANGES = 10.0  # ranges of the week: what lies beyond both is learnt as if it lay there
 _STEADY = 0.95  # part of the rows with a value, of a series whose silence means something
 
 
@@ -28,13 +30,19 @@ class Scale:
     r_spread: FloatArray
     e_mean: FloatArray
     e_spread: FloatArray
+    reach: FloatArray  # how far from r_mean a residual is learnt as it is: one wild reading must not hide what comes after it
     known: BoolArray
+
+    def tamed(self, r: FloatArray) -> FloatArray:
+        """Give residuals [time, series] as they are learnt."""
+        return np.clip(r, self.r_mean - self.reach, self.r_mean + self.reach)
 
     def take(self, kept: IntArray) -> "Scale":
         """Give the series at these indices, in this order; -1 is one that was never seen."""
         r_mean, e_mean = (picked(one, kept, new=0.0) for one in (self.r_mean, self.e_mean))
         r_sd, r_spread, e_spread = (picked(one, kept, new=1.0) for one in (self.r_sd, self.r_spread, self.e_spread))
-        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, picked(self.known, kept, new=False))
+        reach, known = picked(self.reach, kept, new=np.inf), picked(self.known, kept, new=False)
+        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, reach, known)
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +65,9 @@ class Spread:
 
     sd is the plain standard deviation: magnitude is kept, nothing is robust, since rows under an alarm are left out already.
     spread = sd^0.75 * (E(r - mean)^4 / 3)^(0.25/4): equal to sd for normal noise, wider for heavy tails. Both are at least
-    1 % of the week's range of values, 0.1 % of the level and 0.2 % of a declared full scale.
+    1 % of the week's range of values, 0.1 % of the level and 0.2 % of a declared full scale. Residuals come tamed (`Scale.reach`),
+    and the highest value counts as at most ten ranges above what another part of the week reached: a single counter that
+    underflows must not be the scale of everything for a week.
 
     The memory has an entry for the hours between two fits. Of second and fourth powers it keeps the square and the fourth root:
     single precision does not reach to the fourth power of gigabytes, nor down to that of nanoseconds.
@@ -75,6 +85,7 @@ class Spread:
         self._enough = 0.5 * 86_400.0 / tuning.step
         self._steady = np.zeros(series, dtype=np.bool_)
         self._extremes: tuple[FloatArray, FloatArray] | None = None
+        self._usual = np.zeros(series)  # the range without what a single part of the week reached
 
     def learn(self, values: FloatArray, r: FloatArray, e: FloatArray, learnt: BoolArray, scale: Scale) -> None:
         """Add rows [time, series] of the running hour; learnt marks values that are neither gaps nor kept out."""
@@ -125,13 +136,21 @@ class Spread:
         )
         r_mean, r_sd, r_spread = self._moments(_R, np.maximum(count, 1.0), floor)
         e_mean, _, e_spread = self._moments(_E, np.maximum(count, 1.0), floor)
-        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, count >= self._enough)
+        known = count >= self._enough
+        reach = np.where(known, np.maximum(_FAR * r_spread, _RANGES * self._usual), np.inf)
+        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, reach, known)
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
-        """Give the highest and lowest value of each series [series] that is remembered; NaN where there is none."""
+        """Give the highest and lowest value of each series [series] that is remembered; NaN where there is none.
+
+        One that was reached in a single part of the week counts as at most ten ranges beyond what another part reached.
+        """
         if self._extremes is None:
-            high, low = np.fmax.reduce(self._high), np.fmin.reduce(self._low)
-            self._extremes = high.astype(np.float64), low.astype(np.float64)
+            highest, high = _two_highest(self._high)
+            lowest, low = (-one for one in _two_highest(-self._low))
+            self._usual = np.nan_to_num(high - low)
+            far = _RANGES * self._usual
+            self._extremes = np.fmin(highest, high + far), np.fmax(lowest, low - far)
         return self._extremes
 
     def steady(self) -> BoolArray:
@@ -159,7 +178,18 @@ class Spread:
 def nothing_known(series: int) -> Scale:
     """Give the scale of series that were never seen."""
     zeros, ones = np.zeros(series), np.ones(series)
-    return Scale(zeros, ones, ones, zeros, ones, np.zeros(series, dtype=np.bool_))
+    return Scale(zeros, ones, ones, zeros, ones, np.full(series, np.inf), np.zeros(series, dtype=np.bool_))
+
+
+def _two_highest(entries: NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
+    """Give the highest and second highest of the entries [entry, series]; twice the same of one entry, NaN of none."""
+    place = np.argmax(np.where(np.isnan(entries), -np.inf, entries), axis=0)
+    every = np.arange(entries.shape[1])
+    highest = entries[place, every]
+    others = entries.copy()
+    others[place, every] = np.nan
+    second = np.fmax.reduce(others)
+    return highest.astype(np.float64), np.where(np.isnan(second), highest, second).astype(np.float64)
 
 
 def _nothing_yet(series: int) -> _Open:

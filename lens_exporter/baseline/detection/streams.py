@@ -32,13 +32,16 @@ def residuals(values: FloatArray, base: FloatArray) -> FloatArray:
     return r
 
 
-def jumps(r: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Give e_t = r_t - EWMA of the rows before t, [time, series], and the EWMA [series] afterwards. A gap changes nothing."""
+def jumps(r: FloatArray, tame: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give e_t = r_t - EWMA of the rows before t, [time, series], and the EWMA [series] afterwards. A gap changes nothing.
+
+    tame are the residuals that the mean learns: what lies beyond all reach would be a jump back for hours.
+    """
     e = np.empty_like(r)
     mean = before
-    for row, departed in zip(r, e, strict=True):
+    for row, learnt, departed in zip(r, tame, e, strict=True):
         np.subtract(row, mean, out=departed)
-        mean = mean + EWMA * np.where(np.isfinite(departed), departed, 0.0)
+        mean = mean + EWMA * np.where(np.isfinite(departed), learnt - mean, 0.0)
     return e, mean
 
 

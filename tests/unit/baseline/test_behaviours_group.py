@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from lens_exporter.baseline.detection.engine import Engine
+from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.decision import Phase, Rule
 from lens_exporter.model.metric import Direction
-from tests.unit.baseline.lives import DAY, HOUR, MEMBERS, Watch, group, noise
+from tests.unit.baseline.lives import BEGINS, DAY, HOUR, MEMBERS, Watch, group, lone, noise
 
 NAN = float("nan")
 AT = 8 * DAY + 9 * HOUR  # the row at which something happens
@@ -204,6 +206,33 @@ def test_a_young_instance_is_watched_from_its_first_hour():
         alarmed = seen[f"{hours} h"].alarmed
         assert AT + 1 <= min(alarmed) <= AT + 3, hours
         assert max(alarmed) <= AT + 8, hours
+
+
+@pytest.mark.parametrize("wild", [1e3, 1e6, 1.8e19])
+def test_one_wild_reading_hides_nothing_that_comes_after_it(wild):
+    """A counter that underflowed a day or six before: fivefold is told, together and alone, and the band is of what is usual."""
+    lives = {}
+    for days in (1, 6):
+        spike, later = becomes(wild, ("latency",), first=AT - days * DAY, rows=1), times(5.0, ("latency",))
+        lives[f"together {days}"] = group(ROWS, both(spike, later))
+        values = noise(ROWS)
+        values[AT - days * DAY] = wild
+        values[AT:] *= 5.0
+        lives[f"alone {days}"] = lone(values)
+    seen = Watch(lives).through(range(AT - 1, AT + 6))
+    for life, metric in ((life, "load" if "alone" in life else "latency") for life in lives):
+        before = seen[life].at(AT - 1, metric)
+        assert before.upper < 3 * before.expected, life
+        assert len(seen[life].begun) == 1, life
+
+
+def test_the_group_has_forgotten_a_wild_reading_within_the_hour():
+    """The score that lasts covers six readings, the mean that a jump is measured from some more; both learn it as far as the reach."""
+    engine = Engine(len(MEMBERS), [range(len(MEMBERS))], Tuning(step=300.0))
+    values = np.array(list(group(ROWS, becomes(1e4, ("latency",), first=AT, rows=1)).values.values()))
+    scored = engine.advance(BEGINS + 300.0 * np.arange(ROWS), values)
+    assert scored.groups.anomaly[0, AT]
+    assert not scored.groups.anomaly[0, AT + 9 : AT + DAY].any()
 
 
 def test_the_readings_after_a_spike_are_normal(seen):

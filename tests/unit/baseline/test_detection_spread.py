@@ -122,14 +122,38 @@ def test_extremes_are_of_everything_that_was_seen() -> None:
     """Highest and lowest of a week, also of rows that were kept out, NaN of a series that was never there."""
     values = noise(2)
     values[:, 1] = np.nan
-    values[30, 0], values[40, 0] = 77.0, -55.0
+    values[30, 0], values[40, 0] = 37.0, -25.0
+    highest, lowest = extremes(values)
+    assert (highest[0], lowest[0]) == (37.0, -25.0)
+    assert np.isnan(highest[1])
+    assert np.isnan(lowest[1])
+
+
+def extremes(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     spread = Spread(2, Tuning(step=300.0))
     nothing = np.zeros_like(values, dtype=np.bool_)
     for hour in range(HOURS):
         rows = slice(hour * ROWS, (hour + 1) * ROWS)
         spread.learn(values[rows], values[rows], values[rows], nothing[rows], nothing_known(2))
         spread.close(hour, hour + 1)
-    highest, lowest = spread.extremes()
-    assert (highest[0], lowest[0]) == (77.0, -55.0)
-    assert np.isnan(highest[1])
-    assert np.isnan(lowest[1])
+    return spread.extremes()
+
+
+def test_what_was_seen_once_counts_as_ten_ranges_at_most() -> None:
+    """A counter that underflows is not the scale of its series for a week; what comes again in other hours is."""
+    values = noise(2)
+    values[30, 0] = 1.8e19
+    values[[30, 100], 1] = 1.8e19
+    highest, _ = extremes(values)
+    assert 50.0 < highest[0] < 100.0
+    assert highest[1] == pytest.approx(1.8e19)
+
+
+def test_a_wild_residual_is_learnt_as_far_as_the_reach() -> None:
+    """Ten ranges or forty spreads, whichever is more; all that is nearer is learnt as it is."""
+    scale = fitted(noise())
+    tame = scale.tamed(np.array([[3.0], [-1e9], [np.nan]]))[:, 0]
+    assert tame[0] == 3.0
+    assert tame[1] == pytest.approx(scale.r_mean[0] - scale.reach[0])
+    assert 50.0 < scale.reach[0] < 100.0
+    assert np.isnan(tame[2])

@@ -13,12 +13,13 @@ NAN = np.nan
 
 
 def scale(r_mean: FloatArray, spread: FloatArray, known: list[bool]) -> Scale:
-    return Scale(r_mean, spread, spread, np.zeros_like(r_mean), spread, np.array(known))
+    nothing, endless = np.zeros_like(r_mean), np.full_like(r_mean, np.inf)
+    return Scale(r_mean, spread, spread, nothing, spread, endless, np.array(known))
 
 
 def measured(r: FloatArray, spread: float = 1.0) -> streams.Departures:
     series = r.shape[1]
-    jumps, _ = streams.jumps(r, np.zeros(series))
+    jumps, _ = streams.jumps(r, r, np.zeros(series))
     return streams.departures(r, jumps, scale(np.zeros(series), np.full(series, spread), [True] * series))
 
 
@@ -31,12 +32,12 @@ def test_a_residual_is_what_was_not_expected() -> None:
 def test_a_jump_is_measured_from_the_rows_before_and_a_gap_changes_nothing() -> None:
     """After a step the jump is the step, then less with each row; over a gap the mean waits."""
     r = np.array([[0.0], [10.0], [10.0], [NAN], [10.0]])
-    e, mean = streams.jumps(r, np.zeros(1))
+    e, mean = streams.jumps(r, r, np.zeros(1))
     assert e[1, 0] == 10.0
     assert 0 < e[4, 0] < e[2, 0] < 10.0
     assert np.isnan(e[3, 0])
-    halves = streams.jumps(r[:2], np.zeros(1))
-    rest, after = streams.jumps(r[2:], halves[1])
+    halves = streams.jumps(r[:2], r[:2], np.zeros(1))
+    rest, after = streams.jumps(r[2:], r[2:], halves[1])
     np.testing.assert_array_equal(np.concatenate([halves[0], rest]), e)
     np.testing.assert_array_equal(after, mean)
 
