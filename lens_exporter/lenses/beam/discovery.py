@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lens_exporter.config.beam import Beam
 from lens_exporter.errors import LensError
@@ -25,7 +26,7 @@ class Found:
     error: str = ""
 
 
-def resolve(host: str) -> Sequence[str]:
+def resolve(host: str, lookup: Callable[..., Sequence[Any]] = socket.getaddrinfo) -> Sequence[str]:
     """Ask the system's resolver for a host's addresses; empty where there is none.
 
     Raises:
@@ -33,7 +34,7 @@ def resolve(host: str) -> Sequence[str]:
 
     """
     try:
-        answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        answers = lookup(host, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         if error.errno in _UNKNOWN:
             return ()

@@ -27,7 +27,7 @@ def read_queues(asks: Asks) -> Queues:
     for first in range(0, len(pids), PAGE):
         page = pids[first : first + PAGE]
         lengths = list(_lengths(asks.call("lists", "zipwith", _ASK, page, [_LENGTH] * len(page)), asks.name))
-        longest, messages = max(longest, *lengths, 0), messages + sum(lengths)
+        longest, messages = max([longest, *lengths]), messages + sum(lengths)
     return Queues(float(longest), float(messages))
 
 

@@ -11,6 +11,7 @@ from lens_exporter.lenses.emission import Usage
 from tests.recordings.beam import NO_BROKER, RecordedNode, written
 
 GONE = NodeUnavailable(node="shop@mq1", cause="the connection was lost", reason="reset")
+LENGTH = Atom("message_queue_len")
 LATE = CallTimeout(node="shop@mq1", call="erlang:memory/0", seconds="5")
 
 

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from functools import partial
 
 import pytest
 
@@ -60,10 +61,10 @@ def test_the_pods_of_a_statefulset():
 def test_a_resolver_that_does_not_answer():
     """Nobody to ask is an error, not an empty answer."""
 
-    def silent(host):
+    def silent(*_asked, **_more):
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    (found,) = discover(Beam(dns=("shop@shop",), **COOKIE), nobody, silent)
+    (found,) = discover(Beam(dns=("shop@shop",), **COOKIE), nobody, partial(resolve, lookup=silent))
     assert found == Found("dns shop@shop", (), "Temporary failure in name resolution")
 
 
