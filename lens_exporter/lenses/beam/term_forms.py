@@ -42,7 +42,7 @@ def _pids(reader: TermReader, count: int) -> list[Any]:
         return []
     head = data[start : start + 3 + data[start + 2]]
     end = start + count * (len(head) + _PID.size)
-    if end > len(data) or data.count(head, start, end) < count:
+    if end > len(data):
         return []
     rows = list(struct.iter_unpack(f">{len(head)}sIII", data[start:end]))
     if any(row[0] != head for row in rows):
