@@ -12,7 +12,6 @@ from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config, Lenses, Watcher
 from lens_exporter.errors import UnknownLens
 from lens_exporter.lenses.beam.baseline import tracked as tracked_of_nodes
-from lens_exporter.lenses.beam.connect import connector
 from lens_exporter.lenses.beam.discovery import discover
 from lens_exporter.lenses.beam.epmd_names import registered
 from lens_exporter.lenses.beam.lens import BeamLens
@@ -105,6 +104,9 @@ def build(
     ]
     lenses: list[Lens] = []
     if beam:
+        # A command that only reads the configuration needs no client of nodes.
+        from lens_exporter.lenses.beam.connect import connector  # noqa: PLC0415
+
         lenses.append(BeamLens(beam, connector(secrets or Secrets()), partial(discover, registered=registered)))
     if settings.host:
         lenses.append(HostLens(loopback_is_here=loopback_is_here))

@@ -11,6 +11,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+_STEP = "1m"  # between the values a rate is taken of, where they are worked out first
+
 
 @dataclass(frozen=True, slots=True)
 class Alias:
@@ -29,12 +31,14 @@ class Alias:
         inside = ",".join(filter(None, (self.where, "$selector")))
         chosen = "*" in self.metric
         named = f'{{__name__=~"{self.metric.replace("*", ".+")}",{inside}}}' if chosen else f"{self.metric}{{{inside}}}"
-        if over:
-            named = f"rate({named}[{over}])"
         if self.sum:
-            return f"sum without ({self.sum}) ({named})"
-        # Series that were found by a pattern lose their name, so that those of one node are alike.
-        return f"max without ({self.drop}) ({named})" if self.drop or chosen else named
+            named = f"sum without ({self.sum}) ({named})"
+        elif self.drop or chosen:
+            # Series found by a pattern lose their name: two applications on one node tell the same and must not stand there twice.
+            named = f"max without ({self.drop}) ({named})"
+        if not over:
+            return named
+        return f"rate({named}[{over}:{_STEP}])" if named.endswith(")") else f"rate({named}[{over}])"
 
 
 @dataclass(frozen=True, slots=True)

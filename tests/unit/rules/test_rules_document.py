@@ -22,9 +22,9 @@ def groups(plan_: Plan, engine: Engine = Engine.PROMETHEUS, when: When = When.LE
     return {group["name"]: group for group in yaml.safe_load(document(plan_, engine, when))["groups"]}
 
 
-@pytest.mark.parametrize("lens", ["host", "python"])
+@pytest.mark.parametrize("lens", ["beam", "host", "python"])
 def test_the_shipped_rules_are_those_of_the_built_in_lenses(lens):
-    """After a change: lens-exporter rules baseline --watcher host --output rules/host.yml, python likewise."""
+    """After a change: lens-exporter rules baseline --watcher host --output rules/host.yml, the others likewise."""
     written = document(plan(lens, lens=lens), Engine.PROMETHEUS, When.LENS_IS_DOWN)
     assert (SHIPPED / f"{lens}.yml").read_text("utf-8") == written
 

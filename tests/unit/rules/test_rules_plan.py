@@ -67,4 +67,4 @@ def test_tenants_matter_where_there_are_several():
 def test_an_unknown_lens_is_named():
     """As everywhere else."""
     with pytest.raises(UnknownLens):
-        plan("x", lens="beam", metrics={})
+        plan("x", lens="jvm", metrics={})
