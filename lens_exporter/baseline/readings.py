@@ -66,24 +66,25 @@ class Warm:
         labels = tuple(roster.labels[series] for series in self.series[chosen])
         return Window(metric, labels, self._times, self._values[chosen], step, warnings)
 
-    def scores(self, judge: Detector, roster: Roster, grouped: Grouped, alarms_per_week: float, step: float) -> Scores:
-        """Judge all of it, some at a time: while it is judged, each series takes ten times its day of rows.
+    def scores(
+        self, judge: Detector, metrics: Sequence[BaselineMetric], roster: Roster, grouped: Grouped, *, per_week: float, step: float
+    ) -> Scores:
+        """Judge all of it, some at a time: while it is judged, each series takes ten times its day of rows, afterwards the tail's.
 
-        alarms_per_week: false ones that each group, or lone series, may have.
+        per_week: false alarms that each group, or lone series, may have.
         """
         parts = []
         for first in range(0, max(1, self.series.size), _AT_ONCE):
             chosen = np.arange(first, min(first + _AT_ONCE, self.series.size))
             parts.append(judge.score(self.window("", roster, chosen, step, ())))
         expected, lower, upper, score = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("expected", "lower", "upper", "score")
+            np.concatenate([getattr(part, name)[:, -TAIL:] for part in parts]) for name in ("expected", "lower", "upper", "score")
         )
         observations = np.concatenate([part.observations for part in parts])
-        allowed = alarms_per_week * np.maximum(1, observations) * step / _WEEK
-        newest = score[:, -1] if score.shape[1] else np.zeros(0)
-        shares = np.where(
-            self._together(grouped, np.abs(newest) > LEAST_RECORD / np.sqrt(allowed)), 1.0, grouped.shares[self.series]
-        )
+        allowed = per_week * np.maximum(1, observations) * step / _WEEK
+        side = _sides(metrics)[np.array(roster.metric_of, dtype=np.int64)[self.series]]
+        far = _stayed(score[:, -_TOLD_BY:], side) > LEAST_RECORD / np.sqrt(allowed)
+        shares = np.where(self._together(grouped, far), 1.0, grouped.shares[self.series])
         return Scores(expected, lower, upper, score, observations, record=1.0 / np.sqrt(allowed * shares))
 
     def _together(self, grouped: Grouped, far: BoolArray) -> BoolArray:
@@ -91,7 +92,23 @@ class Warm:
         of, groups = grouped.of[self.series], len(grouped.groups)
         members = np.bincount(grouped.of[grouped.of >= 0], minlength=groups)
         mark: BoolArray = np.bincount(of[far & (of >= 0)], minlength=groups) >= 0.5 * np.maximum(1, members)
-        return np.append(mark, False)[of]
+        marked: BoolArray = np.append(mark, False)[of]
+        return marked
+
+
+def _sides(metrics: Sequence[BaselineMetric]) -> FloatArray:
+    """Give the side of each metric that is bad: 1 above, -1 below, 0 both."""
+    sides = {Direction.UP: 1.0, Direction.DOWN: -1.0, Direction.BOTH: 0.0}
+    return np.array([sides[metric.direction] for metric in metrics])
+
+
+def _stayed(score: FloatArray, side: FloatArray) -> FloatArray:
+    """Give how far outside, on its bad side, each series [series] stayed for all of the columns [series, time]; NaN with a gap."""
+    if not score.shape[1]:
+        return np.full(score.shape[0], np.nan)
+    above, below = score.min(axis=1), -score.max(axis=1)
+    stayed: FloatArray = np.where(side > 0, above, np.where(side < 0, below, np.maximum(above, below)))
+    return stayed
 
 
 def readings(
@@ -113,7 +130,7 @@ def readings(
     learnt = _learnt(metrics, metric_of, grouped, columns, extremes)
     known = np.ones(len(roster), dtype=np.bool_)
     known[warm.series] = False
-    first = warm.scores(warm_up, roster, grouped, false_alarms_per_week, step)
+    first = warm.scores(warm_up, metrics, roster, grouped, per_week=false_alarms_per_week, step=step)
     found = []
     for index, (metric, members) in enumerate(zip(metrics, roster.members(), strict=True)):
         own, labels = members.places, members.labels
@@ -226,8 +243,7 @@ def _worth_telling(metrics: Sequence[BaselineMetric], metric_of: IntArray, colum
     """
     least = np.array([metric.min_change for metric in metrics])[metric_of]
     part = np.array([metric.min_change_ratio for metric in metrics])[metric_of]
-    sides = {Direction.UP: 1.0, Direction.DOWN: -1.0, Direction.BOTH: 0.0}
-    side = np.array([sides[metric.direction] for metric in metrics])[metric_of]
+    side = _sides(metrics)[metric_of]
     last = slice(-_TOLD_BY, None)
     departure, expected = columns.values[last] - columns.expected[last], columns.expected[last]
     gap = np.isnan(columns.values[last])

@@ -1,5 +1,6 @@
 """The rules that make readings of one metric an anomaly, applied to all of its series at once."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
 
+_NEARLY_FULL = 0.95  # of the way from what is expected to a declared full scale
 LISTED = 100  # series of one metric of which each gets a word, even if all is well with them
 
 
@@ -105,7 +107,7 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
     start = max(0, length - TAIL)
     values = window.values[:, start:]
     present = np.isfinite(values)
-    up, down, high, calm = _runs_of(metric, values, present, scores, start)
+    up, down, high, calm = _runs_of(metric, values, present, scores)
     rising = _may_be_rising(metric, values, scores.learnt)
     there = present.any(axis=1)
     if scores.learnt is not None:
@@ -260,30 +262,48 @@ class _Facts:
         """
         if self.reading.scores.learnt is not None:
             return True
-        scores, needed, first = self.reading.scores, self.thresholds.consecutive, self.start + int(self.run.first[self.row])
-        values, expected = self.reading.window.values[self.row], scores.expected[self.row, first]
+        needed, first = self.thresholds.consecutive, self.start + int(self.run.first[self.row])
+        values, expected = self.reading.window.values[self.row], self._at_first(self.reading.scores.expected)
         before, newest = (self.side * (_finite(part) - expected) for part in (values[:first], values[first:]))
-        edge = self.side * ((scores.upper if self.side > 0 else scores.lower)[self.row, first] - expected)
         # A run is counted up to `TAIL` readings; those of it that are older are not what was before it.
-        before = before[: np.flatnonzero(before <= edge).max(initial=-1) + 1]
+        before = before[: np.flatnonzero(before <= self._edge()).max(initial=-1) + 1]
         stayed = np.minimum.reduce([before[at : before.size - needed + at + 1] for at in range(needed)])
-        return bool(newest[-needed:].min() > self._record(self.thresholds.young_factor) * stayed.max(initial=LEAST_RECORD * edge))
+        asked = self._asked(self.thresholds.young_factor, stayed.max(initial=LEAST_RECORD * self._edge()))
+        return bool(newest[-needed:].min() > asked)
 
     def _jumped(self) -> bool:
         """Whether the run began with news, or every reading of it is that much further away than anything in the window before."""
-        first = self.start + int(self.run.first[self.row])
+        first, length = self.start + int(self.run.first[self.row]), self.reading.window.values.shape[1]
         learnt = self.reading.scores.learnt
         if learnt is not None:
-            return bool(learnt.novel[self.row, first:].any())
-        values, expected = self.reading.window.values[self.row], self.reading.scores.expected[self.row, first]
-        upper = self.reading.scores.upper[self.row, first]
-        largest = np.nanmax(np.abs(_finite(values[:first]) - expected), initial=LEAST_RECORD * (upper - expected))
-        return bool(np.all(np.abs(_finite(values[first:]) - expected) > self._record(self.thresholds.jump_factor) * largest))
+            return bool(learnt.novel[self.row, first - length :].any())
+        values, expected = self.reading.window.values[self.row], self._at_first(self.reading.scores.expected)
+        largest = np.nanmax(np.abs(_finite(values[:first]) - expected), initial=LEAST_RECORD * self._edge())
+        return bool(np.all(np.abs(_finite(values[first:]) - expected) > self._asked(self.thresholds.jump_factor, largest)))
 
-    def _record(self, least: float) -> float:
-        """Give by what a young series must exceed its record, of which half of its band is the least."""
-        record = self.reading.scores.record
-        return least if record is None else max(least, float(record[self.row]))
+    def _at_first(self, scores: FloatArray) -> float:
+        """Read an array of scores where the run begins; it has the window's last columns, and may have no others."""
+        column = self.start + int(self.run.first[self.row]) - self.reading.window.values.shape[1]
+        return float(scores[self.row, column])
+
+    def _edge(self) -> float:
+        """Give the half-width of the band on the run's side where the run begins."""
+        scores = self.reading.scores
+        return self.side * (self._at_first(scores.upper if self.side > 0 else scores.lower) - self._at_first(scores.expected))
+
+    def _asked(self, least: float, record: float) -> float:
+        """Give the departure that is asked of a young series which departed as far as `record` before."""
+        scores, metric = self.reading.scores, self.reading.metric
+        factor = least
+        if scores.record is not None:
+            known = int(scores.observations[self.row])
+            stood = max(1, known + 1 - int(self.run.length[self.row]))  # what the run adds does not make it more credible
+            factor = max(least, float(scores.record[self.row]) * math.sqrt(max(1, known) / stood))
+        asked = factor * record
+        if metric.scale is not None and self.side > 0:
+            # Nothing goes beyond a full scale: nearly all the way is as far as anybody can ask.
+            asked = min(asked, _NEARLY_FULL * (metric.scale - self._at_first(scores.expected)))
+        return asked
 
     def trend(self) -> Trend | None:
         metric, window = self.reading.metric, self.reading.window
@@ -355,14 +375,13 @@ class _Facts:
         return Phase.DEVIATING if self.run.length[self.row] else Phase.NORMAL
 
 
-def _runs_of(
-    metric: BaselineMetric, values: FloatArray, present: BoolArray, scores: Scores, start: int
-) -> tuple[_Runs, _Runs, _Runs, _Runs]:
+def _runs_of(metric: BaselineMetric, values: FloatArray, present: BoolArray, scores: Scores) -> tuple[_Runs, _Runs, _Runs, _Runs]:
     """Count readings above the band, below it, beyond the ceiling, and those that are none of it; most series have only these."""
     over = present & _beyond(metric, values)
+    width = values.shape[1]
     with np.errstate(invalid="ignore"):
-        stirs = np.flatnonzero((np.abs(scores.score[:, start:]) > 1.0).any(axis=1) | over.any(axis=1))
-    above, below = _outside(metric, values, scores, start, stirs)
+        stirs = np.flatnonzero((np.abs(scores.score[:, -width:]) > 1.0).any(axis=1) | over.any(axis=1))
+    above, below = _outside(metric, values, scores, stirs)
     mine, over = present[stirs], over[stirs]
     counts = len(values)
     calm = _Runs(present.sum(axis=1), present.argmax(axis=1))
@@ -371,9 +390,10 @@ def _runs_of(
     return up, down, high, calm
 
 
-def _outside(metric: BaselineMetric, values: FloatArray, scores: Scores, start: int, rows: IntArray) -> tuple[BoolArray, BoolArray]:
+def _outside(metric: BaselineMetric, values: FloatArray, scores: Scores, rows: IntArray) -> tuple[BoolArray, BoolArray]:
     """Mark readings of some rows above and below the band that are worth telling: on the metric's side, far enough in its unit."""
-    values, expected, score = (array[rows] for array in (values, scores.expected[:, start:], scores.score[:, start:]))
+    width = values.shape[1]
+    values, expected, score = (array[rows] for array in (values, scores.expected[:, -width:], scores.score[:, -width:]))
     with np.errstate(invalid="ignore", over="ignore"):
         departure = np.abs(values - expected)
         least = np.maximum(metric.min_change, metric.min_change_ratio * np.abs(expected))

@@ -52,7 +52,9 @@ class Learnt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """A detector's reading of a window: four arrays of its shape [series, time], NaN where there is no baseline yet.
+    """A detector's reading of a window: four arrays of its shape [series, time], or of its last columns only.
+
+    They are NaN where there is no baseline yet.
 
     score is the distance from expected in half-widths of the band: 1.0 lies on the band's edge,
     whatever the unit. It is signed by side: negative below expected.
@@ -65,9 +67,7 @@ class Scores:
     score: FloatArray
     observations: NDArray[np.int64]
     learnt: Learnt | None = None  # None: the band alone judges
-    record: FloatArray | None = (
-        None  # [series]: by what a series must exceed its own record to be news, where the band alone judges
-    )
+    record: FloatArray | None = None  # [series]: the factor by which a series must exceed its own record, where the band judges
 
     def of(self, rows: IntArray) -> "Scores":
         """Give the scores of some series of those that the band alone judges."""

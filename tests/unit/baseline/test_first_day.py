@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
-from tests.unit.baseline.lives import DAY, HOUR, MEMBERS, Life, Watch, lone
+from lens_exporter.baseline.baselines import Baselines, Learning
+from lens_exporter.baseline.detector import TAIL
+from lens_exporter.model.metric import BaselineMetric
+from lens_exporter.model.window import Window
+from tests.unit.baseline.lives import BEGINS, DAY, HOUR, MEMBERS, Life, Watch, lone
 
 NAN = float("nan")
+LOAD = BaselineMetric("load", "load")
 AT = 8 * DAY + 15 * HOUR  # what happens begins at this row
 ROWS = AT + HOUR
 
@@ -21,12 +26,26 @@ def born(hours, factor, names=MEMBERS):
     return Life(values)
 
 
+def share(hours, level):
+    """Give six shares of a whole at 0.3, one of which goes to a level."""
+    life = born(hours, 1.0)
+    values = {name: 0.3 + 0.02 * (course - 10.0) for name, course in life.values.items()}
+    values[MEMBERS[0]][AT:] = level
+    return Life(values, {name: {"unit": "ratio"} for name in MEMBERS})
+
+
 def alone(hours, factor):
     rng = np.random.default_rng(hours)
     values = 10.0 + rng.standard_normal(ROWS)
     values[: AT - hours * HOUR] = NAN
     values[AT:] *= factor
     return lone(values)
+
+
+def rows(first, last):
+    """Give two series every 15 seconds."""
+    times = np.arange(round(first / 15), round(last / 15) + 1) * 15.0
+    return Window("load", ({"pod": "a"}, {"pod": "b"}), times, np.sin(np.array([times, times / 7.0])), 15.0)
 
 
 def told(lives, **learning):
@@ -61,3 +80,20 @@ def test_who_can_bear_more_alarms_is_told_more():
     lives = {"one of six": born(6, 3.0, MEMBERS[:1])}
     assert told(lives) == set()
     assert told(lives, false_alarms_per_week=100.0) == {"one of six"}
+
+
+def test_all_the_way_to_full_is_always_told():
+    """No factor asks for more than the scale has: a share that is full an hour after its start is told, nine tenths are not."""
+    lives = {str(level): share(1, level) for level in (0.9, 1.0)}
+    assert told(lives) == {"1.0"}
+
+
+def test_what_is_kept_of_a_first_judgement_does_not_grow_with_the_day():
+    """The newest columns of the scores, whatever the step: a fleet that is new has a thousand times more rows than these."""
+    baselines = Baselines([LOAD], Learning(15.0, 14 * 86_400.0))
+    due = baselines.due(BEGINS)
+    baselines.begin(due)
+    baselines.learn([rows(due.settled - 12 * 3600.0, due.settled)], recently=0.0)
+    (reading,) = baselines.read([rows(due.settled + 15.0, due.last)])
+    assert reading.window.values.shape[1] > 2000
+    assert reading.scores.score.shape == reading.scores.expected.shape == (2, TAIL)
