@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lens_exporter.errors import CallFailed, LensError
+from lens_exporter.lenses.beam.answers import BROKER, PARTS
 from lens_exporter.lenses.beam.asks import Call
 from lens_exporter.lenses.beam.decode import decode
-from lens_exporter.lenses.beam.direct import BROKER, PARTS
 from lens_exporter.lenses.beam.terms import Term
 
 FILE = Path(__file__).with_name("beam-25.terms")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.metrics_core import Metric
 
 from lens_exporter.lenses.beam import direct
+from lens_exporter.lenses.beam.answers import BROKER, PARTS
 from lens_exporter.lenses.beam.asks import Asks
 from lens_exporter.lenses.beam.baseline import tracked
 from lens_exporter.lenses.beam.families import FAMILIES
@@ -57,7 +58,7 @@ class NodeLens:
         """
         told = direct.read(self.asks, queues_up_to=self._queues_up_to, broker=self._broker)
         # A node that is no RabbitMQ is not asked again: it would look for the module's file each time.
-        self._broker = told.broker_memory_limit is not None or direct.BROKER in told.failed
+        self._broker = told.broker_memory_limit is not None or BROKER in told.failed
         emission = Emission(FAMILIES)
         failed = dict(told.failed)
         try:
@@ -67,8 +68,8 @@ class NodeLens:
         self._memory(emission, told, limit)
         self._counts(emission, told)
         self._schedulers(emission, told)
-        for part in (*direct.PARTS, QUEUES, _HOST):
-            if (part != direct.BROKER or self._broker) and part not in told.unread:
+        for part in (*PARTS, QUEUES, _HOST):
+            if (part != BROKER or self._broker) and part not in told.unread:
                 emission.add("lens_beam_part_up", 0.0 if part in failed else 1.0, node=self.node, part=part)
         self._say(failed, told.unread)
         return emission.families()

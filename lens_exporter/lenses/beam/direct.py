@@ -2,91 +2,37 @@
 
 The calls of one reading are sent together, so that its numbers are of one moment; but for the run queues and the processes, which
 are asked for first and alone: the node makes a process for each call, and would count those of the others. Calls belong to parts: a
-part that fails costs what it would have told and nothing else. Source of the calls' meaning: the manual of erlang(3), OTP 25 to 27.
+part that fails costs what it would have told and nothing else.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from lens_exporter.errors import BadTerm, CallFailed, LensError, NodeUnavailable
-from lens_exporter.lenses.beam.asks import Asks, Call
+from lens_exporter.errors import CallFailed, LensError, NodeUnavailable
+from lens_exporter.lenses.beam.answers import (
+    ALONE,
+    BROKER,
+    BROKER_LIMIT,
+    HOSTNAME,
+    MEMORY,
+    PARTS,
+    PID,
+    RUN_QUEUES,
+    SCHEDULERS,
+    STATISTICS,
+    SYSTEM,
+    Answers,
+    statistics,
+    system,
+)
+from lens_exporter.lenses.beam.asks import Asks
 from lens_exporter.lenses.beam.queues import QUEUES, read_queues
 from lens_exporter.lenses.beam.snapshot import DIRTY_CPU, DIRTY_IO, NORMAL, Host, Snapshot, Worked
-from lens_exporter.lenses.beam.terms import Atom, Term, text
+from lens_exporter.lenses.beam.terms import text
 from lens_exporter.lenses.emission import Usage
 
+__all__ = ["BROKER", "MEMORY", "PARTS", "SCHEDULERS", "STATISTICS", "SYSTEM", "read"]
 
-def _system(item: str) -> Call:
-    return ("erlang", "system_info", (Atom(item),))
-
-
-def _statistics(item: str) -> Call:
-    return ("erlang", "statistics", (Atom(item),))
-
-
-SYSTEM, MEMORY, STATISTICS, SCHEDULERS, BROKER = "system", "memory", "statistics", "schedulers", "broker"
-
-_COUNTS = ("process_count", "process_limit", "port_count", "port_limit", "atom_count", "atom_limit", "ets_count", "ets_limit")
-_PID: Call = ("os", "getpid", ())
-_HOSTNAME: Call = ("inet", "gethostname", ())
-_RUN_QUEUES = _statistics("run_queue_lengths_all")
-_ALONE = (_RUN_QUEUES, _system("process_count"))
 _UNTIMED = "the node does not time its schedulers: nothing on it has set erlang:system_flag(scheduler_wall_time, true)"
-_BROKER_LIMIT: Call = ("vm_memory_monitor", "get_memory_limit", ())
-
-PARTS: Mapping[str, tuple[Call, ...]] = {
-    SYSTEM: (
-        *map(_system, _COUNTS),
-        _system("otp_release"),
-        _statistics("wall_clock"),
-        _PID,
-        _HOSTNAME,
-    ),
-    MEMORY: (("erlang", "memory", ()),),
-    STATISTICS: (_RUN_QUEUES, *map(_statistics, ("reductions", "garbage_collection")), _system("wordsize")),
-    SCHEDULERS: (
-        *map(_system, ("schedulers", "schedulers_online", "dirty_cpu_schedulers", "dirty_cpu_schedulers_online")),
-        _system("dirty_io_schedulers"),
-        _statistics("scheduler_wall_time_all"),
-    ),
-    BROKER: (_BROKER_LIMIT,),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """What a node answered to the calls of one reading."""
-
-    node: str
-    by_call: Mapping[Call, Term | LensError]
-
-    def of(self, part: str) -> "_Answers":
-        """Give the answers of a part. Raises the first error among them."""
-        for call in PARTS[part]:
-            answer = self.by_call[call]
-            if isinstance(answer, LensError):
-                raise answer
-        return self
-
-    def term(self, call: Call) -> Any:
-        return self.by_call[call]
-
-    def number(self, call: Call) -> float:
-        return self.as_number(self.by_call[call], call)
-
-    def as_number(self, term: Any, call: Call) -> float:
-        if isinstance(term, bool) or not isinstance(term, int | float):
-            raise self.unlike(call)
-        return float(term)
-
-    def system(self, item: str) -> float:
-        return self.number(_system(item))
-
-    def unlike(self, call: Call) -> BadTerm:
-        module, function, arguments = call
-        named = f"{module}:{function}({', '.join(map(str, arguments))})"
-        return BadTerm(node=self.node, reason=f"{named} answered something else than it does in OTP 25 to 27")
 
 
 def read(asks: Asks, *, queues_up_to: int = 0, broker: bool = True) -> Snapshot:
@@ -99,9 +45,9 @@ def read(asks: Asks, *, queues_up_to: int = 0, broker: bool = True) -> Snapshot:
         NodeUnavailable: there is no connection; any other LensError: nothing could be read, with the first reason.
 
     """
-    asked = [call for part, calls in PARTS.items() if broker or part != BROKER for call in calls if call not in _ALONE]
-    by_call = {call: answer for call in _ALONE for answer in asks.calls([call])} | dict(zip(asked, asks.calls(asked), strict=True))
-    answers = _Answers(asks.name, by_call)
+    asked = [call for part, calls in PARTS.items() if broker or part != BROKER for call in calls if call not in ALONE]
+    by_call = {call: answer for call in ALONE for answer in asks.calls([call])} | dict(zip(asked, asks.calls(asked), strict=True))
+    answers = Answers(asks.name, by_call)
     snapshot, failed = Snapshot(), dict[str, LensError]()
     for part, reader in _READERS.items():
         if part == BROKER and not broker:
@@ -136,26 +82,26 @@ def _with_queues(asks: Asks, told: Snapshot, most: int) -> Snapshot:
         return replace(told, failed={**told.failed, QUEUES: str(error)})
 
 
-def _read_system(answers: _Answers, told: Snapshot) -> Snapshot:
-    hostname, pid = answers.term(_HOSTNAME), text(answers.term(_PID)) or ""
+def _read_system(answers: Answers, told: Snapshot) -> Snapshot:
+    hostname, pid = answers.term(HOSTNAME), text(answers.term(PID)) or ""
     name = text(hostname[1]) if isinstance(hostname, tuple) and len(hostname) == 2 else None
     return replace(
         told,
-        otp_release=text(answers.term(_system("otp_release"))),
+        otp_release=text(answers.term(system("otp_release"))),
         processes=_usage(answers, "process"),
         ports=_usage(answers, "port"),
         atoms=_usage(answers, "atom"),
         ets_tables=_usage(answers, "ets"),
-        uptime_seconds=_numbers(answers, _statistics("wall_clock"), 2)[0] / 1000.0,
+        uptime_seconds=answers.numbers(statistics("wall_clock"), 2)[0] / 1000.0,
         host=Host(name, int(pid)) if name and pid.isascii() and pid.isdigit() else None,
     )
 
 
-def _usage(answers: _Answers, what: str) -> Usage:
+def _usage(answers: Answers, what: str) -> Usage:
     return Usage(answers.system(f"{what}_count"), answers.system(f"{what}_limit"))
 
 
-def _read_memory(answers: _Answers, told: Snapshot) -> Snapshot:
+def _read_memory(answers: Answers, told: Snapshot) -> Snapshot:
     (call,) = PARTS[MEMORY]
     kinds = answers.term(call)
     if not isinstance(kinds, list) or not kinds or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in kinds):
@@ -163,10 +109,10 @@ def _read_memory(answers: _Answers, told: Snapshot) -> Snapshot:
     return replace(told, memory={str(kind): answers.as_number(size, call) for kind, size in kinds})
 
 
-def _read_statistics(answers: _Answers, told: Snapshot) -> Snapshot:
-    lengths = _numbers(answers, _RUN_QUEUES, 3)
-    reductions = _numbers(answers, _statistics("reductions"), 2)
-    garbage = _numbers(answers, _statistics("garbage_collection"), 2)
+def _read_statistics(answers: Answers, told: Snapshot) -> Snapshot:
+    lengths = answers.numbers(RUN_QUEUES, 3)
+    reductions = answers.numbers(statistics("reductions"), 2)
+    garbage = answers.numbers(statistics("garbage_collection"), 2)
     *normal, dirty_cpu, dirty_io = lengths  # all dirty schedulers of one kind share one queue
     return replace(
         told,
@@ -177,14 +123,7 @@ def _read_statistics(answers: _Answers, told: Snapshot) -> Snapshot:
     )
 
 
-def _numbers(answers: _Answers, call: Call, least: int) -> list[float]:
-    term = answers.term(call)
-    if not isinstance(term, list | tuple) or len(term) < least:
-        raise answers.unlike(call)
-    return [answers.as_number(each, call) for each in term]
-
-
-def _read_schedulers(answers: _Answers, told: Snapshot) -> Snapshot:
+def _read_schedulers(answers: Answers, told: Snapshot) -> Snapshot:
     online = {
         NORMAL: answers.system("schedulers_online"),
         DIRTY_CPU: answers.system("dirty_cpu_schedulers_online"),
@@ -195,9 +134,9 @@ def _read_schedulers(answers: _Answers, told: Snapshot) -> Snapshot:
     return replace(told, schedulers_online=online, worked=worked, unread={**told.unread, **unread})
 
 
-def _worked(answers: _Answers) -> dict[str, Worked] | None:
+def _worked(answers: Answers) -> dict[str, Worked] | None:
     """Sum up time by kind. Identifiers count normal schedulers first, then dirty CPU, then dirty IO; those offline never work."""
-    call = _statistics("scheduler_wall_time_all")
+    call = statistics("scheduler_wall_time_all")
     times = answers.term(call)
     if times == "undefined":
         return None
@@ -210,7 +149,7 @@ def _worked(answers: _Answers) -> dict[str, Worked] | None:
         *range(int(normal) + 1, int(normal + answers.system("dirty_cpu_schedulers_online")) + 1),
     }
     sums: dict[str, tuple[float, float]] = {}
-    for identifier, active, total in _rows(answers, call, times):
+    for identifier, active, total in ([answers.as_number(each, call) for each in row] for row in times):
         kind = NORMAL if identifier <= normal else DIRTY_CPU if identifier <= dirty else DIRTY_IO
         if kind == DIRTY_IO or identifier in online:
             before = sums.get(kind, (0.0, 0.0))
@@ -218,12 +157,8 @@ def _worked(answers: _Answers) -> dict[str, Worked] | None:
     return {kind: Worked(*both) for kind, both in sums.items()}
 
 
-def _rows(answers: _Answers, call: Call, times: Sequence[Sequence[Any]]) -> list[list[float]]:
-    return [[answers.as_number(each, call) for each in row] for row in times]
-
-
-def _read_broker(answers: _Answers, told: Snapshot) -> Snapshot:
-    return replace(told, broker_memory_limit=answers.number(_BROKER_LIMIT))
+def _read_broker(answers: Answers, told: Snapshot) -> Snapshot:
+    return replace(told, broker_memory_limit=answers.number(BROKER_LIMIT))
 
 
 _READERS = {

@@ -3,7 +3,8 @@
 import pytest
 
 from lens_exporter.errors import CallTimeout, NodeUnavailable
-from lens_exporter.lenses.beam.direct import BROKER, MEMORY, PARTS, SCHEDULERS, STATISTICS, SYSTEM, read
+from lens_exporter.lenses.beam.answers import BROKER, MEMORY, PARTS, SCHEDULERS, STATISTICS, SYSTEM
+from lens_exporter.lenses.beam.direct import read
 from lens_exporter.lenses.beam.queues import PAGE, QUEUES
 from lens_exporter.lenses.beam.snapshot import Host, Queues
 from lens_exporter.lenses.beam.terms import Atom, Pid
