@@ -98,7 +98,9 @@ class BeamLens:
         return tracked()
 
     def tools(self) -> "Sequence[Tool]":
-        return ()
+        from lens_exporter.lenses.beam.tools import BeamTools  # noqa: PLC0415 - tools bring what a scrape does not need
+
+        return BeamTools(self.members).all()
 
     def close(self) -> None:
         """Close all connections, for good."""

@@ -1,0 +1,149 @@
+"""Everything of one kind on a node, asked page by page for one thing: what holds how much, and how that changes."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import Any, TypeVar
+
+from lens_exporter.errors import BadTerm
+from lens_exporter.lenses.beam.asks import Asks
+from lens_exporter.lenses.beam.terms import Atom, Export, Pid, Port, Reference
+
+PAGE = 5000  # of what is asked in one call; an answer of one number each is some 100 kB, and the node works on in between
+PROCESS = Export(Atom("erlang"), Atom("process_info"), 2)
+PORT = Export(Atom("erlang"), Atom("port_info"), 2)
+TABLE = Export(Atom("ets"), Atom("info"), 2)
+_CALLED = Export(Atom("proc_lib"), Atom("translate_initial_call"), 1)
+_UNKNOWN = (Atom("proc_lib"), Atom("init_p"), 5)
+_INITIAL = Atom("initial_call")
+_GONE = "undefined"
+
+Holder = TypeVar("Holder", Pid, Port, Atom | Reference)
+
+
+def processes(asks: Asks) -> list[Pid]:
+    return _all(asks, "erlang", "processes", Pid)
+
+
+def ports(asks: Asks) -> list[Port]:
+    return _all(asks, "erlang", "ports", Port)
+
+
+def tables(asks: Asks) -> list[Atom | Reference]:
+    return _all(asks, "ets", "all", Atom, Reference)
+
+
+def _all(asks: Asks, module: str, function: str, *kinds: type) -> list[Any]:
+    answer = asks.call(module, function)
+    if not isinstance(answer, list) or not all(isinstance(each, kinds) for each in answer):
+        raise unlike(asks, f"{module}:{function}()")
+    return answer
+
+
+def unlike(asks: Asks, call: str) -> BadTerm:
+    return BadTerm(node=asks.name, reason=f"{call} answered something else than it does in OTP 25 to 27")
+
+
+def told(asks: Asks, function: Export, holders: Sequence[Holder], item: Any, *, page: int = PAGE) -> dict[Holder, Any]:
+    """Ask each for an item, or for a list of items, which gives pairs. What is gone meanwhile is left out.
+
+    Raises:
+        LensError: as Asks.call.
+
+    """
+    found: dict[Holder, Any] = {}
+    for first in range(0, len(holders), page):
+        asked = holders[first : first + page]
+        answers = asks.call("lists", "zipwith", function, list(asked), [item] * len(asked))
+        if not isinstance(answers, list) or len(answers) != len(asked):
+            raise unlike(asks, f"{function.module}:{function.function}/{function.arity}")
+        found.update((holder, _value(answer)) for holder, answer in zip(asked, answers, strict=True) if answer != _GONE)
+    return found
+
+
+def _value(answer: Any) -> Any:
+    """Take a value out of {item, value}; ets:info gives it bare, and a process without a registered name an empty list."""
+    return answer[1] if type(answer) is tuple and len(answer) == 2 and type(answer[0]) is Atom else answer
+
+
+def numbers(asks: Asks, function: Export, holders: Sequence[Holder], item: str) -> dict[Holder, float]:
+    """Ask each for a number."""
+    answers = told(asks, function, holders, Atom(item))
+    return {holder: float(value) for holder, value in answers.items() if isinstance(value, int)}
+
+
+def called(asks: Asks, pids: Sequence[Pid], *, page: int = PAGE) -> list[str]:
+    """Say as what each was started: shop_cart:init/1 of a gen_server, or the function that was spawned; "" if it is gone."""
+    found: list[str] = []
+    for first in range(0, len(pids), page):
+        asked = list(pids[first : first + page])
+        answers = asks.call("lists", "map", _CALLED, asked)
+        if not isinstance(answers, list) or len(answers) != len(asked):
+            raise unlike(asks, "proc_lib:translate_initial_call/1")
+        # It takes every process for one of proc_lib's: of those it knows nothing of, the node itself knows what was spawned.
+        spawned = told(asks, PROCESS, [pid for pid, call in zip(asked, answers, strict=True) if call == _UNKNOWN], _INITIAL)
+        found += [function_name(spawned.get(pid) if call == _UNKNOWN else call) for pid, call in zip(asked, answers, strict=True)]
+    return found
+
+
+def function_name(term: Any) -> str:
+    """Write {module, function, arity}; what is none becomes ""."""
+    match term:
+        case (str(module), str(function), int(arity)):
+            return f"{module}:{function}/{arity}"
+        case _:
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A number at two looks."""
+
+    before: float
+    after: float
+    seconds: float  # between them
+
+    @property
+    def grown(self) -> float:
+        return self.after - self.before
+
+    @property
+    def per_second(self) -> float:
+        return self.grown / self.seconds if self.seconds > 0 else 0.0
+
+
+Look = Callable[[], Mapping[Any, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Looks twice. clock gives seconds; pause lets them pass."""
+
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
+
+    def twice(
+        self, look: Look, seconds: float, again: Callable[[Mapping[Any, float]], Mapping[Any, float]] | None = None
+    ) -> dict[Any, Change]:
+        """Give what was there both times; `again` is a second look that asks less than the first."""
+        began = self.clock()
+        before = look()
+        self.pause(max(seconds - (self.clock() - began), 0.0))
+        passed = self.clock() - began  # from one beginning to the other: both looks take their pages in one order
+        after = again(before) if again else look()
+        return {one: Change(before[one], after[one], passed) for one in after if one in before}
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What to show of everything that was looked at twice."""
+
+    changes: Mapping[Any, Change]
+
+    def most(self, limit: int) -> list[Any]:
+        """Give those that grew most, then those that hold most, limit of each: what grows slowly does so between two looks too."""
+        grown = [one for one, change in self.changes.items() if change.grown > 0]
+        growing = nlargest(limit, grown, key=lambda one: self.changes[one].grown)
+        largest = nlargest(limit, self.changes, key=lambda one: self.changes[one].after)
+        return list(dict.fromkeys([*growing, *(one for one in largest if self.changes[one].after > 0)]))
