@@ -110,6 +110,8 @@ def _named_part(notes: Notebook, moved: Movement, families: Sequence[str]) -> Ca
             continue
         for one in (*moved.effects, *moved.others):
             family = family_of(one.metric)
+            if part.kind not in {"", one.labels.get("kind"), one.labels.get("usage")}:
+                continue
             if family and family.name == part.family and _kind(one) == part.unit and part.explains(one.before, one.after):
                 text = f"{part.claim}: {part.meaning}"
                 return Cause(text, part.claim, (part.receipt,), part.family, part.step)

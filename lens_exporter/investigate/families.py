@@ -31,6 +31,24 @@ class Family:
 
 FAMILIES: tuple[Family, ...] = (
     Family(
+        "ports",
+        re.compile(r"^(lens_beam_port_|erlang_vm_ports?(_|$))"),
+        drivers=("traffic", "processes"),
+        advice="see which process of the node opens ports (sockets, files, programs) and does not close them",
+    ),
+    Family(
+        "atoms",
+        re.compile(r"^(lens_beam_atom_|erlang_vm_atoms?(_|$))"),
+        drivers=("traffic",),
+        advice="find the code that makes atoms of what comes in (binary_to_atom, list_to_atom); a restart only buys time",
+    ),
+    Family(
+        "processes",
+        re.compile(r"^(lens_beam_process_|erlang_vm_process(es)?(_|$))"),
+        drivers=("traffic", "queues", "latency"),
+        advice="count the processes of the node by what they were started as, and see why those do not end",
+    ),
+    Family(
         "garbage collection",
         re.compile(r"(^|_)gc(_|$)|garbage|uncollectable"),
         drivers=("memory", "traffic"),
@@ -69,7 +87,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "CPU",
-        re.compile(r"cpu|(^|_)load\d*(_|$)|run_queue"),
+        re.compile(r"cpu|(^|_)load\d*(_|$)|run_queue|(^|_)reductions(_|$)"),
         drivers=("traffic", "garbage collection", "threads", "queues", "memory"),
         process=(Question("get_thread_stacks"),),
         host=(Question("get_top_processes", sort_by="cpu"),),

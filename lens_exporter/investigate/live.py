@@ -2,34 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from lens_exporter.baseline import numbers as words
+from lens_exporter.investigate import nodes
 from lens_exporter.investigate.notebook import Notebook
+from lens_exporter.investigate.part import Part
 from lens_exporter.investigate.wording import when, word
 from lens_exporter.model.conversation import Answered
 
 _SAFE_PATH = re.compile(r"[\w./-]{4,100}", re.ASCII)  # what may stand in a command that somebody will paste
 _MOST = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The largest part of what a family counts. unit is "count", "bytes" or "cores"; total is None where nobody says."""
-
-    family: str
-    claim: str  # "384 of 388 open files are /tmp/export-*.csv"
-    meaning: str  # what it means where most of a rise is this part: "they are not closed"
-    value: float
-    total: float | None
-    unit: str
-    receipt: str
-    step: str = ""  # what a person does with it
-
-    def explains(self, before: float, after: float) -> bool:
-        """Whether most of the rise from `before` must be this part, even if all there was before was this part too."""
-        risen = max(after, self.total or 0.0) - before
-        return risen > 0 and self.value - before >= _MOST * risen
 
 
 def parts(notes: Notebook) -> list[Part]:
@@ -54,6 +36,8 @@ def sentences(answered: Answered, notes: Notebook) -> Iterator[str]:
             yield f"the process holds {used} of its {limit} limit{since}"
         case "get_memory_stats" if seen.get("oom_kills", 0) > 0:
             yield f"the kernel has killed {seen['oom_kills']:,.0f} processes of this host for want of memory since it booted"
+        case "beam_find_atom_growth":
+            yield from nodes.atoms(answered)
         case "get_disk_usage":
             places = {name.rpartition(":")[0] for name in seen}
             fullest = max(places, key=lambda place: seen.get(f"{place}:utilization", 0.0), default="")
@@ -123,6 +107,7 @@ def _processes(answered: Answered) -> Iterator[Part]:
 
 
 _READERS = {
+    **nodes.READERS,
     "get_open_files": _open_files,
     "get_sockets": _sockets,
     "get_thread_stacks": _stacks,

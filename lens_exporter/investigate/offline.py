@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from lens_exporter.foundation.clock import rfc3339
-from lens_exporter.investigate import live
+from lens_exporter.investigate import live, nodes
 from lens_exporter.investigate.analysis_schema import SUBMIT
 from lens_exporter.investigate.causes import movement, own_courses, own_families
 from lens_exporter.investigate.conclusions import BY_CODE, MODEL_AWAY, OFFLINE, conclude
@@ -129,8 +129,11 @@ def _live(notes: Notebook, specs: dict[str, ToolSpec]) -> Iterator[tuple[str, di
     moved = movement(notes)
     own_texts = (*notes.task.queries, *notes.task.names, *(one.metric for one in moved.effects))
     on_host = any(map(of_host, own_texts))
-    own = _best_first([list(_fitting(text, where, specs, on_host=on_host)) for text in own_texts])
-    others = _best_first([list(_fitting(one.metric, where, specs, on_host=of_host(one.metric))) for one in moved.others])
+    yield from nodes.questions(notes.task.queries, (*moved.effects, *moved.others), notes.task.target)
+    # Of an Erlang node the instance is its exporter: what is true of that process explains nothing.
+    own = _best_first([list(_fitting(text, where, specs, on_host=on_host)) for text in own_texts if not nodes.of_node(text)])
+    rest = [one.metric for one in moved.others if not nodes.of_node(one.metric)]
+    others = _best_first([list(_fitting(metric, where, specs, on_host=of_host(metric))) for metric in rest])
     asked = [*own[:_OWN_TOOLS], *[found for found in others if found not in own][:_OTHER_TOOLS]]
     # Sockets are open files too: where they are most of them, their peers tell more.
     if any(part.family == "open files" and " sockets" in part.claim for part in live.parts(notes)):
