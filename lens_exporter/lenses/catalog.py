@@ -130,9 +130,17 @@ def close(lenses: Iterable[Lens]) -> None:
             lens.close()
 
 
-def toolbox(lenses: Sequence[Lens]) -> tuple[Tool, ...]:
-    """Give the live tools of all lenses, each name once: lenses of one domain share theirs, and the first knows them all."""
+def toolbox(lenses: Sequence[Lens], *, watched: Iterable[str] = ()) -> tuple[Tool, ...]:
+    """Give the live tools of all lenses, each name once: lenses of one domain share theirs, and the first knows them all.
+
+    watched are the lenses that watchers have. Where Erlang nodes are watched by what their exporters publish and none can be asked,
+    the tools are there all the same, to say so by name.
+    """
     found: dict[str, Tool] = {}
+    if "beam" in watched and not any(isinstance(lens, BeamLens) for lens in lenses):
+        from lens_exporter.lenses.beam.tools import BeamTools  # noqa: PLC0415 - most configurations have no nodes
+
+        found |= {tool.name: tool for tool in BeamTools(tuple).all()}
     for lens in lenses:
         for tool in lens.tools():
             found.setdefault(tool.name, tool)

@@ -99,7 +99,8 @@ class Generation:
             clock=ground.clock,
         )
         self._vanished = Vanished(store, self._held, clock=ground.clock)
-        self.investigation = Investigation(config, ground, remotes, catalog.toolbox(self._lenses), self.alertmanagers)
+        tools = catalog.toolbox(self._lenses, watched=[watcher.lens for watcher in config.watchers])
+        self.investigation = Investigation(config, ground, remotes, tools, self.alertmanagers)
         self.inquiry = Inquiry(
             store,
             self.investigation.investigator,

@@ -154,3 +154,12 @@ def test_a_node_that_is_down_is_an_error_with_its_reason(node, tmp_path):
     close(lenses)
     assert result.status is ToolStatus.ERROR
     assert "epmd does not know the name" in result.note
+
+
+def test_nodes_known_only_through_their_exporters():
+    """A watcher of what exporters publish brings the tools too, and each of them says that nobody can be asked."""
+    told = Toolbox(toolbox([], watched=["beam"])).call("beam_get_top_processes", {"node": "rabbit@mq1"})
+    assert told.status is ToolStatus.UNAVAILABLE
+    assert told.note.startswith("node rabbit@mq1 is not in lenses.beam")
+    assert told.note.endswith("can be asked: none")
+    assert toolbox([], watched=["host"]) == ()
