@@ -7,7 +7,7 @@ from heapq import nlargest
 from typing import Any
 
 from lens_exporter.lenses.beam.asks import Asks
-from lens_exporter.lenses.beam.looking import PROCESS, called, function_name, numbers, processes, told
+from lens_exporter.lenses.beam.looking import PROCESS, amounts, called, function_name, processes, told
 from lens_exporter.lenses.beam.terms import Atom, Pid
 
 
@@ -53,12 +53,14 @@ def top(asks: Asks, sort_by: SortBy, *, limit: int, offset: int = 0) -> Top:
         LensError: as Asks.call.
 
     """
-    amounts = numbers(asks, PROCESS, processes(asks), ITEMS[sort_by])
-    ranked = nlargest(offset + limit, amounts, key=amounts.__getitem__)[offset:]
-    by_name: dict[str, dict[str, Any]] = {str(pid): {sort_by.value: amounts[pid]} for pid in ranked}
+    pids = processes(asks)
+    found = amounts(asks, pids, ITEMS[sort_by])
+    ranked = [at for at in nlargest(offset + limit, range(len(pids)), key=found.__getitem__)[offset:] if found[at] >= 0]
+    by_name: dict[str, dict[str, Any]] = {str(pids[at]): {sort_by.value: found[at]} for at in ranked}
     # Each is shown with the number it was ranked by, though it may have changed since.
-    rows = [replace(row, **by_name[row.pid]) for row in described(asks, ranked)]
-    return Top(len(amounts), sum(amounts.values()), tuple(rows))
+    rows = [replace(row, **by_name[row.pid]) for row in described(asks, [pids[at] for at in ranked])]
+    alive = [amount for amount in found if amount >= 0]
+    return Top(len(alive), sum(alive), tuple(rows))
 
 
 def described(asks: Asks, pids: Sequence[Pid]) -> list[Process]:
