@@ -91,7 +91,10 @@ def narrow(target: dict[str, str]) -> list[dict[str, str]]:
     """Give selections of the target's series to try in turn: the usual identifying labels, then fewer of them."""
     known = {name: target[name] for name in _IDENTIFYING if target.get(name)}
     host = {name: target[name] for name in ("job", "instance") if target.get(name)}
+    # An Erlang node is told by who publishes it, who publishes others too: its own name says more than the instance.
+    erlang = {"node": target["node"]} if "@" in target.get("node", "") else {}
     tries = [
+        erlang,
         host if "instance" in host else {},
         {k: v for k, v in known.items() if k in {"namespace", "pod"}} if "pod" in known else {},
     ]

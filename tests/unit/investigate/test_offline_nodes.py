@@ -145,3 +145,15 @@ def test_a_node_that_nobody_names_is_not_guessed():
     own = Alert(known, {"lens_query": "erlang_vm_port_count"}, AT - 5 * MINUTE)
     answer = investigated([series], own, tools=(answering("beam_find_busy_ports", {}, {}),))
     assert "beam_find_busy_ports" not in asked(answer)
+
+
+def test_other_nodes_of_one_publisher_are_not_looked_at():
+    """Whoever publishes a node publishes others: what moved on another one at the same time is not told of it."""
+    query = 'lens_beam_message_queue_longest{node="shop@mq1"}'
+    known = {"alertname": "LensQueues", "severity": "warning", "watcher": "beam", **SCRAPED}
+    own = Alert(known, {"lens_query": query}, AT - 5 * MINUTE)
+    series = one("lens_beam_message_queue_longest", leak(2, AT - 6 * MINUTE, 5000))
+    other = one("lens_beam_port_used", leak(6, AT - 8 * MINUTE, 100), node="shop@mq2")
+    answer = investigated([*CALM, series, other], own, tools=(growing("message_queue", 30_002.0),))
+    assert claims(answer)[0].startswith("30,002 messages wait")
+    assert not any("port" in claim for claim in claims(answer))
