@@ -17,15 +17,15 @@ WRONG = """\
 prometheus: {url: "http://127.0.0.1:9090"}
 watchers:
   - host: "*/5 * * * *"
-  - beam: {schedule: "every day", window: soon}
+  - jvm: {schedule: "every day", window: soon}
 alertmanager:
   urls: 9093
 cooldowns: {}
 """
 PROBLEMS = (
-    ':4: watchers[1].beam: there is no lens "beam" in this version',
-    ":4: watchers[1].beam.schedule: ",
-    ":4: watchers[1].beam.window: ",
+    ':4: watchers[1].jvm: there is no lens "jvm" in this version',
+    ":4: watchers[1].jvm.schedule: ",
+    ":4: watchers[1].jvm.window: ",
     ":6: alertmanager.urls: ",
     ":7: cooldowns: ",
 )

@@ -307,7 +307,7 @@ def test_a_heavy_call_without_an_answer_keeps_its_place(own_node):
 def test_a_node_that_hangs(own_node):
     """A frozen node times out by name, within its time; thawed, it is asked again."""
     asks = client(own_node, seconds=SHORT, connect_seconds=0.5)
-    asks.call("erlang", "node")
+    until(lambda: asks.calls([("erlang", "node", ())]) == [own_node.name])  # a busy machine may need more than one attempt
     own_node.freeze()
     with pytest.raises(CallTimeout):
         asks.call("erlang", "memory")
