@@ -37,6 +37,7 @@ _QUESTIONS = (
     _Question(re.compile(r"reductions|run_queue|scheduler"), _GROWING, _WORK),
     _Question(re.compile(r"(?<!memory)_process(es)?_"), "beam_count_processes"),
 )
+_BRACES, _KIND = re.compile(r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}'), re.compile(r'(?:kind|usage)="[^"]*"')
 _ANY_MEMORY = re.compile(r"_memory_")
 
 
@@ -47,7 +48,7 @@ def of_node(text: str) -> bool:
 
 def questions(queries: Sequence[str], moved: Sequence[Noted], target: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give the live tools to ask about a node, what alerts first. None where it is not known which node it is about."""
-    texts = [query for query in queries if of_node(query)]
+    texts = [_spoken(query) for query in queries if of_node(query)]
     texts += [f"{one.metric}{_kinds(one.labels)}" for one in moved if of_node(one.metric)]
     names = {target.get("node", "")} if "@" in target.get("node", "") else {one.labels.get("node", "") for one in moved}
     nodes = {name for name in names if "@" in name}
@@ -62,6 +63,11 @@ def questions(queries: Sequence[str], moved: Sequence[Noted], target: Mapping[st
 def _asked(text: str) -> list[_Question]:
     fitting = [one for one in _QUESTIONS if one.pattern.search(text)][:1]
     return fitting or (list(_QUESTIONS[1:4]) if _ANY_MEMORY.search(text) else [])
+
+
+def _spoken(query: str) -> str:
+    """Keep the names of a query's metrics and the kinds it selects: how its nodes are called says nothing of what it is about."""
+    return _BRACES.sub(lambda found: "".join(f"{{{one}}}" for one in _KIND.findall(found[0])), query)
 
 
 def _kinds(labels: Mapping[str, str]) -> str:

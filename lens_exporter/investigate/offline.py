@@ -127,7 +127,9 @@ def _live(notes: Notebook, specs: dict[str, ToolSpec]) -> Iterator[tuple[str, di
     """Give live tools once it is known on which host and as which process the target runs: first what shows what alerts, always."""
     where = _whereabouts(notes)
     moved = movement(notes)
-    own_texts = (*notes.task.queries, *notes.task.names, *(one.metric for one in moved.effects))
+    # The name of an alert says no more than its query does, which tells whether it is about an Erlang node.
+    names = () if any(map(nodes.of_node, notes.task.queries)) else notes.task.names
+    own_texts = (*notes.task.queries, *names, *(one.metric for one in moved.effects))
     on_host = any(map(of_host, own_texts))
     yield from nodes.questions(notes.task.queries, (*moved.effects, *moved.others), notes.task.target)
     # Of an Erlang node the instance is its exporter: what is true of that process explains nothing.
