@@ -116,6 +116,7 @@ def test_a_process_that_spins():
         [*CALM[:2], series], alert("LensCpu", query), tools=(growing("reductions_per_second", 29_900_000.0), STACKS)
     )
     assert "get_thread_stacks" not in asked(answer)
+    assert asked(answer).count("beam_find_growing_processes") == 1
     assert answer.analysis.outcome is Outcome.CAUSE_FOUND
     assert claims(answer)[0] == f"process order_consumer ({PID}) does 29,900,000 reductions a second"
 
