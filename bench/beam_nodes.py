@@ -100,7 +100,7 @@ def _reductions(asks: Asks) -> int:
         case (int(total), int()):
             return total
         case other:
-            raise ValueError(f"erlang:statistics(reductions) answered {other}")
+            raise ValueError(f"erlang:statistics(reductions) answered {other!r}")
 
 
 def _cpu(pid: int) -> float:
