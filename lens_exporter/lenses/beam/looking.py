@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any, TypeVar
 
-from lens_exporter.errors import BadTerm
+from lens_exporter.errors import BadTerm, CallFailed, CallTimeout
+from lens_exporter.foundation.clock import Clock
 from lens_exporter.lenses.beam.asks import Asks
 from lens_exporter.lenses.beam.terms import Atom, Export, Pid, Port, Reference
 
@@ -18,11 +19,23 @@ _CALLED = Export(Atom("proc_lib"), Atom("translate_initial_call"), 1)
 _UNKNOWN = (Atom("proc_lib"), Atom("init_p"), 5)
 _INITIAL = Atom("initial_call")
 _GONE = "undefined"
+_MOST = 1_500_000  # processes that are listed: the node builds the whole list, 30 bytes each and more, before anybody can refuse it
+_SECONDS = 25.0  # of one pass: whoever asked waits half a minute, and nobody needs what comes after that
 
 Holder = TypeVar("Holder", Pid, Port, Atom | Reference)
 
 
 def processes(asks: Asks) -> list[Pid]:
+    """List the processes.
+
+    Raises:
+        CallFailed: there are too many; LensError: as Asks.call.
+
+    """
+    count = asks.call("erlang", "system_info", Atom("process_count"))
+    if isinstance(count, int) and count > _MOST:
+        reason = f"it has {count:,} processes, and the list of more than {_MOST:,} is a burden on it"
+        raise CallFailed(node=asks.name, call="erlang:processes/0", reason=reason)
     return _all(asks, "erlang", "processes", Pid)
 
 
@@ -56,8 +69,14 @@ def told(asks: Asks, function: Export, holders: Sequence[Holder], item: Any, *, 
     return {holder: _value(answer) for holder, answer in zip(holders, answers, strict=True) if answer != _GONE}
 
 
-def _answers(asks: Asks, function: Export, holders: Sequence[Any], item: Any, page: int) -> Iterator[Any]:
+def _answers(
+    asks: Asks, function: Export, holders: Sequence[Any], item: Any, page: int, clock: Clock = time.monotonic
+) -> Iterator[Any]:
+    until = clock() + _SECONDS
     for first in range(0, len(holders), page):
+        if clock() > until:
+            call = f"{function.module}:{function.function}/{function.arity} of {len(holders):,}"
+            raise CallTimeout(node=asks.name, call=call, seconds=f"{_SECONDS:g}")
         asked = holders[first : first + page]
         answers = asks.call("lists", "zipwith", function, list(asked), [item] * len(asked))
         if not isinstance(answers, list) or len(answers) != len(asked):
@@ -76,12 +95,12 @@ def numbers(asks: Asks, function: Export, holders: Sequence[Holder], item: str) 
     return {holder: float(value) for holder, value in answers.items() if isinstance(value, int)}
 
 
-def amounts(asks: Asks, pids: Sequence[Pid], item: str) -> list[float]:
+def amounts(asks: Asks, pids: Sequence[Pid], item: str, *, clock: Clock = time.monotonic) -> list[float]:
     """Ask processes for a number that is never negative: one for each in their order, -1 for what has none, as it is gone.
 
     Looking up a hundred thousand pids costs more than asking for them.
     """
-    values = map(_value, _answers(asks, PROCESS, pids, Atom(item), PAGE))
+    values = map(_value, _answers(asks, PROCESS, pids, Atom(item), PAGE, clock))
     return [float(value) if isinstance(value, int) else -1.0 for value in values]
 
 
