@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
 
 
 def demo(tmp_path, **environment):
-    script = "import sys; from lens_exporter.demo.run import run_demo; sys.exit(run_demo())"
+    # Whoever runs these tests in a shell's background has SIGINT ignored, and so would the demo: it is begun as at a terminal.
+    begun = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    script = f"{begun}; from lens_exporter.demo.run import run_demo; sys.exit(run_demo())"
     output = (tmp_path / "out.txt").open("wb")
     env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1", **environment}
     return subprocess.Popen([sys.executable, "-c", script], stdout=output, stderr=output, env=env, start_new_session=True)
