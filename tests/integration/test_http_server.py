@@ -94,16 +94,22 @@ def test_stopping_finishes_the_answer_under_way():
 
 def test_an_answer_that_does_not_come_cannot_hold_up_the_end():
     """After the graceful time the rest is cut."""
-    gate = threading.Event()
+    taken, gate = threading.Event(), threading.Event()
     listener = listen("127.0.0.1", 0)
-    app = build_app(plain_ports(alerts=lambda: gate.wait(20) and []))
+
+    def slow():
+        taken.set()
+        gate.wait(20)
+        return []
+
+    app = build_app(plain_ports(alerts=slow))
 
     async def stop_soon():
         ready = asyncio.Event()
         server = asyncio.ensure_future(serve(app, listener, ready=ready, limits=Limits(graceful_stop=1)))
         await ready.wait()
         asking = asyncio.ensure_future(asyncio.to_thread(_ask, listener.url))
-        await asyncio.sleep(0.2)
+        assert await asyncio.to_thread(taken.wait, 5)
         server.cancel()
         await asyncio.wait({server}, timeout=8)
         ended = server.done()

@@ -45,6 +45,15 @@ class Scale:
         return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, reach, known)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Extent:
+    """How far the values of a week lie apart, arrays [series]."""
+
+    highest: FloatArray
+    lowest: FloatArray
+    usual: FloatArray  # the range without what a single part of the week reached
+
+
 @dataclass(slots=True, eq=False)
 class _Open:
     """The entry that rows are added to. sums [sum, series], the others [series]."""
@@ -84,8 +93,7 @@ class Spread:
         self._open = _nothing_yet(series)
         self._enough = 0.5 * 86_400.0 / tuning.step
         self._steady = np.zeros(series, dtype=np.bool_)
-        self._extremes: tuple[FloatArray, FloatArray] | None = None
-        self._usual = np.zeros(series)  # the range without what a single part of the week reached
+        self._extent: _Extent | None = None
 
     def learn(self, values: FloatArray, r: FloatArray, e: FloatArray, learnt: BoolArray, scale: Scale) -> None:
         """Add rows [time, series] of the running hour; learnt marks values that are neither gaps nor kept out."""
@@ -122,22 +130,22 @@ class Spread:
             self._present[begun], self._present[slot] = 0.0, entry.present
             rows = self._rows.sum()
             self._steady = (self._present.sum(axis=0) >= _STEADY * rows) & (rows >= 2.0 * self._enough)
-        self._extremes = None
+        self._extent = None
         if following // REFIT != number:
             self._open = _nothing_yet(self._full.size)
 
     def fit(self, level: FloatArray) -> Scale:
         """Give the scale as of now. level [series] is the usual level of each series."""
         count = self._sums[_COUNT].sum(axis=0, dtype=np.float64)
-        high, low = self.extremes()
+        extent = self._week()
         floor = np.maximum(
-            _OF_RANGE * np.nan_to_num(high - low) + _OF_LEVEL * np.abs(np.nan_to_num(level)),
+            _OF_RANGE * np.nan_to_num(extent.highest - extent.lowest) + _OF_LEVEL * np.abs(np.nan_to_num(level)),
             np.maximum(_OF_FULL * self._full, _NOTHING),
         )
         r_mean, r_sd, r_spread = self._moments(_R, np.maximum(count, 1.0), floor)
         e_mean, _, e_spread = self._moments(_E, np.maximum(count, 1.0), floor)
         known = count >= self._enough
-        reach = np.where(known, np.maximum(_FAR * r_spread, _RANGES * self._usual), np.inf)
+        reach = np.where(known, np.maximum(_FAR * r_spread, _RANGES * extent.usual), np.inf)
         return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, reach, known)
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
@@ -145,13 +153,16 @@ class Spread:
 
         One that was reached in a single part of the week counts as at most ten ranges beyond what another part reached.
         """
-        if self._extremes is None:
+        return self._week().highest, self._week().lowest
+
+    def _week(self) -> "_Extent":
+        if self._extent is None:
             highest, high = _two_highest(self._high)
             lowest, low = (-one for one in _two_highest(-self._low))
-            self._usual = np.nan_to_num(high - low)
-            far = _RANGES * self._usual
-            self._extremes = np.fmin(highest, high + far), np.fmax(lowest, low - far)
-        return self._extremes
+            usual = np.nan_to_num(high - low)
+            far = _RANGES * usual
+            self._extent = _Extent(np.fmin(highest, high + far), np.fmax(lowest, low - far), usual)
+        return self._extent
 
     def steady(self) -> BoolArray:
         """Tell which series [series] have had a value in nearly every row of the week."""
@@ -164,7 +175,7 @@ class Spread:
         self._low, self._high = (picked(one, kept, new=np.nan) for one in (self._low, self._high))
         self._open = self._open.take(kept)
         self._steady = picked(self._steady, kept, new=False)
-        self._extremes = None
+        self._extent = None
 
     def _moments(self, place: int, count: FloatArray, floor: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         mean = self._sums[place].sum(axis=0, dtype=np.float64) / count
