@@ -1,4 +1,4 @@
-"""What watchers post about recordings of a healthy host: nothing."""
+"""What watchers post about recordings of a healthy host, busy or idle: nothing."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from bench.quality.pages import HOSTS, of_host
 
 
 @pytest.mark.parametrize(("name", "lens"), HOSTS.items())
-def test_a_busy_host_is_left_in_peace(name, lens):
-    """An hour and a half in which this project's own tests ran, from the first reading on: thousands of rows, and no alert."""
+def test_a_healthy_host_is_left_in_peace(name, lens):
+    """While this project's own tests ran, and while nothing did, from the first reading on: hundreds of values, and no alert."""
     seen = of_host(name, lens)
-    assert seen.days > 0.5
+    assert seen.days > 0.1
     assert [alert.summary for alert in seen.alerts] == []
