@@ -175,6 +175,10 @@ class NodeBusy(CallTimeout):
     """node {node} was not asked for {call}: an earlier call as heavy has not been answered for {seconds} s"""
 
 
+class QuestionTooLong(CallTimeout):
+    """node {node} was not asked for {call} any more: the {seconds} s of the whole question are over"""
+
+
 class CallFailed(NodeError):
     """node {node} could not do {call}: {reason}"""
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from lens_exporter.errors import BadTerm, LensError
 from lens_exporter.lenses.beam.asks import Call
-from lens_exporter.lenses.beam.terms import Atom, Term
+from lens_exporter.lenses.beam.number import number
+from lens_exporter.lenses.beam.terms import Atom, Term, text
 
 
 def system(item: str) -> Call:
@@ -24,6 +25,7 @@ PID: Call = ("os", "getpid", ())
 HOSTNAME: Call = ("inet", "gethostname", ())
 RUN_QUEUES = statistics("run_queue_lengths_all")
 ALONE = (RUN_QUEUES, system("process_count"))
+MEMORY_KINDS = ("total", "processes", "processes_used", "system", "atom", "atom_used", "binary", "code", "ets", "maximum")
 BROKER_LIMIT: Call = ("vm_memory_monitor", "get_memory_limit", ())
 
 PARTS: Mapping[str, tuple[Call, ...]] = {
@@ -43,6 +45,12 @@ PARTS: Mapping[str, tuple[Call, ...]] = {
     ),
     BROKER: (BROKER_LIMIT,),
 }
+
+
+def printable(term: Term, longest: int) -> str:
+    """Read text and cut it to so many letters; "" for what is no text, or none that can be printed."""
+    found = (text(term) or "")[:longest]
+    return found if found.isprintable() else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +75,17 @@ class Answers:
         return self.as_number(self.by_call[call], call)
 
     def as_number(self, term: Any, call: Call) -> float:
-        if isinstance(term, bool) or not isinstance(term, int | float):
+        value = number(term)
+        if value is None:
             raise self.unlike(call)
-        return float(term)
+        return value
+
+    def text(self, call: Call, longest: int) -> str:
+        """Give text that can be printed, cut to so many letters. Raises BadTerm."""
+        found = printable(self.term(call), longest)
+        if not found:
+            raise self.unlike(call)
+        return found
 
     def numbers(self, call: Call, least: int) -> list[float]:
         """Give a list or tuple of at least so many numbers. Raises BadTerm."""

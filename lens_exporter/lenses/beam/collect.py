@@ -15,6 +15,7 @@ from lens_exporter.lenses.beam.families import FAMILIES
 from lens_exporter.lenses.beam.memory_limit import NO_LIMIT, Limit, MemoryLimits
 from lens_exporter.lenses.beam.queues import QUEUES
 from lens_exporter.lenses.beam.snapshot import Snapshot
+from lens_exporter.lenses.beam.timed import TimedAsks
 from lens_exporter.lenses.emission import Emission, Usage
 from lens_exporter.lenses.rate import Rates
 from lens_exporter.model.metric import BaselineMetric
@@ -26,6 +27,7 @@ log = logging.getLogger("lens_exporter.lenses")
 
 QUEUES_UP_TO = 20_000  # processes; more are not asked one by one at every scrape
 _WINDOW = 60.0  # seconds, as for CPU time of hosts
+_SECONDS = 4.0  # of one reading: a scrape waits for five, and what was read until then is still to be published
 _HOST = "host"
 
 
@@ -45,6 +47,7 @@ class NodeLens:
         self.name = f"beam:{asks.name}"
         self._limits = limits or MemoryLimits()
         self._queues_up_to = queues_up_to
+        self._clock = clock
         self._rates = Rates(_WINDOW, clock=clock)
         self._broker = True
         self._missing: set[str] = set()
@@ -56,7 +59,8 @@ class NodeLens:
             LensUnavailable: there is no connection to it; any other LensError: nothing could be read.
 
         """
-        told = direct.read(self.asks, queues_up_to=self._queues_up_to, broker=self._broker)
+        parts = [part for part in PARTS if part != BROKER or self._broker]
+        told = direct.read(TimedAsks(self.asks, _SECONDS, self._clock), parts=parts, queues_up_to=self._queues_up_to)
         # A node that is no RabbitMQ is not asked again: it would look for the module's file each time.
         self._broker = told.broker_memory_limit is not None or BROKER in told.failed
         emission = Emission(FAMILIES)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from lens_exporter.errors import AnswerTooLarge, BadTerm, CallFailed
 from lens_exporter.lenses.beam.asks import Asks
-from lens_exporter.lenses.beam.looking import Watch, called, processes
+from lens_exporter.lenses.beam.looking import Watch, amount, called, pairs, processes
 from lens_exporter.lenses.beam.show import show
 from lens_exporter.lenses.beam.terms import Atom, Pid
 from lens_exporter.lenses.beam.top import Process, described
@@ -13,8 +13,13 @@ from lens_exporter.model.tool import ToolResult, ToolStatus
 
 MOST_PROCESSES = 50_000  # that are asked whether they are supervisors
 MOST = 100  # supervisors that are asked for their children
+# Of a supervisor that is asked for them: while it makes the list it starts and restarts nobody. Those of many have no ids anyway.
+MOST_CHILDREN = 5000
+_NAMED = 3  # supervisors that are named where they could not be asked
 _LOOKS = 4  # a child that is restarted twice between two looks counts once
 _SHOWN = 100  # letters of a child's id
+
+_COUNT = "supervisor:count_children/1"
 
 _Child = tuple[str, str]  # the supervisor's pid, and the child's id
 
@@ -27,7 +32,7 @@ def restarting_children(asks: Asks, watch: Watch, seconds: float, limit: int) ->
     supervisors = {process.pid: process for process in described(asks, found[:MOST])}
     asked = [pid for pid in found[:MOST] if str(pid) in supervisors]
     restarts: Counter[_Child] = Counter()
-    silent: dict[str, str] = {}
+    silent = _unasked(asks, asked)
     before: dict[_Child, str] = {}
     for look in range(_LOOKS):
         if look:
@@ -35,7 +40,8 @@ def restarting_children(asks: Asks, watch: Watch, seconds: float, limit: int) ->
         now = dict(_children(asks, asked, silent))
         restarts.update(child for child, process in now.items() if before.get(child, process) != process)
         before = now
-    notes = [f"{silent_one}: {reason}" for silent_one, reason in list(silent.items())[:3]]
+    notes = [f"{supervisors[pid].name} ({pid}): {reason}" for pid, reason in list(silent.items())[:_NAMED]]
+    notes += [f"and {len(silent) - _NAMED} more supervisors"] * (len(silent) > _NAMED)
     notes += [f"{MOST} of {len(found)} supervisors were asked"] * (len(found) > MOST)
     notes += [f"{MOST_PROCESSES:,} of {len(pids):,} processes were looked at"] * (len(pids) > MOST_PROCESSES)
     most = restarts.most_common(limit)
@@ -49,6 +55,21 @@ def restarting_children(asks: Asks, watch: Watch, seconds: float, limit: int) ->
 
 def _row(child: _Child, count: int, supervisor: Process, process: str) -> dict[str, str | int]:
     return {"child": child[1], "restarts": count, "supervisor": supervisor.name, "supervisor_pid": supervisor.pid, "now": process}
+
+
+def _unasked(asks: Asks, supervisors: Sequence[Pid]) -> dict[str, str]:
+    """Ask each how many children it has; give those that are not asked for them, by pid, with the reason."""
+    found: dict[str, str] = {}
+    for supervisor in supervisors:
+        try:
+            counts = pairs(asks, asks.call("supervisor", "count_children", supervisor), _COUNT)
+            most = max((amount(asks, count, _COUNT) for count in counts.values()), default=0.0)
+        except (CallFailed, AnswerTooLarge, BadTerm) as error:
+            found[str(supervisor)] = str(error)
+            continue
+        if most > MOST_CHILDREN:
+            found[str(supervisor)] = f"its {most:,.0f} children are not listed, for they are more than {MOST_CHILDREN:,}"
+    return found
 
 
 def _children(asks: Asks, supervisors: Sequence[Pid], silent: dict[str, str]) -> Iterator[tuple[_Child, str]]:

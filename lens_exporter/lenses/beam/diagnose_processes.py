@@ -8,13 +8,26 @@ from typing import Any
 
 from lens_exporter.errors import AnswerTooLarge, BadTerm
 from lens_exporter.lenses.beam.asks import Asks
-from lens_exporter.lenses.beam.looking import PROCESS, Change, Picked, Watch, called, numbers, processes, told, unlike
+from lens_exporter.lenses.beam.looking import (
+    PROCESS,
+    Change,
+    Picked,
+    Watch,
+    amount,
+    called,
+    numbers,
+    pairs,
+    processes,
+    told,
+    unlike,
+)
 from lens_exporter.lenses.beam.terms import Atom, Pid
 from lens_exporter.lenses.beam.top import ITEMS, SortBy, described
 from lens_exporter.model.tool import ToolResult, ToolStatus
 
 MOST = 50_000  # processes whose every heap or dictionary is asked for; more of them are left out, and the answer says so
 _PAGE = 1000  # as each of them answers a dozen numbers
+_GARBAGE = "erlang:process_info(Pid, garbage_collection_info)"
 _EXACTLY = 5  # holders of binaries whose binaries are counted
 
 
@@ -75,12 +88,13 @@ def binary_holders(asks: Asks, watch: Watch, seconds: float, limit: int) -> Tool
 
 def _held(asks: Asks, pids: Sequence[Pid]) -> dict[Pid, float]:
     """Read what the garbage collector of each process knows: the binaries its heaps refer to, without a list of them."""
-    size = asks.call("erlang", "system_info", Atom("wordsize"))
+    size = amount(asks, asks.call("erlang", "system_info", Atom("wordsize")), "erlang:system_info(wordsize)")
     answers = told(asks, PROCESS, pids, Atom("garbage_collection_info"), page=_PAGE)
-    if not isinstance(size, int) or not all(isinstance(each, list) for each in answers.values()):
-        raise unlike(asks, "process_info(garbage_collection_info)")
-    held = {pid: dict(pairs) for pid, pairs in answers.items()}
-    return {pid: float(size * (each["bin_vheap_size"] + each["bin_old_vheap_size"])) for pid, each in held.items()}
+    held: dict[Pid, float] = {}
+    for pid, answer in answers.items():
+        info = pairs(asks, answer, _GARBAGE)
+        held[pid] = size * sum(amount(asks, info.get(item), _GARBAGE) for item in ("bin_vheap_size", "bin_old_vheap_size"))
+    return held
 
 
 def _count(asks: Asks, pid: Pid) -> int | None:
@@ -89,13 +103,15 @@ def _count(asks: Asks, pid: Pid) -> int | None:
         listed = told(asks, PROCESS, [pid], Atom("binary")).get(pid)
     except (AnswerTooLarge, BadTerm):
         return None
-    return len({each[0] for each in listed}) if isinstance(listed, list) else None
+    if not isinstance(listed, list) or not all(isinstance(each, tuple) and each and isinstance(each[0], int) for each in listed):
+        return None
+    return len({each[0] for each in listed})
 
 
 def _binary_memory(asks: Asks) -> float:
     match asks.call("erlang", "memory", [Atom("binary")]):
-        case [("binary", int(size))]:
-            return float(size)
+        case [("binary", size)]:
+            return amount(asks, size, "erlang:memory([binary])")
         case _:
             raise unlike(asks, "erlang:memory([binary])")
 

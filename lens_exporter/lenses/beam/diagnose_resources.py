@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from heapq import nlargest
 from typing import Any
 
+from lens_exporter.lenses.beam.answers import printable
 from lens_exporter.lenses.beam.asks import Asks
 from lens_exporter.lenses.beam.diagnose_processes import compared
 from lens_exporter.lenses.beam.looking import (
@@ -14,6 +15,7 @@ from lens_exporter.lenses.beam.looking import (
     Change,
     Picked,
     Watch,
+    amount,
     numbers,
     ports,
     processes,
@@ -22,11 +24,12 @@ from lens_exporter.lenses.beam.looking import (
     unlike,
 )
 from lens_exporter.lenses.beam.show import show
-from lens_exporter.lenses.beam.terms import Atom, Pid, Port, Reference, text
+from lens_exporter.lenses.beam.terms import Atom, Pid, Port, Reference
 from lens_exporter.lenses.beam.top import described
 from lens_exporter.model.tool import ToolResult, ToolStatus
 
 _ATOMS = "atoms"
+_LONGEST_NAME = 255  # letters
 
 
 def atom_growth(asks: Asks, watch: Watch, seconds: float, limit: int) -> ToolResult:
@@ -39,7 +42,7 @@ def atom_growth(asks: Asks, watch: Watch, seconds: float, limit: int) -> ToolRes
     changes = watch.twice(look, seconds)
     atoms = changes.pop(_ATOMS)
     seen = {_ATOMS: atoms.after, "limit": most, "atoms_grown": atoms.grown, "atoms_per_second": atoms.per_second}
-    if atoms.grown <= 0:
+    if atoms.per_second <= 0:
         return ToolResult(ToolStatus.DATA, dict(seen), f"no atom was made within {seconds:g} s", seen)
     seen["full_in_seconds"] = (most - atoms.after) / atoms.per_second
     working = {pid: change for pid, change in changes.items() if change.grown > 0}
@@ -66,10 +69,11 @@ def ets_growth(asks: Asks, watch: Watch, seconds: float, limit: int) -> ToolResu
     seen = {"tables": float(len(changes)), "ets_bytes": sum(change.after for change in changes.values())}
     for table in (table for table in picked if all(table in item for item in items.values())):
         change, owner = changes[table], items["owner"][table]
-        named = f"{items['name'][table]}" if isinstance(table, Atom) else f"{items['name'][table]} {table}"
+        name = show(items["name"][table], _LONGEST_NAME)
+        named = name if isinstance(table, Atom) else f"{name} {table}"
         grown = {"bytes": change.after, "bytes_grown": change.grown, "bytes_per_second": change.per_second}
-        grown["objects"] = float(items["size"][table])
-        rows.append({"table": named, **grown, "owner": str(owner), "owner_name": owners.get(str(owner), "")})
+        grown["objects"] = amount(asks, items["size"][table], "ets:info(Table, size)")
+        rows.append({"table": named, **grown, "owner": show(owner), "owner_name": owners.get(show(owner), "")})
         seen |= {f"table:{named}:{name}": value for name, value in grown.items()}
     if not rows:
         return ToolResult(ToolStatus.EMPTY, note="the node has no ETS tables")
@@ -88,7 +92,8 @@ def busy_ports(asks: Asks, watch: Watch, seconds: float, limit: int) -> ToolResu
 
     changes = watch.twice(look, seconds)
     waiting = numbers(asks, PORT, list(changes), "queue_size")
-    owned = told(asks, PORT, list(changes), Atom("connected"))
+    told_owners = told(asks, PORT, list(changes), Atom("connected"))
+    owned = {port: owner for port, owner in told_owners.items() if isinstance(owner, Pid)}
     most_waiting = [port for port in nlargest(limit, waiting, key=waiting.__getitem__) if waiting[port] > 0]
     picked: list[Port] = list(dict.fromkeys([*most_waiting, *Picked(changes).most(limit)]))
     names = told(asks, PORT, picked, Atom("name"))
@@ -100,7 +105,15 @@ def busy_ports(asks: Asks, watch: Watch, seconds: float, limit: int) -> ToolResu
     for port in (port for port in picked if port in names and port in owned):
         told_of: dict[str, float] = {"bytes_per_second": changes[port].per_second, "queue_size": waiting.get(port, 0.0)}
         owner = str(owned[port])
-        rows.append({"port": str(port), "name": text(names[port]), **told_of, "owner": owner, "owner_name": called.get(owner, "")})
+        rows.append(
+            {
+                "port": str(port),
+                "name": printable(names[port], _LONGEST_NAME),
+                **told_of,
+                "owner": owner,
+                "owner_name": called.get(owner, ""),
+            }
+        )
         seen |= {f"port:{port}:{name}": value for name, value in told_of.items()}
     by_owner = [{"pid": str(pid), "name": called.get(str(pid), ""), "ports": counts[pid]} for pid in owners]
     seen |= {f"pid:{pid}:ports": float(counts[pid]) for pid in owners}
@@ -110,32 +123,39 @@ def busy_ports(asks: Asks, watch: Watch, seconds: float, limit: int) -> ToolResu
 
 def scheduler_balance(asks: Asks, watch: Watch, seconds: float) -> ToolResult:
     """Compare the working time of each online normal scheduler at two looks, where the node times them."""
-    count, online = int(_system(asks, "schedulers")), int(_system(asks, "schedulers_online"))
-    lengths = asks.call("erlang", "statistics", Atom("run_queue_lengths_all"))
-    if not isinstance(lengths, list) or len(lengths) < count:
+    count, online = _system(asks, "schedulers"), int(_system(asks, "schedulers_online"))
+    answer = asks.call("erlang", "statistics", Atom("run_queue_lengths_all"))
+    if not isinstance(answer, list) or not 0 < online <= count <= len(answer):
         raise unlike(asks, "statistics(run_queue_lengths_all)")
-    seen = {"schedulers_online": float(online)} | {f"scheduler:{n + 1}:run_queue": float(lengths[n]) for n in range(online)}
-    data: dict[str, Any] = {"seconds": seconds, "run_queues": lengths[:online]}
+    lengths = [amount(asks, length, "statistics(run_queue_lengths_all)") for length in answer[:online]]
+    seen = {"schedulers_online": float(online)} | {f"scheduler:{n}:run_queue": length for n, length in enumerate(lengths, 1)}
+    data: dict[str, Any] = {"seconds": seconds, "run_queues": lengths}
     first = _wall_times(asks)
     if first is None:
         note = "the node does not time its schedulers (erlang:system_flag(scheduler_wall_time, true)), so only what waits is known"
         return ToolResult(ToolStatus.TRUNCATED, data, note, seen)
     watch.pause(seconds)
     second = _wall_times(asks) or {}
-    shares = [_share(first[n], second[n]) for n in range(1, online + 1) if n in first and n in second]
-    seen |= {f"scheduler:{n}:utilization": share for n, share in enumerate(shares, 1)}
+    shares = {n: _share(first[n], second[n]) for n in range(1, online + 1) if n in first and n in second}
+    seen |= {f"scheduler:{n}:utilization": share for n, share in shares.items()}
     if shares:
-        seen |= {"spread": max(shares) - min(shares), "busiest": max(shares), "idlest": min(shares)}
-    return ToolResult(ToolStatus.DATA, {**data, "utilization": shares, "spread": seen.get("spread")}, seen=seen)
+        seen |= {
+            "spread": max(shares.values()) - min(shares.values()),
+            "busiest": max(shares.values()),
+            "idlest": min(shares.values()),
+        }
+    return ToolResult(ToolStatus.DATA, {**data, "utilization": list(shares.values()), "spread": seen.get("spread")}, seen=seen)
 
 
-def _wall_times(asks: Asks) -> dict[int, tuple[float, float]] | None:
+def _wall_times(asks: Asks) -> dict[float, tuple[float, float]] | None:
+    call = "statistics(scheduler_wall_time)"
     answer = asks.call("erlang", "statistics", Atom("scheduler_wall_time"))
     if answer == "undefined":
         return None
-    if not isinstance(answer, list):
-        raise unlike(asks, "statistics(scheduler_wall_time)")
-    return {number: (float(active), float(total)) for number, active, total in answer}
+    if not isinstance(answer, list) or not all(isinstance(row, tuple) and len(row) == 3 for row in answer):
+        raise unlike(asks, call)
+    rows = [[amount(asks, each, call) for each in row] for row in answer]
+    return {number: (active, total) for number, active, total in rows}
 
 
 def _share(first: Sequence[float], second: Sequence[float]) -> float:
@@ -144,10 +164,7 @@ def _share(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def _system(asks: Asks, item: str) -> float:
-    answer = asks.call("erlang", "system_info", Atom(item))
-    if not isinstance(answer, int):
-        raise unlike(asks, f"system_info({item}), which was {show(answer, 50)},")
-    return float(answer)
+    return amount(asks, asks.call("erlang", "system_info", Atom(item)), f"system_info({item})")
 
 
 def _names(asks: Asks, owners: Sequence[Any]) -> dict[str, str]:

@@ -38,48 +38,48 @@ class Diagnostics:
         yield (
             "beam_find_growing_processes",
             "Processes of an Erlang node whose mailbox, memory or reductions grow most between two looks (who spins), or are most.",
-            lambda lens, asked: growing_processes(lens.asks, watch, asked.sort_by, asked.seconds, asked.limit),
+            lambda node, asked: growing_processes(node.asks, watch, asked.sort_by, asked.seconds, asked.limit),
             GrowingProcesses,
         )
         yield (
             "beam_find_binary_leaks",
             "Processes of an Erlang node that keep most memory of binaries alive, and whether that grows.",
-            lambda lens, asked: binary_holders(lens.asks, watch, asked.seconds, asked.limit),
+            lambda node, asked: binary_holders(node.asks, watch, asked.seconds, asked.limit),
             Looks,
         )
         yield (
             "beam_find_atom_growth",
             "Whether the atoms of an Erlang node grow, when none are left, and which processes work meanwhile.",
-            lambda lens, asked: atom_growth(lens.asks, watch, asked.seconds, asked.limit),
+            lambda node, asked: atom_growth(node.asks, watch, asked.seconds, asked.limit),
             Looks,
         )
         yield (
             "beam_find_ets_growth",
             "ETS tables of an Erlang node that grow between two looks, and the largest, with size and owner.",
-            lambda lens, asked: ets_growth(lens.asks, watch, asked.seconds, asked.limit),
+            lambda node, asked: ets_growth(node.asks, watch, asked.seconds, asked.limit),
             Looks,
         )
         yield (
             "beam_find_scheduler_imbalance",
             "How busy each scheduler of an Erlang node is, and how much waits for it.",
-            lambda lens, asked: scheduler_balance(lens.asks, watch, asked.seconds),
+            lambda node, asked: scheduler_balance(node.asks, watch, asked.seconds),
             Looks,
         )
         yield (
             "beam_find_busy_ports",
             "Ports of an Erlang node (sockets, files, programs): traffic between two looks, output that waits, who owns most.",
-            lambda lens, asked: busy_ports(lens.asks, watch, asked.seconds, asked.limit),
+            lambda node, asked: busy_ports(node.asks, watch, asked.seconds, asked.limit),
             Looks,
         )
         yield (
             "beam_find_restarting_children",
             "Children of an Erlang node's supervisors that are restarted while one looks.",
-            lambda lens, asked: restarting_children(lens.asks, watch, asked.seconds, asked.limit),
+            lambda node, asked: restarting_children(node.asks, watch, asked.seconds, asked.limit),
             Looks,
         )
         yield (
             "beam_count_processes",
             "Processes of an Erlang node by what they were started as, with their number and memory.",
-            lambda lens, asked: by_initial_call(lens.asks, asked.limit),
+            lambda node, asked: by_initial_call(node.asks, asked.limit),
             Limited,
         )

@@ -5,15 +5,19 @@ are asked for first and alone: the node makes a process for each call, and would
 part that fails costs what it would have told and nothing else.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
+from math import inf
+from typing import Any
 
-from lens_exporter.errors import CallFailed, LensError, NodeUnavailable
+from lens_exporter.errors import CallFailed, CallTimeout, LensError, NodeUnavailable
 from lens_exporter.lenses.beam.answers import (
     ALONE,
     BROKER,
     BROKER_LIMIT,
     HOSTNAME,
     MEMORY,
+    MEMORY_KINDS,
     PARTS,
     PID,
     RUN_QUEUES,
@@ -21,61 +25,75 @@ from lens_exporter.lenses.beam.answers import (
     STATISTICS,
     SYSTEM,
     Answers,
+    printable,
     statistics,
     system,
 )
-from lens_exporter.lenses.beam.asks import Asks
+from lens_exporter.lenses.beam.asks import Asks, Call
 from lens_exporter.lenses.beam.queues import QUEUES, read_queues
 from lens_exporter.lenses.beam.snapshot import DIRTY_CPU, DIRTY_IO, NORMAL, Host, Snapshot, Worked
-from lens_exporter.lenses.beam.terms import text
+from lens_exporter.lenses.beam.terms import Term
 from lens_exporter.lenses.emission import Usage
 
 __all__ = ["BROKER", "MEMORY", "PARTS", "SCHEDULERS", "STATISTICS", "SYSTEM", "read"]
 
 _UNTIMED = "the node does not time its schedulers: nothing on it has set erlang:system_flag(scheduler_wall_time, true)"
+_LONGEST_RELEASE, _LONGEST_HOST = 32, 255  # letters
+_LONGEST_PID = 10  # digits
 
 
-def read(asks: Asks, *, queues_up_to: int = 0, broker: bool = True) -> Snapshot:
-    """Read one node.
+def read(asks: Asks, *, parts: Collection[str] = PARTS.keys(), queues_up_to: int = 0) -> Snapshot:
+    """Read these parts of one node.
 
-    Mailboxes are looked into while there are at most queues_up_to processes. broker: ask for what RabbitMQ limits itself to; on a
-    node without it the answer is that there is no such function.
+    Mailboxes are looked into while the part SYSTEM says that there are at most queues_up_to processes. BROKER is what RabbitMQ
+    limits itself to; on a node without it the answer is that there is no such function.
 
     Raises:
         NodeUnavailable: there is no connection; any other LensError: nothing could be read, with the first reason.
 
     """
-    asked = [call for part, calls in PARTS.items() if broker or part != BROKER for call in calls if call not in ALONE]
-    by_call = {call: answer for call in ALONE for answer in asks.calls([call])} | dict(zip(asked, asks.calls(asked), strict=True))
-    answers = Answers(asks.name, by_call)
+    answers = Answers(asks.name, _asked(asks, [call for part in parts for call in PARTS[part]]))
     snapshot, failed = Snapshot(), dict[str, LensError]()
-    for part, reader in _READERS.items():
-        if part == BROKER and not broker:
-            continue
+    for part in parts:
         try:
-            snapshot = reader(answers.of(part), snapshot)
+            snapshot = _READERS[part](answers.of(part), snapshot)
         except NodeUnavailable:
             raise
         except LensError as error:
             failed[part] = error
     if isinstance(failed.get(BROKER), CallFailed):
         del failed[BROKER]  # no RabbitMQ: nothing to know, nothing wrong
-    if failed.keys() >= _READERS.keys() - {BROKER}:
+    if failed and failed.keys() >= set(parts) - {BROKER}:
         raise next(iter(failed.values()))
     told = replace(snapshot, failed={part: str(error) for part, error in failed.items()})
-    return _with_queues(asks, told, queues_up_to)
+    late = next((str(error) for error in failed.values() if isinstance(error, CallTimeout)), "")
+    return _with_queues(asks, told, queues_up_to, late)
 
 
-def _with_queues(asks: Asks, told: Snapshot, most: int) -> Snapshot:
+def _asked(asks: Asks, calls: Collection[Call]) -> dict[Call, Term | LensError]:
+    """Ask; a node that lets the first questions wait is not asked the others. Raises CallTimeout, NodeUnavailable."""
+    answers: dict[Call, Term | LensError] = {}
+    for call in (call for call in ALONE if call in calls):
+        (answer,) = asks.calls([call])
+        if isinstance(answer, CallTimeout | NodeUnavailable):
+            raise answer
+        answers[call] = answer
+    together = [call for call in calls if call not in ALONE]
+    return answers | dict(zip(together, asks.calls(together), strict=True))
+
+
+def _with_queues(asks: Asks, told: Snapshot, most: int, late: str) -> Snapshot:
     count = told.processes.used
     if most == 0 or count is None:
         return told
+    if late:
+        return replace(told, failed={**told.failed, QUEUES: late})
     if count > most:
         return replace(
             told, unread={**told.unread, QUEUES: f"it has {count:,.0f} processes, mailboxes are looked into up to {most:,}"}
         )
     try:
-        return replace(told, queues=read_queues(asks))
+        return replace(told, queues=read_queues(asks, count))
     except NodeUnavailable:
         raise
     except LensError as error:
@@ -83,18 +101,27 @@ def _with_queues(asks: Asks, told: Snapshot, most: int) -> Snapshot:
 
 
 def _read_system(answers: Answers, told: Snapshot) -> Snapshot:
-    hostname, pid = answers.term(HOSTNAME), text(answers.term(PID)) or ""
-    name = text(hostname[1]) if isinstance(hostname, tuple) and len(hostname) == 2 else None
     return replace(
         told,
-        otp_release=text(answers.term(system("otp_release"))),
+        otp_release=answers.text(system("otp_release"), _LONGEST_RELEASE),
         processes=_usage(answers, "process"),
         ports=_usage(answers, "port"),
         atoms=_usage(answers, "atom"),
         ets_tables=_usage(answers, "ets"),
         uptime_seconds=answers.numbers(statistics("wall_clock"), 2)[0] / 1000.0,
-        host=Host(name, int(pid)) if name and pid.isascii() and pid.isdigit() else None,
+        host=_host(answers),
     )
+
+
+def _host(answers: Answers) -> Host:
+    pid = answers.text(PID, _LONGEST_PID + 1)
+    if not (pid.isascii() and pid.isdigit() and len(pid) <= _LONGEST_PID):
+        raise answers.unlike(PID)
+    match answers.term(HOSTNAME):
+        case (str("ok"), name) if hostname := printable(name, _LONGEST_HOST):
+            return Host(hostname, int(pid))
+        case _:
+            raise answers.unlike(HOSTNAME)
 
 
 def _usage(answers: Answers, what: str) -> Usage:
@@ -103,10 +130,14 @@ def _usage(answers: Answers, what: str) -> Usage:
 
 def _read_memory(answers: Answers, told: Snapshot) -> Snapshot:
     (call,) = PARTS[MEMORY]
-    kinds = answers.term(call)
-    if not isinstance(kinds, list) or not kinds or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in kinds):
+    kinds: Any = answers.term(call)
+    if not isinstance(kinds, list) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in kinds):
         raise answers.unlike(call)
-    return replace(told, memory={str(kind): answers.as_number(size, call) for kind, size in kinds})
+    # Kinds become labels: those of the manual only, whatever else a node may answer.
+    known = {kind: answers.as_number(size, call) for kind, size in kinds if isinstance(kind, str) and kind in MEMORY_KINDS}
+    if not known:
+        raise answers.unlike(call)
+    return replace(told, memory={str(kind): size for kind, size in known.items()})
 
 
 def _read_statistics(answers: Answers, told: Snapshot) -> Snapshot:
@@ -144,14 +175,16 @@ def _worked(answers: Answers) -> dict[str, Worked] | None:
         raise answers.unlike(call)
     normal = answers.system("schedulers")
     dirty = normal + answers.system("dirty_cpu_schedulers")
-    online = {
-        *range(1, int(answers.system("schedulers_online")) + 1),
-        *range(int(normal) + 1, int(normal + answers.system("dirty_cpu_schedulers_online")) + 1),
+    # The last that is online, of each kind: as many as the node says, which may be any number.
+    last = {
+        NORMAL: answers.system("schedulers_online"),
+        DIRTY_CPU: normal + answers.system("dirty_cpu_schedulers_online"),
+        DIRTY_IO: inf,
     }
     sums: dict[str, tuple[float, float]] = {}
     for identifier, active, total in ([answers.as_number(each, call) for each in row] for row in times):
         kind = NORMAL if identifier <= normal else DIRTY_CPU if identifier <= dirty else DIRTY_IO
-        if kind == DIRTY_IO or identifier in online:
+        if 0 < identifier <= last[kind]:
             before = sums.get(kind, (0.0, 0.0))
             sums[kind] = (before[0] + active, before[1] + total)
     return {kind: Worked(*both) for kind, both in sums.items()}

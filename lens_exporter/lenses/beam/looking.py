@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any, TypeVar
 
-from lens_exporter.errors import BadTerm, CallFailed, CallTimeout
-from lens_exporter.foundation.clock import Clock
+from lens_exporter.errors import BadTerm, CallFailed
 from lens_exporter.lenses.beam.asks import Asks
+from lens_exporter.lenses.beam.number import number
+from lens_exporter.lenses.beam.show import show
 from lens_exporter.lenses.beam.terms import Atom, Export, Pid, Port, Reference
 
 PAGE = 5000  # of what is asked in one call; an answer of one number each is some 100 kB, and the node works on in between
@@ -19,22 +20,23 @@ _CALLED = Export(Atom("proc_lib"), Atom("translate_initial_call"), 1)
 _UNKNOWN = (Atom("proc_lib"), Atom("init_p"), 5)
 _INITIAL = Atom("initial_call")
 _GONE = "undefined"
+_MOST_ARGUMENTS = 255  # of a function
 _MOST = 1_500_000  # processes that are listed: the node builds the whole list, 30 bytes each and more, before anybody can refuse it
-_SECONDS = 25.0  # of one pass: whoever asked waits half a minute, and nobody needs what comes after that
 
 Holder = TypeVar("Holder", Pid, Port, Atom | Reference)
 
 
-def processes(asks: Asks) -> list[Pid]:
-    """List the processes.
+def processes(asks: Asks, *, count: float | None = None) -> list[Pid]:
+    """List the processes. Whoever knows how many there are says so, else the node is asked first.
 
     Raises:
         CallFailed: there are too many; LensError: as Asks.call.
 
     """
-    count = asks.call("erlang", "system_info", Atom("process_count"))
-    if isinstance(count, int) and count > _MOST:
-        reason = f"it has {count:,} processes, and the list of more than {_MOST:,} is a burden on it"
+    if count is None:
+        count = amount(asks, asks.call("erlang", "system_info", Atom("process_count")), "erlang:system_info(process_count)")
+    if count > _MOST:
+        reason = f"it has {count:,.0f} processes, and the list of more than {_MOST:,} is a burden on it"
         raise CallFailed(node=asks.name, call="erlang:processes/0", reason=reason)
     return _all(asks, "erlang", "processes", Pid)
 
@@ -58,6 +60,23 @@ def unlike(asks: Asks, call: str) -> BadTerm:
     return BadTerm(node=asks.name, reason=f"{call} answered something else than it does in OTP 25 to 27")
 
 
+def amount(asks: Asks, term: Any, call: str) -> float:
+    """Read a number that a call answered. Raises BadTerm, which names the call, where it is none."""
+    value = number(term)
+    if value is None:
+        raise unlike(asks, f"{call}, which was {show(term, 50)},")
+    return value
+
+
+def pairs(asks: Asks, term: Any, call: str) -> dict[str, Any]:
+    """Read a list of items and their values that a call answered. Raises BadTerm, which names the call, where it is none."""
+    if not isinstance(term, list) or not all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in term
+    ):
+        raise unlike(asks, f"{call}, which was {show(term, 50)},")
+    return dict(term)
+
+
 def told(asks: Asks, function: Export, holders: Sequence[Holder], item: Any, *, page: int = PAGE) -> dict[Holder, Any]:
     """Ask each for an item, or for a list of items, which gives pairs. What is gone meanwhile is left out.
 
@@ -69,14 +88,8 @@ def told(asks: Asks, function: Export, holders: Sequence[Holder], item: Any, *, 
     return {holder: _value(answer) for holder, answer in zip(holders, answers, strict=True) if answer != _GONE}
 
 
-def _answers(
-    asks: Asks, function: Export, holders: Sequence[Any], item: Any, page: int, clock: Clock = time.monotonic
-) -> Iterator[Any]:
-    until = clock() + _SECONDS
+def _answers(asks: Asks, function: Export, holders: Sequence[Any], item: Any, page: int) -> Iterator[Any]:
     for first in range(0, len(holders), page):
-        if clock() > until:
-            call = f"{function.module}:{function.function}/{function.arity} of {len(holders):,}"
-            raise CallTimeout(node=asks.name, call=call, seconds=f"{_SECONDS:g}")
         asked = holders[first : first + page]
         answers = asks.call("lists", "zipwith", function, list(asked), [item] * len(asked))
         if not isinstance(answers, list) or len(answers) != len(asked):
@@ -92,16 +105,29 @@ def _value(answer: Any) -> Any:
 def numbers(asks: Asks, function: Export, holders: Sequence[Holder], item: str) -> dict[Holder, float]:
     """Ask each for a number."""
     answers = told(asks, function, holders, Atom(item))
-    return {holder: float(value) for holder, value in answers.items() if isinstance(value, int)}
+    try:
+        return {holder: float(value) for holder, value in answers.items() if isinstance(value, int)}
+    except OverflowError as error:
+        raise unlike(asks, f"{function.module}:{function.function}(..., {item})") from error
 
 
-def amounts(asks: Asks, pids: Sequence[Pid], item: str, *, clock: Clock = time.monotonic) -> list[float]:
+def amounts(asks: Asks, pids: Sequence[Pid], item: str, *, page: int = PAGE) -> list[float]:
     """Ask processes for a number that is never negative: one for each in their order, -1 for what has none, as it is gone.
 
     Looking up a hundred thousand pids costs more than asking for them.
     """
-    values = map(_value, _answers(asks, PROCESS, pids, Atom(item), PAGE, clock))
-    return [float(value) if isinstance(value, int) else -1.0 for value in values]
+    try:
+        return [_amount(asks, answer, item) for answer in _answers(asks, PROCESS, pids, Atom(item), page)]
+    except OverflowError as error:
+        raise unlike(asks, f"erlang:process_info(Pid, {item})") from error
+
+
+def _amount(asks: Asks, answer: Any, item: str) -> float:
+    if answer == _GONE:
+        return -1.0
+    if type(answer) is tuple and len(answer) == 2 and answer[0] == item and isinstance(answer[1], int):
+        return float(answer[1])
+    raise unlike(asks, f"erlang:process_info(Pid, {item})")
 
 
 def called(asks: Asks, pids: Sequence[Pid], *, page: int = PAGE) -> list[str]:
@@ -121,7 +147,7 @@ def called(asks: Asks, pids: Sequence[Pid], *, page: int = PAGE) -> list[str]:
 def function_name(term: Any) -> str:
     """Write {module, function, arity}; what is none becomes ""."""
     match term:
-        case (str(module), str(function), int(arity)):
+        case (str(module), str(function), int(arity)) if 0 <= arity <= _MOST_ARGUMENTS:
             return f"{module}:{function}/{arity}"
         case _:
             return ""

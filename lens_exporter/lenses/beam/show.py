@@ -5,6 +5,7 @@ from typing import Any
 from lens_exporter.lenses.beam.terms import Atom, Export, ImproperList, MapPairs, Term
 
 _LONGEST = 300
+_MOST_BITS = 1000
 
 
 def show(term: Term, longest: int = _LONGEST) -> str:
@@ -36,6 +37,8 @@ def _write(term: Any, parts: list[str], left: list[int]) -> None:
         _add(str(term), parts, left)
     elif isinstance(term, Export):
         _add(f"fun {term.module}:{term.function}/{term.arity}", parts, left)
+    elif isinstance(term, int) and term.bit_length() > _MOST_BITS:
+        _add(f"an integer of {term.bit_length():,} bits", parts, left)  # Python refuses to write very long ones
     else:
         _add(str(term), parts, left)
 

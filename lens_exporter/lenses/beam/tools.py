@@ -9,16 +9,21 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from lens_exporter.lenses.beam import direct
-from lens_exporter.lenses.beam.collect import NodeLens
 from lens_exporter.lenses.beam.diagnostics import Diagnostics
-from lens_exporter.lenses.beam.looking import Watch, unlike
+from lens_exporter.lenses.beam.looking import Watch, amount, unlike
+from lens_exporter.lenses.beam.show import show
 from lens_exporter.lenses.beam.snapshot import Snapshot
 from lens_exporter.lenses.beam.terms import Atom, text
+from lens_exporter.lenses.beam.timed import TOOL_TIMEOUT
 from lens_exporter.lenses.beam.top import SortBy, top
-from lens_exporter.lenses.beam.which import Answer, Members, OfNode, about_a_node
+from lens_exporter.lenses.beam.which import Answer, Members, Node, OfNode, about_a_node
 from lens_exporter.lenses.emission import Usage
 from lens_exporter.model.labels import selector
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
+
+_SHARE = 0.8  # of the time a tool is waited for: the rest is for the call that is under way when it is over, and for saying so
+_LONGEST = 255  # letters of a name
+_PERSISTENT = "persistent_term:info()"
 
 
 class TopProcesses(OfNode, extra="forbid"):
@@ -30,9 +35,11 @@ class TopProcesses(OfNode, extra="forbid"):
 class BeamTools:
     """The tools for all nodes that members gives."""
 
-    def __init__(self, members: Members, watch: Watch | None = None) -> None:
+    def __init__(self, members: Members, watch: Watch | None = None, *, timeout: float = TOOL_TIMEOUT) -> None:
+        """Take timeout to be how many seconds anybody waits for an answer."""
         self._members = members
         self._watch = watch or Watch()
+        self._seconds = _SHARE * timeout
 
     def all(self) -> tuple[Tool, ...]:
         """Give the tools."""
@@ -72,72 +79,78 @@ class BeamTools:
             ),
             *Diagnostics(self._watch).rows(),
         )
-        return tuple(Tool(name, words, about_a_node(self._members, answer), kind) for name, words, answer, kind in rows)
+        clock = self._watch.clock
+        return tuple(
+            Tool(name, words, about_a_node(self._members, answer, self._seconds, clock), kind) for name, words, answer, kind in rows
+        )
 
 
-def _overview(lens: NodeLens, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - one signature for all answers
+def _overview(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - one signature for all answers
     numbers = {
-        selector(sample.labels, metric=sample.name): float(sample.value) for family in lens.collect() for sample in family.samples
+        selector(sample.labels, metric=sample.name): float(sample.value)
+        for family in node.lens.collect()
+        for sample in family.samples
     }
     return ToolResult(ToolStatus.DATA, {"metrics": numbers}, seen=numbers)
 
 
-def _system_info(lens: NodeLens, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
-    told = direct.read(lens.asks, broker=False)
-    version = text(lens.asks.call("erlang", "system_info", Atom("system_version")))
-    nodes = lens.asks.call("erlang", "nodes")
+def _system_info(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
+    version = text(node.asks.call("erlang", "system_info", Atom("system_version")))
+    nodes = node.asks.call("erlang", "nodes")
     if not isinstance(nodes, list):
-        raise unlike(lens.asks, "erlang:nodes()")
+        raise unlike(node.asks, "erlang:nodes()")
+    told = direct.read(node.asks, parts=(direct.SYSTEM, direct.SCHEDULERS))
     data = {
         "otp_release": told.otp_release,
-        "version": (version or "").strip(),
+        "version": (version or "").strip()[:_LONGEST],
         "hostname": told.host.name if told.host else None,
         "pid": told.host.pid if told.host else None,
-        "connected_nodes": [str(each) for each in nodes[:50]],
+        "connected_nodes": [show(each, _LONGEST) for each in nodes[:50]],
     }
     numbers = {"uptime_seconds": told.uptime_seconds, "connected": float(len(nodes)), **_online(told)}
-    return _answer(told, data, numbers, direct.SYSTEM, direct.SCHEDULERS)
+    return _answer(told, data, numbers)
 
 
-def _memory_stats(lens: NodeLens, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
-    told = direct.read(lens.asks, broker=False)
-    return _answer(told, {}, {f"{kind}_bytes": size for kind, size in told.memory.items()}, direct.MEMORY)
+def _memory_stats(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
+    told = direct.read(node.asks, parts=(direct.MEMORY,))
+    return _answer(told, {}, {f"{kind}_bytes": size for kind, size in told.memory.items()})
 
 
-def _process_stats(lens: NodeLens, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
-    told = direct.read(lens.asks, broker=False)
+def _process_stats(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
+    told = direct.read(node.asks, parts=(direct.SYSTEM, direct.MEMORY))
     memory = {f"{kind}_bytes": told.memory.get(kind) for kind in ("processes", "processes_used")}
     numbers = {**_usage("processes", told.processes), **_usage("ports", told.ports), **memory}
-    return _answer(told, {}, numbers, direct.SYSTEM, direct.MEMORY)
+    return _answer(told, {}, numbers)
 
 
-def _scheduler_stats(lens: NodeLens, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
-    told = direct.read(lens.asks, broker=False)
+def _scheduler_stats(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
+    told = direct.read(node.asks, parts=(direct.SCHEDULERS, direct.STATISTICS))
     numbers = {
         **_online(told),
         **{f"run_queue_{kind}": length for kind, length in told.run_queues.items()},
         "reductions": told.reductions,
     }
-    return _answer(told, {}, numbers, direct.SCHEDULERS, direct.STATISTICS)
+    return _answer(told, {}, numbers)
 
 
-def _atom_stats(lens: NodeLens, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
-    told = direct.read(lens.asks, broker=False)
+def _atom_stats(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
+    told = direct.read(node.asks, parts=(direct.SYSTEM, direct.MEMORY))
     memory = {f"{kind}_bytes": told.memory.get(kind) for kind in ("atom", "atom_used")}
-    return _answer(told, {}, {**_usage("atoms", told.atoms), **memory}, direct.SYSTEM, direct.MEMORY)
+    return _answer(told, {}, {**_usage("atoms", told.atoms), **memory})
 
 
-def _persistent(lens: NodeLens, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
-    match lens.asks.call("persistent_term", "info"):
-        case {"count": int(count), "memory": int(memory)}:
-            numbers = {"count": float(count), "memory_bytes": float(memory)}
+def _persistent(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
+    match node.asks.call("persistent_term", "info"):
+        case {"count": count, "memory": memory}:
+            found = {"count": count, "memory_bytes": memory}
+            numbers = {name: amount(node.asks, value, _PERSISTENT) for name, value in found.items()}
             return ToolResult(ToolStatus.DATA, dict(numbers), seen=numbers)
         case _:
-            raise unlike(lens.asks, "persistent_term:info()")
+            raise unlike(node.asks, _PERSISTENT)
 
 
-def _top_processes(lens: NodeLens, arguments: TopProcesses) -> ToolResult:
-    found = top(lens.asks, arguments.sort_by, limit=arguments.limit, offset=arguments.offset)
+def _top_processes(node: Node, arguments: TopProcesses) -> ToolResult:
+    found = top(node.asks, arguments.sort_by, limit=arguments.limit, offset=arguments.offset)
     by = arguments.sort_by.value
     data: dict[str, Any] = {
         "sort_by": by,
@@ -159,9 +172,9 @@ def _top_processes(lens: NodeLens, arguments: TopProcesses) -> ToolResult:
     return ToolResult(ToolStatus.DATA, data, seen=seen)
 
 
-def _answer(told: Snapshot, data: dict[str, Any], numbers: dict[str, float | None], *parts: str) -> ToolResult:
+def _answer(told: Snapshot, data: dict[str, Any], numbers: dict[str, float | None]) -> ToolResult:
     """Give the numbers that are known; a part that failed is said, and is no empty answer."""
-    failed = [f"{part}: {told.failed[part]}" for part in parts if part in told.failed]
+    failed = [f"{part}: {reason}" for part, reason in told.failed.items()]
     seen = {name: value for name, value in numbers.items() if value is not None}
     if not failed:
         return ToolResult(ToolStatus.DATA, {**data, **seen}, seen=seen)

@@ -7,7 +7,8 @@ from heapq import nlargest
 from typing import Any
 
 from lens_exporter.lenses.beam.asks import Asks
-from lens_exporter.lenses.beam.looking import PROCESS, amounts, called, function_name, processes, told
+from lens_exporter.lenses.beam.looking import PROCESS, amount, amounts, called, function_name, pairs, processes, told
+from lens_exporter.lenses.beam.show import show
 from lens_exporter.lenses.beam.terms import Atom, Pid
 
 
@@ -23,6 +24,8 @@ ITEMS: Mapping[SortBy, str] = {
     SortBy.REDUCTIONS: "reductions",
 }
 _SHOWN = [Atom(item) for item in ("registered_name", "memory", "message_queue_len", "reductions", "current_function", "status")]
+_INFO = "erlang:process_info(Pid, [memory, ...])"
+_UNSAID, _LONGEST_STATUS = Atom(""), 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +72,18 @@ def described(asks: Asks, pids: Sequence[Pid]) -> list[Process]:
         return []
     rows = told(asks, PROCESS, pids, _SHOWN)
     alive = [pid for pid in pids if pid in rows]
-    return [_process(pid, dict(rows[pid]), call) for pid, call in zip(alive, called(asks, alive), strict=True)]
+    return [_process(asks, pid, pairs(asks, rows[pid], _INFO), call) for pid, call in zip(alive, called(asks, alive), strict=True)]
 
 
-def _process(pid: Pid, row: Mapping[str, Any], call: str) -> Process:
+def _process(asks: Asks, pid: Pid, row: Mapping[str, Any], call: str) -> Process:
     name = row.get("registered_name")
     return Process(
         str(pid),
         str(name) if isinstance(name, Atom) else call,
         call,
-        float(row["memory"]),
-        float(row["message_queue_len"]),
-        float(row["reductions"]),
+        amount(asks, row.get("memory"), _INFO),
+        amount(asks, row.get("message_queue_len"), _INFO),
+        amount(asks, row.get("reductions"), _INFO),
         function_name(row.get("current_function")),
-        str(row["status"]),
+        show(row.get("status", _UNSAID), _LONGEST_STATUS),
     )

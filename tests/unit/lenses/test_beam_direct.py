@@ -100,7 +100,7 @@ def test_a_node_without_rabbitmq():
     assert (told.broker_memory_limit, told.failed) == (None, {})
     assert read(RecordedNode(changed={"vm_memory_monitor:get_memory_limit()": LATE})).failed == {BROKER: str(LATE)}
     unasked = RecordedNode()
-    assert read(unasked, broker=False).broker_memory_limit is None
+    assert read(unasked, parts=[part for part in PARTS if part != BROKER]).broker_memory_limit is None
     assert "vm_memory_monitor:get_memory_limit()" not in unasked.asked
 
 
@@ -118,7 +118,8 @@ def test_run_queues_are_asked_for_alone():
 def test_mailboxes_of_many_processes():
     """Processes are asked in pages; above the limit none is, and it is said how many there are."""
     pids = [Pid(Atom("shop@mq1"), number, 0, 1) for number in range(2 * PAGE + 1)]
-    pages = [[(LENGTH, 2)], [(LENGTH, 7), Atom("undefined")], [(LENGTH, 1)]]
+    empty = [(LENGTH, 0)] * (PAGE - 2)
+    pages = [[(LENGTH, 2), (LENGTH, 0), *empty], [(LENGTH, 7), Atom("undefined"), *empty], [(LENGTH, 1)]]
     node = RecordedNode(changed={"erlang:processes()": pids})
     recorded = node.calls
     node.calls = lambda several: recorded(several) if several[0][0] != "lists" else (recorded(several), [pages.pop(0)])[1]

@@ -2,9 +2,10 @@
 
 import pytest
 
-from lens_exporter.errors import CallFailed, CallTimeout
+from lens_exporter.errors import CallFailed, QuestionTooLong
 from lens_exporter.lenses.beam.looking import PAGE, amounts, processes
 from lens_exporter.lenses.beam.terms import Atom, Pid
+from lens_exporter.lenses.beam.timed import TimedAsks
 
 
 class Node:
@@ -41,12 +42,15 @@ def test_too_many_processes_are_not_listed():
     assert len(processes(Node())) == 3
 
 
-def test_a_pass_ends_when_nobody_waits_for_it_any_more():
-    """Ten seconds a page: after three pages the fourth is not asked for, and the error says what was asked of how many."""
+def test_a_question_ends_when_nobody_waits_for_it_any_more():
+    """Ten seconds a page and 25 in all: after three pages the fourth is not asked for, and the error says what was not."""
     node = Node(seconds=10.0)
     pids = [Pid(Atom(node.name), number, 0, 1) for number in range(5 * PAGE)]
-    with pytest.raises(CallTimeout, match=r"erlang:process_info/2 of 25,000"):
-        amounts(node, pids, "memory", clock=lambda: node.now)
+    asks = TimedAsks(node, 25.0, lambda: node.now)
+    with pytest.raises(QuestionTooLong, match=r"lists:zipwith/3 any more: the 25 s of the whole question are over"):
+        amounts(asks, pids, "memory")
+    assert len(node.asked) == 3
+    assert [type(answer) for answer in asks.calls([("erlang", "memory", ())])] == [QuestionTooLong]
     assert len(node.asked) == 3
 
 
