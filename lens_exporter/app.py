@@ -186,7 +186,10 @@ class App:
         await asyncio.to_thread(self._loaded, generation.config, changed(old.config, generation.config))
 
     def _retire(self, generation: Generation) -> None:
-        """Close its model clients once every investigation that uses them has come to its limit: a call paid for is not cut off."""
+        """Close its clients, of models and nodes, once every investigation that uses them has come to its limit.
+
+        A call paid for is not cut off, and nobody is told that a node it asks about is none of ours.
+        """
         self._retired.append(generation)
 
         def close() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 
 from pydantic import BaseModel
 
@@ -12,9 +12,10 @@ from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config, Lenses, Watcher
 from lens_exporter.errors import UnknownLens
 from lens_exporter.lenses.beam.baseline import tracked as tracked_of_nodes
-from lens_exporter.lenses.beam.discovery import discover
+from lens_exporter.lenses.beam.discovery import Discovery
 from lens_exporter.lenses.beam.epmd_names import registered
 from lens_exporter.lenses.beam.lens import BeamLens
+from lens_exporter.lenses.beam.timed import TOOL_TIMEOUT
 from lens_exporter.lenses.host.baseline import BASELINE as HOST
 from lens_exporter.lenses.host.collect import HostLens
 from lens_exporter.lenses.lens import Lens
@@ -40,6 +41,11 @@ def kinds() -> dict[str, LensKind]:
 
     promql publishes nothing and tracks nothing by itself: its watchers bring the metrics, of whatever Prometheus holds.
     """
+    return dict(_kinds())
+
+
+@cache
+def _kinds() -> Mapping[str, LensKind]:
     beam = LensKind("beam", tracked_of_nodes(), BeamWatcher, tracked_of_nodes)
     return {kind.name: kind for kind in (LensKind("host", HOST), LensKind("python", PYTHON), beam, LensKind("promql"))}
 
@@ -51,7 +57,7 @@ def kind(name: str) -> LensKind:
         UnknownLens: there is none; says which there are.
 
     """
-    known = kinds()
+    known = _kinds()
     if name not in known:
         raise UnknownLens(name=name, known=", ".join(sorted(known)))
     return known[name]
@@ -87,12 +93,13 @@ def build(
     secrets: Secrets | None = None,
     process: str = "lens-exporter",
     loopback_is_here: bool = True,
+    tool_timeout: float = TOOL_TIMEOUT,
 ) -> list[Lens]:
     """Make the lenses to publish, started.
 
     beam are the sections that name Erlang nodes; secrets has their cookies. process is the name under which the python lens
     publishes this process. loopback_is_here says that Prometheus runs on this machine, so that an instance 127.0.0.1:9000 in its
-    labels is a process here; else live tools refuse such a target.
+    labels is a process here; else live tools refuse such a target. tool_timeout is for how many seconds a live tool is waited for.
 
     Raises:
         ConfigError: a certificate for nodes cannot be used.
@@ -107,7 +114,7 @@ def build(
         # A command that only reads the configuration needs no client of nodes.
         from lens_exporter.lenses.beam.connect import connector  # noqa: PLC0415
 
-        lenses.append(BeamLens(beam, connector(secrets or Secrets()), partial(discover, registered=registered)))
+        lenses.append(BeamLens(beam, connector(secrets or Secrets()), Discovery(registered), tool_timeout=tool_timeout))
     if settings.host:
         lenses.append(HostLens(loopback_is_here=loopback_is_here))
     if settings.python:
@@ -123,8 +130,15 @@ def members(lenses: Iterable[Lens]) -> list[Lens]:
     return [member for lens in lenses if isinstance(lens, BeamLens) for member in lens.members()]
 
 
+def retire(lenses: Iterable[Lens]) -> None:
+    """Leave nothing of them behind in this process, when a reload replaces them. Nodes can be asked until close()."""
+    for lens in lenses:
+        if isinstance(lens, PythonLens):
+            lens.close()
+
+
 def close(lenses: Iterable[Lens]) -> None:
-    """Leave nothing of them behind in this process, when a reload or the end replaces them."""
+    """Leave nothing of them behind, here and at nodes. Idempotent."""
     for lens in lenses:
         if isinstance(lens, PythonLens | BeamLens):
             lens.close()

@@ -65,6 +65,7 @@ class Generation:
             beam=catalog.nodes(config),
             secrets=ground.secrets,
             loopback_is_here=_is_here(config.prometheus.url),
+            tool_timeout=config.investigate.tool_timeout,
         )
         self.published = LensCollector(self._lenses, more=lambda: catalog.members(self._lenses))
         self.bands = Bands(config.published_series)
@@ -208,11 +209,12 @@ class Generation:
         for runner in self.runners.values():
             runner.watcher.close()
         self.expecting.close()
-        catalog.close(self._lenses)
+        catalog.retire(self._lenses)
 
     def close_clients(self) -> None:
-        """Cancel model calls under way. Idempotent."""
+        """Cancel model calls under way, and hang up at Erlang nodes. Idempotent."""
         self.investigation.close()
+        catalog.close(self._lenses)
 
     def _own_labels(self) -> list[Labels]:
         """Give the labels that are ours on every alert that any watcher may raise."""

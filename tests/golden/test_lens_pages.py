@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from lens_exporter.config.beam import Beam
 from lens_exporter.lenses.beam.collect import NodeLens
+from lens_exporter.lenses.beam.discovery import Found
+from lens_exporter.lenses.beam.lens import BeamLens
 from lens_exporter.lenses.beam.memory_limit import MemoryLimits
 from lens_exporter.lenses.beam.terms import Atom
 from lens_exporter.lenses.emission import Usage
@@ -92,7 +95,10 @@ def test_processes_page(tmp_path, count):
 
 
 def test_beam_page():
-    """A RabbitMQ that times its schedulers, and a node beside it that does not, at their second scrape: each family stands once."""
+    """A RabbitMQ that times its schedulers, and a node beside it that does not, at their second scrape: each family stands once.
+
+    The first was named in the configuration, the other by an EPMD; a DNS cannot be asked.
+    """
     clock, times = Hand(), "erlang:statistics(scheduler_wall_time_all)"
     rabbit = RecordedNode("rabbit@mq1")
     other = RecordedNode("shop@app1", {**NO_BROKER, times: Atom("undefined")})
@@ -105,4 +111,8 @@ def test_beam_page():
     clock.now += 60
     told = rabbit.call("erlang", "statistics", Atom("scheduler_wall_time_all"))
     rabbit.changed[times] = [(number, active + 5 * (number % 3), total + 20) for number, active, total in told]
-    compare("beam.prom", lenses)
+    named = Beam(nodes=(rabbit.name,), cookie_env="COOKIE")
+    found = [Found("nodes", named.nodes), Found("epmd app1", (other.name,)), Found("dns shop@shop", (), "try again")]
+    clients = {rabbit.name: rabbit, other.name: other}
+    nodes = BeamLens([named], lambda name, _: clients[name], lambda _: [(named, each) for each in found])
+    compare("beam.prom", [nodes, *lenses])

@@ -46,4 +46,5 @@ FAMILIES: tuple[MetricSpec, ...] = (
 # What the lens `beam` publishes about all nodes together.
 DISCOVERY: tuple[MetricSpec, ...] = (
     MetricSpec("lens_beam_nodes", Kind.GAUGE, "Nodes known, by the setting that names them.", ("source",)),
+    MetricSpec("lens_beam_source_up", Kind.GAUGE, "Whether this setting could name its nodes.", ("source",)),
 )

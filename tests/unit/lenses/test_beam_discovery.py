@@ -3,12 +3,13 @@
 import socket
 import threading
 from functools import partial
+from itertools import count
 
 import pytest
 
 from lens_exporter.config.beam import Beam
 from lens_exporter.errors import LensUnavailable
-from lens_exporter.lenses.beam.discovery import Found, discover, resolve
+from lens_exporter.lenses.beam.discovery import MOST_NODES, Discovery, Found, resolve
 from lens_exporter.lenses.beam.epmd_names import registered
 
 COOKIE = {"cookie_env": "COOKIE"}
@@ -16,6 +17,10 @@ COOKIE = {"cookie_env": "COOKIE"}
 
 def nobody(host: str, port: int) -> tuple[str, ...]:
     raise LensUnavailable(lens=f"epmd on {host}", reason=f"port {port} is closed")
+
+
+def found_by(given: Beam, registered=nobody, resolver=resolve, **changed) -> list[Found]:
+    return [found for section, found in Discovery(registered, resolver, **changed)([given]) if section is given]
 
 
 def test_names_and_epmd():
@@ -27,18 +32,18 @@ def test_names_and_epmd():
         asked.append((host, port))
         return ("rabbit", "shell") if host == "mq2" else nobody(host, port)
 
-    assert list(discover(given, epmd)) == [
+    assert found_by(given, epmd) == [
         Found("nodes", ("rabbit@mq1",)),
         Found("epmd mq2", ("rabbit@mq2", "shell@mq2")),
         Found("epmd mq3", (), "epmd on mq3: port 4370 is closed"),
     ]
-    assert asked == [("mq2", 4370), ("mq3", 4370)]
+    assert sorted(asked) == [("mq2", 4370), ("mq3", 4370)]
 
 
 def test_each_address_of_a_host():
     """Without a number there is one node for each address."""
     given = Beam(dns=("shop@shop-headless",), **COOKIE)
-    (found,) = discover(given, nobody, lambda host: {"shop-headless": ["10.0.0.1", "fd00::1"]}[host])
+    (found,) = found_by(given, nobody, lambda host: {"shop-headless": ["10.0.0.1", "fd00::1"]}[host])
     assert found == Found("dns shop@shop-headless", ("shop@10.0.0.1", "shop@fd00::1"))
 
 
@@ -52,10 +57,57 @@ def test_the_pods_of_a_statefulset():
         return ["10.0.0.1"] if host in there else []
 
     given = Beam(dns=("rabbit@rabbitmq-{n}.rabbitmq",), **COOKIE)
-    (found,) = discover(given, nobody, resolver)
+    (found,) = found_by(given, nobody, resolver)
     assert found.names == tuple(f"rabbit@rabbitmq-{number}.rabbitmq" for number in (0, 1, 3, 7))
     assert asked[-1] == "rabbitmq-11.rabbitmq"
-    assert next(iter(discover(given, nobody, lambda _: []))).names == ()
+    assert found_by(given, nobody, lambda _: [])[0].names == ()
+
+
+@pytest.mark.parametrize(
+    "given", [Beam(dns=("shop@shop-{n}.shop",), **COOKIE), Beam(dns=("shop@shop",), **COOKIE), Beam(epmd=("mq1",), **COOKIE)]
+)
+def test_whoever_names_nodes_without_end(given):
+    """Of each setting two hundred nodes are taken, and it is said that there are more; asking ends there."""
+    asked = []
+
+    def resolver(host):
+        asked.append(host)
+        return [f"10.0.{number // 256}.{number % 256}" for number in range(1000)]
+
+    (found,) = found_by(given, lambda *_: [f"n{number}" for number in range(1000)], resolver)
+    assert len(set(found.names)) == MOST_NODES == 200
+    assert found.more
+    assert len(asked) <= MOST_NODES + 1
+    (few,) = found_by(Beam(epmd=("mq1",), **COOKIE), lambda *_: [f"n{number}" for number in range(200)])
+    assert (len(few.names), few.more) == (200, False)
+
+
+def test_one_deadline_for_all_settings():
+    """All are asked at once and waited for together; who is late costs itself only, and is not asked again meanwhile."""
+    all_asked, answer, asked = threading.Barrier(4, timeout=30), threading.Event(), []
+    here, looks = threading.current_thread(), count()
+
+    def clock():
+        """Stand still until four are begun and the first is waited for, then be ten seconds later."""
+        return 10.0 if threading.current_thread() is here and next(looks) >= 5 else 0.0
+
+    def epmd(host, _port):
+        asked.append(host)
+        if len(asked) <= 4:
+            all_asked.wait()
+        if host != "mq0":
+            answer.wait(60)
+        return ("rabbit",)
+
+    discover = Discovery(epmd, seconds=4.0, clock=clock)
+    sections = [Beam(epmd=("mq0", "mq1"), **COOKIE), Beam(epmd=("mq2", "mq3"), **COOKIE)]
+    first = {found.source: found for _, found in discover(sections)}
+    second = [found.error for _, found in discover(sections)]
+    answer.set()
+    assert first["epmd mq0"] == Found("epmd mq0", ("rabbit@mq0",))
+    assert [first[f"epmd mq{number}"].error for number in (1, 2, 3)] == ["no answer within 4 s"] * 3
+    assert second == ["", *["no answer within 4 s"] * 3]
+    assert sorted(asked) == ["mq0", "mq0", "mq1", "mq2", "mq3"]
 
 
 def test_a_resolver_that_does_not_answer():
@@ -64,7 +116,7 @@ def test_a_resolver_that_does_not_answer():
     def silent(*_asked, **_more):
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    (found,) = discover(Beam(dns=("shop@shop",), **COOKIE), nobody, partial(resolve, lookup=silent))
+    (found,) = found_by(Beam(dns=("shop@shop",), **COOKIE), nobody, partial(resolve, lookup=silent))
     assert found == Found("dns shop@shop", (), "Temporary failure in name resolution")
 
 

@@ -116,7 +116,7 @@ def test_a_node_without_rabbitmq_is_asked_for_it_once():
 def test_one_node_down():
     """A node that is down shows as down and costs its own families only."""
     clients = {"shop@mq1": RecordedNode(), "shop@mq2": down("shop@mq2")}
-    lens = BeamLens([SECTION], lambda name, _: clients[name], lambda given: [Found("nodes", given.nodes)])
+    lens = BeamLens([SECTION], lambda name, _: clients[name], Fleet().discover)
     registry = CollectorRegistry()
     registry.register(LensCollector([lens], more=lens.members, deadline=60))
     page = generate_latest(registry).decode()
@@ -131,14 +131,15 @@ class Fleet:
     """What discovery finds, as a test says."""
 
     def __init__(self, *names: str) -> None:
-        self.found = [Found("dns shop@shop", names)]
+        self.found = [Found("dns shop@shop", names)] if names else []
         self.made: dict[str, RecordedNode] = {}
 
     def connect(self, name, _section):
         return self.made.setdefault(name, RecordedNode(name))
 
-    def discover(self, _section):
-        return self.found
+    def discover(self, sections):
+        named = [(section, Found("nodes", section.nodes)) for section in sections if section.nodes]
+        return named + [(sections[0], found) for found in self.found]
 
 
 def members(lens: BeamLens) -> list[str]:
@@ -151,7 +152,10 @@ def test_nodes_that_come_and_go():
     section = Beam(dns=("shop@shop",), cookie_env="COOKIE")
     lens = BeamLens([section], fleet.connect, fleet.discover, clock=clock)
     assert members(lens) == []
-    assert values(lens.collect()) == {'lens_beam_nodes{source="dns shop@shop"}': 1}
+    assert values(lens.collect()) == {
+        'lens_beam_nodes{source="dns shop@shop"}': 1,
+        'lens_beam_source_up{source="dns shop@shop"}': 1,
+    }
     assert members(lens) == ["shop@10.0.0.1"]
     fleet.found = [Found("dns shop@shop", ("shop@10.0.0.2",))]
     list(lens.collect())
@@ -176,6 +180,40 @@ def test_discovery_that_fails():
     fleet.found = [Found("dns shop@shop", ())]
     list(lens.collect())
     assert members(lens) == ["shop@10.0.0.1"]
+
+
+def test_one_source_of_nodes_that_fails(caplog):
+    """It costs its own count and says so once; its nodes stay, those of a source that answers go when they are not named."""
+    fleet, clock = Fleet("shop@10.0.0.1"), Hand()
+    fleet.found.append(Found("epmd mq1", ("rabbit@mq1", "shell@mq1")))
+    lens = BeamLens([Beam(dns=("shop@shop",), epmd=("mq1",), cookie_env="COOKIE")], fleet.connect, fleet.discover, clock=clock)
+    list(lens.collect())
+    fleet.found = [Found("dns shop@shop", (), "try again"), Found("epmd mq1", ("shell@mq1",))]
+    for _ in range(3):
+        clock.now += 600
+        page = values(lens.collect())
+    assert page == {
+        'lens_beam_source_up{source="dns shop@shop"}': 0,
+        'lens_beam_nodes{source="epmd mq1"}': 1,
+        'lens_beam_source_up{source="epmd mq1"}': 1,
+    }
+    assert members(lens) == ["shop@10.0.0.1", "shell@mq1"]
+    assert [record.getMessage() for record in caplog.records if "try again" in record.getMessage()] == [
+        "lens beam: dns shop@shop: try again"
+    ]
+
+
+def test_nodes_that_are_always_others():
+    """An EPMD that names new nodes each time does not fill the page with missing ones: the last five hundred stay."""
+    fleet, clock = Fleet("shop@0"), Hand()
+    lens = BeamLens([Beam(dns=("shop@shop",), cookie_env="COOKIE")], fleet.connect, fleet.discover, clock=clock)
+    for scrape in range(4):
+        fleet.found = [Found("dns shop@shop", tuple(f"shop@{200 * scrape + number}" for number in range(200)), more=True)]
+        clock.now += 15
+        list(lens.collect())
+    assert len(members(lens)) == 700
+    assert {"shop@799", "shop@600", "shop@599", "shop@200"} < set(members(lens))
+    assert sum(node.asked[-1:] == ["close"] for node in fleet.made.values()) == 100
 
 
 def test_closing():
