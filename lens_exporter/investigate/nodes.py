@@ -26,12 +26,15 @@ class _Question:
     sort_by: str = ""
 
 
-# The first that fits is asked; the memory of no kind is asked for all kinds.
-_QUESTIONS = (
-    _Question(re.compile(r"message|mailbox"), _GROWING, _MAILBOX),
+_KINDS_OF_MEMORY = (
     _Question(re.compile(r'"binary"|_binary'), "beam_find_binary_leaks"),
     _Question(re.compile(r'"ets"|_ets_'), "beam_find_ets_growth"),
     _Question(re.compile(r'"processes(_used)?"|memory_processes'), _GROWING, _MEMORY),
+)
+# The first that fits is asked; the memory of no kind is asked for all kinds.
+_QUESTIONS = (
+    _Question(re.compile(r"message|mailbox"), _GROWING, _MAILBOX),
+    *_KINDS_OF_MEMORY,
     _Question(re.compile(r"(?<!memory)_atoms?_"), "beam_find_atom_growth"),
     _Question(re.compile(r"_ports?_"), "beam_find_busy_ports"),
     _Question(re.compile(r"reductions|run_queue|scheduler"), _GROWING, _WORK),
@@ -62,7 +65,7 @@ def questions(queries: Sequence[str], moved: Sequence[Noted], target: Mapping[st
 
 def _asked(text: str) -> list[_Question]:
     fitting = [one for one in _QUESTIONS if one.pattern.search(text)][:1]
-    return fitting or (list(_QUESTIONS[1:4]) if _ANY_MEMORY.search(text) else [])
+    return fitting or (list(_KINDS_OF_MEMORY) if _ANY_MEMORY.search(text) else [])
 
 
 def _spoken(query: str) -> str:
