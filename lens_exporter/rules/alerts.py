@@ -60,8 +60,9 @@ def alerts(plan: Plan, when: When) -> list[Alert]:
 def _alert(metric: BaselineMetric, plan: Plan, severity: Severity, expr: str, when: When) -> Alert:
     thresholds = Thresholds()
     kind = category(metric)
+    name = alert_name(kind)
     return Alert(
-        name=alert_name(kind),
+        name=name,
         expr=expr,
         pending=(thresholds.consecutive - 1) * plan.step,
         kept=thresholds.consecutive * plan.step,
@@ -72,7 +73,7 @@ def _alert(metric: BaselineMetric, plan: Plan, severity: Severity, expr: str, wh
             "metric": metric.name,
             "lens_source": "rules",
         },
-        annotations=wording.annotations(metric, plan, speaks_for_lens=when is When.LENS_IS_DOWN),
+        annotations=wording.annotations(name, metric, plan, speaks_for_lens=when is When.LENS_IS_DOWN),
     )
 
 

@@ -6,6 +6,7 @@ from lens_exporter.model.labels import selector
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.rules.plan import Plan
 from lens_exporter.rules.promql import EXPECTED, UNTIL_FULL, VALUE, WIDTH
+from lens_exporter.rules.runbooks import built_in, runbook
 from lens_exporter.rules.trend import stretch
 
 # The first of these that a series has names it; none of them is said again behind the name.
@@ -33,16 +34,20 @@ _TARGET = (
 )
 
 
-def annotations(metric: BaselineMetric, plan: Plan, *, speaks_for_lens: bool) -> dict[str, str]:
-    """Write the templates of one metric's alerts, in the tone of the watcher's own."""
+def annotations(alert: str, metric: BaselineMetric, plan: Plan, *, speaks_for_lens: bool) -> dict[str, str]:
+    """Write the templates of one metric's alerts, in the tone of the watcher's own.
+
+    The runbook is the watcher's own, or else the page that comes with a built-in lens; what a user watches has none.
+    """
     template = _Template(metric, plan)
     found = {
         "summary": template.summary(),
         "description": template.description(speaks_for_lens=speaks_for_lens),
         "lens_query": template.query(),
     }
-    if plan.runbook_url:
-        found["runbook_url"] = _literal(plan.runbook_url)
+    page = runbook(alert) if not plan.foreign and alert in built_in() else ""
+    if link := plan.runbook_url or page:
+        found["runbook_url"] = _literal(link)
     return found
 
 
