@@ -10,6 +10,7 @@ from lens_exporter.lenses.beam.terms import Atom, BitBinary, Export, Fun, Improp
 
 _INTEGER_BYTES = 1024  # Python refuses to write much longer ones in decimal
 _REFERENCE_WORDS = 5
+_KEYS = {Atom, bytes}  # of a map that becomes a dict
 
 _BYTE, _SHORT, _LONG, _DOUBLE = struct.Struct(">B"), struct.Struct(">H"), struct.Struct(">I"), struct.Struct(">d")
 _PID, _OLD_PID = struct.Struct(">III"), struct.Struct(">IIB")
@@ -44,17 +45,21 @@ def _pids(reader: TermReader, count: int) -> list[Any]:
     end = start + count * (len(head) + _PID.size)
     if end > len(data):
         return []
-    rows = list(struct.iter_unpack(f">{len(head)}sIII", data[start:end]))
-    if any(row[0] != head for row in rows):
-        return []
-    node = atom_of(head[3:], "utf-8")
+    reader.fits(count)
+    node, found = atom_of(head[3:], "utf-8"), list[Any]()
+    for named, id_, serial, creation in struct.iter_unpack(f">{len(head)}sIII", memoryview(data)[start:end]):
+        if named != head:
+            return []
+        found.append(Pid(node, id_, serial, creation))
     reader.position = end
     reader.count(count)
-    return [Pid(node, id_, serial, creation) for _, id_, serial, creation in rows]
+    return found
 
 
 def _string(reader: TermReader, _depth: int) -> list[int]:
-    return list(reader.take(*reader.unpack(_SHORT)))
+    (size,) = reader.unpack(_SHORT)
+    reader.count(size)
+    return list(reader.take(size))
 
 
 def _large_tuple(reader: TermReader, depth: int) -> tuple[Any, ...]:
@@ -65,10 +70,10 @@ def _map(reader: TermReader, depth: int) -> dict[Any, Any] | MapPairs:
     (count,) = reader.unpack(_LONG)
     parts = reader.items(2 * count, depth - 1)
     pairs = tuple(zip(parts[::2], parts[1::2], strict=True))
-    try:
-        found = dict(pairs)
-    except TypeError:
+    # Python's hash of a text begins with a secret. That of a number does not: a map can be sent whose every key falls on one place.
+    if not all(type(key) in _KEYS for key in parts[::2]):
         return MapPairs(pairs)
+    found = dict(pairs)
     return found if len(found) == count else MapPairs(pairs)
 
 

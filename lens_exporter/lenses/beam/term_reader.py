@@ -109,10 +109,14 @@ class TermReader:
         self.count(2)
         return (atom, value)
 
-    def count(self, parts: int) -> None:
-        self._left -= parts
-        if self._left < 0:
+    def fits(self, parts: int) -> None:
+        """Refuse so many parts before any of them is built."""
+        if parts > self._left:
             raise Bad("it has too many parts")
+
+    def count(self, parts: int) -> None:
+        self.fits(parts)
+        self._left -= parts
 
     def _new_atom(self, start: int, end: int) -> Atom:
         atom = atom_of(self.data[start + 2 : end], "utf-8")

@@ -87,7 +87,7 @@ class ImproperList:
 
 @dataclass(frozen=True, slots=True)
 class MapPairs:
-    """A map with keys that a dict cannot hold or hold apart: lists, maps, 1 beside 1.0."""
+    """A map with other keys than atoms and binaries, which a dict could not hold, or hold apart: lists, maps, 1 beside 1.0."""
 
     pairs: tuple[tuple[Any, Any], ...]
 

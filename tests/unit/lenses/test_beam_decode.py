@@ -47,6 +47,22 @@ def test_keys_that_a_dict_takes_for_one_another():
     assert decode(b"\x83t\x00\x00\x00\x01k\x00\x01aa\x01") == MapPairs((([97], 1),))
 
 
+@pytest.mark.parametrize(
+    "key", [1, 1.5, (1,), Pid(Atom("a@b"), 1, 2, 3), Reference(Atom("a@b"), 2, (7, 1)), Port(Atom("a@b"), 7, 2)]
+)
+def test_keys_whose_hash_a_peer_can_choose(key):
+    """Only atoms and binaries become keys of a dict: thousands of others may be made to fall on one place, which takes hours."""
+    pairs = ((Atom("a"), 1), (b"a", 2))
+    assert decode(encode(MapPairs(pairs))) == {Atom("a"): 1, b"a": 2}
+    assert decode(encode(MapPairs((*pairs, (key, 3))))) == MapPairs((*pairs, (key, 3)))
+
+
+def test_many_colliding_keys():
+    """Twenty thousand numbers of one hash are read as quickly as any others."""
+    found = decode(encode(MapPairs(tuple((number * (2**61 - 1), 0) for number in range(20_000)))))
+    assert len(found.pairs) == 20_000
+
+
 def _nested(levels: int) -> bytes:
     return b"\x83" + b"l\x00\x00\x00\x01" * levels + b"a\x01" + b"j" * levels
 
@@ -123,6 +139,35 @@ def test_pids_of_one_node_are_read_as_any_others():
     assert decode(encode(mixed)) == mixed
     with pytest.raises(BadTerm, match="too many parts"):
         decode(encode(pids), bounds=Bounds(parts=2000))
+
+
+@pytest.mark.parametrize(
+    "many",
+    [
+        encode([Pid(Atom("rabbit@mq1"), number, 0, 7) for number in range(100_000)]),
+        b"\x83" + b"k\xea\x60" + b"x" * 60_000,
+    ],
+    ids=["pids", "a string"],
+)
+def test_what_is_read_in_one_go_is_counted_before_it_is_built(many):
+    """Pids and strings beyond the bound are refused before they cost memory."""
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    with pytest.raises(BadTerm, match="too many parts"):
+        decode(many, bounds=Bounds(parts=50_000))
+    assert tracemalloc.get_traced_memory()[1] - before < 20_000
+    decode(many, bounds=Bounds(parts=100_001))
+
+
+def test_lists_that_begin_with_a_pid_and_nest():
+    """That a list may be one of pids is found out without a copy of all that follows, at each level."""
+    pid, levels = encode(Pid(Atom("a@b"), 1, 2, 3))[1:], 100
+    nested = b"\x83" + b"".join(b"l" + (300_000).to_bytes(4, "big") + pid for _ in range(levels)) + bytes(10_000_000)
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    with pytest.raises(BadTerm):
+        decode(nested)
+    assert tracemalloc.get_traced_memory()[1] - before < 1_000_000
 
 
 def test_text():
