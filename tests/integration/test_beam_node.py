@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from lens_exporter.config.beam import Beam, NodeTls
+from lens_exporter.config.secrets import Secrets
 from lens_exporter.errors import (
     AnswerTooLarge,
     CallFailed,
@@ -22,11 +24,11 @@ from lens_exporter.errors import (
 )
 from lens_exporter.lenses.beam.asks import Cause
 from lens_exporter.lenses.beam.calls import ALLOWED, PAGE, Weight
+from lens_exporter.lenses.beam.connect import connector
 from lens_exporter.lenses.beam.decode import decode
 from lens_exporter.lenses.beam.encode import encode
 from lens_exporter.lenses.beam.node import NodeClient
 from lens_exporter.lenses.beam.terms import Atom, BitBinary, Export, ImproperList, Pid, Port, Reference, text
-from lens_exporter.lenses.beam.tls import client_context
 from tests.servers.erlang import COOKIE, Epmd, ErlangNode
 from tests.servers.missing import skip_or_fail
 from tests.servers.waiting import until
@@ -341,7 +343,7 @@ def _ssl(*command: object) -> None:
     subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
 
 
-def test_distribution_over_tls(tmp_path):
+def test_distribution_over_tls(tmp_path, monkeypatch):
     """A node that speaks TLS only, and asks for a certificate, is asked; a stranger's certificate, either way, is refused by name."""
     for name in ("own", "stranger"):
         made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
@@ -362,23 +364,36 @@ def test_distribution_over_tls(tmp_path):
     with ErlangNode(
         tmp_path / "node", flags=["-proto_dist", "inet_tls", "-ssl_dist_optfile", str(options)], erl_call=False
     ) as node:
-        tls = client_context(ca_file=tmp_path / "own.ca", cert_file=tmp_path / "own", key_file=tmp_path / "own.key")
-        asks = NodeClient(replace(node.address, tls=tls), lambda: COOKIE)
+        own = {"cert_file": str(tmp_path / "own"), "key_file": str(tmp_path / "own.key")}
+
+        def encrypted(**tls) -> NodeClient:
+            section = Beam(nodes=(node.name,), epmd_port=node.epmd.port, cookie_env="COOKIE", tls=NodeTls(**tls))
+            return connector(Secrets({"COOKIE": COOKIE}))(node.name, section)
+
+        asks = encrypted(ca_file=str(tmp_path / "own.ca"), **own)
         assert asks.call("erlang", "node") == node.name
         pids = asks.call("erlang", "processes")
         page = pids * (4000 // len(pids))  # more than one record of TLS
         assert len(asks.call("lists", "zipwith", PROCESS_INFO, page, [[Atom("memory"), Atom("links")]] * len(page))) == len(page)
         asks.close()
+        unverified = encrypted(ca_file=str(tmp_path / "stranger.ca"), insecure_skip_verify=True, **own)
+        assert unverified.call("erlang", "node") == node.name
+        unverified.close()
+        # This machine trusts the node's authority: one that is named counts instead of those, not beside them.
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "own.ca"))
         causes = []
         for each in (
-            client_context(ca_file=tmp_path / "stranger.ca", cert_file=tmp_path / "own", key_file=tmp_path / "own.key"),
-            client_context(ca_file=tmp_path / "own.ca", cert_file=tmp_path / "stranger", key_file=tmp_path / "stranger.key"),
-            client_context(ca_file=tmp_path / "own.ca"),
+            {"ca_file": "stranger.ca", "cert_file": "own", "key_file": "own.key"},
+            {"ca_file": "own.ca", "cert_file": "stranger", "key_file": "stranger.key"},
+            {"ca_file": "own.ca"},
         ):
             with pytest.raises(NodeUnavailable) as caught:
-                NodeClient(replace(node.address, tls=each), lambda: COOKIE).call("erlang", "node")
+                encrypted(**{setting: str(tmp_path / name) for setting, name in each.items()}).call("erlang", "node")
             causes.append(caught.value.cause)
         assert causes == [Cause.TLS_FAILED] * 3
+        trusting = encrypted(**own)
+        assert trusting.call("erlang", "node") == node.name
+        trusting.close()
         with pytest.raises(NodeUnavailable) as caught:
             client(node).call("erlang", "node")
         assert caught.value.cause in {Cause.REFUSED, Cause.NONSENSE, Cause.UNREACHABLE}

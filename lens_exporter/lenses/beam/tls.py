@@ -1,22 +1,25 @@
 """TLS for distribution (inet_tls): the side that connects."""
 
 import ssl
-from pathlib import Path
+
+from lens_exporter.config.beam import NodeTls
+from lens_exporter.errors import ConfigError
 
 
-def client_context(
-    *, ca_file: Path | None = None, cert_file: Path | None = None, key_file: Path | None = None, check_hostname: bool = True
-) -> ssl.SSLContext:
-    """Trust what is signed by the certificates in ca_file (None: by whom this machine trusts) and, if asked, show our own.
-
-    check_hostname: also compare the host we connect to with the certificate; off for clusters whose nodes share one.
+def client_context(settings: NodeTls) -> ssl.SSLContext:
+    """Trust what is signed by the certificates in ca_file, and nobody else (without it: by whom this machine trusts).
 
     Raises:
-        OSError: a file cannot be read, or does not hold what it should (ssl.SSLError is one).
+        ConfigError: a file cannot be read, or does not hold what it should.
 
     """
-    context = ssl.create_default_context(cafile=ca_file)
-    context.check_hostname = check_hostname
-    if cert_file is not None:
-        context.load_cert_chain(cert_file, key_file)
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.cert_file is not None:
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(where="beam.tls", problem=str(error)) from error
+    if settings.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     return context
