@@ -12,7 +12,8 @@ from lens_exporter.investigate import live
 from lens_exporter.investigate.families import family_named, family_of
 from lens_exporter.investigate.limits import is_limit, is_share, resource_of
 from lens_exporter.investigate.notebook import Course, Event, Notebook, Noted
-from lens_exporter.investigate.wording import change, resource, sentence, speed, told_apart, unit_of, value, when
+from lens_exporter.investigate.part import Part
+from lens_exporter.investigate.wording import change, measured_rate, resource, sentence, speed, told_apart, unit_of, value, when
 from lens_exporter.model import labels as label_sets
 
 _STRONG = 2.0  # half-widths of the band: what moved less drives nothing
@@ -97,7 +98,7 @@ def _merged(suspects: Sequence[Noted]) -> list[Noted]:
 def cause(notes: Notebook, moved: Movement) -> Cause | None:
     """Find the cause, the one that is named most plainly first; None is the honest answer to most alerts."""
     if not moved.effects:
-        return None
+        return _part_of_course(notes)
     named = _named_part(notes, moved, own_families(notes))
     driver = _driver(notes, moved)
     lowered = next(_lowered_limits(notes, moved), None)
@@ -112,16 +113,33 @@ def _named_part(notes: Notebook, moved: Movement, families: Sequence[str]) -> Ca
             family = family_of(one.metric)
             if part.kind not in {"", one.labels.get("kind"), one.labels.get("usage")}:
                 continue
-            if family and family.name == part.family and _kind(one) == part.unit and part.explains(one.before, one.after):
-                text = f"{part.claim}: {part.meaning}"
-                return Cause(text, part.claim, (part.receipt,), part.family, part.step)
+            unit = _counted_in(one.metric, per_second=one.per_second)
+            if family and family.name == part.family and unit == part.unit and part.explains(one.before, one.after):
+                return _is_part(part)
     return None
 
 
-def _kind(one: Noted) -> str:
-    if one.per_second:
-        return "cores" if value(1.0, one.metric, per_second=True).endswith("cores") else ""
-    return {"bytes": "bytes", "": "count"}.get(unit_of(one.metric), "")
+def _part_of_course(notes: Notebook) -> Cause | None:
+    """Find the part that is the rise of the alert's own query, where the ranking does not show it: it is too young."""
+    families = own_families(notes)
+    for part in reversed(live.parts(notes)):
+        for course in own_courses(notes) if part.family in families and not part.kind else ():
+            metric, per_second = measured_rate(course)
+            unit = _counted_in(metric, per_second=per_second) if metric else None
+            if unit == part.unit and not course.flat and not course.came_back and part.explains(course.first, course.last):
+                return replace(_is_part(part), receipts=(part.receipt, course.receipt))
+    return None
+
+
+def _is_part(part: Part) -> Cause:
+    return Cause(f"{part.claim}: {part.meaning}", part.claim, (part.receipt,), part.family, part.step)
+
+
+def _counted_in(metric: str, *, per_second: bool) -> str:
+    """Give the unit of a series as parts have it."""
+    if per_second:
+        return "cores" if value(1.0, metric, per_second=True).endswith("cores") else ""
+    return {"bytes": "bytes", "": "count"}.get(unit_of(metric), "")
 
 
 def _driver(notes: Notebook, moved: Movement) -> Cause | None:

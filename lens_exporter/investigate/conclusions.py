@@ -8,7 +8,7 @@ from lens_exporter.investigate import live
 from lens_exporter.investigate.causes import Cause, Movement, cause, movement, own_courses, own_families, start_claim, version_claim
 from lens_exporter.investigate.families import FAMILIES, family_named, family_of, of_host
 from lens_exporter.investigate.notebook import Course, Notebook, Noted
-from lens_exporter.investigate.summaries import course_claim, is_flat, summarised
+from lens_exporter.investigate.summaries import course_claim, summarised
 from lens_exporter.investigate.wording import change, measured, series, span, speed, value, when, word
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
 from lens_exporter.publish.acceptable import shortened
@@ -26,7 +26,6 @@ _LONGEST = 400  # characters of a claim: names of metrics and labels may be of a
 _RULED_OUT = 3
 _ASKED_FIRST = ("traffic", "threads", "garbage collection", "CPU")  # what a person would ask about
 _RESTART = "restart"
-_BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
 
 
 def conclude(notes: Notebook, signed: str = OFFLINE) -> HealthAnalysis:
@@ -68,11 +67,7 @@ def _is_over(notes: Notebook) -> bool:
     if notes.conditions:
         return not any(notes.conditions.values())
     courses = own_courses(notes)
-    return bool(courses) and all(_came_back(one) or (not notes.task.firing and is_flat(one)) for one in courses)
-
-
-def _came_back(one: Course) -> bool:
-    return not is_flat(one) and abs(one.last - one.first) <= _BACK * (one.high - one.low)
+    return bool(courses) and all(one.came_back or (not notes.task.firing and one.flat) for one in courses)
 
 
 def _status(notes: Notebook, outcome: Outcome) -> Health:
@@ -100,7 +95,7 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
     yield from (Finding(claim, (one.receipt,)) for claim, one in events if found is None or found.claim != claim)
     yield from (Finding(text, (one.receipt,)) for one in notes.live for text in live.sentences(one, notes))
     yield from (_had_moved(one, notes) for one in moved.back[:1])
-    if not notes.ranking.receipt:
+    if not notes.ranking.receipt or (found is not None and not moved.effects):
         yield from (Finding(course_claim(one), (one.receipt,)) for one in own_courses(notes)[:2])
     if notes.alert_count > 1:
         names = ", ".join(dict.fromkeys(word(str(row["labels"].get("alertname", ""))) for row in notes.alerts))
@@ -167,7 +162,7 @@ def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
     steps = [found.next] if found is not None and named else []
     if notes.ranking.gone and found is None:
         steps.append("see whether the target runs and answers its scrape")
-    if notes.conditions and not moved.effects and all(map(is_flat, own_courses(notes))):
+    if notes.conditions and not moved.effects and all(one.flat for one in own_courses(notes)):
         steps.append("see whether the alert's threshold fits what is usual here")
     if not named or not (found and found.family):
         steps += _advice(notes, found)

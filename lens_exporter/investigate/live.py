@@ -46,6 +46,11 @@ def sentences(answered: Answered, notes: Notebook) -> Iterator[str]:
                 yield f"{word(fullest)} uses {used} of its {limit}, the fullest of this host"
 
 
+def lead(notes: Notebook) -> str:
+    """Give what is worth saying first where no cause is named, "" where nothing is."""
+    return next((text for one in notes.live if one.call.name == "beam_find_atom_growth" for text in sentences(one, notes)), "")
+
+
 def _open_files(answered: Answered) -> Iterator[Part]:
     seen = answered.result.seen
     total = seen.get("open_files", 0.0)

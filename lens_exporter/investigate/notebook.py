@@ -14,6 +14,8 @@ from lens_exporter.model.tool import ToolStatus
 
 PROCESS_INFO = "lens_python_info"  # tells on which host, and as which process, a target runs
 _PROMETHEUS = {"rank_suspects", "promql_range", "promql_instant"}
+_FLAT = 0.05  # of its size: a course that moved less did not move
+_BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
 HEAP = "topk(3, lens_python_tracemalloc_top_bytes{"  # begins the question which lines of code hold memory
 
 
@@ -65,6 +67,16 @@ class Course:
     trend: str
     per_minute: float
     until: float  # Unix seconds of its last value
+
+    @property
+    def flat(self) -> bool:
+        """Whether it hardly moved."""
+        return self.high - self.low <= _FLAT * max(abs(self.high), abs(self.low))
+
+    @property
+    def came_back(self) -> bool:
+        """Whether it moved and went back to where it came from."""
+        return not self.flat and abs(self.last - self.first) <= _BACK * (self.high - self.low)
 
 
 @dataclass(frozen=True, slots=True)

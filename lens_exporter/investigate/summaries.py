@@ -1,12 +1,12 @@
 """The summary of a conclusion: what a person reads first, and often all they read."""
 
+from lens_exporter.investigate import live
 from lens_exporter.investigate.causes import Cause, Movement, own_courses
 from lens_exporter.investigate.families import family_of
 from lens_exporter.investigate.notebook import Course, Notebook, Noted
 from lens_exporter.investigate.wording import apart, change, joined, measured, resource, sentence, span, speed, value, when
 from lens_exporter.model.analysis import Outcome
 
-_FLAT = 0.05  # of its size: a course that moved less did not move
 _AWAY = 0.5  # of all series: when so many end, it is the target that is away
 _LONGEST = 500
 _UNRANKED = "what else moved on this target could not be asked"
@@ -18,11 +18,6 @@ def summarised(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause 
     text = _summary(notes, outcome, moved, found)
     room = _LONGEST - len(signed) - 1
     return f"{text if len(text) <= room else text[: room - 4].rstrip() + ' ...'} {signed}"
-
-
-def is_flat(one: Course) -> bool:
-    """Say whether a course hardly moved."""
-    return one.high - one.low <= _FLAT * max(abs(one.high), abs(one.low))
 
 
 def course_claim(one: Course) -> str:
@@ -37,20 +32,23 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
     if outcome is Outcome.NOTHING_WRONG:
         return f"Nothing is wrong now: what alerted is over, and {_none_outside(notes)}{_had_moved(notes, moved)}."
     if found is not None:
-        more = () if found.driven else (_effect(_meant(found, moved), notes), _beside(notes, moved, found.subject))
+        more = () if found.driven else (_explained(found, moved, notes), _beside(notes, moved, found.subject))
         return " ".join(sentence(text) for text in (found.text, *more) if text)
     away = _away(notes)
     if moved.effects or away:
-        told = [away or _effect(moved.effects[0], notes), *_leads(notes, moved)]
-        first, *more_told = filter(None, told)
-        return " ".join((f"Inconclusive: {first}.", *map(sentence, more_told)))
-    return f"Inconclusive: {_without_effect(notes, moved)}."
+        told = [away or _effect(moved.effects[0], notes), live.lead(notes), *_leads(notes, moved)]
+    else:
+        told = [_without_effect(notes, moved), live.lead(notes)]
+    first, *more_told = filter(None, told)
+    return " ".join((f"Inconclusive: {first}.", *map(sentence, more_told)))
 
 
-def _meant(found: Cause, moved: Movement) -> Noted:
-    """Pick what the cause explains, where several things alert."""
+def _explained(found: Cause, moved: Movement, notes: Notebook) -> str:
+    """Say how that moved which the cause explains, where several things alert."""
+    if not moved.effects:
+        return course_claim(own_courses(notes)[0])
     families = ((one, family_of(one.metric)) for one in moved.effects)
-    return next((one for one, family in families if family and family.name == found.family), moved.effects[0])
+    return _effect(next((one for one, family in families if family and family.name == found.family), moved.effects[0]), notes)
 
 
 def _effect(one: Noted, notes: Notebook) -> str:
@@ -122,8 +120,10 @@ def _without_effect(notes: Notebook, moved: Movement) -> str:
         return "no series of this target has enough history to be judged"
     if moved.others:
         first = moved.others[0]
-        return f"what alerts is not outside its normal; {resource(first, notes)} {change(first)} from {when(first.onset, notes)}"
-    if courses and all(map(is_flat, courses)):
+        moving = courses and not courses[0].flat and not courses[0].came_back
+        own = course_claim(courses[0]) if moving else "what alerts is not outside its normal"
+        return f"{own}; {resource(first, notes)} {change(first)} from {when(first.onset, notes)}"
+    if courses and all(one.flat for one in courses):
         level = value(courses[0].last, measured(courses[0]))
         return f"the alert's own query stays at {level}, and {_none_outside(notes)}: it alerts on a level that is usual here"
     return f"{_none_outside(notes)}, yet the alert has not gone back to where it was{_had_moved(notes, moved)}"

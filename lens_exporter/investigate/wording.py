@@ -44,9 +44,22 @@ def measured(one: Course) -> str:
     """Give the metric whose unit the values of a query have, "" where that cannot be told."""
     if one.labels.get("__name__"):
         return one.labels["__name__"]
-    words = _NAME.findall(re.sub(r"\{[^{}]*\}|\[[^\[\]]*\]|\b(?:by|without)\s*\([^()]*\)", " ", one.query))
-    metrics = [name.removesuffix("_bucket") for name in words if name not in _KEEP_UNITS]
+    metrics = [name.removesuffix("_bucket") for name in _named(one)]
     return metrics[0] if len(metrics) == 1 else ""
+
+
+def measured_rate(one: Course) -> tuple[str, bool]:
+    """Give the metric whose values a query gives, or whose rate in a second: then the second is true. "" where it is neither."""
+    match _named(one):
+        case ["rate" | "irate", metric] if not one.labels.get("__name__"):
+            return metric, True
+        case _:
+            return measured(one), False
+
+
+def _named(one: Course) -> list[str]:
+    names = _NAME.findall(re.sub(r"\{[^{}]*\}|\[[^\[\]]*\]|\b(?:by|without)\s*\([^()]*\)", " ", one.query))
+    return [name for name in names if name not in _KEEP_UNITS]
 
 
 def change(one: Noted) -> str:

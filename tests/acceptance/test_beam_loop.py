@@ -26,7 +26,7 @@ class Fault:
     made: str
     alert: str
     named: str
-    cause: bool = True  # else a lead: nothing says who makes atoms, and a rate over five minutes has hardly moved yet
+    cause: bool = True  # else a lead: nothing says who makes atoms
 
 
 FAULTS = {
@@ -35,7 +35,7 @@ FAULTS = {
     "binaries": Fault(BINARIES, "LensMemory", "process frame_cache"),
     "ports": Fault(PORTS, "LensPorts", "ports belong to process sensor_poller"),
     "atoms": Fault(ATOMS, "LensAtoms", "process json_parser", cause=False),
-    "spin": Fault(SPIN, "LensCpu", "process spinner", cause=False),
+    "spin": Fault(SPIN, "LensCpu", "process spinner"),
 }
 
 

@@ -1,5 +1,8 @@
 """What the offline analyst says of Erlang nodes: the process or the table that the node's own tools name."""
 
+import re
+
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
@@ -121,6 +124,36 @@ def test_a_process_that_spins():
     assert claims(answer)[0] == f"process order_consumer ({PID}) does 29,900,000 reductions a second"
 
 
+def reductions(rate):
+    """Give a counter too young to be ranked, of which the query has a minute and a half."""
+    begun = AT - 90
+
+    def course(t):
+        return np.where(t < begun, np.nan, (t - begun) * 50_000 + rate * (t - AT + 30).clip(0))
+
+    return one("lens_beam_reductions_total", course)
+
+
+def test_a_process_that_spins_since_a_moment_ago():
+    """Where nothing is outside its normal yet, the rise of the alert's own query is explained by the process that does the work."""
+    query = 'rate(lens_beam_reductions_total{node="shop@mq1"}[5m])'
+    tool = growing("reductions_per_second", 4e6)
+    answer = investigated([*CALM[:2], reductions(4e6)], alert("LensCpu", query), tools=(tool,))
+    assert answer.analysis.outcome is Outcome.CAUSE_FOUND
+    assert claims(answer)[0] == f"process order_consumer ({PID}) does 4,000,000 reductions a second"
+    assert claims(answer)[1].startswith("the alert's own query went 50,000 -> ")
+    assert "The alert's own query went 50,000 -> " in answer.analysis.summary
+
+
+@pytest.mark.parametrize(("rate", "does"), [(4e6, 60_000.0), (0.0, 4e6)])
+def test_a_young_rise_is_explained_by_most_of_it_only(rate, does):
+    """Who does little of the additional work is no cause of it, and where nothing rose there is nothing to explain."""
+    query = 'rate(lens_beam_reductions_total{node="shop@mq1"}[5m])'
+    tool = growing("reductions_per_second", does)
+    answer = investigated([*CALM[:2], reductions(rate)], alert("LensCpu", query), tools=(tool,))
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+
+
 def test_ports_that_run_out():
     """Who owns most of them is the cause of their rise."""
     data = {"by_owner": [{"pid": PID, "name": "sensor_poller", "ports": 900}]}
@@ -140,6 +173,14 @@ def test_who_makes_atoms_is_a_lead():
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     lead = f"400 atoms were made while one looked; of the processes at work then, process json_parser ({PID}) worked most"
     assert lead in claims(answer)
+    assert f"{lead[0].upper()}{lead[1:]}." in answer.analysis.summary
+
+
+def test_what_alerts_is_told_by_its_own_query_where_it_is_too_young_to_be_ranked():
+    """Somebody else's movement does not make the summary say that what alerts is in order."""
+    query = 'rate(lens_beam_reductions_total{node="shop@mq1"}[5m])'
+    answer = investigated([*CALM[:2], reductions(4e6), memory("binary", 100 * MIB, 40 * MIB)], alert("LensCpu", query))
+    assert re.match(r"Inconclusive: the alert's own query went 50,000 -> 4,050,000; memory", answer.analysis.summary)
 
 
 def test_a_node_that_nobody_names_is_not_guessed():
