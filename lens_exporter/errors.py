@@ -172,7 +172,7 @@ class CallTimeout(NodeError):
 
 
 class NodeBusy(CallTimeout):
-    """node {node} was not asked for {call}: an earlier call as heavy has not been answered for {seconds} s"""
+    """node {node} was not asked for {call}: {why}"""
 
 
 class QuestionTooLong(CallTimeout):
@@ -181,6 +181,10 @@ class QuestionTooLong(CallTimeout):
 
 class CallFailed(NodeError):
     """node {node} could not do {call}: {reason}"""
+
+
+class NotThere(CallFailed):
+    """node {node} has no {call}: {reason}"""
 
 
 class BadTerm(NodeError):

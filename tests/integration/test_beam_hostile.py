@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from lens_exporter.errors import AnswerTooLarge, BadTerm, CallTimeout, LensError, NodeUnavailable, SecretUnreadable
+from lens_exporter.errors import AnswerTooLarge, BadTerm, CallTimeout, LensError, NodeBusy, NodeUnavailable, SecretUnreadable
 from lens_exporter.lenses.beam.asks import Cause
 from lens_exporter.lenses.beam.calls import Weight
 from lens_exporter.lenses.beam.encode import encode
 from lens_exporter.lenses.beam.handshake import Flag, Peers
-from lens_exporter.lenses.beam.link import Link
+from lens_exporter.lenses.beam.link import MOST_UNANSWERED, Crowded, Link
 from lens_exporter.lenses.beam.node import NodeClient
 from lens_exporter.lenses.beam.terms import Atom
 from tests.servers.fake_node import COOKIE, NAME, FakeNode, Peer, garbage
@@ -298,6 +298,98 @@ def test_an_answer_that_comes_too_late_is_nobody_elses():
         assert asks.call("erlang", "node") == "right"
         assert node.connections == 1
         asks.close()
+
+
+def test_a_node_whose_server_for_calls_hangs():
+    """Of a node that ticks and answers nothing no more than 64 calls wait; once it answers, it is asked again."""
+    work, sent = threading.Event(), []
+
+    def hung(peer: Peer) -> None:
+        for _ in range(MOST_UNANSWERED):
+            sent.append(peer.request())
+            peer.connection.sendall(bytes(4))
+        work.wait(60)
+        for own, reference, _ in sent:
+            peer.answer(own, reference, Atom("late"))
+
+    with FakeNode(answering(hung)) as node:
+        asks = NodeClient(node.address, lambda: COOKIE, seconds=SHORT)
+        errors = [error for _ in range(4) for error in asks.calls([("erlang", "node", ())] * 32)]
+        assert [type(error) for error in errors] == [CallTimeout] * 64 + [NodeBusy] * 64
+        assert "64 calls have not been answered" in str(errors[-1])
+        assert len(sent) == 64
+        work.set()
+        until(lambda: asks.calls([("erlang", "node", ())]) == ["ok"])
+        assert node.connections == 1
+        asks.close()
+
+
+def linked(node: FakeNode, **options) -> Link:
+    connection = socket.create_connection(("127.0.0.1", node.port))
+    return Link(connection, Peers("lens@a", 1, 2), **options)
+
+
+def test_an_answer_to_a_call_that_was_given_up_is_not_kept():
+    """It is heard of, so that it no longer counts as unanswered, and its bytes are let go by."""
+    given_up = threading.Event()
+
+    def serve(peer: Peer) -> None:
+        own, reference, _ = peer.request()
+        given_up.wait(60)
+        peer.answer(own, reference, bytes(1000))
+        peer.hold()
+
+    with FakeNode(serve) as node:
+        link = linked(node)
+        pending = link.send(gen_call, "rex", MIB)
+        pending.forget(0.0)
+        given_up.set()
+        assert pending.wait(60)
+        assert (pending.answered, pending.answer) == (True, None)
+        link.close()
+
+
+def gen_call(own, reference):
+    return (Atom("$gen_call"), (own, reference), Atom("x"))
+
+
+def test_calls_given_up_long_ago_stand_in_nobodys_way():
+    """An answer may have got lost on the node: after a minute a call that was given up makes room, one that is waited for does not."""
+    now = [1000.0]
+    with FakeNode(lambda peer: peer.hold()) as node:
+        link = linked(node, clock=lambda: now[0])
+        waiting = [link.send(gen_call, "rex", 10) for _ in range(MOST_UNANSWERED)]
+        for pending in waiting[:2]:
+            pending.forget(now[0])
+        now[0] += 59
+        with pytest.raises(Crowded):
+            link.send(gen_call, "rex", 10)
+        now[0] += 2
+        assert not link.send(gen_call, "rex", 10).settled
+        assert not link.send(gen_call, "rex", 10).settled
+        with pytest.raises(Crowded):
+            link.send(gen_call, "rex", 10)
+        link.close()
+
+
+def test_a_peer_that_does_not_read():
+    """What it does not take waits up to four megabytes, and no more is sent."""
+    with FakeNode(lambda peer: peer.hold()) as node:
+        link = linked(node)
+
+        def send() -> None:
+            for _ in range(60):
+                link.send(lambda _own, _reference: bytes(MIB), "rex", 10)
+
+        tracemalloc.start()
+        try:
+            with pytest.raises(Crowded, match="bytes wait for it to read them"):
+                send()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 12 * MIB
+        link.close()
 
 
 def test_messages_nobody_asked_for_are_let_go_by():

@@ -39,9 +39,9 @@ class Asks(Protocol):
         Raises:
             CallRefused: not in calls.py; nothing was sent.
             NodeUnavailable: there is no connection; .cause says why.
-            CallTimeout: no answer in time; NodeBusy, a kind of it: an earlier heavy call has not been answered yet.
+            CallTimeout: no answer in time; NodeBusy, a kind of it: earlier calls have not been answered yet.
             AnswerTooLarge: the answer had more bytes than the call may have.
-            CallFailed: the node could not do it; .reason has its words.
+            CallFailed: the node could not do it; .reason has its words. NotThere, a kind of it: it has no such function or process.
             BadTerm: the answer is no term, or is nested too deeply, or has too many parts.
 
         """

@@ -17,10 +17,17 @@ from lens_exporter.lenses.beam.handshake import Peers
 from lens_exporter.lenses.beam.stream import Wrong
 from lens_exporter.lenses.beam.terms import Atom, Pid, Reference, Term
 
+MOST_UNANSWERED = 64  # calls: a node whose server for them hangs is sent no more
+MOST_UNSENT = 4 * 1024 * 1024  # bytes: a peer that does not read costs no more memory
+_PATIENCE = 60.0  # seconds after which a call that was given up does not count as unanswered any more
 _CHUNK = 256 * 1024
 TICK = 15.0  # seconds: a node with the default net_ticktime hangs up on whoever has said nothing for 45 to 75
 SILENCE = 90.0  # seconds: a node ticks at least every quarter of its net_ticktime, 15 seconds by default
 _AGAIN = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError, InterruptedError)
+
+
+class Crowded(Exception):
+    """Nothing more is sent before something that was sent is answered, or taken. Says what is in the way."""
 
 
 class Pending:
@@ -30,6 +37,7 @@ class Pending:
         self.limit = limit
         self.answer: bytes | None = None
         self.too_large = False
+        self.forgotten: float | None = None  # when it was
         self._done = threading.Event()
 
     def put(self, answer: bytes) -> None:
@@ -43,6 +51,10 @@ class Pending:
     def lose(self) -> None:
         """Hear that there will be no answer."""
         self._done.set()
+
+    def forget(self, now: float) -> None:
+        """Wait for it no longer. An answer that comes all the same is heard of, and not kept."""
+        self.forgotten, self.limit = now, 0
 
     @property
     def answered(self) -> bool:
@@ -89,7 +101,12 @@ class Link:
         threading.Thread(target=self._run, name=f"beam {peers.own_name}", daemon=True).start()
 
     def send(self, request: Callable[[Pid, Reference], Term], to: str, limit: int) -> Pending:
-        """Send a request to a registered process; it is made with where and under which reference the answer is awaited."""
+        """Send a request to a registered process; it is made with where and under which reference the answer is awaited.
+
+        Raises:
+            Crowded: too much of what was sent before waits for its answer, or to be taken.
+
+        """
         pending = Pending(limit)
         with self._lock:
             self._calls += 1
@@ -101,10 +118,23 @@ class Link:
             if self.lost or self._closing:
                 pending.lose()
                 return pending
+            self._make_room(len(message))
             self._pending[key] = pending
             self._out += struct.pack(">I", len(message)) + message
         self._notify()
         return pending
+
+    def _make_room(self, size: int) -> None:
+        before = self._clock() - _PATIENCE
+        if len(self._pending) >= MOST_UNANSWERED:
+            # Answers can get lost on the node: what was given up long ago does not stand in the way for ever.
+            old = [key for key, each in self._pending.items() if each.forgotten is not None and each.forgotten < before]
+            for key in old:
+                del self._pending[key]
+        if len(self._pending) >= MOST_UNANSWERED:
+            raise Crowded(f"{len(self._pending)} calls have not been answered")
+        if len(self._out) + size > MOST_UNSENT:
+            raise Crowded(f"{len(self._out):,} bytes wait for it to read them")
 
     def close(self) -> None:
         self._closing = True

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from lens_exporter.errors import AnswerTooLarge, CallFailed, CallTimeout, LensError, NodeBusy, NodeUnavailable
+from lens_exporter.errors import AnswerTooLarge, CallFailed, CallTimeout, LensError, NodeBusy, NodeUnavailable, NotThere
 from lens_exporter.foundation.clock import Clock
 from lens_exporter.lenses.beam.asks import Call, Cause
 from lens_exporter.lenses.beam.backoff import Backoff
 from lens_exporter.lenses.beam.calls import SECONDS, Planned, Weight, plan
 from lens_exporter.lenses.beam.decode import Bounds, decode
 from lens_exporter.lenses.beam.heavy import HeavyPlace
-from lens_exporter.lenses.beam.link import Link, Pending
+from lens_exporter.lenses.beam.link import Crowded, Link, Pending
 from lens_exporter.lenses.beam.opening import Address, Opener
 from lens_exporter.lenses.beam.show import show
 from lens_exporter.lenses.beam.terms import Atom, Pid, Reference, Term
@@ -72,10 +72,9 @@ class NodeClient:
         return [answers[at] for at in range(len(planned))]
 
     def close(self) -> None:
-        """Hang up; further calls fail."""
+        """Hang up; further calls fail. Waits for nobody: a connection that is being opened is closed by whoever opens it."""
         self._closed = True
-        with self._connecting:
-            link, self._link = self._link, None
+        link = self._link
         if link is not None:
             link.close()
 
@@ -89,10 +88,15 @@ class NodeClient:
         def message(own: Pid, reference: Reference) -> Term:
             return (Atom("$gen_call"), (own, reference), request)
 
-        return link, link.send(message, _REX, call.limit), self._clock()
+        since = self._clock()  # before it is sent: what is heard after that may be the answer
+        try:
+            return link, link.send(message, _REX, call.limit), since
+        except Crowded as crowded:
+            raise NodeBusy(node=self.name, call=call.name, why=str(crowded)) from None
 
     def _answer(self, call: Planned, link: Link, pending: Pending, since: float) -> Term:
         if not pending.wait(since + call.seconds - self._clock()):
+            pending.forget(self._clock())
             if call.weight is Weight.LIGHT and link.heard < since:
                 # Not even a tick meanwhile: half of the connection may be gone, and a new one is cheap.
                 link.give_up("the node said nothing at all in the time of a call")
@@ -104,18 +108,19 @@ class NodeClient:
         self._backoff.succeeded()
         answer = decode(pending.answer, node=self.name, bounds=self._bounds)
         if type(answer) is tuple and len(answer) == 2 and answer[0] == "badrpc":
-            raise CallFailed(node=self.name, call=call.name, reason=_words(answer[1]))
+            raise _failure(answer[1])(node=self.name, call=call.name, reason=_words(answer[1]))
         return answer
 
     def _heavily(self, call: Planned) -> Term:
-        creation = self._linked(call).peers.node_creation
-        if not self._heavy.take(call.seconds, creation):
-            raise NodeBusy(node=self.name, call=call.name, seconds=f"{call.seconds:g}")
-        pending: Pending | None = None
+        if not self._heavy.take(call.seconds, self._linked(call).peers.node_creation):
+            why = f"an earlier call as heavy has not been answered for {call.seconds:g} s"
+            raise NodeBusy(node=self.name, call=call.name, why=why)
+        pending, creation = None, 0
         try:
-            sent = self._send(call)
-            pending = sent[1]
-            return self._answer(call, *sent)
+            # The connection may be another one by now: whose node works on the call is told by the one it is sent over.
+            link, pending, since = self._send(call)
+            creation = link.peers.node_creation
+            return self._answer(call, link, pending, since)
         finally:
             self._heavy.leave(behind=pending, creation=creation)
 
@@ -126,11 +131,15 @@ class NodeClient:
         if not self._connecting.acquire(timeout=self._connect_seconds + call.seconds):
             raise CallTimeout(node=self.name, call=call.name, seconds=f"{self._connect_seconds + call.seconds:g}")
         try:
-            if self._closed:
-                raise NodeUnavailable(node=self.name, cause=Cause.CLOSED, reason="the lens is not used any more")
-            if self._link is None or self._link.lost:
+            if not self._closed and (self._link is None or self._link.lost):
                 self._link = self._opened()
-            return self._link
+            link = self._link
+            # Looked at after the connection is known: close() looks for it after it has said that it is closed.
+            if link is None or self._closed:
+                if link is not None:
+                    link.close()
+                raise NodeUnavailable(node=self.name, cause=Cause.CLOSED, reason="the lens is not used any more")
+            return link
         finally:
             self._connecting.release()
 
@@ -152,6 +161,14 @@ def _caught(work: Callable[[], Any]) -> Any:
         return work()
     except LensError as error:
         return error
+
+
+def _failure(reason: Term) -> type[CallFailed]:
+    match reason:
+        case ("EXIT", (("undef" | "noproc"), _)):
+            return NotThere
+        case _:
+            return CallFailed
 
 
 def _words(reason: Term) -> str:
