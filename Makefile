@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys,venv,ensurepip; sys.exit(sys.version_info < (3,11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: setup demo test lint unit docs lock clean help
+.PHONY: setup demo test lint unit docs chart lock clean help
 
 help:            ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -17,6 +17,10 @@ setup: .venv/.stamp   ## virtual environment with locked dependencies, Prometheu
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+.venv/.deploy-stamp: .venv/.stamp requirements-deploy.lock  # for tests of the chart and the packages; large
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deploy.lock
+	@touch $@
+
 demo: setup      ## the whole loop on this machine, in under four minutes
 	@$(BIN)/lens-exporter demo
 
@@ -28,14 +32,18 @@ lint: .venv/.stamp  ## ruff, mypy, import direction
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: .venv/.stamp
+unit: .venv/.stamp .venv/.deploy-stamp
 	$(BIN)/python -m pytest -n 4 --dist worksteal
+
+chart: .venv/.stamp  ## copy rules and dashboards into the Helm chart, write the values table of its README
+	$(BIN)/python scripts/chart.py
 
 docs: .venv/.stamp  ## regenerate docs/metrics.md, docs/events.md, docs/configuration.md
 	$(BIN)/python -m lens_exporter.reference docs
 
 lock:            ## resolve requirements.lock anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev --extra all pyproject.toml build.in -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements.lock -o requirements-deploy.lock
 
 clean:
 	rm -rf .venv dist build

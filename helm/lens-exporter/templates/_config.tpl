@@ -1,0 +1,82 @@
+{{- define "lens-exporter.sqlite" -}}
+{{- if not (hasPrefix "postgresql" (default "" .Values.config.database_url)) }}true{{ end -}}
+{{- end -}}
+
+{{- /* lens.yml: what is given, with the database on the volume and what `web` says. */ -}}
+{{- define "lens-exporter.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- if not $config.database_url }}{{ $_ := set $config "database_url" "sqlite:////var/lib/lens-exporter/lens.db" }}{{ end -}}
+{{- $web := default dict $config.web -}}
+{{- $tokens := default list $web.tokens -}}
+{{- range .Values.web.tokens -}}
+{{- $file := printf "/etc/lens-exporter/tokens/%s/%s" .name .key -}}
+{{- $tokens = append $tokens (dict "name" .name "scopes" .scopes "token_file" $file) -}}
+{{- end -}}
+{{- if $tokens }}{{ $_ := set $web "tokens" $tokens }}{{ end -}}
+{{- if .Values.web.configFile.existingSecret -}}
+{{- $_ := set $web "config_file" (printf "/etc/lens-exporter/web/%s" .Values.web.configFile.key) -}}
+{{- end -}}
+{{- $asks := or $tokens $web.config_file -}}
+{{- if or .Values.web.allowUnauthenticated (and .Values.networkPolicy.enabled (not $asks)) -}}
+{{- $_ := set $web "allow_unauthenticated" true -}}
+{{- else if not (or $asks (hasKey $web "allow_unauthenticated")) -}}
+{{- fail "everybody in the cluster could call it: give web.tokens or web.configFile.existingSecret, enable networkPolicy, or say web.allowUnauthenticated: true" -}}
+{{- end -}}
+{{- if $web }}{{ $_ := set $config "web" $web }}{{ end -}}
+{{- $text := toYaml $config -}}
+{{- range regexFindAll "/etc/lens-exporter/secrets/[^/\\s\"',}]+" $text -1 | uniq -}}
+{{- if not (hasKey $.Values.secrets (base .)) -}}
+{{- fail (printf "config names a file in %s, but secrets.%s.existingSecret is missing" . (base .)) -}}
+{{- end -}}
+{{- end -}}
+{{- $text -}}
+{{- end -}}
+
+{{- /* The namespace an address inside the cluster names: prometheus.monitoring.svc:9090 -> monitoring; a bare name -> ours. */ -}}
+{{- define "lens-exporter.namespaceOf" -}}
+{{- $host := regexReplaceAll ":\\d+$" (urlParse .url).host "" -}}
+{{- if regexMatch "\\.svc(\\.|$)" $host -}}
+{{- regexReplaceAll "\\.svc(\\..*)?$" $host "" | splitList "." | last -}}
+{{- else if not (contains "." $host) -}}
+{{- include "lens-exporter.namespace" .root -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "lens-exporter.portOf" -}}
+{{- $url := urlParse . -}}
+{{- if regexMatch ":\\d+$" $url.host -}}
+{{- regexFind "\\d+$" $url.host -}}
+{{- else -}}
+{{- ternary "443" "80" (eq $url.scheme "https") -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Addresses by what they are of, as YAML: {prometheus: [...], alertmanager: [...], ...}; only what is configured. */ -}}
+{{- define "lens-exporter.urls" -}}
+{{- $config := .Values.config -}}
+{{- $urls := dict "prometheus" (list (default "http://localhost:9090" (default dict $config.prometheus).url)) -}}
+{{- $sources := list -}}
+{{- range $config.datasources }}{{ $sources = append $sources .url }}{{ end -}}
+{{- with $sources }}{{ $_ := set $urls "datasources" . }}{{ end -}}
+{{- with (default dict $config.alertmanager).urls }}{{ $_ := set $urls "alertmanager" . }}{{ end -}}
+{{- with $config.grafana }}{{ $_ := set $urls "grafana" (list .url) }}{{ end -}}
+{{- with $config.otlp_endpoint }}{{ $_ := set $urls "otlp" (list .) }}{{ end -}}
+{{- if not (include "lens-exporter.sqlite" .) }}{{ $_ := set $urls "database" (list $config.database_url) }}{{ end -}}
+{{- $models := list -}}
+{{- range (default dict $config.llm).clients -}}
+{{- if ne .provider "offline" }}{{ $models = append $models (default "https://internet" (default dict .options).base_url) }}{{ end -}}
+{{- end -}}
+{{- with $models }}{{ $_ := set $urls "model" . }}{{ end -}}
+{{- toYaml $urls -}}
+{{- end -}}
+
+{{- /* Whether Erlang nodes are named: under lenses.beam, or by a watcher of the lens beam, in its short or long form. */ -}}
+{{- define "lens-exporter.beam" -}}
+{{- $named := not (empty (default dict .Values.config.lenses).beam) -}}
+{{- range .Values.config.watchers -}}
+{{- $options := default dict .options -}}
+{{- if kindIs "map" .beam }}{{ $options = .beam }}{{ end -}}
+{{- if or $options.nodes $options.dns $options.epmd }}{{ $named = true }}{{ end -}}
+{{- end -}}
+{{- if $named }}true{{ end -}}
+{{- end -}}

@@ -1,0 +1,51 @@
+{{- /* Where the addresses of one target are, as a list of peers. */ -}}
+{{- define "lens-exporter.peers" -}}
+{{- $peers := list -}}
+{{- range .urls -}}
+{{- $host := regexReplaceAll ":\\d+$" (urlParse .).host "" | splitList "@" | last -}}
+{{- $namespace := include "lens-exporter.namespaceOf" (dict "root" $.root "url" .) -}}
+{{- if and (eq $.target "model") (or (eq $host "internet") (not (or $namespace (regexMatch "^\\d+\\.\\d+\\.\\d+\\.\\d+$" $host)))) -}}
+{{- $peers = concat $peers (include "lens-exporter.internet" $ | fromYamlArray) -}}
+{{- else if regexMatch "^\\d+\\.\\d+\\.\\d+\\.\\d+$" $host -}}
+{{- $peers = append $peers (dict "ipBlock" (dict "cidr" (printf "%s/32" $host))) -}}
+{{- else if $namespace -}}
+{{- $pods := dict -}}
+{{- with $.podLabels }}{{ $_ := set $pods "matchLabels" . }}{{ end -}}
+{{- $peers = append $peers (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" $namespace)) "podSelector" $pods) -}}
+{{- else -}}
+{{- fail (printf "%s is outside the cluster: networkPolicy.egress.%s.to must say where it is, such as [{ipBlock: {cidr: 192.0.2.7/32}}]" $host $.target) -}}
+{{- end -}}
+{{- end -}}
+{{- $peers | uniq | toYaml -}}
+{{- end -}}
+
+{{- /* Every address that is not of a private network, nor of the machine itself: a policy cannot name hosts of the internet. */ -}}
+{{- define "lens-exporter.internet" -}}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except: [10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+- ipBlock:
+    cidr: ::/0
+    except: ["::1/128", "fc00::/7", "fe80::/10"]
+{{- end -}}
+
+{{- define "lens-exporter.ports" -}}
+{{- $ports := list -}}
+{{- range .urls }}{{ $ports = append $ports (include "lens-exporter.portOf" . | int) }}{{ end -}}
+{{- $ports | uniq | toYaml -}}
+{{- end -}}
+
+{{- /* Who scrapes and who brings alerts: Prometheus and Alertmanager where the configuration says they are. */ -}}
+{{- define "lens-exporter.callers" -}}
+{{- $peers := list -}}
+{{- range $target := list "prometheus" "alertmanager" -}}
+{{- $labels := (get $.root.Values.networkPolicy.egress $target).podLabels -}}
+{{- range default list (get $.urls $target) -}}
+{{- $namespace := include "lens-exporter.namespaceOf" (dict "root" $.root "url" .) -}}
+{{- if $namespace -}}
+{{- $peers = append $peers (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" $namespace)) "podSelector" (dict "matchLabels" $labels)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- required "networkPolicy.ingress.from must say who scrapes and who brings alerts: config names no Prometheus inside the cluster" ($peers | uniq) | toYaml -}}
+{{- end -}}
