@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Sequence
 from pathlib import Path
 
-from lens_exporter.errors import CallFailed, LensError
+from lens_exporter.errors import LensError, NotThere
 from lens_exporter.lenses.beam.answers import BROKER, PARTS
 from lens_exporter.lenses.beam.asks import Call
 from lens_exporter.lenses.beam.decode import decode
@@ -60,7 +60,7 @@ def written(call: Call) -> str:
 
 
 NO_BROKER = {
-    "vm_memory_monitor:get_memory_limit()": CallFailed(node="shop@mq1", call="vm_memory_monitor:get_memory_limit/0", reason="undef")
+    "vm_memory_monitor:get_memory_limit()": NotThere(node="shop@mq1", call="vm_memory_monitor:get_memory_limit/0", reason="noproc")
 }
 
 

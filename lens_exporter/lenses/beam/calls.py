@@ -14,7 +14,7 @@ from lens_exporter.errors import CallRefused
 from lens_exporter.lenses.beam.terms import Atom, Export, Pid, Port, Reference, Term
 
 PAGE = 5000  # most processes, ports or tables of one call
-_WAIT_ON_NODE = 5000  # ms; within that a supervisor answers, or whoever asked it for us gives up and is gone
+_WAIT_ON_NODE = 5000  # ms; within that a server on the node answers, or whoever asked it for us gives up and is gone
 
 _Check = Callable[[tuple[Term, ...]], str]  # what is wrong with the arguments; "" if nothing
 
@@ -36,6 +36,7 @@ class Allowed:
     weight: Weight
     check: _Check
     limit: int = 0  # bytes of the answer; 0: what its weight allows
+    server: bool = False  # a process answers it: the one that is its argument, else the one named as the module
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,10 @@ def plan(module: str, function: str, arguments: tuple[Term, ...], seconds: Mappi
     if problem:
         raise CallRefused(call=name, reason=problem)
     weight = allowed.weight
-    if module == "supervisor":
+    if allowed.server:
         # The request is the same; sent this way, the process that asks on the node does not wait for ever.
-        module, function, arguments = "gen_server", "call", (arguments[0], Atom(function), _WAIT_ON_NODE)
+        server = arguments[0] if arguments else Atom(module)
+        module, function, arguments = "gen_server", "call", (server, Atom(function), _WAIT_ON_NODE)
     limit = allowed.limit or _BYTES[weight]
     return Planned(name, Atom(module), Atom(function), list(arguments), weight, limit, seconds[weight])
 
@@ -85,49 +87,25 @@ def _words(text: str) -> frozenset[str]:
 
 
 _SYSTEM_INFO = _words(
-    "atom_count atom_limit creation cpu_topology debug_compiled dirty_cpu_schedulers dirty_cpu_schedulers_online "
-    "dirty_io_schedulers dist_buf_busy_limit emu_flavor emu_type ets_count ets_limit fullsweep_after garbage_collection "
-    "kernel_poll logical_processors logical_processors_available logical_processors_online machine max_heap_size min_heap_size "
-    "min_bin_vheap_size multi_scheduling nif_version os_monotonic_time_source otp_release port_count port_limit port_parallelism "
-    "process_count process_limit scheduler_bind_type schedulers schedulers_online smp_support start_time system_architecture "
-    "system_version thread_pool_size threads time_correction time_offset time_warp_mode tolerant_timeofday version wordsize"
+    "atom_count atom_limit dirty_cpu_schedulers dirty_cpu_schedulers_online dirty_io_schedulers ets_count ets_limit otp_release "
+    "port_count port_limit process_count process_limit schedulers schedulers_online system_version wordsize"
 )
-_STATISTICS = _words(
-    "active_tasks active_tasks_all context_switches garbage_collection io reductions run_queue run_queue_lengths "
-    "run_queue_lengths_all runtime scheduler_wall_time scheduler_wall_time_all total_active_tasks total_active_tasks_all "
-    "total_run_queue_lengths total_run_queue_lengths_all wall_clock"
-)
-_MEMORY = _words("total processes processes_used system atom atom_used binary code ets maximum")
+_STATISTICS = _words("garbage_collection reductions run_queue_lengths_all scheduler_wall_time scheduler_wall_time_all wall_clock")
+_MEMORY = _words("binary")
 _PROCESS = _words(
-    "binary current_function current_location current_stacktrace garbage_collection garbage_collection_info group_leader heap_size "
-    "initial_call links memory message_queue_data message_queue_len min_bin_vheap_size min_heap_size monitored_by monitors parent "
-    "priority reductions registered_name stack_size status suspending total_heap_size trap_exit"
+    "binary current_function garbage_collection_info initial_call memory message_queue_len reductions registered_name status"
 )
-_DICTIONARY = _words("$initial_call $ancestors $process_label")  # the keys OTP itself keeps there
-_PORT = _words("connected id input links locking memory monitors name os_pid output parallelism queue_size registered_name")
-_TABLE = _words(
-    "binary compressed decentralized_counters heir id keypos memory name named_table node owner protection read_concurrency size "
-    "type write_concurrency"
-)
-_NODES = _words("connected hidden this visible")
+_PORT = _words("connected input name output queue_size")
+_TABLE = _words("memory name owner size")
 
 
 def _item(words: frozenset[str]) -> Callable[[Any], bool]:
     return lambda item: type(item) is Atom and item in words
 
 
-def _process_item(item: Any) -> bool:
-    if type(item) is tuple:
-        return len(item) == 2 and item[0] == "dictionary" and type(item[1]) is Atom and item[1] in _DICTIONARY
-    return type(item) is Atom and item in _PROCESS
-
-
 def _process_items(item: Any) -> bool:
-    return all(map(_process_item, item)) and len(item) <= len(_PROCESS) if type(item) is list else _process_item(item)
-
-
-def _system_item(item: Any) -> bool:
-    return item == (Atom("wordsize"), Atom("external")) or _item(_SYSTEM_INFO)(item)
+    holds = _item(_PROCESS)
+    return all(map(holds, item)) and len(item) <= len(_PROCESS) if type(item) is list else holds(item)
 
 
 def _memory_kinds(items: Any) -> bool:
@@ -146,9 +124,6 @@ def _each(*checks: Callable[[Any], bool]) -> _Check:
     return check
 
 
-_is_table = _is(Atom, Reference)
-
-
 @dataclass(frozen=True, slots=True)
 class _Paged:
     """What a function may be called with, once for each of a page."""
@@ -160,13 +135,9 @@ class _Paged:
 _ZIPPED: Mapping[Export, _Paged] = {
     Export(Atom("erlang"), Atom("process_info"), 2): _Paged(_is(Pid), _process_items),
     Export(Atom("erlang"), Atom("port_info"), 2): _Paged(_is(Port), _item(_PORT)),
-    Export(Atom("ets"), Atom("info"), 2): _Paged(_is_table, _item(_TABLE)),
+    Export(Atom("ets"), Atom("info"), 2): _Paged(_is(Atom, Reference), _item(_TABLE)),
 }
-_MAPPED: Mapping[Export, _Paged] = {
-    Export(Atom("erlang"), Atom("port_info"), 1): _Paged(_is(Port)),
-    Export(Atom("ets"), Atom("info"), 1): _Paged(_is_table),
-    Export(Atom("proc_lib"), Atom("translate_initial_call"), 1): _Paged(_is(Pid)),
-}
+_MAPPED: Mapping[Export, _Paged] = {Export(Atom("proc_lib"), Atom("translate_initial_call"), 1): _Paged(_is(Pid))}
 
 
 def _page(functions: Mapping[Export, _Paged]) -> _Check:
@@ -196,35 +167,22 @@ def _page(functions: Mapping[Export, _Paged]) -> _Check:
 _LIGHT, _HEAVY = Weight.LIGHT, Weight.HEAVY
 
 ALLOWED: Mapping[str, Allowed] = {
-    "application:which_applications/0": Allowed(_HEAVY, _nothing),
     "erlang:memory/0": Allowed(_LIGHT, _nothing),
     "erlang:memory/1": Allowed(_LIGHT, _each(_memory_kinds)),
-    "erlang:node/0": Allowed(_LIGHT, _nothing),
+    "erlang:node/0": Allowed(_LIGHT, _nothing),  # asked by whoever only wants to know that it answers
     "erlang:nodes/0": Allowed(_LIGHT, _nothing),
-    "erlang:nodes/1": Allowed(_LIGHT, _each(_item(_NODES))),
-    "erlang:port_info/1": Allowed(_LIGHT, _each(_is(Port))),
-    "erlang:port_info/2": Allowed(_LIGHT, _each(_is(Port), _item(_PORT))),
     "erlang:ports/0": Allowed(_HEAVY, _nothing),
-    "erlang:process_info/2": Allowed(_LIGHT, _each(_is(Pid), _process_items)),
-    "erlang:processes/0": Allowed(
-        _HEAVY, _nothing, 64 * _MIB
-    ),  # a million of them have 30 to 60 MB, by the length of the node's name
-    "erlang:registered/0": Allowed(_LIGHT, _nothing),
+    # A million of them have 30 to 60 MB, by the length of the node's name.
+    "erlang:processes/0": Allowed(_HEAVY, _nothing, 64 * _MIB),
     "erlang:statistics/1": Allowed(_LIGHT, _each(_item(_STATISTICS))),
-    "erlang:system_info/1": Allowed(_LIGHT, _each(_system_item)),
+    "erlang:system_info/1": Allowed(_LIGHT, _each(_item(_SYSTEM_INFO))),
     "ets:all/0": Allowed(_HEAVY, _nothing),
-    "ets:info/1": Allowed(_LIGHT, _each(_is_table)),
-    "ets:info/2": Allowed(_LIGHT, _each(_is_table, _item(_TABLE))),
     "inet:gethostname/0": Allowed(_LIGHT, _nothing),
-    "init:get_status/0": Allowed(_LIGHT, _nothing),
     "lists:map/2": Allowed(_HEAVY, _page(_MAPPED)),
     "lists:zipwith/3": Allowed(_HEAVY, _page(_ZIPPED)),
     "os:getpid/0": Allowed(_LIGHT, _nothing),
-    "os:type/0": Allowed(_LIGHT, _nothing),
-    "os:version/0": Allowed(_LIGHT, _nothing),
     "persistent_term:info/0": Allowed(_LIGHT, _nothing),
-    "proc_lib:translate_initial_call/1": Allowed(_LIGHT, _each(_is(Pid))),
-    "supervisor:count_children/1": Allowed(_HEAVY, _each(_is(Pid, Atom))),
-    "supervisor:which_children/1": Allowed(_HEAVY, _each(_is(Pid, Atom))),
-    "vm_memory_monitor:get_memory_limit/0": Allowed(_LIGHT, _nothing),  # RabbitMQ's
+    "supervisor:count_children/1": Allowed(_HEAVY, _each(_is(Pid)), server=True),
+    "supervisor:which_children/1": Allowed(_HEAVY, _each(_is(Pid)), server=True),
+    "vm_memory_monitor:get_memory_limit/0": Allowed(_LIGHT, _nothing, server=True),  # RabbitMQ's
 }

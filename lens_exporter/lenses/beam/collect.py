@@ -49,7 +49,6 @@ class NodeLens:
         self._queues_up_to = queues_up_to
         self._clock = clock
         self._rates = Rates(_WINDOW, clock=clock)
-        self._broker = True
         self._missing: set[str] = set()
 
     def collect(self) -> Iterable[Metric]:
@@ -59,10 +58,8 @@ class NodeLens:
             LensUnavailable: there is no connection to it; any other LensError: nothing could be read.
 
         """
-        parts = [part for part in PARTS if part != BROKER or self._broker]
-        told = direct.read(TimedAsks(self.asks, _SECONDS, self._clock), parts=parts, queues_up_to=self._queues_up_to)
-        # A node that is no RabbitMQ is not asked again: it would look for the module's file each time.
-        self._broker = told.broker_memory_limit is not None or BROKER in told.failed
+        told = direct.read(TimedAsks(self.asks, _SECONDS, self._clock), queues_up_to=self._queues_up_to)
+        no_broker = told.broker_memory_limit is None and BROKER not in told.failed
         emission = Emission(FAMILIES)
         failed = dict(told.failed)
         try:
@@ -73,7 +70,7 @@ class NodeLens:
         self._counts(emission, told)
         self._schedulers(emission, told)
         for part in (*PARTS, QUEUES, _HOST):
-            if (part != BROKER or self._broker) and part not in told.unread:
+            if part not in told.unread and not (part == BROKER and no_broker):
                 emission.add("lens_beam_part_up", 0.0 if part in failed else 1.0, node=self.node, part=part)
         self._say(failed, told.unread)
         return emission.families()

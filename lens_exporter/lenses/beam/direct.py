@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from lens_exporter.errors import CallFailed, CallTimeout, LensError, NodeUnavailable
+from lens_exporter.errors import CallTimeout, LensError, NodeUnavailable, NotThere
 from lens_exporter.lenses.beam.answers import (
     ALONE,
     BROKER,
@@ -46,7 +46,7 @@ def read(asks: Asks, *, parts: Collection[str] = PARTS.keys(), queues_up_to: int
     """Read these parts of one node.
 
     Mailboxes are looked into while the part SYSTEM says that there are at most queues_up_to processes. BROKER is what RabbitMQ
-    limits itself to; on a node without it the answer is that there is no such function.
+    limits itself to; on a node without it the answer is that there is no such process.
 
     Raises:
         NodeUnavailable: there is no connection; any other LensError: nothing could be read, with the first reason.
@@ -61,7 +61,7 @@ def read(asks: Asks, *, parts: Collection[str] = PARTS.keys(), queues_up_to: int
             raise
         except LensError as error:
             failed[part] = error
-    if isinstance(failed.get(BROKER), CallFailed):
+    if isinstance(failed.get(BROKER), NotThere):
         del failed[BROKER]  # no RabbitMQ: nothing to know, nothing wrong
     if failed and failed.keys() >= set(parts) - {BROKER}:
         raise next(iter(failed.values()))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lens_exporter.errors import CallTimeout, NodeUnavailable
+from lens_exporter.errors import CallFailed, CallTimeout, NodeUnavailable
 from lens_exporter.lenses.beam.answers import BROKER, MEMORY, PARTS, SCHEDULERS, STATISTICS, SYSTEM
 from lens_exporter.lenses.beam.direct import read
 from lens_exporter.lenses.beam.queues import PAGE, QUEUES
@@ -98,7 +98,9 @@ def test_a_node_without_rabbitmq():
     """A node that is no RabbitMQ has no limit of its own, and that is no failure; RabbitMQ that does not answer is one."""
     told = read(RecordedNode(changed=NO_BROKER))
     assert (told.broker_memory_limit, told.failed) == (None, {})
-    assert read(RecordedNode(changed={"vm_memory_monitor:get_memory_limit()": LATE})).failed == {BROKER: str(LATE)}
+    late = CallFailed(node="shop@mq1", call="vm_memory_monitor:get_memory_limit/0", reason="{timeout,{gen_server,call,[...]}}")
+    for error in (LATE, late):
+        assert read(RecordedNode(changed={"vm_memory_monitor:get_memory_limit()": error})).failed == {BROKER: str(error)}
     unasked = RecordedNode()
     assert read(unasked, parts=[part for part in PARTS if part != BROKER]).broker_memory_limit is None
     assert "vm_memory_monitor:get_memory_limit()" not in unasked.asked

@@ -103,14 +103,15 @@ def gone_late():
     return LensUnavailable(lens="beam", reason="late")
 
 
-def test_a_node_without_rabbitmq_is_asked_for_it_once():
-    """A call that a node does not have is not repeated at every scrape: each time it would look for the module's file."""
+def test_a_node_becomes_a_rabbitmq():
+    """While the broker has not started nothing is said of it; once it has, its limit counts without anybody starting anew."""
     node = RecordedNode(changed=NO_BROKER)
-    lens = NodeLens(node)
-    for _ in range(3):
-        page = values(lens.collect())
-    assert node.asked.count("vm_memory_monitor:get_memory_limit()") == 1
-    assert not any('part="broker"' in name for name in page)
+    lens = NodeLens(node, limits=NO_PROCESSES)
+    assert not any('part="broker"' in name or "memory_limit" in name for name in values(lens.collect()))
+    node.changed.clear()
+    page = values(lens.collect())
+    assert page['lens_beam_part_up{node="shop@mq1",part="broker"}'] == 1
+    assert page['lens_beam_memory_limit_info{node="shop@mq1",source="rabbitmq"}'] == 1
 
 
 def test_one_node_down():
