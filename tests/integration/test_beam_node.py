@@ -152,13 +152,14 @@ def test_terms_are_the_same_on_both_sides(node, tmp_path):
 def test_it_is_a_hidden_node_that_leaves_no_names_behind(node):
     """The node sees one hidden neighbour, its cluster none; connecting again and again makes no atoms."""
     asks = client(node)
-    asks.call("erlang", "node")
-    before = int(node.run("erlang:system_info(atom_count)"))
     assert asks.call("erlang", "nodes") == []
     assert len(hidden(node)) == 1
     asks.close()
-    for _ in range(30):
+    before = 0
+    for number in range(31):
         until(lambda: "[]" in node.run("nodes(hidden) -- nodes(known)"))
+        if number == 1:  # what runs for the first time loads code
+            before = int(node.run("erlang:system_info(atom_count)"))
         again = client(node)
         again.call("erlang", "node")
         again.close()
