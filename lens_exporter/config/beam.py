@@ -13,6 +13,7 @@ _NODE = re.compile(r"[\w.-]{1,200}@[\w.:-]{1,255}")
 _PATTERN = re.compile(r"[\w.-]{1,200}@[\w.-]{0,200}(?:\{n\})?[\w.-]{1,200}")
 _HOST = re.compile(r"[\w.:-]{1,255}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]i?)?B?", re.ASCII)
+MAILBOXES = 20_000  # processes of a node; more are not asked one by one at every scrape, unless configured
 _POWERS = {"k": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -84,7 +85,7 @@ class Beam(Settings):
     memory_limit: Bytes | None = Field(
         None, description="what each node may hold; default: what is known of RabbitMQ, or of a node on this machine"
     )
-    mailboxes: int = Field(20_000, ge=0, description="most processes of a node whose mailboxes are looked into at a scrape")
+    mailboxes: int = Field(MAILBOXES, ge=0, description="most processes of a node whose mailboxes are looked into at a scrape")
 
     @property
     def named(self) -> bool:

@@ -44,7 +44,7 @@ def watcher(
     """Build one watcher."""
     watched = Watched(
         name=settings.name,
-        metrics=metrics_of(settings),
+        metrics=catalog.tracked(settings),
         selector=settings.selector,
         window=settings.window,
         step=settings.step,
@@ -76,21 +76,16 @@ def watcher(
     )
 
 
-def metrics_of(settings: WatcherSettings) -> tuple[BaselineMetric, ...]:
-    """Give what a watcher tracks: its own metrics, or those of its lens."""
-    return catalog.tracked(settings)
-
-
 def own_labels(settings: WatcherSettings) -> list[Labels]:
     """Give the labels that are ours on every alert that a watcher may raise: alertname, watcher, category."""
-    return [labels_of_alerts(settings.name, ())(metric, {}) for metric in metrics_of(settings)]
+    return [labels_of_alerts(settings.name, ())(metric, {}) for metric in catalog.tracked(settings)]
 
 
 def covered(declaration: Declaration, settings: WatcherSettings, last: Tick | None) -> int | None:
     """Count a watcher's series whose alerts a declaration keeps back, as of its last look; None where it does not list them all."""
     if last is None or last.seen is None or last.seen.unlisted:
         return None
-    metrics = {metric.name: metric for metric in metrics_of(settings)}
+    metrics = {metric.name: metric for metric in catalog.tracked(settings)}
     alert_labels = labels_of_alerts(settings.name, settings.target_labels)
     labels = (alert_labels(metrics[one.metric], one.target) for one in last.seen.observations)
     return sum(declaration.covers(each, BELOW_CRITICAL) for each in labels)

@@ -6,8 +6,8 @@ from typing import Any
 
 from lens_exporter.errors import BadTerm, LensError
 from lens_exporter.lenses.beam.asks import Call
-from lens_exporter.lenses.beam.number import number
-from lens_exporter.lenses.beam.terms import Atom, Term, text
+from lens_exporter.lenses.beam.shapes import amount, printable, unlike
+from lens_exporter.lenses.beam.terms import Atom, Term
 
 
 def system(item: str) -> Call:
@@ -47,12 +47,6 @@ PARTS: Mapping[str, tuple[Call, ...]] = {
 }
 
 
-def printable(term: Term, longest: int) -> str:
-    """Read text and cut it to so many letters; "" for what is no text, or none that can be printed."""
-    found = (text(term) or "")[:longest]
-    return found if found.isprintable() else ""
-
-
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What a node answered to the calls of one reading. What is not of its call's shape raises BadTerm, which names the call."""
@@ -75,10 +69,7 @@ class Answers:
         return self.as_number(self.by_call[call], call)
 
     def as_number(self, term: Any, call: Call) -> float:
-        value = number(term)
-        if value is None:
-            raise self.unlike(call)
-        return value
+        return amount(self.node, term, _written(call))
 
     def text(self, call: Call, longest: int) -> str:
         """Give text that can be printed, cut to so many letters. Raises BadTerm."""
@@ -98,6 +89,9 @@ class Answers:
         return self.number(system(item))
 
     def unlike(self, call: Call) -> BadTerm:
-        module, function, arguments = call
-        named = f"{module}:{function}({', '.join(map(str, arguments))})"
-        return BadTerm(node=self.node, reason=f"{named} answered something else than it does in OTP 25 to 27")
+        return unlike(self.node, _written(call))
+
+
+def _written(call: Call) -> str:
+    module, function, arguments = call
+    return f"{module}:{function}({', '.join(map(str, arguments))})"

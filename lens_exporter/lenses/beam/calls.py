@@ -13,7 +13,8 @@ from typing import Any
 from lens_exporter.errors import CallRefused
 from lens_exporter.lenses.beam.terms import Atom, Export, Pid, Port, Reference, Term
 
-PAGE = 5000  # most processes, ports or tables of one call
+# Most processes, ports or tables of one call: an answer of one number each is some 100 kB, and the node works on in between.
+PAGE = 5000
 _WAIT_ON_NODE = 5000  # ms; within that a server on the node answers, or whoever asked it for us gives up and is gone
 
 _Check = Callable[[tuple[Term, ...]], str]  # what is wrong with the arguments; "" if nothing

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.metrics_core import Metric
 
+from lens_exporter.config.beam import MAILBOXES
 from lens_exporter.lenses.beam import direct
 from lens_exporter.lenses.beam.answers import BROKER, PARTS
 from lens_exporter.lenses.beam.asks import Asks
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lens_exporter.lenses")
 
-QUEUES_UP_TO = 20_000  # processes; more are not asked one by one at every scrape
 _WINDOW = 60.0  # seconds, as for CPU time of hosts
 _SECONDS = 4.0  # of one reading: a scrape waits for five, and what was read until then is still to be published
 _HOST = "host"
@@ -39,7 +39,7 @@ class NodeLens:
         asks: Asks,
         *,
         limits: MemoryLimits | None = None,
-        queues_up_to: int = QUEUES_UP_TO,
+        queues_up_to: int = MAILBOXES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.asks = asks

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from lens_exporter.errors import AnswerTooLarge, BadTerm, CallFailed
 from lens_exporter.lenses.beam.asks import Asks
-from lens_exporter.lenses.beam.looking import Watch, amount, called, pairs, processes
+from lens_exporter.lenses.beam.looking import Watch, called, processes
+from lens_exporter.lenses.beam.shapes import amount, pairs
 from lens_exporter.lenses.beam.show import show
 from lens_exporter.lenses.beam.terms import Atom, Pid
 from lens_exporter.lenses.beam.top import Process, described
@@ -62,8 +63,8 @@ def _unasked(asks: Asks, supervisors: Sequence[Pid]) -> dict[str, str]:
     found: dict[str, str] = {}
     for supervisor in supervisors:
         try:
-            counts = pairs(asks, asks.call("supervisor", "count_children", supervisor), _COUNT)
-            most = max((amount(asks, count, _COUNT) for count in counts.values()), default=0.0)
+            counts = pairs(asks.name, asks.call("supervisor", "count_children", supervisor), _COUNT)
+            most = max((amount(asks.name, count, _COUNT) for count in counts.values()), default=0.0)
         except (CallFailed, AnswerTooLarge, BadTerm) as error:
             found[str(supervisor)] = str(error)
             continue

@@ -13,14 +13,12 @@ from lens_exporter.lenses.beam.looking import (
     Change,
     Picked,
     Watch,
-    amount,
     called,
     numbers,
-    pairs,
     processes,
     told,
-    unlike,
 )
+from lens_exporter.lenses.beam.shapes import amount, pairs, unlike
 from lens_exporter.lenses.beam.terms import Atom, Pid
 from lens_exporter.lenses.beam.top import ITEMS, SortBy, described
 from lens_exporter.model.tool import ToolResult, ToolStatus
@@ -88,12 +86,12 @@ def binary_holders(asks: Asks, watch: Watch, seconds: float, limit: int) -> Tool
 
 def _held(asks: Asks, pids: Sequence[Pid]) -> dict[Pid, float]:
     """Read what the garbage collector of each process knows: the binaries its heaps refer to, without a list of them."""
-    size = amount(asks, asks.call("erlang", "system_info", Atom("wordsize")), "erlang:system_info(wordsize)")
+    size = amount(asks.name, asks.call("erlang", "system_info", Atom("wordsize")), "erlang:system_info(wordsize)")
     answers = told(asks, PROCESS, pids, Atom("garbage_collection_info"), page=_PAGE)
     held: dict[Pid, float] = {}
     for pid, answer in answers.items():
-        info = pairs(asks, answer, _GARBAGE)
-        held[pid] = size * sum(amount(asks, info.get(item), _GARBAGE) for item in ("bin_vheap_size", "bin_old_vheap_size"))
+        info = pairs(asks.name, answer, _GARBAGE)
+        held[pid] = size * sum(amount(asks.name, info.get(item), _GARBAGE) for item in ("bin_vheap_size", "bin_old_vheap_size"))
     return held
 
 
@@ -111,9 +109,9 @@ def _count(asks: Asks, pid: Pid) -> int | None:
 def _binary_memory(asks: Asks) -> float:
     match asks.call("erlang", "memory", [Atom("binary")]):
         case [("binary", size)]:
-            return amount(asks, size, "erlang:memory([binary])")
+            return amount(asks.name, size, "erlang:memory([binary])")
         case _:
-            raise unlike(asks, "erlang:memory([binary])")
+            raise unlike(asks.name, "erlang:memory([binary])")
 
 
 def by_initial_call(asks: Asks, limit: int) -> ToolResult:

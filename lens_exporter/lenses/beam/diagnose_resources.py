@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from heapq import nlargest
 from typing import Any
 
-from lens_exporter.lenses.beam.answers import printable
 from lens_exporter.lenses.beam.asks import Asks
 from lens_exporter.lenses.beam.diagnose_processes import compared
 from lens_exporter.lenses.beam.looking import (
@@ -15,14 +14,13 @@ from lens_exporter.lenses.beam.looking import (
     Change,
     Picked,
     Watch,
-    amount,
     numbers,
     ports,
     processes,
     tables,
     told,
-    unlike,
 )
+from lens_exporter.lenses.beam.shapes import amount, printable, unlike
 from lens_exporter.lenses.beam.show import show
 from lens_exporter.lenses.beam.terms import Atom, Pid, Port, Reference
 from lens_exporter.lenses.beam.top import described
@@ -72,7 +70,7 @@ def ets_growth(asks: Asks, watch: Watch, seconds: float, limit: int) -> ToolResu
         name = show(items["name"][table], _LONGEST_NAME)
         named = name if isinstance(table, Atom) else f"{name} {table}"
         grown = {"bytes": change.after, "bytes_grown": change.grown, "bytes_per_second": change.per_second}
-        grown["objects"] = amount(asks, items["size"][table], "ets:info(Table, size)")
+        grown["objects"] = amount(asks.name, items["size"][table], "ets:info(Table, size)")
         rows.append({"table": named, **grown, "owner": show(owner), "owner_name": owners.get(show(owner), "")})
         seen |= {f"table:{named}:{name}": value for name, value in grown.items()}
     if not rows:
@@ -126,8 +124,8 @@ def scheduler_balance(asks: Asks, watch: Watch, seconds: float) -> ToolResult:
     count, online = _system(asks, "schedulers"), int(_system(asks, "schedulers_online"))
     answer = asks.call("erlang", "statistics", Atom("run_queue_lengths_all"))
     if not isinstance(answer, list) or not 0 < online <= count <= len(answer):
-        raise unlike(asks, "statistics(run_queue_lengths_all)")
-    lengths = [amount(asks, length, "statistics(run_queue_lengths_all)") for length in answer[:online]]
+        raise unlike(asks.name, "statistics(run_queue_lengths_all)")
+    lengths = [amount(asks.name, length, "statistics(run_queue_lengths_all)") for length in answer[:online]]
     seen = {"schedulers_online": float(online)} | {f"scheduler:{n}:run_queue": length for n, length in enumerate(lengths, 1)}
     data: dict[str, Any] = {"seconds": seconds, "run_queues": lengths}
     first = _wall_times(asks)
@@ -153,8 +151,8 @@ def _wall_times(asks: Asks) -> dict[float, tuple[float, float]] | None:
     if answer == "undefined":
         return None
     if not isinstance(answer, list) or not all(isinstance(row, tuple) and len(row) == 3 for row in answer):
-        raise unlike(asks, call)
-    rows = [[amount(asks, each, call) for each in row] for row in answer]
+        raise unlike(asks.name, call)
+    rows = [[amount(asks.name, each, call) for each in row] for row in answer]
     return {number: (active, total) for number, active, total in rows}
 
 
@@ -164,7 +162,7 @@ def _share(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def _system(asks: Asks, item: str) -> float:
-    return amount(asks, asks.call("erlang", "system_info", Atom(item)), f"system_info({item})")
+    return amount(asks.name, asks.call("erlang", "system_info", Atom(item)), f"system_info({item})")
 
 
 def _names(asks: Asks, owners: Sequence[Any]) -> dict[str, str]:

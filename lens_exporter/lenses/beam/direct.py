@@ -25,12 +25,12 @@ from lens_exporter.lenses.beam.answers import (
     STATISTICS,
     SYSTEM,
     Answers,
-    printable,
     statistics,
     system,
 )
 from lens_exporter.lenses.beam.asks import Asks, Call
 from lens_exporter.lenses.beam.queues import QUEUES, read_queues
+from lens_exporter.lenses.beam.shapes import printable
 from lens_exporter.lenses.beam.snapshot import DIRTY_CPU, DIRTY_IO, NORMAL, Host, Snapshot, Worked
 from lens_exporter.lenses.beam.terms import Term
 from lens_exporter.lenses.emission import Usage

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any, TypeVar
 
-from lens_exporter.errors import BadTerm, CallFailed
+from lens_exporter.errors import CallFailed
 from lens_exporter.lenses.beam.asks import Asks
-from lens_exporter.lenses.beam.number import number
-from lens_exporter.lenses.beam.show import show
+from lens_exporter.lenses.beam.calls import PAGE
+from lens_exporter.lenses.beam.shapes import amount, unlike
 from lens_exporter.lenses.beam.terms import Atom, Export, Pid, Port, Reference
 
-PAGE = 5000  # of what is asked in one call; an answer of one number each is some 100 kB, and the node works on in between
 PROCESS = Export(Atom("erlang"), Atom("process_info"), 2)
 PORT = Export(Atom("erlang"), Atom("port_info"), 2)
 TABLE = Export(Atom("ets"), Atom("info"), 2)
@@ -34,7 +33,7 @@ def processes(asks: Asks, *, count: float | None = None) -> list[Pid]:
 
     """
     if count is None:
-        count = amount(asks, asks.call("erlang", "system_info", Atom("process_count")), "erlang:system_info(process_count)")
+        count = amount(asks.name, asks.call("erlang", "system_info", Atom("process_count")), "erlang:system_info(process_count)")
     if count > _MOST:
         reason = f"it has {count:,.0f} processes, and the list of more than {_MOST:,} is a burden on it"
         raise CallFailed(node=asks.name, call="erlang:processes/0", reason=reason)
@@ -52,29 +51,8 @@ def tables(asks: Asks) -> list[Atom | Reference]:
 def _all(asks: Asks, module: str, function: str, *kinds: type) -> list[Any]:
     answer = asks.call(module, function)
     if not isinstance(answer, list) or not all(isinstance(each, kinds) for each in answer):
-        raise unlike(asks, f"{module}:{function}()")
+        raise unlike(asks.name, f"{module}:{function}()")
     return answer
-
-
-def unlike(asks: Asks, call: str) -> BadTerm:
-    return BadTerm(node=asks.name, reason=f"{call} answered something else than it does in OTP 25 to 27")
-
-
-def amount(asks: Asks, term: Any, call: str) -> float:
-    """Read a number that a call answered. Raises BadTerm, which names the call, where it is none."""
-    value = number(term)
-    if value is None:
-        raise unlike(asks, f"{call}, which was {show(term, 50)},")
-    return value
-
-
-def pairs(asks: Asks, term: Any, call: str) -> dict[str, Any]:
-    """Read a list of items and their values that a call answered. Raises BadTerm, which names the call, where it is none."""
-    if not isinstance(term, list) or not all(
-        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in term
-    ):
-        raise unlike(asks, f"{call}, which was {show(term, 50)},")
-    return dict(term)
 
 
 def told(asks: Asks, function: Export, holders: Sequence[Holder], item: Any, *, page: int = PAGE) -> dict[Holder, Any]:
@@ -84,8 +62,8 @@ def told(asks: Asks, function: Export, holders: Sequence[Holder], item: Any, *, 
         LensError: as Asks.call.
 
     """
-    answers = _answers(asks, function, holders, item, page)
-    return {holder: _value(answer) for holder, answer in zip(holders, answers, strict=True) if answer != _GONE}
+    answers = zip(holders, _answers(asks, function, holders, item, page), strict=True)
+    return {holder: _value(asks.name, function, item, answer) for holder, answer in answers if answer != _GONE}
 
 
 def _answers(asks: Asks, function: Export, holders: Sequence[Any], item: Any, page: int) -> Iterator[Any]:
@@ -93,22 +71,24 @@ def _answers(asks: Asks, function: Export, holders: Sequence[Any], item: Any, pa
         asked = holders[first : first + page]
         answers = asks.call("lists", "zipwith", function, list(asked), [item] * len(asked))
         if not isinstance(answers, list) or len(answers) != len(asked):
-            raise unlike(asks, f"{function.module}:{function.function}/{function.arity}")
+            raise unlike(asks.name, f"{function.module}:{function.function}/{function.arity}")
         yield from answers
 
 
-def _value(answer: Any) -> Any:
-    """Take a value out of {item, value}; ets:info gives it bare, and a process without a registered name an empty list."""
-    return answer[1] if type(answer) is tuple and len(answer) == 2 and type(answer[0]) is Atom else answer
+def _value(node: str, function: Export, item: Any, answer: Any) -> Any:
+    """Take a value out of {item, value}; ets:info gives it bare, and so do lists of items and a process that has no name."""
+    if function == TABLE or type(answer) is list:
+        return answer
+    if type(answer) is not tuple or len(answer) != 2 or answer[0] != item:
+        raise unlike(node, f"{function.module}:{function.function}(..., {item})")
+    return answer[1]
 
 
 def numbers(asks: Asks, function: Export, holders: Sequence[Holder], item: str) -> dict[Holder, float]:
     """Ask each for a number."""
     answers = told(asks, function, holders, Atom(item))
-    try:
-        return {holder: float(value) for holder, value in answers.items() if isinstance(value, int)}
-    except OverflowError as error:
-        raise unlike(asks, f"{function.module}:{function.function}(..., {item})") from error
+    call = f"{function.module}:{function.function}(..., {item})"
+    return {holder: amount(asks.name, value, call) for holder, value in answers.items()}
 
 
 def amounts(asks: Asks, pids: Sequence[Pid], item: str, *, page: int = PAGE) -> list[float]:
@@ -119,7 +99,7 @@ def amounts(asks: Asks, pids: Sequence[Pid], item: str, *, page: int = PAGE) -> 
     try:
         return [_amount(asks, answer, item) for answer in _answers(asks, PROCESS, pids, Atom(item), page)]
     except OverflowError as error:
-        raise unlike(asks, f"erlang:process_info(Pid, {item})") from error
+        raise unlike(asks.name, f"erlang:process_info(Pid, {item})") from error
 
 
 def _amount(asks: Asks, answer: Any, item: str) -> float:
@@ -127,7 +107,7 @@ def _amount(asks: Asks, answer: Any, item: str) -> float:
         return -1.0
     if type(answer) is tuple and len(answer) == 2 and answer[0] == item and isinstance(answer[1], int):
         return float(answer[1])
-    raise unlike(asks, f"erlang:process_info(Pid, {item})")
+    raise unlike(asks.name, f"erlang:process_info(Pid, {item})")
 
 
 def called(asks: Asks, pids: Sequence[Pid], *, page: int = PAGE) -> list[str]:
@@ -137,7 +117,7 @@ def called(asks: Asks, pids: Sequence[Pid], *, page: int = PAGE) -> list[str]:
         asked = list(pids[first : first + page])
         answers = asks.call("lists", "map", _CALLED, asked)
         if not isinstance(answers, list) or len(answers) != len(asked):
-            raise unlike(asks, "proc_lib:translate_initial_call/1")
+            raise unlike(asks.name, "proc_lib:translate_initial_call/1")
         # It takes every process for one of proc_lib's: of those it knows nothing of, the node itself knows what was spawned.
         spawned = told(asks, PROCESS, [pid for pid, call in zip(asked, answers, strict=True) if call == _UNKNOWN], _INITIAL)
         found += [function_name(spawned.get(pid) if call == _UNKNOWN else call) for pid, call in zip(asked, answers, strict=True)]

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from lens_exporter.lenses.beam import direct
 from lens_exporter.lenses.beam.diagnostics import Diagnostics
-from lens_exporter.lenses.beam.looking import Watch, amount, unlike
+from lens_exporter.lenses.beam.looking import Watch
+from lens_exporter.lenses.beam.shapes import amount, unlike
 from lens_exporter.lenses.beam.show import show
 from lens_exporter.lenses.beam.snapshot import Snapshot
 from lens_exporter.lenses.beam.terms import Atom, text
@@ -98,7 +99,7 @@ def _system_info(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 -
     version = text(node.asks.call("erlang", "system_info", Atom("system_version")))
     nodes = node.asks.call("erlang", "nodes")
     if not isinstance(nodes, list):
-        raise unlike(node.asks, "erlang:nodes()")
+        raise unlike(node.asks.name, "erlang:nodes()")
     told = direct.read(node.asks, parts=(direct.SYSTEM, direct.SCHEDULERS))
     data = {
         "otp_release": told.otp_release,
@@ -143,10 +144,10 @@ def _persistent(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - 
     match node.asks.call("persistent_term", "info"):
         case {"count": count, "memory": memory}:
             found = {"count": count, "memory_bytes": memory}
-            numbers = {name: amount(node.asks, value, _PERSISTENT) for name, value in found.items()}
+            numbers = {name: amount(node.asks.name, value, _PERSISTENT) for name, value in found.items()}
             return ToolResult(ToolStatus.DATA, dict(numbers), seen=numbers)
         case _:
-            raise unlike(node.asks, _PERSISTENT)
+            raise unlike(node.asks.name, _PERSISTENT)
 
 
 def _top_processes(node: Node, arguments: TopProcesses) -> ToolResult:

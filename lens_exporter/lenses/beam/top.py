@@ -7,7 +7,8 @@ from heapq import nlargest
 from typing import Any
 
 from lens_exporter.lenses.beam.asks import Asks
-from lens_exporter.lenses.beam.looking import PROCESS, amount, amounts, called, function_name, pairs, processes, told
+from lens_exporter.lenses.beam.looking import PROCESS, amounts, called, function_name, processes, told
+from lens_exporter.lenses.beam.shapes import amount, pairs
 from lens_exporter.lenses.beam.show import show
 from lens_exporter.lenses.beam.terms import Atom, Pid
 
@@ -72,18 +73,19 @@ def described(asks: Asks, pids: Sequence[Pid]) -> list[Process]:
         return []
     rows = told(asks, PROCESS, pids, _SHOWN)
     alive = [pid for pid in pids if pid in rows]
-    return [_process(asks, pid, pairs(asks, rows[pid], _INFO), call) for pid, call in zip(alive, called(asks, alive), strict=True)]
+    return [_process(asks.name, pid, rows[pid], call) for pid, call in zip(alive, called(asks, alive), strict=True)]
 
 
-def _process(asks: Asks, pid: Pid, row: Mapping[str, Any], call: str) -> Process:
+def _process(node: str, pid: Pid, answer: Any, call: str) -> Process:
+    row = pairs(node, answer, _INFO)
     name = row.get("registered_name")
     return Process(
         str(pid),
         str(name) if isinstance(name, Atom) else call,
         call,
-        amount(asks, row.get("memory"), _INFO),
-        amount(asks, row.get("message_queue_len"), _INFO),
-        amount(asks, row.get("reductions"), _INFO),
+        amount(node, row.get("memory"), _INFO),
+        amount(node, row.get("message_queue_len"), _INFO),
+        amount(node, row.get("reductions"), _INFO),
         function_name(row.get("current_function")),
         show(row.get("status", _UNSAID), _LONGEST_STATUS),
     )

@@ -3,7 +3,8 @@
 import pytest
 
 from lens_exporter.errors import CallFailed, QuestionTooLong
-from lens_exporter.lenses.beam.looking import PAGE, amounts, processes
+from lens_exporter.lenses.beam.calls import PAGE
+from lens_exporter.lenses.beam.looking import amounts, processes
 from lens_exporter.lenses.beam.terms import Atom, Pid
 from lens_exporter.lenses.beam.timed import TimedAsks
 
