@@ -209,3 +209,64 @@ def test_default_name(tmp_path, arguments, name):
     )
     expected = "-c" if name == "python" else name
     assert done.stdout.strip() in {name, expected}, done.stderr
+
+
+def test_siblings_are_told_by_one_page(tmp_path):
+    """Four workers and the process that forked them stand on one page once each, by pid; one that was killed is gone from the next."""
+    out = run(
+        f"""
+        import os, re, signal, urllib.request
+        where = {str(tmp_path / "siblings")!r}
+        parent = lens_exporter.instrument("api", port=0, siblings=where)
+        ready, told = os.pipe()
+        workers = []
+        for number in range(4):
+            workers.append(os.fork())
+            if workers[-1] == 0:
+                own = lens_exporter.instrument("api", siblings=where)
+                os.write(told, b"x")
+                signal.pause()
+        for _ in workers:
+            os.read(ready, 1)
+        def page():
+            return urllib.request.urlopen(f"http://127.0.0.1:{{parent.port}}/metrics").read().decode()
+        def pids(text):
+            found = re.findall(r'^lens_python_memory_used_bytes{{pid="(\\d+)",process="api"}}', text, re.M)
+            assert len(found) == len(set(found)), found
+            return set(map(int, found))
+        first = page()
+        assert pids(first) == {{os.getpid(), *workers}}, first
+        assert first.count("# TYPE lens_python_memory_used_bytes") == 1
+        for worker in workers:
+            assert f'lens_up{{{{lens="python:{{worker}}"}}}} 1.0' in first
+        os.kill(workers[0], signal.SIGKILL)
+        os.waitpid(workers[0], 0)
+        second, third = page(), page()
+        assert f'lens_up{{{{lens="python:{{workers[0]}}"}}}} 0.0' in second
+        assert pids(second) == pids(third) == {{os.getpid(), *workers[1:]}}
+        assert f"python:{{workers[0]}}" not in third
+        for worker in workers[1:]:
+            os.kill(worker, signal.SIGKILL)
+        parent.close()
+        print(sorted(name for name in os.listdir(where) if str(os.getpid()) in name))
+        """
+    )
+    assert out == "[]\n"
+
+
+def test_a_directory_that_others_may_enter_is_refused(tmp_path):
+    """Whoever could put a socket there could tell lies about the program."""
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o777)
+    shared.chmod(0o777)
+    out = run(
+        f"""
+        import gc
+        before = len(gc.callbacks)
+        try:
+            lens_exporter.instrument("api", port=0, siblings={str(shared)!r})
+        except PermissionError as error:
+            print("chmod 700" in str(error), len(gc.callbacks) == before)
+        """
+    )
+    assert out == "True True\n"

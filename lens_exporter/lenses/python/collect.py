@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class PythonProcess:
     """This process: garbage collector, memory, threads, descriptors, event loop. Every sample carries the name as `process`.
 
+    several: the program runs as several processes of one name, which then carry their pid too.
+
     `start` begins to time collections, `close` ends it; in between a scrape only reads.
     """
 
@@ -36,11 +38,13 @@ class PythonProcess:
         self,
         process: str,
         *,
+        several: bool = False,
         read: Callable[[], Process] | None = None,
         pauses: GcPauses | None = None,
         where: Callable[[], Here] = here,
     ) -> None:
         self.process = process
+        self.several = several
         self.pauses = pauses or GcPauses()
         self.traces = Traces()
         self._read = read or ProcessReader().read
@@ -90,15 +94,18 @@ class PythonProcess:
             version=platform.python_version(),
         )
         try:
-            emit_process(emission, self._read(), process=self.process, pid="")
+            emit_process(emission, self._read(), **self._own())
         except (OSError, ValueError) as error:
             raise LensUnavailable(lens=self.name, reason=str(error)) from error
         self._interpreter(emission)
         self._traces(emission)
         return emission.families()
 
+    def _own(self) -> dict[str, str]:
+        return {"process": self.process, "pid": str(os.getpid()) if self.several else ""}
+
     def _interpreter(self, emission: Emission) -> None:
-        own = {"process": self.process, "pid": ""}
+        own = self._own()
         emission.add("lens_python_allocated_blocks", sys.getallocatedblocks(), **own)
         for number, generation in enumerate(gc.get_stats()):
             emission.add("lens_python_gc_collections_total", generation["collections"], generation=str(number), **own)
@@ -113,7 +120,7 @@ class PythonProcess:
         traced = self.traces.read()
         if traced is None:
             return
-        own = {"process": self.process, "pid": ""}
+        own = self._own()
         emission.add("lens_python_tracemalloc_traced_bytes", traced.size, **own)
         emission.add("lens_python_tracemalloc_peak_bytes", traced.peak, **own)
         emission.add("lens_python_tracemalloc_overhead_bytes", traced.overhead, **own)

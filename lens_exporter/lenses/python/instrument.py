@@ -13,10 +13,12 @@ from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 
 from lens_exporter.lenses.python.collect import PythonProcess
 from lens_exporter.lenses.python.gc_pauses import GcPauses
+from lens_exporter.lenses.python.siblings import Siblings
 from lens_exporter.lenses.runner import LensCollector
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from os import PathLike
     from threading import Thread
     from wsgiref.simple_server import WSGIServer
 
@@ -24,13 +26,16 @@ if TYPE_CHECKING:
 class Instrumented:
     """What `instrument` started. `close` undoes it; as a context manager it closes at the end."""
 
-    def __init__(self, lens: PythonProcess, registry: CollectorRegistry, asked_port: int | None) -> None:
+    def __init__(
+        self, lens: PythonProcess, registry: CollectorRegistry, asked_port: int | None, siblings: Siblings | None = None
+    ) -> None:
         self.lens = lens
+        self.siblings = siblings
         self.registry = registry
         self.asked_port = asked_port
         self.pid = os.getpid()
         self._opened = False
-        self._collector = LensCollector([lens])
+        self._collector = LensCollector([lens], more=siblings.others if siblings is not None else tuple)
         self._server: tuple[WSGIServer, Thread] | None = None
 
     @property
@@ -46,11 +51,17 @@ class Instrumented:
         """Register, then serve if a port was asked for.
 
         Raises:
-            OSError: the port cannot be served on; nothing stays registered.
+            OSError: the port cannot be served on, or the siblings' directory cannot be used; nothing stays registered.
 
         """
+        if self.siblings is not None:
+            self.siblings.open()
         if self.asked_port is not None:
-            self._server = start_http_server(self.asked_port, addr=address, registry=self.registry)
+            try:
+                self._server = start_http_server(self.asked_port, addr=address, registry=self.registry)
+            except OSError:
+                self._close_siblings()
+                raise
         self.registry.register(self._collector)
         self.lens.start()
         self._opened = True
@@ -60,6 +71,7 @@ class Instrumented:
         if not self._opened:
             return
         self._opened = False
+        self._close_siblings()
         self.lens.close()
         self.registry.unregister(self._collector)
         if self._server is not None:
@@ -72,11 +84,17 @@ class Instrumented:
     def abandon(self) -> None:
         """Drop what a fork copied: the serving thread and the loop's timers run in the parent only, where they go on."""
         self._opened = False
+        if self.siblings is not None:
+            self.siblings.abandon()
         self.lens.pauses.remove()
         self.registry.unregister(self._collector)
         if self._server is not None:
             self._server[0].server_close()  # this process's copy of the socket
             self._server = None
+
+    def _close_siblings(self) -> None:
+        if self.siblings is not None:
+            self.siblings.close()
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +116,7 @@ def instrument(
     port: int | None = None,
     address: str = "127.0.0.1",
     loop: AbstractEventLoop | None = None,
+    siblings: str | PathLike[str] | None = None,
 ) -> Instrumented:
     """Publish this Python process as lens_python_* metrics; `service` becomes the label `process`.
 
@@ -106,9 +125,12 @@ def instrument(
     gives the first handle back. A server's threads do not survive a fork: with gunicorn or multiprocessing call it in each
     worker (in `post_fork`); there it starts anew.
 
+    siblings is a directory of the program's own. All its processes that name it are told by the page of any one of them, each with
+    its pid: so one port, served by the first process, tells of all workers.
+
     Raises:
         ValueError: the registry is instrumented already, under another service name.
-        OSError: the port cannot be served on.
+        OSError: the port cannot be served on, or others may enter the siblings' directory.
 
     """
     if registry is None and port is None:
@@ -119,8 +141,9 @@ def instrument(
             raise ValueError(f"this process is instrumented already, as {known.lens.process!r}")
         return known
     pauses = _Pauses()
-    lens = PythonProcess(service or _program(), pauses=pauses)
-    pauses.handle = Instrumented(lens, registry if registry is not None else CollectorRegistry(), port)
+    lens = PythonProcess(service or program(), several=siblings is not None, pauses=pauses)
+    family = Siblings(siblings, lens.collect) if siblings is not None else None
+    pauses.handle = Instrumented(lens, registry if registry is not None else CollectorRegistry(), port, family)
     pauses.handle.open(address)
     running = loop or _running_loop()
     if running is not None:
@@ -140,7 +163,7 @@ def _known(registry: CollectorRegistry | None, port: int | None) -> Instrumented
     return None
 
 
-def _program() -> str:
+def program() -> str:
     """Name the program as its user started it: the script, or the package run with -m."""
     path = PurePath(sys.argv[0] if sys.argv else "")
     return (path.parent.name if path.name == "__main__.py" else path.stem) or "python"

@@ -1,0 +1,1 @@
+"""What this program publishes, in OpenTelemetry's terms."""
