@@ -41,9 +41,12 @@ chart: .venv/.stamp  ## copy rules and dashboards into the Helm chart, write the
 docs: .venv/.stamp  ## regenerate docs/metrics.md, docs/events.md, docs/configuration.md
 	$(BIN)/python -m lens_exporter.reference docs
 
-lock:            ## resolve requirements.lock anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev --extra all pyproject.toml build.in -o requirements.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements.lock -o requirements-deploy.lock
+COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+lock:            ## resolve the lock files anew (needs uv): tests, tests of chart and packages, image, build
+	$(COMPILE) --group dev --extra all pyproject.toml build.in -o requirements.lock
+	$(COMPILE) --group deploy -c requirements.lock -o requirements-deploy.lock
+	$(COMPILE) --extra postgres --extra otlp -c requirements.lock pyproject.toml -o requirements-image.lock
+	$(COMPILE) -c requirements.lock build.in -o requirements-build.lock
 
 clean:
 	rm -rf .venv dist build

@@ -2,7 +2,7 @@
 {{- if not (hasPrefix "postgresql" (default "" .Values.config.database_url)) }}true{{ end -}}
 {{- end -}}
 
-{{- /* lens.yml: what is given, with the database on the volume and what `web` says. */ -}}
+{{- /* lens.yml: what is given, with the database on the volume and the tokens of `web`. */ -}}
 {{- define "lens-exporter.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- if not $config.database_url }}{{ $_ := set $config "database_url" "sqlite:////var/lib/lens-exporter/lens.db" }}{{ end -}}
@@ -13,15 +13,6 @@
 {{- $tokens = append $tokens (dict "name" .name "scopes" .scopes "token_file" $file) -}}
 {{- end -}}
 {{- if $tokens }}{{ $_ := set $web "tokens" $tokens }}{{ end -}}
-{{- if .Values.web.configFile.existingSecret -}}
-{{- $_ := set $web "config_file" (printf "/etc/lens-exporter/web/%s" .Values.web.configFile.key) -}}
-{{- end -}}
-{{- $asks := or $tokens $web.config_file -}}
-{{- if or .Values.web.allowUnauthenticated (and .Values.networkPolicy.enabled (not $asks)) -}}
-{{- $_ := set $web "allow_unauthenticated" true -}}
-{{- else if not (or $asks (hasKey $web "allow_unauthenticated")) -}}
-{{- fail "everybody in the cluster could call it: give web.tokens or web.configFile.existingSecret, enable networkPolicy, or say web.allowUnauthenticated: true" -}}
-{{- end -}}
 {{- if $web }}{{ $_ := set $config "web" $web }}{{ end -}}
 {{- $text := toYaml $config -}}
 {{- range regexFindAll "/etc/lens-exporter/secrets/[^/\\s\"',}]+" $text -1 | uniq -}}
@@ -30,6 +21,17 @@
 {{- end -}}
 {{- end -}}
 {{- $text -}}
+{{- end -}}
+
+{{- /* Whether it may listen though nobody is asked who they are: because that is said, or because the policy decides who connects. */ -}}
+{{- define "lens-exporter.open" -}}
+{{- $web := default dict .Values.config.web -}}
+{{- $asks := or .Values.web.tokens .Values.web.configFile.existingSecret $web.tokens $web.config_file -}}
+{{- if or .Values.web.allowUnauthenticated (and .Values.networkPolicy.enabled (not $asks)) -}}
+true
+{{- else if not (or $asks $web.allow_unauthenticated .Values.existingConfigMap) -}}
+{{- fail "everybody in the cluster could call it: give web.tokens or web.configFile.existingSecret, enable networkPolicy, or say web.allowUnauthenticated: true" -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* The namespace an address inside the cluster names: prometheus.monitoring.svc:9090 -> monitoring; a bare name -> ours. */ -}}

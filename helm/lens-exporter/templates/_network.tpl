@@ -47,5 +47,8 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- required "networkPolicy.ingress.from must say who scrapes and who brings alerts: config names no Prometheus inside the cluster" ($peers | uniq) | toYaml -}}
+{{- if not $peers -}}
+{{- fail "networkPolicy.ingress.from must say who scrapes and who brings alerts: config names no Prometheus inside the cluster" -}}
+{{- end -}}
+{{- $peers | uniq | toYaml -}}
 {{- end -}}

@@ -1,0 +1,292 @@
+"""What the chart makes of values, by Helm's own engine."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.servers.helm_chart import CASES, CHART, Rendered, engine, refusal, render, schemas
+
+VERSIONS = ("1.29", "1.33", "1.37")
+CUSTOM = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "HTTPRoute"}
+FULL = CHART / "ci/full-values.yaml"
+OPEN = {"networkPolicy": {"enabled": False}, "web": {"allowUnauthenticated": True}}
+MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+PROMETHEUS = {**MONITORING, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}}
+ALERTMANAGER = {**MONITORING, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "alertmanager"}}}
+
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+
+
+def mounts(rendered: Rendered) -> dict[str, dict[str, Any]]:
+    """Give each mounted volume by its path."""
+    volumes = {volume["name"]: volume for volume in rendered.pod["volumes"]}
+    return {mount["mountPath"]: volumes[mount["name"]] for mount in rendered.container["volumeMounts"]}
+
+
+def outward(rendered: Rendered) -> Iterator[tuple[Any, int]]:
+    """Give each peer and port that the policy lets out."""
+    for rule in rendered.one("NetworkPolicy")["spec"]["egress"]:
+        yield from ((peer, port["port"]) for peer in rule["to"] for port in rule["ports"])
+
+
+@each_case
+def test_helm_lints_it_strictly(case):
+    """Nothing but the advice to have an icon."""
+    report = engine().chart.lint(CHART, yaml.safe_load(case.read_text("utf-8")), strict=True)
+    assert report["errors"] == []
+    assert [message["error"] for message in report["messages"]] == ["icon is recommended"]
+
+
+@each_case
+@pytest.mark.parametrize("version", VERSIONS)
+def test_kubernetes_would_take_it(case, version):
+    """Every built-in kind of every case fits the schema of that Kubernetes, with no field it does not know."""
+    validate = schemas()
+    objects = [each for each in render(case).objects if each["kind"] not in CUSTOM]
+    assert len(objects) >= 3
+    for each in objects:
+        validate.validate(each, version, strict=True)
+
+
+@each_case
+def test_objects_have_names_of_their_own(case):
+    """No two objects of a release are the same one, each has a namespace, and what selects pods selects ours."""
+    rendered = render(case)
+    names = [(each["kind"], each["metadata"]["name"]) for each in rendered.objects]
+    assert len(set(names)) == len(names)
+    labels = rendered.one("Deployment")["spec"]["template"]["metadata"]["labels"]
+    for kind in ("Service", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "PodMonitor"):
+        for each in rendered.all(kind):
+            spec = each["spec"]
+            selector = spec.get("podSelector") or spec["selector"]
+            assert selector.get("matchLabels", selector).items() <= labels.items()
+
+
+@each_case
+def test_the_pod_is_restricted(case):
+    """Whatever the values, the Pod Security Standard `restricted` holds, with a read-only root and no token."""
+    rendered = render(case)
+    pod, own = rendered.pod, rendered.container["securityContext"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == 10077
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert own["readOnlyRootFilesystem"] is True
+    assert own["allowPrivilegeEscalation"] is False
+    assert own["capabilities"] == {"drop": ["ALL"]}
+    for account in rendered.all("ServiceAccount"):
+        assert account["automountServiceAccountToken"] is False
+
+
+@each_case
+def test_only_volumes_may_be_written(case):
+    """The database and /tmp; the configuration and the credentials are read-only, and of credentials only the pod's group reads."""
+    rendered = render(case)
+    writable = {mount["mountPath"] for mount in rendered.container["volumeMounts"] if not mount.get("readOnly")}
+    assert writable - {"/zones"} == {"/var/lib/lens-exporter", "/tmp"}
+    for volume in rendered.pod["volumes"]:
+        if "secret" in volume:
+            assert volume["secret"]["defaultMode"] == 0o440
+
+
+@each_case
+def test_one_process_at_a_time(case):
+    """One replica, replaced and never doubled."""
+    spec = render(case).one("Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_several_replicas_are_refused_with_the_reason():
+    """Not by a number that does not fit, but by what it would take."""
+    assert "Several replicas, which share a PostgreSQL database, come with a later version" in refusal({"replicaCount": 2})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"replicas": 1}, "replicas"),
+        ({"replicaCount": "1"}, "replicaCount"),
+        ({"image": {"digest": "sha256:short"}}, "digest"),
+        ({"image": {"repository": "a:b"}}, "repository"),
+        ({"web": {"tokens": [{"name": "a", "existingSecret": "b", "key": "c", "scopes": ["write"]}]}}, "scopes"),
+        ({"web": {"password": "secret"}}, "password"),
+        ({"secrets": {"grafana": {"token": "glsa_1"}}}, "token"),
+        ({"secrets": {"Grafana": {"existingSecret": "a"}}}, "Grafana"),
+        ({"service": {"port": 70000}}, "port"),
+        ({"log": {"level": "trace"}}, "level"),
+        ({"persistence": {"size": "lots"}}, "size"),
+        ({"prometheusRule": {"rules": ["windows"]}}, "rules"),
+        ({"serviceMonitor": {"interval": "often"}}, "interval"),
+        ({"networkPolicy": {"ingress": {"from": [{}]}}}, "from"),
+        ({"networkPolicy": {"egress": {"smtp": {"to": []}}}}, "smtp"),
+        ({"ingress": {"hosts": ["lens.example.org"]}}, "hosts"),
+        ({"extraArgs": ["run"]}, "extraArgs"),
+        ({"podDisruptionBudget": {"maxUnavailable": "half"}}, "maxUnavailable"),
+    ],
+)
+def test_the_schema_refuses(values, said):
+    """What is misspelt, of a wrong type, or a credential where a Secret's name belongs; the message names the key."""
+    message = refusal(values)
+    assert "values don't meet the specifications of the schema" in message
+    assert said in message
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"networkPolicy": {"enabled": False}}, "everybody in the cluster could call it"),
+        (
+            {"config": {"grafana": {"url": "http://g.g.svc", "token_file": "/etc/lens-exporter/secrets/grafana/token"}}},
+            "secrets.grafana",
+        ),
+        ({"config": {"prometheus": {"url": "https://prometheus.example.org"}}}, "networkPolicy.egress.prometheus.to"),
+        ({"config": {"lenses": {"beam": [{"nodes": ["a@b"]}]}}}, "networkPolicy.egress.beam.to"),
+        ({"config": {"watchers": [{"beam": {"schedule": "* * * * *", "nodes": ["a@b"]}}]}}, "networkPolicy.egress.beam.to"),
+        ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, "every series would be there twice"),
+        ({"ingress": {"enabled": True}, **OPEN}, "ingress.hosts names no host"),
+        ({"httpRoute": {"enabled": True}, **OPEN}, "httpRoute.parentRefs names no gateway"),
+        (
+            {
+                "prometheusRule": {"enabled": True},
+                "config": {"prometheus": {"url": "http://192.0.2.1"}, "alertmanager": {"urls": []}},
+            },
+            "networkPolicy.ingress.from",
+        ),
+        ({"ingress": {"enabled": True, "hosts": [{"host": "a.b"}]}}, "networkPolicy.ingress.extraFrom"),
+        ({"httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]}}, "networkPolicy.ingress.extraFrom"),
+    ],
+)
+def test_what_would_not_work_is_refused(values, said):
+    """Where the values together would be open, blocked or dangling, Helm says which value is missing."""
+    assert said in refusal(values)
+
+
+def test_credentials_are_files_of_existing_secrets():
+    """Each has its folder; none stands in the environment or in any object of the chart."""
+    rendered = render(FULL)
+    mounted = mounts(rendered)
+    assert rendered.all("Secret") == []
+    assert mounted["/etc/lens-exporter/secrets/grafana"]["secret"]["secretName"] == "lens-grafana"
+    assert mounted["/etc/lens-exporter/secrets/thanos"]["secret"]["items"] == [{"key": "jwt", "path": "token"}]
+    assert mounted["/etc/lens-exporter/tokens/alertmanager"]["secret"] == {
+        "secretName": "lens-web",
+        "defaultMode": 0o440,
+        "items": [{"key": "webhook", "path": "webhook"}],
+    }
+    assert [each["name"] for each in rendered.container["env"]] == ["HTTPS_PROXY"]
+
+
+def test_a_changed_configuration_restarts_the_pod():
+    """The pod's checksum follows the configuration, and nothing else."""
+
+    def checksum(values: dict[str, Any]) -> str:
+        return render(values).one("Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+
+    before = checksum({})
+    assert checksum({"config": {"origin": "other"}}) != before
+    assert checksum({"log": {"level": "debug"}}) == before
+
+
+def test_a_digest_wins_over_a_tag():
+    """And without either the image has the chart's appVersion."""
+    digest = "sha256:" + "0" * 64
+
+    def image(**given: str) -> str:
+        return render({"image": given}).container["image"]
+
+    assert image() == "lens-exporter:0.1.0"
+    assert image(registry="r.example.org:5000/a", repository="lens", tag="1.2") == "r.example.org:5000/a/lens:1.2"
+    assert image(tag="1.2", digest=digest) == f"lens-exporter@{digest}"
+
+
+def test_the_policy_lets_in_who_scrapes_and_who_brings_alerts():
+    """Prometheus and Alertmanager in the namespaces that the configuration names, on the one port, and nobody else."""
+    (rule,) = render({}).one("NetworkPolicy")["spec"]["ingress"]
+    assert rule == {"from": [PROMETHEUS, ALERTMANAGER], "ports": [{"port": "http", "protocol": "TCP"}]}
+
+
+def test_the_policy_lets_out_to_what_is_configured():
+    """With nothing but Prometheus and Alertmanager configured: those, and names."""
+    dns = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+    }
+    assert list(outward(render({}))) == [(dns, 53), (dns, 53), (PROMETHEUS, 9090), (ALERTMANAGER, 9093)]
+
+
+def test_the_policy_follows_the_configuration():
+    """Grafana, another history, collector, models inside and outside, nodes and what is added: each on its own ports."""
+    ports: dict[str, set[int]] = {}
+    for peer, port in outward(render(FULL)):
+        namespace = peer.get("namespaceSelector", {}).get("matchLabels", {}).get("kubernetes.io/metadata.name")
+        ports.setdefault(namespace or peer["ipBlock"]["cidr"], set()).add(port)
+    assert ports == {
+        "kube-system": {53},
+        "monitoring": {9090, 9093},
+        "thanos": {10902},
+        "grafana": {3000},
+        "0.0.0.0/0": {443, 11434},
+        "::/0": {443, 11434},
+        "models": {443, 11434},
+        "tracing": {4318},
+        "shop": {4369, 9100},
+        "192.0.2.8/32": {3128},
+    }
+
+
+def test_a_model_on_the_internet_opens_no_private_network():
+    """Neither the cluster's own addresses nor the cloud's metadata service."""
+    values = {"config": {"llm": {"primary": "a", "clients": [{"name": "a", "provider": "anthropic"}]}}}
+    blocks = [peer["ipBlock"] for peer, port in outward(render(values)) if "ipBlock" in peer and port == 443]
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "::/0"]
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(blocks[0]["except"])
+
+
+def test_postgresql_needs_no_volume():
+    """The claim is there for SQLite only, and a policy opens the database's port."""
+    rendered = render(CHART / "ci/postgresql-values.yaml")
+    assert rendered.all("PersistentVolumeClaim") == []
+    assert "emptyDir" in mounts(rendered)["/var/lib/lens-exporter"]
+    assert ({"ipBlock": {"cidr": "192.0.2.9/32"}}, 5432) in list(outward(rendered))
+
+
+def test_probes_follow_the_scheme_unless_given():
+    """HTTPS where the web config file speaks TLS; a handler of the user's own replaces ours."""
+    plain = render({}).container
+    assert plain["startupProbe"]["httpGet"] == plain["livenessProbe"]["httpGet"] == {"path": "/-/healthy", "port": "http"}
+    assert plain["readinessProbe"]["httpGet"] == {"path": "/-/ready", "port": "http"}
+    secure = render({"web": {"scheme": "https", "configFile": {"existingSecret": "a"}}}).container
+    assert secure["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+    given = render(CHART / "ci/tls-values.yaml").container
+    assert "httpGet" not in given["livenessProbe"]
+
+
+def test_the_monitor_shows_the_token_that_may_read():
+    """And not the one of Alertmanager."""
+    (endpoint,) = render(FULL).one("ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["authorization"] == {"credentials": {"name": "lens-web", "key": "scrape"}}
+    assert (endpoint["port"], endpoint["path"], endpoint["scheme"]) == ("http", "/metrics", "http")
+
+
+def test_links_lead_to_the_ingress():
+    """Without an address of its own the first host is the one that alerts link to."""
+    assert "--web.external-url=https://lens.example.org" in render(FULL).container["args"]
+    assert "--web.external-url=https://lens.example.org" in render(CHART / "ci/tls-values.yaml").container["args"]
+    assert not [each for each in render({}).container["args"] if "external-url" in each]
+
+
+def test_dashboards_carry_the_sidecars_label():
+    """One ConfigMap for each dashboard of the repository, as it lies there."""
+    maps = [each for each in render(FULL).all("ConfigMap") if "grafana_dashboard" in each["metadata"].get("labels", {})]
+    files = {path.name: path.read_text("utf-8").strip() for path in (CHART / "files/dashboards").glob("*.json")}
+    assert {name: text.strip() for each in maps for name, text in each["data"].items()} == files
+    assert all(each["metadata"]["annotations"] == {"grafana_folder": "lens-exporter"} for each in maps)
+
+
+def test_extra_objects_are_templates():
+    """Maps and texts alike may use the release's names."""
+    names = {each["metadata"]["name"]: each for each in render(FULL).all("ConfigMap")}
+    assert names["lens-lens-exporter-more"]["data"] == {"release": "lens"}
+    assert "more-text" in names
