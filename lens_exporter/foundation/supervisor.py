@@ -132,7 +132,9 @@ class TaskSupervisor:
         except asyncio.CancelledError:
             kept.state = ChildState.STOPPED
         finally:
-            self._telemetry.set("lens_child_up", 0.0, child=kept.child.name)
+            # One that ended long after it was removed must not speak for its successor.
+            if self._children.get(kept.child.name) is kept:
+                self._telemetry.set("lens_child_up", 0.0, child=kept.child.name)
 
     async def _run_once(self, kept: _Kept) -> bool:
         """Run the child to its end. Says whether that was a crash."""

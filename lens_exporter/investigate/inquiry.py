@@ -68,6 +68,8 @@ class Inquiry:
         self._analyst = analyst
         self._finished = finished
         self._clock = clock
+        for verdict in Outcome:  # from zero on, so that increase() sees the first one
+            telemetry.inc("lens_investigations_total", 0, verdict=verdict.value)
 
     def conduct(self, investigation: str, step: StepRunner) -> None:
         """Run one investigation to its end, or go on with it where its steps ended.

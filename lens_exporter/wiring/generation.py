@@ -56,7 +56,7 @@ class Generation:
             LensError: a part cannot be built.
 
         """
-        remotes = Remotes(ground)
+        remotes = self._remotes = Remotes(ground)
         self.config = config
         self._clock = ground.clock
         self._store = store
@@ -151,6 +151,7 @@ class Generation:
             DatabaseError: the rest is done in the next round.
 
         """
+        self._remotes.show()  # the generation before took away the series of servers that both know
         try:
             resolve_orphans(self.lifecycle, self.runners.keys(), self._clock(), over=self._over)
         finally:
@@ -209,6 +210,7 @@ class Generation:
         for runner in self.runners.values():
             runner.watcher.close()
         self.expecting.close()
+        self._remotes.forget()
         catalog.retire(self._lenses)
 
     def close_clients(self) -> None:

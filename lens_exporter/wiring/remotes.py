@@ -24,6 +24,17 @@ class Remotes:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
+        self._breakers: list[CircuitBreaker] = []
+
+    def show(self) -> None:
+        """Set the metric of every server's breaker."""
+        for breaker in self._breakers:
+            self._ground.telemetry.set("lens_breaker_state", breaker.state, client=breaker.service)
+
+    def forget(self) -> None:
+        """Drop these series: a server that is no longer configured has no breaker, least of all an open one."""
+        for breaker in self._breakers:
+            self._ground.telemetry.forget("lens_breaker_state", client=breaker.service)
 
     def prometheus(self, key: str, settings: PrometheusSettings) -> Prometheus:
         """Give the client of a data source; `key` is its setting: prometheus, or datasources.NAME."""
@@ -80,13 +91,14 @@ class Remotes:
         bearer: Callable[[], str] | None = None,
         max_bytes: int = _ANSWER_BYTES,
     ) -> Endpoint:
-        guarded = f"{service} {url}"
-        self._ground.telemetry.set("lens_breaker_state", 0, client=guarded)
+        breaker = CircuitBreaker(f"{service} {url}", url, clock=self._ground.clock, on_change=self._ground.breaker_changed)
+        self._breakers.append(breaker)
+        self._ground.telemetry.set("lens_breaker_state", breaker.state, client=breaker.service)
         return Endpoint(
             service,
             url,
             telemetry=self._ground.telemetry,
-            breaker=CircuitBreaker(guarded, url, clock=self._ground.clock, on_change=self._ground.breaker_changed),
+            breaker=breaker,
             credentials=self._credentials(key, server, headers or {}, bearer),
             timeout=server.timeout,
             max_bytes=max_bytes,

@@ -230,6 +230,36 @@ def test_stop_cancels_after_the_grace_and_names_what_does_not_even_end_then():
     asyncio.run(story())
 
 
+def test_one_that_ends_long_after_it_was_removed_does_not_speak_for_its_successor():
+    """The gauge of the name is that of the part which bears it now."""
+
+    async def story():
+        floor, free = Floor(), asyncio.Event()
+
+        async def stubborn():
+            while not free.is_set():
+                try:
+                    await free.wait()
+                except asyncio.CancelledError:
+                    continue
+
+        floor.supervisor.add(Child("x", stubborn))
+        await reach(lambda: floor.telemetry.value("lens_child_up", child="x") == 1)
+        (task,) = [task for task in asyncio.all_tasks() if task.get_name() == "x"]
+        removing = asyncio.ensure_future(floor.supervisor.remove("x", grace=5.0))
+        await reach(lambda: floor.time.slept == [5.0])
+        floor.time.advance(5.0)
+        assert not await removing
+        floor.supervisor.add(Child("x", Part().run))
+        await reach(lambda: floor.telemetry.value("lens_child_up", child="x") == 1)
+        free.set()
+        await task
+        assert floor.telemetry.value("lens_child_up", child="x") == 1
+        await floor.supervisor.stop()
+
+    asyncio.run(story())
+
+
 def test_a_pausing_part_stops_at_once():
     """Nobody waits for a pause to end; and the part is not started again."""
 
