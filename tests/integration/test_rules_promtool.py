@@ -1,6 +1,7 @@
 """Generated rules in the hands of promtool and of a real Prometheus."""
 
 import math
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -74,6 +75,17 @@ def test_what_is_shipped_fires_and_is_quiet(path):
     """The unit tests in rules/tests."""
     done = promtool("test", "rules", path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_query_of_a_runbook_parses(tmp_path):
+    """Each ```promql block of docs/runbooks/ is an expression, as somebody pastes it at night."""
+    pages = sorted((SHIPPED.parent / "docs" / "runbooks").glob("*.md"))
+    queries = [query for page in pages for query in re.findall(r"```promql\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
+    assert len(queries) > 50
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "pages", "rules": rules}]}), "utf-8")
+    checked = promtool("check", "rules", tmp_path / "rules.yml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def eventful_days() -> np.ndarray:
