@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys,venv,ensurepip; sys.exit(sys.version_info < (3,11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: setup demo test lint unit docs chart lock clean help
+.PHONY: setup demo test lint unit docs chart dist lock clean help
 
 help:            ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -37,6 +37,12 @@ unit: .venv/.stamp .venv/.deploy-stamp
 
 chart: .venv/.stamp  ## copy rules and dashboards into the Helm chart, write the values table of its README
 	$(BIN)/python scripts/chart.py
+
+dist: .venv/.deploy-stamp  ## wheel, source package and chart archive in dist/, checked
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -c "from helm_python import chart; print(chart.package('helm/lens-exporter', destination='dist'))"
 
 docs: .venv/.stamp  ## regenerate docs/metrics.md, docs/events.md, docs/configuration.md
 	$(BIN)/python -m lens_exporter.reference docs

@@ -114,6 +114,18 @@ def run(
     sys.exit(run_app(config_file, {key: value for key, value in web.items() if value is not None}))
 
 
+@main.command(epilog=_examples("lens-exporter health", "lens-exporter health --url https://127.0.0.1:10077"))
+@click.option("--url", default="http://127.0.0.1:10077", show_default=True, help="Where it listens.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=4.0, show_default=True, help="Seconds.")
+def health(url: str, timeout: float) -> None:
+    """Ask a running lens-exporter whether it answers, as a container's health check does. Exit code 1 if it does not."""
+    from lens_exporter.health import health as ask  # noqa: PLC0415
+
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError('--url: expected an address like "http://127.0.0.1:10077"')
+    click.echo(ask(url, timeout))
+
+
 @main.command("check-config", epilog=_examples("lens-exporter check-config lens.yml"))
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def check_config(file: Path) -> None:

@@ -26,7 +26,7 @@ from tests.servers.gate import GatedPrometheus
 pytestmark = pytest.mark.integration
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-COMMANDS = ("", "run", "check-config", "watch", "investigate", "events", "detect", "backtest", "rules", "rules baseline", "demo")
+COMMANDS = ("", "run", "health", "check-config", "watch", "investigate", "events", "detect", "backtest", "rules", "rules baseline", "demo")
 PAYLOAD = {
     "version": "4",
     "groupKey": "g",

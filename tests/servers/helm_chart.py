@@ -1,16 +1,14 @@
 """The Helm chart in the hands of Helm's own engine: rendered, linted, and read again as objects."""
 
-import importlib
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.servers.deploy import ROOT, installed
+
 CHART = ROOT / "helm/lens-exporter"
 CASES = sorted((CHART / "ci").glob("*-values.yaml"))
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the rules are long
@@ -19,21 +17,12 @@ RELEASE = {"name": "lens", "namespace": "watching"}
 
 def engine() -> Any:
     """Give the Python module that is Helm's engine."""
-    return _installed("helm_python")
+    return installed("helm_python")
 
 
 def schemas() -> Any:
     """Give the Python module that holds the schemas of Kubernetes' own kinds."""
-    return _installed("kubernetes_validate")
-
-
-def _installed(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"{error}: make test installs requirements-deploy.lock")
+    return installed("kubernetes_validate")
 
 
 @dataclass(frozen=True)
