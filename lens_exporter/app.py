@@ -14,15 +14,19 @@ from prometheus_client.metrics_core import Metric
 from lens_exporter.config.file import changed, fixed
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config
+from lens_exporter.config.web import Web
 from lens_exporter.errors import ConfigError, LensError
-from lens_exporter.exposition.app import build_app
+from lens_exporter.exposition.access import Access
+from lens_exporter.exposition.app import auditing, build_app
+from lens_exporter.exposition.doorstep import Doorsteps
 from lens_exporter.exposition.ports import Ports, ReloadOutcome
-from lens_exporter.exposition.server import Listener, listen, serve
+from lens_exporter.exposition.server import Limits, Listener, listen, serve
 from lens_exporter.foundation.health import Readiness
 from lens_exporter.foundation.memory import few_arenas
 from lens_exporter.foundation.supervisor import Child, TaskSupervisor
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.threads import in_thread
+from lens_exporter.model.access import LOCAL
 from lens_exporter.wiring import views
 from lens_exporter.wiring.configuration import address, load
 from lens_exporter.wiring.engine import Engine
@@ -55,14 +59,16 @@ def run(path: Path | None, web: dict[str, Any]) -> int:
     readiness = Readiness(telemetry)
     outage = Outage(telemetry, readiness)
     secrets = Secrets(warn=lambda text: _log.warning(text))
+    # Before anything is made: it may be wrong. It tells of what changes later.
+    access = Access(config.web, secrets, telemetry, lambda kind, **facts: ground.events.append(kind, **facts))
     database = open_database(config, secrets, on_error=outage.failed)
     try:
         database.claim()
         database.migrate()
-        listener = listen(*address(config.web.listen_address))
         ground = lay(database, telemetry, secrets)
+        listener = listen(*address(config.web.listen_address))
         flush = _export_spans(config)
-        asyncio.run(App(path, web, config, ground, listener, readiness, outage).run())
+        asyncio.run(App(path, web, config, ground, listener, access, readiness, outage).run())
         flush()
     finally:
         database.close()
@@ -87,6 +93,7 @@ class App:
         config: Config,
         ground: Ground,
         listener: Listener,
+        access: Access,
         readiness: Readiness,
         outage: Outage,
     ) -> None:
@@ -94,6 +101,7 @@ class App:
         self._web = web
         self._ground = ground
         self._listener = listener
+        self._access = access
         self._readiness = readiness
         self._outage = outage
         self._supervisor = TaskSupervisor(ground.telemetry, ground.events, self._readiness)
@@ -109,13 +117,14 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.run_coroutine_threadsafe(self._reload(), loop))
+        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.run_coroutine_threadsafe(self._reload_by_signal(), loop))
         config, telemetry = self._generation.config, self._ground.telemetry
         telemetry.set("lens_build_info", 1, version=version("lens-exporter"))
         self._loaded(config)
-        http = build_app(self._ports(loop), telemetry_path=config.web.telemetry_path, max_body_bytes=config.web.max_body_bytes)
-        self._supervisor.add(Child("http", lambda: serve(http, self._listener), permanent=True))
-        _log.info("listening", url=self._listener.url)
+        self._serve(self._ports(loop), config.web)
+        _log.info(
+            "listening", url=self._listener.url, tls=self._access.rules.tls is not None, authentication=self._access.rules.asks
+        )
         self._start(self._generation)
         self._supervisor.add(self._round("housekeeping", _HOUSEKEEPING_ROUND, self._housekeeping))
         self._supervisor.add(self._round("database", _DATABASE_ROUND, self._look_after_database))
@@ -127,6 +136,19 @@ class App:
         )
         await self._stop.wait()
         await self._end()
+
+    def _serve(self, ports: Ports, web: Web) -> None:
+        audit = auditing(ports)
+        http = build_app(
+            ports, access=self._access, audit=audit, telemetry_path=web.telemetry_path, max_body_bytes=web.max_body_bytes
+        )
+        limits = Limits()
+
+        async def run() -> None:
+            doorsteps = Doorsteps(self._access, audit, most=limits.connections)
+            await serve(http, self._listener, limits=limits, doorsteps=doorsteps)
+
+        self._supervisor.add(Child("http", run, permanent=True))
 
     async def _end(self) -> None:
         # Whoever hands out work first; then all at once, for each may have something under way that hangs.
@@ -156,6 +178,11 @@ class App:
     def _round(self, name: str, seconds: float, work: Callable[[], None]) -> Child:
         return in_thread(name, rounds(f"round {name}", seconds, work, self._readiness))
 
+    async def _reload_by_signal(self) -> None:
+        outcome = await self._reload()
+        facts: dict[str, Any] = {"who": LOCAL, "client": "", "request": "SIGHUP", "status": 200 if outcome.accepted else 500}
+        await asyncio.to_thread(lambda: self._ground.events.append("admin.acted", **facts))
+
     async def _reload(self) -> ReloadOutcome:
         """Take the configuration again. The old generation goes on unless the new one can be built."""
         async with self._reloading:
@@ -164,9 +191,11 @@ class App:
                 # Refused whole: half of a file in effect would be a configuration that nobody wrote.
                 if held := ", ".join(fixed(self._generation.config, config)):
                     raise ConfigError(where=self._path, problem=f"{held} cannot change while running: restart lens-exporter")
+                access = await asyncio.to_thread(self._access.prepare, config.web)
                 generation = Generation(config, self._ground, self._engine.store, self._engine.wake)
             except LensError as error:
                 return await asyncio.to_thread(self._rejected, error)
+            self._access.adopt(access)
             await self._swap(generation)
         return ReloadOutcome(accepted=True, message=f"{len(config.watchers)} watchers run with the new configuration")
 

@@ -91,14 +91,29 @@ def main() -> None:
 @click.option("--web.listen-address", "listen_address", help="Overrides web.listen_address.  [default: 127.0.0.1:10077]")
 @click.option("--web.telemetry-path", "telemetry_path", help="Overrides web.telemetry_path.  [default: /metrics]")
 @click.option("--web.external-url", "external_url", help="The address under which people reach this process; used in links.")
+@click.option(
+    "--web.config.file",
+    "web_config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TLS, client certificates and users, in the format of Prometheus' web config file. Overrides web.config_file.",
+)
+@click.option(
+    "--web.allow-unauthenticated",
+    "allow_unauthenticated",
+    is_flag=True,
+    help="Listen where other machines reach it although nobody is asked who they are.",
+)
 @_with_log_flags
 def run(
     config_file: Path | None,
     listen_address: str | None,
     telemetry_path: str | None,
     external_url: str | None,
+    web_config_file: Path | None,
     log_level: str,
     log_format: str,
+    *,
+    allow_unauthenticated: bool,
 ) -> None:
     """Run lens-exporter until it is told to stop. SIGHUP or POST /-/reload takes a changed configuration."""
     # Nothing that is imported is garbage: looking for it takes a tenth of the start, and each full collection later stops every
@@ -110,7 +125,13 @@ def run(
     gc.freeze()
     gc.enable()
     logs.set_up(log_level, log_format)
-    web = {"listen_address": listen_address, "telemetry_path": telemetry_path, "external_url": external_url}
+    web = {
+        "listen_address": listen_address,
+        "telemetry_path": telemetry_path,
+        "external_url": external_url,
+        "config_file": web_config_file,
+        "allow_unauthenticated": allow_unauthenticated or None,
+    }
     sys.exit(run_app(config_file, {key: value for key, value in web.items() if value is not None}))
 
 

@@ -48,7 +48,7 @@ def read(text: str, path: Path, lens_options: LensOptions) -> Config:
     if tree.value is None:
         tree.value = {}
     if not isinstance(tree.value, dict):
-        raise _invalid(path, tree, [*tree.problems, Problem((), "expected a mapping of settings", 1)])
+        raise invalid(path, tree, [*tree.problems, Problem((), "expected a mapping of settings", 1)])
     listed = tree.value.get("watchers")
     entries = [shortforms.expand(entry) for entry in listed] if isinstance(listed, list) else []
     context = {"base": path.parent}
@@ -64,9 +64,9 @@ def read(text: str, path: Path, lens_options: LensOptions) -> Config:
         config = Config.model_validate({**tree.value, "watchers": values} if entries else tree.value, context=context)
     except ValidationError as error:
         problems += _translated(error, entries)
-        raise _invalid(path, tree, problems) from None  # pydantic's own text may hold what was given
+        raise invalid(path, tree, problems) from None  # pydantic's own text may hold what was given
     if problems:
-        raise _invalid(path, tree, problems)
+        raise invalid(path, tree, problems)
     return config
 
 
@@ -145,7 +145,8 @@ def _problems(
         yield Problem((*here, *entry.written((*under, *key))), text)
 
 
-def _invalid(path: Path, tree: Tree, problems: list[Problem]) -> ConfigInvalid:
+def invalid(path: Path, tree: Tree, problems: list[Problem]) -> ConfigInvalid:
+    """Put the problems of a file in the order of its lines."""
     found = sorted({(problem.line or tree.line(problem.key), _path(problem.key), problem.text) for problem in problems})
     lines = [f"{path}:{line}: {f'{key}: ' if key else ''}{text}" for line, key, text in found]
     return ConfigInvalid(lines="\n".join(lines))

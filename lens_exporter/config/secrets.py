@@ -83,7 +83,7 @@ def secret_sources(config: Config) -> Iterator[SecretSource]:
     yield from _sources(config, "")
 
 
-_OTHER_FILES = {"ca_file", "cert_file", "key_file"}  # read by the TLS library itself
+_OTHER_FILES = {"ca_file", "cert_file", "key_file", "config_file"}  # read by the TLS library itself, or no secret as a whole
 
 
 def _sources(value: object, key: str) -> Iterator[SecretSource]:

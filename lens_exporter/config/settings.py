@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
 from lens_exporter.config.beam import Published
 from lens_exporter.config.values import (
@@ -11,7 +11,6 @@ from lens_exporter.config.values import (
     FilePath,
     HeaderName,
     HeaderValue,
-    ListenAddress,
     Misfit,
     Moments,
     Name,
@@ -26,12 +25,11 @@ from lens_exporter.config.values import (
     seconds,
     shortest_gap,
 )
+from lens_exporter.config.web import NEEDS_RESTART, Web
 from lens_exporter.model.budget import MOST_PER_WEEK, USUAL_PER_WEEK
 from lens_exporter.model.metric import BaselineMetric, Direction
 
 DEFAULT_ANTHROPIC_MODEL = "claude-haiku-4-5"
-# Marks what is read once, at the start: a reload that changes it is refused, and docs/configuration.md says so.
-NEEDS_RESTART: dict[str, JsonValue] = {"needs_restart": True}
 
 
 class Tls(Settings):
@@ -341,15 +339,6 @@ class Lenses(Settings):
     beam: tuple[Published, ...] = Field((), description="Erlang and Elixir nodes; those of watchers are published too")
 
 
-class Web(Settings):
-    """The HTTP server. The flags --web.listen-address, --web.telemetry-path and --web.external-url win over these."""
-
-    listen_address: ListenAddress = Field("127.0.0.1:10077", description="host and port")
-    telemetry_path: str = Field("/metrics", pattern=r"^/[^\s?#]*$", description="where Prometheus scrapes")
-    external_url: Url | None = Field(None, description="how people reach this page; put into links")
-    max_body_bytes: int = Field(10 * 1024 * 1024, gt=0, description="a larger webhook body is answered with 413")
-
-
 class Investigate(Settings):
     """How alerts are looked into, and how far."""
 
@@ -391,7 +380,7 @@ class Config(Settings):
     )
     cooldown: Cooldown = Field(Cooldown(), description="for every watcher without one of its own")
     investigate: Investigate = Field(Investigate(), description="limits of investigations")
-    web: Web = Field(Web(), description="the HTTP server", json_schema_extra=NEEDS_RESTART)
+    web: Web = Field(Web(), description="the HTTP server and who may call it")
     database_url: DatabaseUrl = Field(
         "sqlite:///data/lens.db",
         description="SQLite file (relative to the working directory) or PostgreSQL, which replicas share",

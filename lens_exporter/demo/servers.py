@@ -109,13 +109,12 @@ class LocalServer:
         return ""
 
     def _spawn(self, output: IO[bytes]) -> "subprocess.Popen[bytes]":
-        argv = [*self._argv, f"--web.listen-address=127.0.0.1:{self.port}"]
+        argv = [*self._argv, f"--web.listen-address={self._address()}"]
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        with requests.Session() as session:
-            session.trust_env = False  # a proxy of the user's has no business on loopback
+        with self._session() as session:
             while self.running and time.monotonic() < deadline:
                 with contextlib.suppress(requests.RequestException):
                     if session.get(self.url + self._ready, timeout=1.0).status_code == 200:
@@ -123,6 +122,14 @@ class LocalServer:
                 time.sleep(_POLL_SECONDS)
         reason = "not ready in time" if self.running else "it ended"
         raise ServerNotReady(program=self.name, url=self.url, reason=reason, log=self.tail())
+
+    def _address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # a proxy of the user's has no business on loopback
+        return session
 
     def __enter__(self) -> Self:
         return self
@@ -187,6 +194,7 @@ def start_alertmanager(
     *,
     webhook_url: str | None = None,
     bearer: str | None = None,
+    tls: Mapping[str, Any] | None = None,
     group_by: Sequence[str] = ("alertname",),
     group_wait: str = "1s",
     group_interval: str = "1s",
@@ -207,6 +215,8 @@ def start_alertmanager(
         webhook: dict[str, Any] = {"url": webhook_url, "send_resolved": True, "max_alerts": max_alerts}
         if bearer is not None:
             webhook["http_config"] = {"authorization": {"credentials": bearer}}
+        if tls is not None:
+            webhook.setdefault("http_config", {})["tls_config"] = dict(tls)
         receiver["webhook_configs"] = [webhook]
     route = {
         "receiver": "lens",

@@ -1,6 +1,5 @@
 """The versioned JSON API."""
 
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -11,11 +10,11 @@ from lens_exporter.config.words import expect_known
 from lens_exporter.errors import UnknownWatcher
 from lens_exporter.exposition import documents as shape
 from lens_exporter.exposition.answers import document
+from lens_exporter.exposition.offload import Offload
 from lens_exporter.exposition.ports import Ports
 from lens_exporter.foundation.events import EVENT_TYPES
 from lens_exporter.investigate.unit import State
 
-Offload = Callable[..., Coroutine[Any, Any, Any]]  # runs a blocking call in a thread
 Moment = Annotated[float | None, BeforeValidator(lambda text: None if text is None else shape.parse_time(text))]
 _BAD: dict[int | str, dict[str, Any]] = {400: {"model": shape.Problem}}
 _ABSENT: dict[int | str, dict[str, Any]] = {404: {"model": shape.Problem}}

@@ -1,31 +1,34 @@
 """The HTTP application: every route lens-exporter serves."""
 
-import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import anyio.to_thread
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.config.web import Web
 from lens_exporter.errors import LensError, UnknownInvestigation
-from lens_exporter.exposition import answers, api, expected
+from lens_exporter.exposition import answers, api, expected, openapi
+from lens_exporter.exposition.access import Access
 from lens_exporter.exposition.answers import document, problem
+from lens_exporter.exposition.audit import Audit
 from lens_exporter.exposition.bodies import Bodies
 from lens_exporter.exposition.documents import VERSION, Problem, ReloadShape, WebhookShape
 from lens_exporter.exposition.edge import Edge
+from lens_exporter.exposition.gate import Gate
+from lens_exporter.exposition.offload import Offload, offload
 from lens_exporter.exposition.pages.anomaly import anomaly
 from lens_exporter.exposition.pages.investigation import investigation, missing
 from lens_exporter.exposition.pages.landing import Landing, landing
 from lens_exporter.exposition.ports import Ports
 from lens_exporter.exposition.scrape import Exposition
 from lens_exporter.exposition.webhook import Webhook
-from lens_exporter.foundation.clock import Clock, wall
+from lens_exporter.foundation.clock import Clock, monotonic, wall
 
 T = TypeVar("T")
 _READ = ["GET", "HEAD"]
@@ -36,12 +39,15 @@ _STORY = 2000  # events of one anomaly on its page
 def build_app(
     ports: Ports,
     *,
+    access: Access | None = None,
+    audit: Audit | None = None,
     telemetry_path: str = "/metrics",
     max_body_bytes: int = 10 * 1024 * 1024,
     body_seconds: float = 30.0,
     clock: Clock = wall,
 ) -> FastAPI:
-    """Build the application around its ports."""
+    """Build the application around its ports. Without access everybody may come in, each no more often than usual."""
+    rules = access or Access(Web(), Secrets({}), ports.telemetry, ports.record)
     app = FastAPI(
         title="lens-exporter",
         version=ports.version or "0",
@@ -53,30 +59,28 @@ def build_app(
         # Its own spans would add one trace to each scrape; lens-exporter's spans tell a story each.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
-    app.add_middleware(Edge)
+    app.add_middleware(Gate, access=rules, audit=audit or auditing(ports), clock=monotonic)
+    app.add_middleware(Edge, more=lambda: rules.rules.headers)
+    openapi.describe_access(app)
     app.add_exception_handler(LensError, answers.on_lens_error)
     app.add_exception_handler(HTTPException, answers.on_http_error)
     app.add_exception_handler(RequestValidationError, answers.on_bad_parameter)
     # Threads of their own for each kind of work: slow API calls or webhooks cannot keep a scrape waiting.
-    _operations(app, ports, telemetry_path, scrapes=_offload(2), checks=_offload(4))
-    _webhook(app, Webhook(ports, _offload(8), Bodies(max_body_bytes, body_seconds)))
-    reading = _offload(16)
+    _operations(app, ports, telemetry_path, scrapes=offload(2), checks=offload(4))
+    _webhook(app, Webhook(ports, offload(8), Bodies(max_body_bytes, body_seconds)))
+    reading = offload(16)
     app.include_router(api.router(ports, reading))
     app.include_router(expected.router(ports, reading, Bodies(max_body_bytes, body_seconds)))
     _pages(app, ports, reading, telemetry_path, clock)
     return app
 
 
-def _offload(threads: int) -> Callable[..., Coroutine[Any, Any, Any]]:
-    limiter = CapacityLimiter(threads)
-
-    async def run(work: Callable[..., T], *arguments: Any) -> T:
-        return await anyio.to_thread.run_sync(functools.partial(work, *arguments), limiter=limiter)
-
-    return run
+def auditing(ports: Ports) -> Audit:
+    """Build what tells of callers; one for the application and the connections it comes by."""
+    return Audit(ports.record, ports.telemetry, offload(4), monotonic)
 
 
-def _operations(app: FastAPI, ports: Ports, telemetry_path: str, *, scrapes: api.Offload, checks: api.Offload) -> None:
+def _operations(app: FastAPI, ports: Ports, telemetry_path: str, *, scrapes: Offload, checks: Offload) -> None:
     exposition = Exposition(ports.collectors)
 
     @app.api_route(telemetry_path, methods=_READ, include_in_schema=False)
@@ -118,7 +122,7 @@ def _webhook(app: FastAPI, edge: Webhook) -> None:
         return await edge(request)
 
 
-def _pages(app: FastAPI, ports: Ports, offload: api.Offload, telemetry_path: str, clock: Clock) -> None:
+def _pages(app: FastAPI, ports: Ports, reading: Offload, telemetry_path: str, clock: Clock) -> None:
     style = (Path(__file__).parent / "lens.css").read_bytes()
 
     @app.api_route("/static/lens.css", methods=_READ, include_in_schema=False)
@@ -143,18 +147,18 @@ def _pages(app: FastAPI, ports: Ports, offload: api.Offload, telemetry_path: str
                 )
             )
 
-        return _page(await offload(write))
+        return _page(await reading(write))
 
     @app.api_route("/investigations/{id}", methods=_READ, include_in_schema=False)
     async def investigation_page(id: str) -> Response:  # noqa: A002 - the name of the field
         try:
-            return _page(await offload(lambda: investigation(ports.investigation(id), clock())))
+            return _page(await reading(lambda: investigation(ports.investigation(id), clock())))
         except UnknownInvestigation as error:
             return _page(missing("investigation", str(error)), 404)
 
     @app.api_route("/anomalies/{correlation}", methods=_READ, include_in_schema=False)
     async def anomaly_page(correlation: str) -> Response:
-        story = await offload(lambda: ports.events(correlation=correlation, limit=_STORY))
+        story = await reading(lambda: ports.events(correlation=correlation, limit=_STORY))
         if not story:
             return _page(missing("anomaly", "No event has this correlation id; events are kept for events_retention."), 404)
         return _page(anomaly(correlation, story, clock()))

@@ -1,5 +1,6 @@
 """The outermost layer: headers every answer carries, requests no browser page of another site may send, and the last catch."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -23,8 +24,10 @@ _log = structlog.get_logger("lens_exporter.http")
 class Edge:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, more: Callable[[], Mapping[str, str]] = dict) -> None:
+        """`more` gives the headers of the web config file, which win over ours."""
         self._app = app
+        self._more = more
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,7 +39,7 @@ class Edge:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                MutableHeaders(scope=message).update(_HEADERS)
+                MutableHeaders(scope=message).update({**_HEADERS, **self._more()})
             await send(message)
 
         if scope["method"] not in _SAFE and _from_another_site(scope):

@@ -1,6 +1,5 @@
 """/api/v1/expected: what people declare to be in order."""
 
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -12,9 +11,9 @@ from lens_exporter.errors import BodyTooLarge, DeclarationInvalid
 from lens_exporter.exposition import documents as shape
 from lens_exporter.exposition.answers import document, problem, status_of
 from lens_exporter.exposition.bodies import Bodies, wrong_type
+from lens_exporter.exposition.offload import Offload
 from lens_exporter.exposition.ports import Ports
-
-Offload = Callable[..., Coroutine[Any, Any, Any]]  # runs a blocking call in a thread
+from lens_exporter.model.access import ANYBODY, LOCAL
 
 Moment = Annotated[float, BeforeValidator(shape.parse_time, json_schema_input_type=float | str)]
 
@@ -70,8 +69,10 @@ def router(ports: Ports, offload: Offload, bodies: Bodies) -> APIRouter:
 
 
 def _who(request: Request) -> str:
-    # There is no login here: whose address it is, or which proxy's, is all that is known for certain.
-    return "API" if request.client is None else f"API from {request.client.host}"
+    # Where nobody is asked, whose address it is, or which proxy's, is all that is known for certain.
+    who = request.state.principal.name
+    name = "API" if who in {ANYBODY, LOCAL} else who
+    return name if request.client is None else f"{name} from {request.client.host}"
 
 
 def _wish(body: bytes) -> Wish:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lens_exporter.errors import AddressTaken
+from lens_exporter.exposition.doorstep import Doorsteps
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +59,43 @@ def listen(host: str, port: int) -> Listener:
     return Listener(sock, *sock.getsockname()[:2])
 
 
-async def serve(app: ASGIApp, listener: Listener, *, limits: Limits | None = None, ready: asyncio.Event | None = None) -> None:
-    """Serve until cancelled; then take no more requests, finish those under way and close. `ready` is set once it answers."""
-    server = _Server(_config(app, limits or Limits()), ready or asyncio.Event())
+async def serve(
+    app: ASGIApp,
+    listener: Listener,
+    *,
+    limits: Limits | None = None,
+    ready: asyncio.Event | None = None,
+    doorsteps: Doorsteps | None = None,
+) -> None:
+    """Serve until cancelled; then take no more requests, finish those under way and close. `ready` is set once it answers.
+
+    Without doorsteps nobody is asked for TLS.
+    """
+    server = _Server(_config(app, limits or Limits(), doorsteps), ready or asyncio.Event())
     running = asyncio.ensure_future(server.serve(sockets=[listener.sock]))
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
         server.should_exit = True
+        if doorsteps is not None:
+            doorsteps.close()
         # A second cancellation while answers are being finished means now.
         await running
         raise
 
 
-def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
+def _config(app: ASGIApp, limits: Limits, doorsteps: Doorsteps | None) -> uvicorn.Config:
     class Protocol(_Protocol):
         header_time = limits.header_time
 
+    def protocol(*, app_state: dict[str, Any], **given: Any) -> asyncio.Protocol:
+        if doorsteps is None:
+            return Protocol(app_state=app_state, **given)
+        return doorsteps.step(lambda known: Protocol(app_state={**app_state, **known}, **given))
+
     return uvicorn.Config(
         app,
-        http=Protocol,
+        http=protocol,  # type: ignore[arg-type]  # only ever called
         ws="none",
         loop="asyncio",
         lifespan="off",

@@ -1,8 +1,5 @@
 """The edge of POST /webhook: what is too large, too slow or not JSON is refused before anybody parses it."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -11,9 +8,8 @@ from lens_exporter.errors import BadWebhook, BodyTooLarge, DatabaseError, Intake
 from lens_exporter.exposition.answers import document, kind_of, problem, status_of
 from lens_exporter.exposition.bodies import Bodies, wrong_type
 from lens_exporter.exposition.documents import VERSION
+from lens_exporter.exposition.offload import Offload
 from lens_exporter.exposition.ports import Document, Ports
-
-Offload = Callable[..., Coroutine[Any, Any, Any]]  # runs a blocking call in a thread
 
 _log = structlog.get_logger("lens_exporter.webhook")
 

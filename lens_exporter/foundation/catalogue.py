@@ -61,6 +61,20 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_ready", G, "1 when lens-exporter is ready to work, 0 with the reason on /-/ready."),
     MetricSpec("lens_config_last_reload_successful", G, "Whether the last configuration reload succeeded."),
     MetricSpec("lens_config_last_reload_success_timestamp_seconds", G, "When a configuration was last loaded successfully."),
+    MetricSpec(
+        "lens_web_config_last_reload_successful",
+        G,
+        "Whether the web config file and every token could be read when they last changed.",
+    ),
+    MetricSpec("lens_web_config_last_reload_success_timestamp_seconds", G, "When they were last read successfully."),
+    MetricSpec(
+        "lens_http_refused_total",
+        C,
+        "Callers not let in, by reason (no_credentials, bad_credentials, wrong_scope, rate_limited, certificate).",
+        ("reason",),
+    ),
+    MetricSpec("lens_otlp_exports_total", C, "Exports of metrics to the OTLP endpoint."),
+    MetricSpec("lens_otlp_exports_failed_total", C, "Of these, those that it did not take."),
     # watchers
     MetricSpec("lens_ticks_total", C, "Ticks of this watcher that ran.", ("watcher",)),
     MetricSpec("lens_ticks_failed_total", C, "Ticks of this watcher that failed.", ("watcher",)),
@@ -162,6 +176,22 @@ EVENTS: tuple[EventSpec, ...] = (
     ),
     EventSpec("config.loaded", "a configuration took effect", ("path", "watchers", "changed")),
     EventSpec("config.rejected", "a configuration was refused; the last good one stays", ("path", "error"), WARN),
+    EventSpec(
+        "web.config_loaded", "the web config file or a token had changed and is in force", ("path", "tls", "users", "bearers")
+    ),
+    EventSpec(
+        "web.config_rejected",
+        "the changed web config file was refused and the last good one stays, or a token cannot be read and nobody can show it",
+        ("path", "error"),
+        WARN,
+    ),
+    EventSpec(
+        "access.denied",
+        "a caller was not let in; left_out counts those before that were too many to be told; status 0: TLS failed",
+        ("reason", "client", "who", "scope", "request", "status", "error", "left_out"),
+        WARN,
+    ),
+    EventSpec("admin.acted", "somebody changed something, and what it was answered with", ("who", "client", "request", "status")),
     EventSpec("schedule.skipped", "a tick was due while the one before still ran", ("due",), WARN),
     EventSpec(
         "watcher.decided", "a tick ended; counts of its decisions", ("seconds", "series", "intents", "notes", "trigger"), DEBUG

@@ -7,7 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from lens_exporter.config import file, words
-from lens_exporter.config.settings import Config, Web
+from lens_exporter.config.settings import Config
+from lens_exporter.config.values import Key
+from lens_exporter.config.web import Web
 from lens_exporter.errors import ConfigInvalid
 from lens_exporter.lenses import catalog
 
@@ -27,9 +29,13 @@ def load(path: Path | None, web: Mapping[str, Any] | None = None) -> Config:
         checked = Web.model_validate({**config.web.model_dump(), **web})
     except ValidationError as error:
         explained = (words.explain(Web, detail) for detail in error.errors(include_url=False))
-        lines = [f"--web.{str(key[0]).replace('_', '-')}: {text}" for key, text in explained]
+        lines = [f"--web.{_flag(key)}: {text}" for key, text in explained]
         raise ConfigInvalid(lines="\n".join(lines)) from None
     return config.model_copy(update={"web": checked})
+
+
+def _flag(key: Key) -> str:
+    return "config.file" if key == ("config_file",) else str(key[0]).replace("_", "-")
 
 
 def address(listen_address: str) -> tuple[str, int]:

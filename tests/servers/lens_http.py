@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +10,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge
 
 from lens_exporter.baseline.expected import Declaration
-from lens_exporter.exposition.app import build_app
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.config.web import Web
+from lens_exporter.exposition.access import Access
+from lens_exporter.exposition.app import auditing, build_app
+from lens_exporter.exposition.doorstep import Doorsteps
 from lens_exporter.exposition.ports import Ports, ReloadOutcome
 from lens_exporter.exposition.server import Limits, listen, serve
 from lens_exporter.foundation.telemetry import Telemetry
@@ -26,6 +30,10 @@ class Recorded:
 
     def append(self, kind: str, **data: Any) -> None:
         self.events.append((kind, data))
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Give the data of the events of one type."""
+        return [data for each, data in self.events if each == kind]
 
 
 def no_events(**_query: Any) -> list[Any]:
@@ -70,6 +78,22 @@ def serving(ports: Ports, *, limits: Limits | None = None, **options: Any) -> It
     app = build_app(ports, clock=lambda: NOW, **options)
     with running(lambda ready: serve(app, listener, limits=limits, ready=ready)):
         yield listener.url
+
+
+@contextmanager
+def guarded(
+    web: Mapping[str, Any], ports: Ports | None = None, *, environment: Mapping[str, str] | None = None, **options: Any
+) -> Iterator[tuple[str, Recorded, Telemetry]]:
+    """Serve with settings of `web`, as the program does; give its address, the events it recorded and its metrics."""
+    told, telemetry = Recorded(), Telemetry()
+    ports = replace(ports or plain_ports(), record=told.append, telemetry=telemetry)
+    access = Access(Web.model_validate(web), Secrets(environment or {}), telemetry, told.append)
+    audit = auditing(ports)
+    listener = listen("127.0.0.1", 0)
+    app = build_app(ports, access=access, audit=audit, clock=lambda: NOW, **options)
+    doorsteps = Doorsteps(access, audit, most=100)
+    with running(lambda ready: serve(app, listener, ready=ready, doorsteps=doorsteps)):
+        yield listener.url.replace("http", "https" if access.rules.tls else "http"), told, telemetry
 
 
 @contextmanager

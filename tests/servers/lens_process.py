@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,17 +37,37 @@ class Samples:
 class LensProcess(LocalServer):
     """`python -m lens_exporter.cli run --config.file` in `folder`, on a free port: `with LensProcess(folder, config).start() as lens`.
 
-    Without a database_url the database is `folder/lens.db`. `environment` is added to this process' own.
+    Without a database_url the database is `folder/lens.db`. `environment` is added to this process' own, `flags` to its command;
+    `showing` are attributes of the sessions it is asked by (verify, cert, auth, headers), with any of TLS' it is asked over https.
     """
 
-    def __init__(self, folder: Path, config: Mapping[str, Any], *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: Mapping[str, Any],
+        *,
+        environment: Mapping[str, str] | None = None,
+        flags: Sequence[str] = (),
+        showing: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.showing = dict(showing or {})
         folder.mkdir(parents=True, exist_ok=True)
         self.config_file = folder / "lens.yml"
         self.database = folder / "lens.db"
-        argv = [sys.executable, "-m", "lens_exporter.cli", "run", f"--config.file={self.config_file}"]
+        argv = [sys.executable, "-m", "lens_exporter.cli", "run", f"--config.file={self.config_file}", *flags]
         variables = [f"{name}={value}" for name, value in (environment or {}).items()]
         super().__init__("lens-exporter", ["env", *variables, *argv], folder=folder, ready="/-/healthy")
         self.configure(config)
+
+    @property
+    def url(self) -> str:
+        return super().url.replace("http:", "https:" if {"verify", "cert"} & self.showing.keys() else "http:")
+
+    def _session(self) -> requests.Session:
+        session = super()._session()
+        for name, value in self.showing.items():
+            setattr(session, name, value)
+        return session
 
     def configure(self, config: Mapping[str, Any]) -> None:
         """Write the configuration, as YAML; a running process does not see it before a reload."""
@@ -66,8 +86,7 @@ class LensProcess(LocalServer):
         return self._ask("POST", path, timeout=timeout, data=body, json=json, headers=headers)
 
     def _ask(self, method: str, path: str, **options: Any) -> requests.Response:
-        with requests.Session() as session:
-            session.trust_env = False
+        with self._session() as session:
             return session.request(method, self.url + path, **options)
 
     def metrics(self) -> Samples:

@@ -1,0 +1,149 @@
+"""The web config file: TLS, client certificates, headers and users, in the format of Prometheus' exporter-toolkit.
+
+Source: https://prometheus.io/docs/prometheus/latest/configuration/https/. What cannot be honoured here is an error that says so.
+"""
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+
+from lens_exporter.config import words
+from lens_exporter.config.file import invalid
+from lens_exporter.config.tree import Problem, parse
+from lens_exporter.config.values import FilePath, HeaderValue, Misfit, Settings
+from lens_exporter.errors import ConfigError
+
+
+class ClientAuth(StrEnum):
+    """What is asked of a client's certificate."""
+
+    NONE = "NoClientCert"
+    IF_GIVEN = "VerifyClientCertIfGiven"
+    REQUIRED = "RequireAndVerifyClientCert"
+
+
+def _client_auth(value: str) -> str:
+    if value in {"RequestClientCert", "RequireAnyClientCert"}:
+        raise ValueError(
+            f"{value} takes certificates that nobody checks: use VerifyClientCertIfGiven or RequireAndVerifyClientCert"
+        )
+    if value and value not in set(ClientAuth):
+        raise ValueError(f"expected one of {', '.join(ClientAuth)}")
+    return value or ClientAuth.NONE
+
+
+def _tls_version(value: str) -> str:
+    if value in {"TLS10", "TLS11"}:
+        raise ValueError(f"{value} is broken (RFC 8996) and not spoken here: use TLS12 or TLS13")
+    if value not in {"TLS12", "TLS13"}:
+        raise ValueError("expected TLS12 or TLS13")
+    return value
+
+
+def _hash(value: object) -> object:
+    # Without what was given: it may be the password.
+    if not isinstance(value, str) or not re.fullmatch(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}", value):
+        raise ValueError("must be a bcrypt hash of the password (htpasswd -nB USER makes one), not the password itself")
+    return value
+
+
+def _user(value: str) -> str:
+    if not value or ":" in value or not value.isprintable():
+        raise ValueError("must be a name without a colon")
+    return value
+
+
+TlsVersion = Annotated[str, AfterValidator(_tls_version)]
+
+
+class TlsServer(Settings):
+    """How this server shows who it is, and what it asks of its clients."""
+
+    cert_file: FilePath
+    key_file: FilePath
+    client_auth_type: Annotated[str, AfterValidator(_client_auth)] = ClientAuth.NONE
+    client_ca_file: FilePath | None = None
+    client_allowed_sans: tuple[str, ...] = ()
+    min_version: TlsVersion = "TLS12"
+    max_version: TlsVersion = "TLS13"
+    cipher_suites: tuple[str, ...] = ()
+    prefer_server_cipher_suites: bool = True
+    curve_preferences: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _fit(self) -> "TlsServer":
+        asks = self.client_auth_type != ClientAuth.NONE
+        if asks and self.client_ca_file is None:
+            raise Misfit(("client_auth_type",), f"{self.client_auth_type} needs client_ca_file")
+        if self.client_ca_file is not None and not asks:
+            raise Misfit(("client_ca_file",), "needs a client_auth_type that asks for certificates")
+        if self.client_allowed_sans and self.client_auth_type != ClientAuth.REQUIRED:
+            raise Misfit(("client_allowed_sans",), f"needs client_auth_type: {ClientAuth.REQUIRED}")
+        if self.min_version > self.max_version:
+            raise Misfit(("min_version",), "expected min_version <= max_version")
+        return self
+
+
+class HttpServer(Settings):
+    """What goes with every answer."""
+
+    http2: bool = True  # read and without effect: HTTP/1.1 is spoken, which every client of HTTP/2 speaks too
+    headers: dict[
+        Literal[
+            "Content-Security-Policy",
+            "Strict-Transport-Security",
+            "X-Content-Type-Options",
+            "X-Frame-Options",
+            "X-XSS-Protection",
+        ],
+        HeaderValue,
+    ] = Field(default_factory=dict)
+
+
+class WebFile(Settings):
+    """The file."""
+
+    tls_server_config: TlsServer | None = None
+    http_server_config: HttpServer = HttpServer()
+    basic_auth_users: dict[Annotated[str, AfterValidator(_user)], Annotated[str, BeforeValidator(_hash)]] = Field(
+        default_factory=dict
+    )
+
+    @property
+    def certificates_required(self) -> bool:
+        """Say whether nobody comes in without a certificate that was checked."""
+        return self.tls_server_config is not None and self.tls_server_config.client_auth_type == ClientAuth.REQUIRED
+
+
+def load_web_file(path: Path) -> WebFile:
+    """Read a web config file. Relative paths in it are taken from its own folder.
+
+    Raises:
+        ConfigInvalid: with every problem found, one per line; ConfigError: the file cannot be read.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(where=path, problem=f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        # Without the decoder's own words: they hold the bytes.
+        raise ConfigError(where=path, problem=f"is not UTF-8 text: byte {error.start}") from None
+    tree = parse(text)
+    value = {} if tree.value is None else tree.value
+    if not isinstance(value, dict):
+        raise invalid(path, tree, [*tree.problems, Problem((), "expected a mapping of settings", 1)])
+    # An empty section is the same as none, as the toolkit has it.
+    given = {key: section for key, section in value.items() if key not in WebFile.model_fields or section not in (None, {})}
+    problems = list(tree.problems)
+    try:
+        found = WebFile.model_validate(given, context={"base": path.parent})
+    except ValidationError as error:
+        problems += [Problem(*words.explain(WebFile, detail)) for detail in error.errors(include_url=False)]
+        raise invalid(path, tree, problems) from None  # pydantic's own text may hold what was given
+    if problems:
+        raise invalid(path, tree, problems)
+    return found

@@ -1,0 +1,134 @@
+"""Where a connection stands until it is known whether it speaks TLS: the rules may have changed since the one before."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lens_exporter.exposition.access import Access
+from lens_exporter.exposition.audit import Audit
+from lens_exporter.exposition.credentials import Reason
+from lens_exporter.exposition.handshake import hears_of_failure
+from lens_exporter.exposition.offload import offload
+from lens_exporter.exposition.tls import names_of
+
+_HANDSHAKE_SECONDS = 10.0
+_GOODBYE_SECONDS = 1.0  # for a client to answer that it has heard of the end of the connection
+_ALERT_SECONDS = 1.0  # for a client to read why it is refused
+Inside = Callable[[Mapping[str, Any]], asyncio.Protocol]  # makes the HTTP protocol; told what is known of the client's certificate
+
+
+class Doorsteps:
+    """Makes one doorstep for each connection. Belongs to the event loop."""
+
+    def __init__(self, access: Access, audit: Audit, most: int) -> None:
+        self._access = access
+        self._audit = audit
+        self._most = most  # connections in their handshake
+        self._reading = offload(1)
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def step(self, inside: Inside) -> asyncio.Protocol:
+        """Give the protocol for a connection that has just been made."""
+        return _Doorstep(inside, self._begin)
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        for task in self._under_way:
+            task.cancel()
+
+    def _begin(self, transport: asyncio.Transport, inside: Inside) -> None:
+        # Nothing is read before it is known what it will be.
+        transport.pause_reading()
+        if not self._access.stale() and self._access.rules.tls is None:
+            _enter(transport, inside({}), b"")
+            transport.resume_reading()
+        elif len(self._under_way) >= self._most:
+            transport.abort()
+        else:
+            task = asyncio.get_running_loop().create_task(self._let_in(transport, inside))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _let_in(self, transport: asyncio.Transport, inside: Inside) -> None:
+        if self._access.stale():
+            await self._reading(self._access.refresh)
+        context = self._access.rules.tls
+        if context is None:
+            _enter(transport, inside({}), b"")
+            transport.resume_reading()
+            return
+        peer = transport.get_extra_info("peername") or ("",)
+        failure: list[ssl.SSLError] = []
+
+        def failed(error: ssl.SSLError) -> None:
+            if not failure:
+                failure.append(error)
+                asyncio.get_running_loop().call_later(_ALERT_SECONDS, transport.abort)
+
+        hears_of_failure.set(failed)
+        waiting = _Waiting()
+        try:
+            secure = await asyncio.get_running_loop().start_tls(
+                transport,
+                waiting,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=_GOODBYE_SECONDS,
+            )
+        except OSError:  # the client left, was too slow, or was refused
+            transport.abort()
+            secure = None
+        if failure:
+            await self._audit.denied(Reason.CERTIFICATE, client=str(peer[0]), error=_words(failure[0]))
+        elif secure is not None and not waiting.gone:
+            _enter(secure, inside(_shown(secure)), bytes(waiting.early))
+
+
+class _Doorstep(asyncio.Protocol):
+    def __init__(self, inside: Inside, begin: Callable[[asyncio.Transport, Inside], None]) -> None:
+        self._inside = inside
+        self._begin = begin
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self._begin(transport, self._inside)
+
+
+class _Waiting(asyncio.Protocol):
+    """Keeps what a quick client sends right behind its handshake."""
+
+    def __init__(self) -> None:
+        self.early = bytearray()
+        self.gone = False
+
+    def data_received(self, data: bytes) -> None:
+        self.early += data
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self.gone = True
+
+
+def _enter(transport: asyncio.Transport, protocol: asyncio.Protocol, early: bytes) -> None:
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    if early:
+        protocol.data_received(early)
+
+
+def _shown(secure: asyncio.Transport) -> Mapping[str, Any]:
+    certificate = secure.get_extra_info("peercert")
+    if not certificate:
+        return {}
+    name, names = names_of(certificate)
+    return {"certificate": {"name": name, "names": names}}
+
+
+def _words(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the client's certificate was refused: {error.verify_message}"
+    with contextlib.suppress(AttributeError):
+        return f"no TLS: {error.reason.replace('_', ' ').lower()}"
+    return "no TLS"

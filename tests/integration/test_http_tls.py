@@ -1,0 +1,257 @@
+"""TLS in front of every route: certificates, client certificates, their change, and how refusals are told."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+
+import bcrypt
+import pytest
+import requests
+import yaml
+
+from lens_exporter.errors import ConfigError, ServerMissing
+from tests.servers.certificates import Authority
+from tests.servers.lens_http import guarded
+from tests.servers.missing import skip_or_fail
+from tests.servers.waiting import until
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def server(authority):
+    return authority.sign("server")
+
+
+@pytest.fixture(scope="module")
+def client(authority):
+    return authority.sign("prometheus", names="DNS:prometheus.example")
+
+
+def web(folder, server, *, tls=(), **sections):
+    """Write a web config file and give the settings that name it."""
+    section = {"cert_file": str(server.cert), "key_file": str(server.key), **dict(tls)}
+    (folder / "web.yml").write_text(yaml.safe_dump({"tls_server_config": section, **sections}))
+    return {"config_file": str(folder / "web.yml")}
+
+
+def asks(authority, kind="RequireAndVerifyClientCert", **more):
+    return {"client_auth_type": kind, "client_ca_file": str(authority.cert), **more}
+
+
+def get(url, authority, pair=None, path="/metrics"):
+    return requests.get(url + path, verify=str(authority.cert), cert=pair and (str(pair.cert), str(pair.key)), timeout=5)
+
+
+def test_every_route_speaks_tls_and_plain_http_is_no_answer(tmp_path, authority, server):
+    """The certificate is the configured one; who does not speak TLS gets nothing and is told of."""
+    with guarded(web(tmp_path, server)) as (url, told, _):
+        assert url.startswith("https")
+        answer = get(url, authority, path="/")
+        assert answer.status_code == 200
+        assert requests.get(url + "/-/healthy", verify=str(authority.cert), timeout=5).status_code == 200
+        with pytest.raises(requests.exceptions.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+            requests.get(url, timeout=5)
+        with pytest.raises(requests.ConnectionError):
+            requests.get(url.replace("https", "http"), timeout=5)
+        until(lambda: any("http request" in each["error"] for each in told.of("access.denied")), 5)
+
+
+def test_a_client_certificate_is_asked_for_and_says_who_it_is(tmp_path, authority, server, client):
+    """With a certificate of the authority everything works, under its name; without one nothing does."""
+    with guarded({**web(tmp_path, server, tls=asks(authority)), "user_scopes": {"prometheus": ["read"]}}) as (url, told, _):
+        assert get(url, authority, client).status_code == 200
+        cert = (str(client.cert), str(client.key))
+        assert requests.post(url + "/-/reload", verify=str(authority.cert), cert=cert, timeout=5).status_code == 403
+        with pytest.raises(requests.exceptions.SSLError, match=r"(?i)certificate required"):
+            get(url, authority)
+        assert [each["who"] for each in told.of("access.denied")][:1] == ["prometheus"]
+
+
+@pytest.mark.parametrize("who", ["expired", "stranger"])
+def test_a_bad_certificate_is_refused_in_words_on_both_sides(who, tmp_path, authority, server):
+    """The client gets a TLS alert that says why, the event has the reason and from where, and the counter counts."""
+    if who == "expired":
+        pair, alert, reason = authority.sign("expired", days=-1), "(?i)certificate expired", "certificate has expired"
+    else:
+        pair = Authority(tmp_path, "other").sign("stranger")
+        alert, reason = "(?i)unknown ca", "unable to get local issuer certificate"
+    with guarded(web(tmp_path, server, tls=asks(authority))) as (url, told, telemetry):
+        with pytest.raises(requests.exceptions.SSLError, match=alert):
+            get(url, authority, pair)
+        until(lambda: told.of("access.denied"), 5)
+        (event,) = told.of("access.denied")
+        assert (event["reason"], event["client"], event["status"]) == ("certificate", "127.0.0.1", 0)
+        assert event["error"] == f"the client's certificate was refused: {reason}"
+        assert telemetry.value("lens_http_refused_total", reason="certificate") == 1
+
+
+def test_only_certificates_with_an_allowed_name_come_in(tmp_path, authority, server, client):
+    """client_allowed_sans: another one that the authority signed is 403 and told."""
+    other = authority.sign("other", names="DNS:other.example")
+    with guarded(web(tmp_path, server, tls=asks(authority, client_allowed_sans=["prometheus.example"]))) as (url, told, _):
+        assert get(url, authority, client).status_code == 200
+        answer = get(url, authority, other)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (403, "certificate")
+        assert [each["reason"] for each in told.of("access.denied")] == ["certificate"]
+
+
+def test_a_certificate_if_given_is_checked_and_none_is_needed(tmp_path, authority, server, client):
+    """VerifyClientCertIfGiven: it is no authentication by itself, a bad one is refused all the same."""
+    users = {"alice": bcrypt.hashpw(b"pw", bcrypt.gensalt(4)).decode()}
+    settings = web(tmp_path, server, tls=asks(authority, "VerifyClientCertIfGiven"), basic_auth_users=users)
+    with guarded(settings) as (url, _, _telemetry):
+        assert get(url, authority).status_code == 401
+        assert get(url, authority, client).status_code == 401
+        answer = requests.get(url + "/metrics", auth=("alice", "pw"), verify=str(authority.cert), timeout=5)
+        assert answer.status_code == 200
+        with pytest.raises(requests.exceptions.SSLError):
+            get(url, authority, Authority(tmp_path, "other").sign("stranger"))
+
+
+def test_a_new_certificate_and_a_new_authority_count_at_once(tmp_path, authority, server, client):
+    """The next connection sees them, without a restart; half of a pair is refused and the last good one stays."""
+    other = Authority(tmp_path / "other", "other")
+    fresh, guest = other.sign("fresh"), other.sign("guest")
+    with guarded(web(tmp_path, server)) as (url, told, telemetry):
+        assert get(url, authority).status_code == 200
+        web(tmp_path, fresh)
+        assert get(url, other).status_code == 200
+        with pytest.raises(requests.exceptions.SSLError):
+            get(url, authority)
+        web(tmp_path, server._replace(key=fresh.key))
+        assert get(url, other).status_code == 200
+        assert "does not belong to key_file" in told.of("web.config_rejected")[-1]["error"]
+        assert telemetry.value("lens_web_config_last_reload_successful") == 0
+        (tmp_path / "web.yml").write_text("")
+        assert get(url, other).status_code == 200
+        assert "has no tls_server_config any more" in told.of("web.config_rejected")[-1]["error"]
+        web(tmp_path, fresh, tls=asks(other))
+        assert get(url, other, guest).status_code == 200
+        with pytest.raises(requests.exceptions.SSLError):
+            get(url, other)
+        assert telemetry.value("lens_web_config_last_reload_successful") == 1
+        assert told.of("web.config_loaded")[-1]["tls"] is True
+
+
+def test_a_certificate_renewed_in_place_counts_too(tmp_path, authority):
+    """cert-manager and certbot write the same files anew; the web config file stays as it is."""
+    old, new = authority.sign("old"), authority.sign("new")
+    pair = old._replace(cert=tmp_path / "tls.crt", key=tmp_path / "tls.key")
+
+    def shown(url):
+        host, port = url.removeprefix("https://").split(":")
+        context = ssl.create_default_context(cafile=str(authority.cert))
+        with socket.create_connection((host, int(port)), timeout=5) as raw, context.wrap_socket(raw, server_hostname=host) as tls:
+            return dict(part[0] for part in tls.getpeercert()["subject"])["commonName"]
+
+    def put(source):
+        pair.key.write_bytes(source.key.read_bytes())
+        pair.cert.write_bytes(source.cert.read_bytes())
+
+    put(old)
+    with guarded(web(tmp_path, pair)) as (url, _, _telemetry):
+        assert shown(url) == "old"
+        put(new)
+        assert shown(url) == "new"
+
+
+def test_versions_and_suites_are_honoured(tmp_path, authority, server):
+    """A client that can only do what is not allowed does not come in."""
+    settings = web(tmp_path, server, tls={"min_version": "TLS13"})
+    old = ssl.create_default_context(cafile=str(authority.cert))
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    def spoken(url):
+        host, port = url.removeprefix("https://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as raw, old.wrap_socket(raw, server_hostname=host) as tls:
+            return tls.cipher()[0]
+
+    with guarded(settings) as (url, _, _telemetry), pytest.raises(ssl.SSLError):
+        spoken(url)
+    suite = {"cipher_suites": ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"], "curve_preferences": ["CurveP384"]}
+    with guarded(web(tmp_path, server, tls=suite)) as (url, _, _telemetry):
+        assert spoken(url) == "ECDHE-ECDSA-AES256-GCM-SHA384"
+        old.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+        with pytest.raises(ssl.SSLError):
+            spoken(url)
+
+
+@pytest.mark.parametrize(
+    ("tls", "words"),
+    [
+        ({"client_auth_type": "RequireAnyClientCert"}, "takes certificates that nobody checks"),
+        ({"client_auth_type": "RequireAndVerifyClientCert"}, "RequireAndVerifyClientCert needs client_ca_file"),
+        ({"client_ca_file": "x"}, "client_ca_file: needs a client_auth_type"),
+        ({"min_version": "TLS10"}, "TLS10 is broken"),
+        ({"min_version": "TLS13", "max_version": "TLS12"}, "expected min_version <= max_version"),
+        ({"cipher_suites": ["TLS_RSA_WITH_RC4_128_SHA"]}, "TLS_RSA_WITH_RC4_128_SHA is not spoken here; known: TLS_ECDHE"),
+        ({"cipher_suites": ["TLS_AES_128_GCM_SHA256"]}, "set min_version: TLS13"),
+        ({"curve_preferences": ["CurveP256", "X25519"]}, "one of CurveP256, CurveP384, CurveP521, X25519 can be honoured"),
+        ({"cert_file": "/nowhere/a.pem"}, "tls_server_config.cert_file: /nowhere/a.pem: No such file or directory"),
+        ({"cert_file": "web.yml"}, "one of both is not PEM"),
+        ({"client_auth_type": "VerifyClientCertIfGiven", "client_ca_file": "web.yml"}, "it holds no certificate in PEM"),
+        ({"key_file": "locked.key"}, "it is encrypted; give one without a passphrase"),
+        ({"certfile": "x"}, "certfile: unknown key; did you mean"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_honoured_is_no_start_and_says_why(tls, words, tmp_path, server):
+    """Names the file and the setting; nothing is silently left out."""
+    locked = ["openssl", "ec", "-aes128", "-passout", "pass:x", "-in", str(server.key), "-out", str(tmp_path / "locked.key")]
+    subprocess.run(locked, check=True, capture_output=True)
+    with pytest.raises(ConfigError) as caught, guarded(web(tmp_path, server, tls=tls)):
+        pass
+    assert words in str(caught.value)
+    assert str(tmp_path / "web.yml") in str(caught.value)
+
+
+def test_promtool_takes_the_same_file(tmp_path, authority, server):
+    """The file with everything we honour in it is a web config file to Prometheus' own tool, and serves here."""
+    with skip_or_fail():
+        if shutil.which("promtool") is None:
+            raise ServerMissing(program="promtool", package="prometheus")
+    everything = {
+        **asks(authority),
+        "min_version": "TLS12",
+        "max_version": "TLS13",
+        "prefer_server_cipher_suites": True,
+        "cipher_suites": ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"],
+        "curve_preferences": ["CurveP256"],
+    }
+    headers = {
+        "Content-Security-Policy": "default-src 'self'",
+        "Strict-Transport-Security": "max-age=31536000",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "deny",
+        "X-XSS-Protection": "1",
+    }
+    users = {"alice": bcrypt.hashpw(b"pw", bcrypt.gensalt(10)).decode()}
+    http = {"http2": False, "headers": headers}
+    settings = web(tmp_path, server, tls=everything, http_server_config=http, basic_auth_users=users)
+    checked = subprocess.run(
+        ["promtool", "check", "web-config", settings["config_file"]], check=False, capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stderr
+    pair = authority.sign("someone")
+    with guarded(settings) as (url, _, _telemetry):
+        cert = (str(pair.cert), str(pair.key))
+        answer = requests.get(url + "/metrics", auth=("alice", "pw"), verify=str(authority.cert), cert=cert, timeout=5)
+    assert answer.status_code == 200
+    assert {name: answer.headers[name] for name in headers} == headers
+
+
+def test_a_handshake_that_does_not_come_holds_nobody_up(tmp_path, authority, server):
+    """Half-open connections stand beside the door; the next one comes in at once."""
+    with guarded(web(tmp_path, server)) as (url, _, _telemetry):
+        host, port = url.removeprefix("https://").split(":")
+        silent = [socket.create_connection((host, int(port))) for _ in range(20)]
+        assert get(url, authority).elapsed.total_seconds() < 2
+        for each in silent:
+            each.close()
