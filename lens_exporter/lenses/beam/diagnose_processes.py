@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from heapq import nlargest
+from itertools import groupby
 from typing import Any
 
 from lens_exporter.errors import AnswerTooLarge, BadTerm
@@ -24,15 +25,17 @@ from lens_exporter.lenses.beam.top import ITEMS, SortBy, described
 from lens_exporter.model.tool import ToolResult, ToolStatus
 
 MOST = 50_000  # processes whose every heap or dictionary is asked for; more of them are left out, and the answer says so
+MOST_COMPARED = 300_000  # processes that are asked twice for a number; some two seconds each time
 _PAGE = 1000  # as each of them answers a dozen numbers
 _GARBAGE = "erlang:process_info(Pid, garbage_collection_info)"
 _EXACTLY = 5  # holders of binaries whose binaries are counted
 
 
 def growing_processes(asks: Asks, watch: Watch, by: SortBy, seconds: float, limit: int) -> ToolResult:
-    """Compare all processes at two looks."""
+    """Compare processes at two looks: those that were there at the first."""
+    pids = processes(asks)
     changes = watch.twice(
-        lambda: numbers(asks, PROCESS, processes(asks), ITEMS[by]),
+        lambda: numbers(asks, PROCESS, pids[:MOST_COMPARED], ITEMS[by]),
         seconds,
         lambda before: numbers(asks, PROCESS, list(before), ITEMS[by]),
     )
@@ -40,9 +43,17 @@ def growing_processes(asks: Asks, watch: Watch, by: SortBy, seconds: float, limi
     growing = sum(change.grown > 0 for change in changes.values())
     seen |= {"total": float(len(changes)), "growing": float(growing)}
     data = {"sort_by": by.value, "seconds": seconds, "total": len(changes), "growing": growing, "processes": rows}
+    left_out = unlooked(len(pids), MOST_COMPARED)
+    if left_out:
+        return ToolResult(ToolStatus.TRUNCATED, data, left_out, seen)
     if not rows:
         return ToolResult(ToolStatus.EMPTY, data, f"no process has any {by.value}")
     return ToolResult(ToolStatus.DATA, data, "" if growing else f"none grew within {seconds:g} s", seen)
+
+
+def unlooked(count: int, most: int) -> str:
+    """Say that there are more processes than are looked at; "" if there are not. The node tells the oldest first."""
+    return f"{most:,} of {count:,} processes were looked at, those that were started first" if count > most else ""
 
 
 def compared(asks: Asks, changes: Mapping[Pid, Change], what: str, limit: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
@@ -79,8 +90,8 @@ def binary_holders(asks: Asks, watch: Watch, seconds: float, limit: int) -> Tool
     seen |= {"binary_bytes": total}
     if not rows:
         return ToolResult(ToolStatus.EMPTY, data, "no process refers to a binary outside of its own heap")
-    if len(pids) > MOST:
-        return ToolResult(ToolStatus.TRUNCATED, data, f"{MOST:,} of {len(pids):,} processes were looked at", seen)
+    if left_out := unlooked(len(pids), MOST):
+        return ToolResult(ToolStatus.TRUNCATED, data, left_out, seen)
     return ToolResult(ToolStatus.DATA, data, seen=seen)
 
 
@@ -103,7 +114,8 @@ def _count(asks: Asks, pid: Pid) -> int | None:
         return None
     if not isinstance(listed, list) or not all(isinstance(each, tuple) and each and isinstance(each[0], int) for each in listed):
         return None
-    return len({each[0] for each in listed})
+    # Sorted and not hashed: their numbers are the node's to choose.
+    return sum(1 for _ in groupby(sorted(each[0] for each in listed)))
 
 
 def _binary_memory(asks: Asks) -> float:
@@ -130,6 +142,6 @@ def by_initial_call(asks: Asks, limit: int) -> ToolResult:
     for call, count in counts.most_common(limit):
         seen |= {f"call:{call}:processes": float(count), f"call:{call}:memory": float(held[call])}
     data = {"total": len(pids), "kinds": len(counts), "initial_calls": rows}
-    notes = [f"{MOST:,} of {len(pids):,} processes were looked at"] * (len(pids) > MOST)
+    notes = [left_out] if (left_out := unlooked(len(pids), MOST)) else []
     notes += [f"{len(counts) - limit} more kinds"] * (len(counts) > limit)
     return ToolResult(ToolStatus.TRUNCATED if notes else ToolStatus.DATA, data, "; ".join(notes), seen)

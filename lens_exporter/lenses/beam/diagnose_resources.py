@@ -6,7 +6,7 @@ from heapq import nlargest
 from typing import Any
 
 from lens_exporter.lenses.beam.asks import Asks
-from lens_exporter.lenses.beam.diagnose_processes import compared
+from lens_exporter.lenses.beam.diagnose_processes import MOST_COMPARED, compared, unlooked
 from lens_exporter.lenses.beam.looking import (
     PORT,
     PROCESS,
@@ -33,9 +33,10 @@ _LONGEST_NAME = 255  # letters
 def atom_growth(asks: Asks, watch: Watch, seconds: float, limit: int) -> ToolResult:
     """Compare atoms at two looks. Which process makes them is nowhere written; those that work meanwhile are told as a lead."""
     most = _system(asks, "atom_limit")
+    pids = processes(asks)
 
     def look() -> dict[Any, float]:
-        return {_ATOMS: _system(asks, "atom_count"), **numbers(asks, PROCESS, processes(asks), "reductions")}
+        return {_ATOMS: _system(asks, "atom_count"), **numbers(asks, PROCESS, pids[:MOST_COMPARED], "reductions")}
 
     changes = watch.twice(look, seconds)
     atoms = changes.pop(_ATOMS)
@@ -48,7 +49,10 @@ def atom_growth(asks: Asks, watch: Watch, seconds: float, limit: int) -> ToolRes
     # A process is as busy as it was while atoms were made, not as it has been since it started.
     rows.sort(key=lambda row: -row["reductions_grown"])
     data = {**seen, "seconds": seconds, "working_meanwhile": rows[:limit]}
-    return ToolResult(ToolStatus.DATA, data, "which process makes them is not known; one that works meanwhile may", seen | more)
+    note = "which process makes them is not known; one that works meanwhile may"
+    if left_out := unlooked(len(pids), MOST_COMPARED):
+        return ToolResult(ToolStatus.TRUNCATED, data, f"{note}; {left_out}", seen | more)
+    return ToolResult(ToolStatus.DATA, data, note, seen | more)
 
 
 def ets_growth(asks: Asks, watch: Watch, seconds: float, limit: int) -> ToolResult:
@@ -128,13 +132,13 @@ def scheduler_balance(asks: Asks, watch: Watch, seconds: float) -> ToolResult:
     lengths = [amount(asks.name, length, "statistics(run_queue_lengths_all)") for length in answer[:online]]
     seen = {"schedulers_online": float(online)} | {f"scheduler:{n}:run_queue": length for n, length in enumerate(lengths, 1)}
     data: dict[str, Any] = {"seconds": seconds, "run_queues": lengths}
-    first = _wall_times(asks)
+    first = _wall_times(asks, online)
     if first is None:
         note = "the node does not time its schedulers (erlang:system_flag(scheduler_wall_time, true)), so only what waits is known"
         return ToolResult(ToolStatus.TRUNCATED, data, note, seen)
     watch.pause(seconds)
-    second = _wall_times(asks) or {}
-    shares = {n: _share(first[n], second[n]) for n in range(1, online + 1) if n in first and n in second}
+    second = _wall_times(asks, online) or {}
+    shares = {n: _share(first[n], second[n]) for n in sorted(first) if n in second}
     seen |= {f"scheduler:{n}:utilization": share for n, share in shares.items()}
     if shares:
         seen |= {
@@ -145,7 +149,8 @@ def scheduler_balance(asks: Asks, watch: Watch, seconds: float) -> ToolResult:
     return ToolResult(ToolStatus.DATA, {**data, "utilization": list(shares.values()), "spread": seen.get("spread")}, seen=seen)
 
 
-def _wall_times(asks: Asks) -> dict[float, tuple[float, float]] | None:
+def _wall_times(asks: Asks, online: int) -> dict[int, tuple[float, float]] | None:
+    """Read working and whole time of the online normal schedulers, by number; None while the node does not time them."""
     call = "statistics(scheduler_wall_time)"
     answer = asks.call("erlang", "statistics", Atom("scheduler_wall_time"))
     if answer == "undefined":
@@ -153,7 +158,7 @@ def _wall_times(asks: Asks) -> dict[float, tuple[float, float]] | None:
     if not isinstance(answer, list) or not all(isinstance(row, tuple) and len(row) == 3 for row in answer):
         raise unlike(asks.name, call)
     rows = [[amount(asks.name, each, call) for each in row] for row in answer]
-    return {number: (active, total) for number, active, total in rows}
+    return {int(number): (active, total) for number, active, total in rows if 0 < number <= online}
 
 
 def _share(first: Sequence[float], second: Sequence[float]) -> float:

@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, islice
 from typing import Any
@@ -16,7 +16,7 @@ from lens_exporter.lenses.attempt import Attempt
 Resolve = Callable[[str], Sequence[str]]  # a host's addresses, empty where there is none; OSError where nobody answers
 Registered = Callable[[str, int], Sequence[str]]  # names without host that an EPMD knows (host, port); LensError
 
-MOST_NODES = 200  # of one setting: whoever answers for it may name any number, and each is asked at every scrape
+MOST_NODES = 200  # found by a section's epmd and dns: whoever answers may name any number, and each is asked at every scrape
 _SECONDS = 4.0  # that a scrape leaves for all settings together
 _NUMBER = "{n}"
 _GAP = 3  # numbers without an address that end the count: one pod that is down does not hide those after it
@@ -30,7 +30,7 @@ class Found:
     source: str  # nodes, epmd mq1, dns shop@shop-headless
     names: tuple[str, ...]
     error: str = ""
-    more: bool = False  # it named more than MOST_NODES, and only the first of them are here
+    more: bool = False  # it named more than its section may have, and only the first of them are here
 
 
 def resolve(host: str, lookup: Callable[..., Sequence[Any]] = socket.getaddrinfo) -> Sequence[str]:
@@ -69,7 +69,7 @@ class Discovery:
             for source, ask in self._sources(section)
         ]
         named = [(section, Found("nodes", section.nodes)) for section in sections if section.nodes]
-        return named + [(section, self._found(source, attempt)) for section, source, attempt in begun]
+        return named + _shared([(section, self._found(source, attempt)) for section, source, attempt in begun])
 
     def _sources(self, given: Beam) -> Iterator[tuple[str, Callable[[], Iterable[str]]]]:
         for host in given.epmd:
@@ -92,14 +92,24 @@ class Discovery:
             return Found(source, (), f"no answer within {self._seconds:g} s")
         match attempt.error:
             case None:
-                names = attempt.answer or ()
-                return Found(source, names[:MOST_NODES], more=len(names) > MOST_NODES)
+                return Found(source, attempt.answer or ())
             case LensError() as error:
                 return Found(source, (), str(error))
             case OSError() as error:
                 return Found(source, (), error.strerror or str(error))
             case error:
                 raise error
+
+
+def _shared(found: Sequence[tuple[Beam, Found]]) -> list[tuple[Beam, Found]]:
+    """Leave each section the first MOST_NODES of what all its sources have named."""
+    left = {id(section): MOST_NODES for section, _ in found}
+    kept: list[tuple[Beam, Found]] = []
+    for section, each in found:
+        names = each.names[: left[id(section)]]
+        left[id(section)] -= len(names)
+        kept.append((section, replace(each, names=names, more=len(names) < len(each.names))))
+    return kept
 
 
 def _resolved(pattern: str, resolve: Resolve) -> Iterator[str]:

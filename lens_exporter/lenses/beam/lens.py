@@ -155,7 +155,7 @@ class BeamLens:
 
     def _say(self, found: Iterable[Found]) -> None:
         """Log what could not be named when that begins, and not scrape by scrape."""
-        too_many = f"it names more than {MOST_NODES} nodes, of which the first {MOST_NODES} are asked"
+        too_many = f"with it there are more than {MOST_NODES} nodes, of which the first {MOST_NODES} are asked"
         problems = {each.source: each.error or too_many for each in found if each.error or each.more}
         for source in problems.keys() - self._said:
             log.warning("lens %s: %s: %s", self.name, source, problems[source])

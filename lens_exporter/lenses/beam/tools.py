@@ -96,14 +96,16 @@ def _overview(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - on
 
 
 def _system_info(node: Node, arguments: OfNode) -> ToolResult:  # noqa: ARG001 - as above
-    version = text(node.asks.call("erlang", "system_info", Atom("system_version")))
+    version = (text(node.asks.call("erlang", "system_info", Atom("system_version"))) or "").strip()[:_LONGEST]
+    if not version or not version.isprintable():
+        raise unlike(node.asks.name, "erlang:system_info(system_version)")
     nodes = node.asks.call("erlang", "nodes")
     if not isinstance(nodes, list):
         raise unlike(node.asks.name, "erlang:nodes()")
     told = direct.read(node.asks, parts=(direct.SYSTEM, direct.SCHEDULERS))
     data = {
         "otp_release": told.otp_release,
-        "version": (version or "").strip()[:_LONGEST],
+        "version": version,
         "hostname": told.host.name if told.host else None,
         "pid": told.host.pid if told.host else None,
         "connected_nodes": [show(each, _LONGEST) for each in nodes[:50]],

@@ -67,7 +67,7 @@ def test_the_pods_of_a_statefulset():
     "given", [Beam(dns=("shop@shop-{n}.shop",), **COOKIE), Beam(dns=("shop@shop",), **COOKIE), Beam(epmd=("mq1",), **COOKIE)]
 )
 def test_whoever_names_nodes_without_end(given):
-    """Of each setting two hundred nodes are taken, and it is said that there are more; asking ends there."""
+    """Two hundred nodes of a section are taken, and it is said that there are more; asking ends there."""
     asked = []
 
     def resolver(host):
@@ -80,6 +80,18 @@ def test_whoever_names_nodes_without_end(given):
     assert len(asked) <= MOST_NODES + 1
     (few,) = found_by(Beam(epmd=("mq1",), **COOKIE), lambda *_: [f"n{number}" for number in range(200)])
     assert (len(few.names), few.more) == (200, False)
+
+
+def test_the_sources_of_a_section_share_its_nodes():
+    """Two sources with 150 nodes each make two hundred; another section has its own, and nodes that are named count for nothing."""
+    sections = [Beam(nodes=("shop@mq0",), epmd=("mq1", "mq2"), **COOKIE), Beam(epmd=("mq3",), **COOKIE)]
+    found = Discovery(lambda *_: [f"n{number}" for number in range(150)])(sections)
+    assert [(each.source, len(each.names), each.more) for _, each in found] == [
+        ("nodes", 1, False),
+        ("epmd mq1", 150, False),
+        ("epmd mq2", 50, True),
+        ("epmd mq3", 150, False),
+    ]
 
 
 def test_one_deadline_for_all_settings():
