@@ -146,6 +146,18 @@ def test_who_cannot_be_asked_is_said_by_name(node, tools):
         assert node.name in result.note
 
 
+def test_a_question_has_the_time_a_tool_is_waited_for(node):
+    """Of a look that takes longer only the first half is asked, and the answer says that nobody waits for the second."""
+    section = Beam(nodes=(node.name,), epmd_port=node.epmd.port, cookie_env="COOKIE")
+    lenses = build(Lenses(host=False, python=False), beam=(section,), secrets=Secrets({"COOKIE": COOKIE}), tool_timeout=2.0)
+    tools = Toolbox(toolbox(lenses), timeout=60)
+    result = tools.call("beam_find_growing_processes", {"seconds": 2.5})
+    assert result.status is ToolStatus.ERROR
+    assert "the 1.6 s of the whole question are over" in result.note
+    assert ask(tools, "beam_find_growing_processes", seconds=0.5).data["total"] > 0
+    close(lenses)
+
+
 def test_a_node_that_is_down_is_an_error_with_its_reason(node, tmp_path):
     """It is no empty answer: the cause is one of those the lens names."""
     section = Beam(nodes=(f"nobody@{node.name.partition('@')[2]}",), epmd_port=node.epmd.port, cookie_env="COOKIE")

@@ -49,6 +49,48 @@ def test_time_of_schedulers_by_kind():
     }
 
 
+@pytest.mark.parametrize("online", [10**12, 0, -1, 1.5])
+def test_a_number_of_schedulers_that_cannot_be(online):
+    """What a node says of its schedulers is compared with their rows, and nothing as large is built from it."""
+    told = read(RecordedNode(changed={"erlang:system_info(schedulers_online)": online}), parts=(SCHEDULERS,))
+    assert told.schedulers_online["normal"] == online
+    assert ("normal" in told.worked) == (online >= 1)
+
+
+def test_only_known_kinds_of_memory():
+    """Kinds become labels: whatever else a node may name is left out, and one that names none of them fails that part."""
+    sizes = [(Atom("total"), 5), *((Atom(f"kind_{number}"), number) for number in range(1000)), (b"code", 7), (7, 7)]
+    assert read(RecordedNode(changed={"erlang:memory()": sizes})).memory == {"total": 5.0}
+    assert "erlang:memory()" in read(RecordedNode(changed={"erlang:memory()": sizes[1:]})).failed[MEMORY]
+
+
+@pytest.mark.parametrize(("release", "read_as"), [([50, 55], "27"), (b"27" * 1000, "27" * 16), ([50, 10, 55], None), ([], None)])
+def test_a_release_becomes_a_label(release, read_as):
+    """It is cut to 32 letters, and one that cannot be printed fails its part."""
+    told = read(RecordedNode(changed={"erlang:system_info(otp_release)": release}))
+    assert told.otp_release == read_as
+    assert (SYSTEM in told.failed) == (read_as is None)
+
+
+@pytest.mark.parametrize("part", [SYSTEM, MEMORY, STATISTICS, SCHEDULERS, BROKER])
+def test_only_what_is_asked_for_is_read(part):
+    """A question about one part makes the calls of that part and no other."""
+    node = RecordedNode()
+    read(node, parts=(part,))
+    assert sorted(node.asked) == sorted(map(written, PARTS[part]))
+
+
+def test_a_node_that_lets_one_question_wait_is_asked_no_more():
+    """The first call that is late ends the reading; one that is late among those sent together ends it before mailboxes."""
+    node = RecordedNode(changed={"erlang:statistics(run_queue_lengths_all)": LATE})
+    with pytest.raises(CallTimeout):
+        read(node, queues_up_to=1000)
+    assert node.asked == ["erlang:statistics(run_queue_lengths_all)"]
+    node = RecordedNode(changed={"erlang:memory()": LATE})
+    assert read(node, queues_up_to=1000).failed == {MEMORY: str(LATE), QUEUES: str(LATE)}
+    assert "erlang:processes()" not in node.asked
+
+
 def test_schedulers_that_are_not_timed():
     """With the node's flag off there is no utilization of schedulers, and it is said why; nothing else is missing."""
     told = read(RecordedNode(changed={"erlang:statistics(scheduler_wall_time_all)": Atom("undefined")}))

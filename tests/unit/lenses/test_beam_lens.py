@@ -217,6 +217,22 @@ def test_nodes_that_are_always_others():
     assert sum(node.asked[-1:] == ["close"] for node in fleet.made.values()) == 100
 
 
+def test_a_scrape_has_its_time():
+    """A node that is slow with its mailboxes is not asked on after four seconds: the part is missing, the rest is published."""
+    clock, node = Hand(), RecordedNode()
+    calls = node.calls
+
+    def slow(several):
+        clock.now += 5.0 if several[0][1] == "processes" else 0.0
+        return calls(several)
+
+    node.calls = slow
+    page = values(NodeLens(node, limits=NO_PROCESSES, clock=clock).collect())
+    assert page['lens_beam_part_up{node="shop@mq1",part="queues"}'] == 0
+    assert page['lens_beam_part_up{node="shop@mq1",part="memory"}'] == 1
+    assert node.asked[-1] == "erlang:processes()"
+
+
 def test_closing():
     """A lens that is closed hangs up everywhere and meets nobody any more."""
     fleet = Fleet("shop@10.0.0.1")

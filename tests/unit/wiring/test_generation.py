@@ -13,6 +13,7 @@ from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate.store import Store
+from lens_exporter.lenses.beam.lens import BeamLens
 from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.model.tool import ToolStatus
 from lens_exporter.wiring.configuration import address
@@ -184,3 +185,18 @@ def test_one_that_is_gone_shows_nothing_of_its_watchers_declarations() -> None:
         assert telemetry.value("lens_expected_running", **running) == 1
         assert built.covered(made) is None
     assert telemetry.value("lens_expected_running", **running) is None
+
+
+def test_a_reload_does_not_cut_a_question_to_a_node() -> None:
+    """A generation that is replaced still knows its nodes, and can ask them, until its clients are closed; then they are hung up on."""
+    cookie = {"cookie_env": "COOKIE"}
+    settings = {"lenses": {"beam": [{"nodes": ["shop@mq1"], "epmd_port": 1, **cookie}]}, "investigate": {"tool_timeout": "2s"}}
+    with generation(settings) as built:
+        ask = built.investigation.toolbox(AlertGroup("g", ())).call
+        assert [lens._tool_timeout for lens in built._lenses if isinstance(lens, BeamLens)] == [2.0]
+        built.close()
+        known = ask("beam_get_overview", {})
+        assert known.status is ToolStatus.ERROR
+        assert "node shop@mq1" in known.note
+        built.close_clients()
+        assert "Nodes that can be asked: none" in ask("beam_get_overview", {}).note
