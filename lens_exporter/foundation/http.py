@@ -3,12 +3,14 @@
 import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import orjson
 import requests
+from opentelemetry.trace import Span
 from urllib3.util.retry import Retry
 from urllib3.util.timeout import Timeout
 
@@ -22,6 +24,7 @@ from lens_exporter.errors import (
     RemoteUnavailable,
     Unreachable,
 )
+from lens_exporter.foundation import conventions, tracing
 from lens_exporter.foundation.breaker import CircuitBreaker
 from lens_exporter.foundation.deadline import DeadlineAdapter, hang_up_after
 from lens_exporter.foundation.telemetry import Telemetry
@@ -111,8 +114,10 @@ class Endpoint:
         try:
             with self._breaker.call(counts=_held_against_the_service):
                 headers = self._headers(json is not None)
-                with self._counted():
+                with self._told(method, path) as asking, self._counted():
+                    headers |= tracing.propagated()
                     answer = self._send(method, path, params, form, json, headers, timeout or self._timeout, accept)
+                    asking.set_attribute(conventions.HTTP_STATUS, answer.status)
                 if check is not None:
                     check(answer)
                 return answer
@@ -157,6 +162,11 @@ class Endpoint:
         if 200 <= response.status_code < 300 or response.status_code in accept:
             return Answer(response.status_code, body, response.headers.get("Content-Type", ""))
         raise self._refusal(response, body)
+
+    def _told(self, method: str, path: str) -> AbstractContextManager[Span]:
+        host = urlsplit(self.url).hostname or ""
+        facts = {conventions.HTTP_METHOD: method, conventions.SERVER_ADDRESS: host, conventions.URL_PATH: path}
+        return tracing.asking(f"{method} {self.service}", facts)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from lens_exporter.foundation import tracing
 from lens_exporter.model.secret import hidden, may_hold_a_secret
 
 
@@ -58,7 +59,13 @@ def set_up(level: str = LogLevel.INFO, form: str = LogFormat.LOGFMT, *, stream: 
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, safe, render],
+        # A person reads the correlation id, which is the same number; a log store links by OpenTelemetry's writing of it.
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *([_traced] if form == LogFormat.JSON else []),
+            safe,
+            render,
+        ],
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
@@ -84,6 +91,14 @@ def set_up(level: str = LogLevel.INFO, form: str = LogFormat.LOGFMT, *, stream: 
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,  # loggers made while modules were imported must follow this set-up
     )
+
+
+def _traced(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    try:
+        found = {"trace_id": tracing.written(event["correlation"])}
+    except (KeyError, TypeError, ValueError):  # not part of a story, or a library's own word for something else
+        found = tracing.exemplar() or {}
+    return {**event, **found}
 
 
 def safe(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from lens_exporter.foundation.catalogue import METRICS, Kind, MetricSpec
+from lens_exporter.foundation.tracing import exemplar
 
 
 class Telemetry:
@@ -23,9 +24,9 @@ class Telemetry:
         (metric.labels(**labels) if labels else metric).set(value)  # type: ignore[union-attr]
 
     def observe(self, name: str, value: float, **labels: str) -> None:
-        """Add one observation to a histogram."""
+        """Add one observation to a histogram, with the trace it was made in as its exemplar."""
         metric = self._metrics[name]
-        (metric.labels(**labels) if labels else metric).observe(value)  # type: ignore[union-attr]
+        (metric.labels(**labels) if labels else metric).observe(value, exemplar())  # type: ignore[union-attr]
 
     def forget(self, name: str, **labels: str) -> None:
         """Drop the series of one label set, for things that are gone (a watcher removed by a reload)."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from lens_exporter.errors import LensError
+from lens_exporter.foundation import conventions
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.tracing import span
 from lens_exporter.investigate.analysis_schema import SUBMIT, SubmittedAnalysis, submit_spec
@@ -196,8 +197,8 @@ class Agent:
     def _call(self, receipt_id: str, prepared: Prepared) -> tuple[Receipt, ToolResult]:
         started = self._clock()
         with span(
-            f"execute_tool {prepared.tool.name}",
-            **{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": prepared.tool.name},
+            f"{conventions.EXECUTE_TOOL} {prepared.tool.name}",
+            **{conventions.OPERATION: conventions.EXECUTE_TOOL, conventions.TOOL_NAME: prepared.tool.name},
         ):
             result = self._toolbox.run(prepared)
         seconds = self._clock() - started

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lens_exporter.foundation.clock import rfc3339, trace_id
+from lens_exporter.foundation import tracing
+from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate.unit import Brief, Unit
 from lens_exporter.model.analysis import Delivery, Finding, Investigated, Receipt, Recheck
 
@@ -39,7 +40,7 @@ def document(unit: Unit, deliveries: Sequence[Delivery] = ()) -> dict[str, Any]:
         "finished_at": _time(unit.finished_at),
         "source": _source(unit),
         "correlation": unit.correlation,
-        "trace_id": f"{trace_id(unit.correlation):032x}",
+        "trace_id": tracing.written(unit.correlation),
         **_NOTHING_YET,
         **(unit.document or {"reason": unit.reason}),
     }

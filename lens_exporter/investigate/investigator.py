@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from lens_exporter.foundation import conventions
 from lens_exporter.foundation.clock import Clock, rfc3339, wall
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
@@ -91,11 +92,11 @@ class Investigator:
             at,
         )
         attributes = {
-            "gen_ai.operation.name": "invoke_agent",
-            "gen_ai.agent.name": "investigator",
+            conventions.OPERATION: conventions.INVOKE_AGENT,
+            conventions.AGENT_NAME: "investigator",
             "lens.investigation": investigation,
         }
-        with span("invoke_agent investigator", correlation=correlation, **attributes):
+        with span(f"{conventions.INVOKE_AGENT} investigator", correlation=correlation, **attributes):
             return self._attempts(case, client)
 
     def _attempts(self, case: _Case, client: ModelClient) -> Investigated:

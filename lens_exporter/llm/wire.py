@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from lens_exporter.config.settings import LlmClient
 from lens_exporter.errors import ModelRefused
-from lens_exporter.foundation import tracing
+from lens_exporter.foundation import conventions, tracing
 from lens_exporter.foundation.clock import Clock, monotonic
-from lens_exporter.llm import conventions, messages
+from lens_exporter.llm import messages
 from lens_exporter.llm.loop import BackgroundLoop
 from lens_exporter.llm.pricing import Prices, Tokens
 from lens_exporter.model.analysis import Cost

@@ -10,7 +10,6 @@ import orjson
 from lens_exporter.errors import BadAnswer, QueryError, RemoteTimeout
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.http import Answer, Endpoint
-from lens_exporter.foundation.tracing import span
 from lens_exporter.prometheus import cost, parse, table
 from lens_exporter.prometheus.answers import ActiveAlert, MetricMetadata, QueryAnswer, Rule, SeriesAnswer, Table
 from lens_exporter.prometheus.cost import QueryLimits
@@ -124,7 +123,7 @@ class Prometheus:
     def _ask(self, method: str, path: str, fields: Mapping[str, str], query: str) -> tuple[Any, tuple[str, ...]]:
         sent = {"form": fields} if method == "POST" else {"params": fields}
         decoded: list[dict[str, Any]] = []
-        with span(f"prometheus {path}", server=self.url), self._turn():
+        with self._turn():
             self._endpoint.request(
                 method,
                 path,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from lens_exporter.foundation import tracing
 from lens_exporter.model.alert import COMPANION, Alert, AlertGroup
 from lens_exporter.model.analysis import (
     ClaimKind,
@@ -33,10 +34,12 @@ _GENERAL = frozenset({"rank_suspects", "promql_range", "promql_instant", "list_a
 _ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
-def companion(investigated: Investigated, group: AlertGroup, *, origin: str, external_url: str, at: float) -> Alert:
+def companion(
+    investigated: Investigated, group: AlertGroup, *, origin: str, external_url: str, traced: bool = False, at: float
+) -> Alert:
     """Build the companion of a group's investigation, firing since `at` (Unix seconds).
 
-    `origin` says which lens-exporter found it; external_url may be "". The group has at least one alert.
+    `origin` says which lens-exporter found it; external_url may be "". traced: it names its trace. The group has an alert or more.
     """
     first = group.alerts[0]
     labels = target(group.alerts) | {
@@ -48,7 +51,10 @@ def companion(investigated: Investigated, group: AlertGroup, *, origin: str, ext
         "lens_origin": origin,
     }
     link = story_link(investigated.id, external_url)
-    return Alert(labels, _annotations(investigated, group, link), at, generator_url=link if external_url else "")
+    annotations = _annotations(investigated, group, link)
+    if traced:
+        annotations["lens_trace_id"] = tracing.written(investigated.correlation)
+    return Alert(labels, annotations, at, generator_url=link if external_url else "")
 
 
 def target(alerts: Sequence[Alert]) -> dict[str, str]:

@@ -34,19 +34,24 @@ class Publisher:
         *,
         origin: str,
         external_url: str = "",
+        traced: bool = False,
         events: Events,
         telemetry: Telemetry,
         ended: Callable[[str], float | None] = lambda _fingerprint: None,
         companion_minimum: float = 60.0,
         clock: Clock = wall,
     ) -> None:
-        """Take `ended` to ask when the alert with a fingerprint ended: Unix seconds, None while it fires or is unknown."""
+        """Take `ended` to ask when the alert with a fingerprint ended: Unix seconds, None while it fires or is unknown.
+
+        traced: spans are kept somewhere, so findings name their trace.
+        """
         self._outbox = Outbox(database)
         self._lifecycle = lifecycle
         self._companions = companions.Companions(self._outbox, lifecycle, events, clock, companion_minimum)
         self._regions = None if annotations is None else regions.Regions(self._outbox, annotations, events, telemetry, clock)
         self._origin = origin
         self._external_url = external_url
+        self._traced = traced
         self._ended = ended
         self._clock = clock
 
@@ -110,7 +115,7 @@ class Publisher:
 
     def _store(self, investigated: Investigated, group: AlertGroup) -> None:
         now = self._clock()
-        alert = companion(investigated, group, origin=self._origin, external_url=self._external_url, at=now)
+        alert = companion(investigated, group, origin=self._origin, external_url=self._external_url, traced=self._traced, at=now)
         payloads: dict[str, dict[str, Any]] = {companions.TARGET: asdict(alert)}
         if self._regions is not None:
             note = grafana.annotation(investigated, group, external_url=self._external_url, at=now)

@@ -5,6 +5,7 @@ from urllib.parse import quote
 from lens_exporter.baseline.analyzer import Conclusion
 from lens_exporter.baseline.expected import AlertLabels
 from lens_exporter.baseline.naming import category, projected
+from lens_exporter.foundation import tracing
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.decision import Anomaly, Severity
 from lens_exporter.model.labels import Labels, fingerprint, without
@@ -34,6 +35,8 @@ def alert_of(anomaly: Anomaly, watched: Watched, *, correlation: str, replaces: 
         annotations[_READ] = read
     if watched.runbook_url:
         annotations["runbook_url"] = watched.runbook_url
+    if watched.traced:
+        annotations["lens_trace_id"] = tracing.written(correlation)
     labels = _labels(watched.name, anomaly.category, anomaly.severity, anomaly.target)
     return Alert(labels=labels, annotations=annotations, starts_at=replaces.starts_at if replaces else anomaly.since)
 

@@ -64,6 +64,7 @@ class Watched:
     step: float = 60.0
     external_url: str = ""  # where people reach this process; links to stories need it
     runbook_url: str = ""
+    traced: bool = False  # spans are kept somewhere, so alerts name their trace
     resolve_after: int = 3  # normal readings in a row
     missing_after: float = 300.0  # seconds without any value
     published: int | None = None  # most series, beside the anomalies, whose band is published

@@ -84,8 +84,8 @@ class Watcher:
                 if seen is None and self._with.reader is not None:
                     # What was held back to be looked at again cannot be.
                     fates = self._begin_all(self._with.reader.unseen(at), at, failures)
-        tick = Tick(at, self._with.stopwatch() - started, trigger, seen, fates, tuple(failures))
-        self._tell(tick)
+            tick = Tick(at, self._with.stopwatch() - started, trigger, seen, fates, tuple(failures))
+            self._tell(tick)
         return tick
 
     def close(self) -> None:

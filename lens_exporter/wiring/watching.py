@@ -51,6 +51,7 @@ def watcher(
         external_url=config.web.external_url or "",
         runbook_url=settings.runbook_url or "",
         published=settings.published_series,
+        traced=config.otlp_endpoint is not None,
     )
     published = config.published_series if settings.published_series is None else settings.published_series
     cooldown = settings.cooldown or config.cooldown

@@ -257,7 +257,10 @@ def test_changed_names_the_parts_that_differ():
         ("", []),
         ("origin: other\ninvestigate: {debounce: 1s}\nevents_retention: 1d", []),
         ("investigate: {concurrency: 3, debounce: 1s}", ["investigate.concurrency"]),
-        ("web: {max_body_bytes: 1, rate_limits: {admin: 1}, tokens: [{name: t, token_env: T, scopes: [read]}]}", ["web.max_body_bytes"]),
+        (
+            "web: {max_body_bytes: 1, rate_limits: {admin: 1}, tokens: [{name: t, token_env: T, scopes: [read]}]}",
+            ["web.max_body_bytes"],
+        ),
         (
             "database_url: postgresql://db/lens\ndatabase_password_file: new.password",
             ["database_url", "database_password_file"],

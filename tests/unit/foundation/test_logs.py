@@ -175,3 +175,18 @@ def test_a_traceback_is_part_of_its_line(written):
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2
     assert all("ValueError: two\nlines" in logfmt(line)["exception"] for line in lines)
+
+
+def test_json_links_a_story_to_its_trace(written):
+    """By the trace id, which a log store follows; a person reads the correlation id, which says the same in fewer letters."""
+    correlation = "01JD0000000000000000000000"
+    stream = written("info", "json")
+    log.info("anomaly.detected", correlation=correlation)
+    log.info("tick", correlation="no ulid")
+    log.info("tick")
+    first, *others = map(json.loads, stream.getvalue().splitlines())
+    assert (first["correlation"], first["trace_id"]) == (correlation, "01934000000000000000000000000000")
+    assert not any("trace_id" in line for line in others)
+    stream = written("info", "logfmt")
+    log.info("anomaly.detected", correlation=correlation)
+    assert "trace_id" not in stream.getvalue()

@@ -2,8 +2,11 @@
 
 import pytest
 from prometheus_client import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
+from lens_exporter.foundation import tracing
 from lens_exporter.foundation.catalogue import LENS_METRICS, METRICS, Kind
+from lens_exporter.foundation.clock import new_ulid
 from lens_exporter.foundation.telemetry import Telemetry
 
 
@@ -55,3 +58,15 @@ def test_two_instances_share_nothing():
     first, second = Telemetry(), Telemetry()
     first.inc("lens_events_lost_total")
     assert second.value("lens_events_lost_total") == 0.0
+
+
+def test_an_observation_is_linked_to_the_trace_it_was_made_in():
+    """Its bucket carries the trace id as an exemplar, where the format has them; one made outside any story carries none."""
+    telemetry, correlation = Telemetry(), new_ulid()
+    telemetry.observe("lens_tick_duration_seconds", 0.2, watcher="alone")
+    with tracing.span("watcher.tick", correlation=correlation):
+        telemetry.observe("lens_tick_duration_seconds", 0.2, watcher="host")
+    page = openmetrics(telemetry.registry).decode()
+    (linked,) = [line for line in page.splitlines() if "# {" in line]
+    assert linked.startswith('lens_tick_duration_seconds_bucket{le="0.25",watcher="host"} 1.0 # {')
+    assert f'trace_id="{tracing.written(correlation)}"' in linked

@@ -6,8 +6,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from lens_exporter.errors import RemoteUnavailable
 from lens_exporter.foundation import tracing
 from lens_exporter.foundation.clock import correlation_of, new_ulid, trace_id
+from tests.servers.endpoints import endpoint
+from tests.servers.faulty import FaultyServer, Reply
 
 
 @pytest.fixture
@@ -59,3 +62,33 @@ def test_without_an_sdk_nothing_is_recorded_and_the_id_still_travels():
     with tracing.span("watch", correlation=correlation) as current:
         assert not current.is_recording() or trace.get_tracer_provider().__class__.__name__ != "ProxyTracerProvider"
         assert tracing.current_correlation() == correlation
+
+
+def test_what_is_asked_of_others_is_a_client_span_and_they_may_join(spans):
+    """One span a request, with the conventions' attributes; the server is told the trace, and only while it is recorded."""
+    correlation = new_ulid()
+    with FaultyServer(Reply(b"{}")) as server:
+        asked = endpoint(server.url, "alertmanager")
+        with tracing.span("alert", correlation=correlation):
+            asked.request("GET", "/api/v2/status")
+        server.respond = lambda _request: Reply(status=500)
+        with pytest.raises(RemoteUnavailable):
+            asked.request("POST", "/api/v2/alerts", json=[])
+    good, _alert, failed = spans()
+    assert (good.name, good.kind) == ("GET alertmanager", trace.SpanKind.CLIENT)
+    assert dict(good.attributes) == {
+        "http.request.method": "GET",
+        "server.address": "127.0.0.1",
+        "url.path": "/api/v2/status",
+        "http.response.status_code": 200,
+    }
+    given = server.requests[0].headers["traceparent"].split("-")
+    assert given[1:3] == [tracing.written(correlation), f"{good.context.span_id:016x}"]
+    assert failed.status.status_code is trace.StatusCode.ERROR
+
+
+def test_without_an_sdk_no_server_is_told_of_a_trace_that_nobody_keeps():
+    """The id travels in our own records only."""
+    with FaultyServer(Reply(b"{}")) as server, tracing.span("alert", correlation=new_ulid()):
+        endpoint(server.url).request("GET", "/api/v1/alerts")
+    assert "traceparent" not in server.requests[0].headers

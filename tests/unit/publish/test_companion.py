@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lens_exporter.foundation.tracing import written
 from lens_exporter.model.analysis import Cost, Finding, Outcome, Recheck, ReviewVerdict, Verdict
 from lens_exporter.publish.acceptable import MAX_ANNOTATION, MAX_LABEL_VALUE, acceptable
 from lens_exporter.publish.companion import companion, enrichment
@@ -183,3 +184,11 @@ def test_an_own_alert_gains_finding_verdict_and_the_first_evidence():
     assert set(added) == {"finding", "verdict", "evidence"}
     assert added["verdict"] == "cause_found"
     assert len(added["evidence"].splitlines()) == 3
+
+
+def test_where_spans_are_kept_a_finding_names_its_trace():
+    """The same trace as the alert's, in OpenTelemetry's writing."""
+    found = investigated()
+    alert = companion(found, group(), origin="lens-1", external_url="", traced=True, at=NOON)
+    assert alert.annotations["lens_trace_id"] == written(found.correlation)
+    assert "lens_trace_id" not in built().annotations

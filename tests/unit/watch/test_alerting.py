@@ -98,3 +98,11 @@ def test_the_target_comes_back_from_the_alert() -> None:
 def test_alert_names_follow_the_category(category: str, name: str) -> None:
     """CamelCase behind Lens."""
     assert alert_name(category) == name
+
+
+def test_where_spans_are_kept_an_alert_names_its_trace() -> None:
+    """As OpenTelemetry writes it: the hexadecimal digits of the correlation id."""
+    correlation = "01JD0000000000000000000000"
+    alert = alert_of(anomaly({"instance": "a"}), Watched("python", (), traced=True), correlation=correlation)
+    assert alert.annotations["lens_trace_id"] == "01934000000000000000000000000000"
+    assert "lens_trace_id" not in build({"instance": "a"}, Watched("python", ())).annotations
