@@ -85,6 +85,7 @@ class Generation:
             remotes.grafana(config.grafana) if config.grafana and tells else None,
             origin=config.origin,
             external_url=config.web.external_url or "",
+            traced=config.otlp_endpoint is not None,
             events=ground.events,
             telemetry=ground.telemetry,
             clock=ground.clock,
