@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prometheus and Alertmanager from PATH, or from Debian/Ubuntu packages without starting their services.
-# In CI the tests over PostgreSQL, VictoriaMetrics and Erlang nodes run too, so they are installed as well.
+# In CI the tests over PostgreSQL, VictoriaMetrics, Erlang nodes and the systemd unit run too, so those are installed as well.
 set -eu
 missing=
 command -v prometheus >/dev/null && command -v promtool >/dev/null || missing="prometheus"
@@ -15,6 +15,7 @@ if [ -n "${CI:-}" ]; then
     set -- /usr/lib/erlang/lib/ssl-*/ebin/ssl.beam
     [ -e "$1" ] || missing="$missing erlang-ssl"
     command -v rabbitmq-server >/dev/null || missing="$missing rabbitmq-server"
+    command -v systemd-analyze >/dev/null || missing="$missing systemd"  # reads the unit
 fi
 missing=$(echo $missing)
 [ -z "$missing" ] && exit 0
