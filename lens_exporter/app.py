@@ -20,6 +20,7 @@ from lens_exporter.exposition.access import Access
 from lens_exporter.exposition.app import auditing, build_app
 from lens_exporter.exposition.doorstep import Doorsteps
 from lens_exporter.exposition.ports import Ports, ReloadOutcome
+from lens_exporter.exposition.scrape import Exposition
 from lens_exporter.exposition.server import Limits, Listener, listen, serve
 from lens_exporter.foundation.health import Readiness
 from lens_exporter.foundation.memory import few_arenas
@@ -121,13 +122,17 @@ class App:
         config, telemetry = self._generation.config, self._ground.telemetry
         telemetry.set("lens_build_info", 1, version=version("lens-exporter"))
         self._loaded(config)
-        self._serve(self._ports(loop), config.web)
+        ports = self._ports(loop)
+        self._serve(ports, config.web)
         _log.info(
             "listening", url=self._listener.url, tls=self._access.rules.tls is not None, authentication=self._access.rules.asks
         )
         self._start(self._generation)
         self._supervisor.add(self._round("housekeeping", _HOUSEKEEPING_ROUND, self._housekeeping))
         self._supervisor.add(self._round("database", _DATABASE_ROUND, self._look_after_database))
+        if config.otlp_endpoint is not None and config.otlp_metrics_interval is not None:
+            push = self._push(config.otlp_endpoint, config.origin, ports)
+            self._supervisor.add(self._round("otlp", config.otlp_metrics_interval, push))
         self._ground.events.append(
             "service.started",
             version=version("lens-exporter"),
@@ -177,6 +182,21 @@ class App:
 
     def _round(self, name: str, seconds: float, work: Callable[[], None]) -> Child:
         return in_thread(name, rounds(f"round {name}", seconds, work, self._readiness))
+
+    def _push(self, endpoint: str, origin: str, ports: Ports) -> Callable[[], None]:
+        from lens_exporter.exposition.otel.push import MetricPush  # noqa: PLC0415 - the SDK is for those who ask for it
+        from lens_exporter.foundation.otlp import resource  # noqa: PLC0415
+
+        release = version("lens-exporter")
+        push = MetricPush(
+            endpoint,
+            resource(service=origin, version=release),
+            Exposition(ports.collectors).collect,
+            telemetry=ports.telemetry,
+            append=self._ground.events.append,
+            version=release,
+        )
+        return push.once
 
     async def _reload_by_signal(self) -> None:
         outcome = await self._reload()

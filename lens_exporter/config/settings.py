@@ -401,6 +401,18 @@ class Config(Settings):
     otlp_endpoint: Url | None = Field(
         None, description="spans go there, under the origin of the start (extra: otlp)", json_schema_extra=NEEDS_RESTART
     )
+    otlp_metrics_interval: Duration | None = Field(
+        None,
+        ge=1.0,
+        description="how often what /metrics shows goes to otlp_endpoint too; not at all unless set",
+        json_schema_extra=NEEDS_RESTART,
+    )
+
+    @model_validator(mode="after")
+    def _pushing(self) -> "Config":
+        if self.otlp_metrics_interval is not None and self.otlp_endpoint is None:
+            raise Misfit(("otlp_metrics_interval",), "nothing says where to: set otlp_endpoint too")
+        return self
 
     @model_validator(mode="after")
     def _readers(self) -> "Config":

@@ -1,10 +1,21 @@
 """Spans to an OTLP endpoint. The SDK is set up only where one is configured; without it spans cost next to nothing."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
 from lens_exporter.errors import ExtraMissing
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+
+
+def resource(*, service: str, version: str) -> "Resource":
+    """Say who sends: this lens-exporter, with what OTEL_RESOURCE_ATTRIBUTES adds."""
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - the SDK is for those who ask for it
+
+    return Resource.create({"service.name": "lens-exporter", "service.instance.id": service, "service.version": version})
 
 
 def export_spans(endpoint: str, *, service: str, version: str) -> Callable[[], None]:
@@ -20,12 +31,10 @@ def export_spans(endpoint: str, *, service: str, version: str) -> Callable[[], N
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ExtraMissing(setting="otlp_endpoint", extra="otlp") from error
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-    resource = Resource.create({"service.name": "lens-exporter", "service.instance.id": service, "service.version": version})
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider = TracerProvider(resource=resource(service=service, version=version), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=10)))
     trace.set_tracer_provider(provider)
     return provider.shutdown

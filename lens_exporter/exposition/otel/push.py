@@ -60,8 +60,3 @@ class MetricPush:
             if not self._failing:
                 self._append("otlp.export_failed", endpoint=self._endpoint)
         self._failing = not sent
-
-    def close(self) -> None:
-        """Send a last time, so that nothing since the last round is missing, and hang up."""
-        self.once()
-        self._exporter.shutdown()
