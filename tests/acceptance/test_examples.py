@@ -153,9 +153,12 @@ def test_a_program_under_opentelemetry_instrument_pushes_its_runtime(tmp_path):
     found = [metric for scope in resource.scope_metrics if scope.scope.name == "lens_exporter" for metric in scope.metrics]
     names = [metric.name for metric in found]
     assert len(names) == len(set(names))
-    assert {"lens.python.memory_utilization_ratio", "lens.python.open_fds_limit", "lens.python.gc_pause_time", "lens.python.cpu"} <= set(
-        names
-    )
+    assert {
+        "lens.python.memory_utilization_ratio",
+        "lens.python.open_fds_limit",
+        "lens.python.gc_pause_time",
+        "lens.python.cpu",
+    } <= set(names)
     (used,) = next(metric for metric in found if metric.name == "lens.python.memory_used").gauge.data_points
     assert used.as_double == pytest.approx(resident, abs=16 * MIB)
     labels = {each.key: each.value.string_value for each in used.attributes}
