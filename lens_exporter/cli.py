@@ -152,9 +152,10 @@ def health(url: str, timeout: float) -> None:
 def check_config(file: Path) -> None:
     """Read a configuration and name everything that is wrong with it, with its line. Exit code 2 if anything is."""
     from lens_exporter.config.check import check_config as check  # noqa: PLC0415
+    from lens_exporter.exposition.rules import build  # noqa: PLC0415
     from lens_exporter.lenses.catalog import lens_options  # noqa: PLC0415
 
-    summary = check(file, lens_options())
+    summary = check(file, lens_options(), who_may_call=lambda web, secrets: build(web, secrets, {}))
     width = max(len(part) for part, _ in summary.rows)
     for part, said in summary.rows:
         click.echo(f"{part.ljust(width)}  {said}")

@@ -1,13 +1,14 @@
 """What `check-config` tells: a configuration that loads, in a few lines, and what about it will not work on this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lens_exporter.config.file import LensOptions, load
 from lens_exporter.config.secrets import Secrets, secret_sources
 from lens_exporter.config.settings import Config
-from lens_exporter.errors import SecretUnreadable
+from lens_exporter.config.web import Web
+from lens_exporter.errors import ConfigError, ConfigInvalid, SecretUnreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,14 @@ class Summary:
     warnings: tuple[str, ...] = ()
 
 
-def check_config(path: Path, lens_options: LensOptions, environment: Mapping[str, str] | None = None) -> Summary:
-    """Load a configuration file and try every secret it names.
+def check_config(
+    path: Path,
+    lens_options: LensOptions,
+    environment: Mapping[str, str] | None = None,
+    *,
+    who_may_call: Callable[[Web, Secrets], object] = lambda _web, _secrets: None,
+) -> Summary:
+    """Load a configuration file and try every secret it names. `who_may_call` reads the files of the web section.
 
     Raises:
         ConfigInvalid, ConfigError: as load.
@@ -33,6 +40,12 @@ def check_config(path: Path, lens_options: LensOptions, environment: Mapping[str
             secrets.read(source)
         except SecretUnreadable as error:
             warnings.append(str(error))
+    try:
+        who_may_call(config.web, Secrets(environment))
+    except ConfigInvalid:
+        raise  # the web config file is wrong on every machine
+    except ConfigError as error:
+        warnings.append(f"lens-exporter would not start here: {error}")
     return Summary(summary(config), tuple(warnings))
 
 
@@ -49,5 +62,12 @@ def summary(config: Config) -> tuple[tuple[str, str], ...]:
         ("investigations", f"by {model}" if config.investigate.enabled else "off"),
         ("watchers", "; ".join(watchers) or "none"),
         ("listens on", config.web.listen_address),
+        ("lets in", _callers(config.web)),
         ("database", config.database_url),
     )
+
+
+def _callers(web: Web) -> str:
+    known = [f"{token.name} ({', '.join(token.scopes)})" for token in web.tokens]
+    known += [f"whom {web.config_file} names"] if web.config_file else []
+    return "; ".join(known) or "everybody who reaches it"

@@ -26,7 +26,20 @@ from tests.servers.gate import GatedPrometheus
 pytestmark = pytest.mark.integration
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-COMMANDS = ("", "run", "health", "check-config", "watch", "investigate", "events", "detect", "backtest", "rules", "rules baseline", "demo")
+COMMANDS = (
+    "",
+    "run",
+    "health",
+    "check-config",
+    "watch",
+    "investigate",
+    "events",
+    "detect",
+    "backtest",
+    "rules",
+    "rules baseline",
+    "demo",
+)
 PAYLOAD = {
     "version": "4",
     "groupKey": "g",
@@ -315,3 +328,21 @@ def test_an_event_type_that_is_not_there_is_a_wrong_call(tmp_path):
         "lens-exporter: there is no event type 'alert.fird' (did you mean \"alert.fired\"?); known: service.started, "
     )
     assert answer.stderr.count("\n") == 1
+
+
+def test_check_config_reads_the_web_config_file_too(tmp_path):
+    """What is wrong in it is an error with its line; what only this machine lacks, or would be open, is a warning; who may call is said."""
+    web, config = tmp_path / "web.yml", tmp_path / "lens.yml"
+    web.write_text("tls_server_config:\n  cert_file: a.pem\n  key_file: a.key\n  min_version: SSL3\n")
+    config.write_text("web:\n  listen_address: ':10077'\n  config_file: web.yml\n")
+    answer = lens("check-config", "lens.yml", folder=tmp_path)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr == 'web.yml:4: tls_server_config.min_version: expected TLS12 or TLS13, got "SSL3"\n'
+    web.write_text("tls_server_config:\n  cert_file: a.pem\n  key_file: a.key\n")
+    answer = lens("check-config", "lens.yml", folder=tmp_path)
+    assert answer.returncode == 0
+    assert "would not start here: web.yml: tls_server_config.cert_file: a.pem: No such file or directory" in answer.stderr
+    config.write_text("web:\n  listen_address: ':10077'\n")
+    answer = lens("check-config", "lens.yml", folder=tmp_path)
+    assert "lets in         everybody who reaches it" in answer.stdout
+    assert "would not start here: web.listen_address: :10077 can be reached from other machines" in answer.stderr
