@@ -10,6 +10,7 @@ from lens_exporter.config.settings import Lenses
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.lenses.catalog import build, close, toolbox
 from lens_exporter.model.tool import ToolResult, ToolStatus
+from tests.recordings.beam_inside import MODULE
 from tests.servers.beam_faults import ATOMS, BINARIES, CROWD, MAILBOX, PORTS, RESTARTS, SPIN, STUCK, TABLE, TIMED, end
 from tests.servers.erlang import COOKIE, ErlangNode
 
@@ -144,6 +145,22 @@ def test_a_child_that_is_restarted(tools, fault):
     result = ask(tools, "beam_find_restarting_children", seconds=3)
     assert [(row["child"], row["supervisor"]) for row in result.data["restarted"]] == [("crasher", "kernel_safe_sup")]
     assert result.seen["children"] > 10
+
+
+def test_a_child_without_an_id_that_is_restarted(node, tools, fault):
+    """Of three children of a kind one is killed: the kind is named with its supervisor, and that such children may come and go."""
+    source = node.folder / "carts.erl"
+    source.write_text(MODULE)
+    fault(
+        f'{{ok, carts, Code}} = compile:file("{source}", [binary]), {{module, carts}} = code:load_binary(carts, "carts", Code), '
+        "carts:start(), spawn(fun() -> timer:sleep(1500), [{_, Cart, _, _} | _] = supervisor:which_children(carts_sup), "
+        "exit(Cart, kill) end), ok",
+        "carts_sup",
+    )
+    result = ask(tools, "beam_find_restarting_children", seconds=3)
+    rows = [(row["child"], row["known_by"], row["restarts"], row["supervisor"]) for row in result.data["restarted"]]
+    assert rows == [("carts:init/1", "initial_call", 1, "carts_sup")]
+    assert "come and go" in result.note
 
 
 def test_schedulers(tools, fault):

@@ -23,7 +23,7 @@ FILE = Path(__file__).with_name("beam-25-inside.terms")
 LATER = " later"
 GONE = Atom("undefined")
 
-_MODULE = """
+MODULE = """
 -module(carts).
 -export([start/0, start_cart/0, init/1, handle_call/3, handle_cast/2]).
 start() -> {ok, S} = supervisor:start_link({local, carts_sup}, carts, sup), unlink(S), [{ok, _} = supervisor:start_child(S, []) || _ <- [1, 2, 3]].
@@ -162,7 +162,7 @@ def _record() -> None:
     wanted = {name.format(item): words.format(item) for name, (words, items) in _PAGES.items() for item in items.split()} | _ALONE
     with tempfile.TemporaryDirectory() as folder, ErlangNode(Path(folder) / "erl") as node:
         source = Path(folder) / "carts.erl"
-        source.write_text(_MODULE)
+        source.write_text(MODULE)
         node.run(_PREPARED % source)
         lines = _told(node, wanted)
         node.run("[{_, Cart, _, _} | _] = supervisor:which_children(carts_sup), exit(Cart, kill), timer:sleep(200)")
