@@ -44,14 +44,8 @@ class Stack:
                 self.folder / "alertmanager", webhook_url=f"{lens_url}/webhook", group_wait="8s", group_interval="2s"
             )
         )
-        self.prometheus = self._keep(
-            start_prometheus(
-                self.folder / "prometheus",
-                scrape_configs=[_scrape(JOB, self.workload.port), _scrape("lens-exporter", lens_port)],
-                rules=[their_rules()],
-                alertmanagers=[self.alertmanager.url],
-            )
-        )
+        scrapes = [_scrape(JOB, self.workload.port), _scrape("lens-exporter", lens_port)]
+        self.prometheus = self._store(scrapes, [their_rules()], self.alertmanager.url)
         config = self.folder / "lens.yml"
         settings = lens_config(self.prometheus.url, self.alertmanager.url, lens_url, self.folder / "lens.db")
         config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
@@ -88,6 +82,11 @@ class Stack:
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         return LocalServer(name, [sys.executable, "-m", module, *arguments], folder=folder, port=port, ready=ready).start()
+
+    def _store(self, scrapes: list[dict[str, Any]], rules: list[dict[str, Any]], alertmanager: str) -> LocalServer:
+        """Start what scrapes, stores and evaluates. Another server with Prometheus' API can stand here."""
+        folder = self.folder / "prometheus"
+        return self._keep(start_prometheus(folder, scrape_configs=scrapes, rules=rules, alertmanagers=[alertmanager]))
 
     def _keep(self, server: LocalServer) -> LocalServer:
         self.servers.append(server)

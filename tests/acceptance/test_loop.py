@@ -12,6 +12,7 @@ from lens_exporter.demo.stack import JOB, OWN_FILES, OWN_MEMORY, THEIRS, Stack
 from lens_exporter.demo.story import acts, play
 from lens_exporter.model.labels import fingerprint
 from tests.servers.missing import skip_or_fail
+from tests.servers.victoriametrics import VictoriaStack
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
 
@@ -33,11 +34,12 @@ class Told:
         return self.looks["recovery"]
 
 
-# One test, because the story is played once and every worker of a parallel run would play it for itself.
+# One test a server, because the story is played once and every worker of a parallel run would play it for itself.
 @pytest.mark.timeout(330)
-def test_the_whole_loop(tmp_path):
+@pytest.mark.parametrize("kind", [Stack, VictoriaStack], ids=["prometheus", "victoriametrics"])
+def test_the_whole_loop(tmp_path, kind):
     """Every hop is seen in the servers' own APIs, and afterwards everything that must hold about them does."""
-    with Stack(tmp_path) as stack:
+    with kind(tmp_path) as stack:
         with skip_or_fail():
             stack.start()
         told = tell(stack)
