@@ -3,12 +3,14 @@
 import time
 from collections.abc import Sequence
 
+from lens_exporter.config.settings import Investigate
 from lens_exporter.errors import LensError, QuestionTooLong
 from lens_exporter.foundation.clock import Clock
 from lens_exporter.lenses.beam.asks import Asks, Call
 from lens_exporter.lenses.beam.terms import Term
 
-TOOL_TIMEOUT = 30.0  # seconds that a tool is waited for, unless configured otherwise
+# Seconds that a tool is waited for, unless configured otherwise.
+TOOL_TIMEOUT: float = Investigate.model_fields["tool_timeout"].default
 
 
 class TimedAsks:
