@@ -26,11 +26,14 @@ from lens_exporter.errors import (
 )
 from lens_exporter.foundation import conventions, tracing
 from lens_exporter.foundation.breaker import CircuitBreaker
+from lens_exporter.foundation.credentials import sent_secrets, without
 from lens_exporter.foundation.deadline import DeadlineAdapter, hang_up_after
+from lens_exporter.foundation.logs import without_secrets
 from lens_exporter.foundation.telemetry import Telemetry
 
 _CHUNK = 64 * 1024
 _REASON_CHARACTERS = 300
+_READ_BYTES = 4096  # of an error page, when secrets are looked for
 _CONNECT_SECONDS = 5.0
 
 
@@ -160,8 +163,9 @@ class Endpoint:
         if time.monotonic() >= deadline:  # hung up on; what was read may be a part that looks like a whole
             raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout)
         if 200 <= response.status_code < 300 or response.status_code in accept:
-            return Answer(response.status_code, body, response.headers.get("Content-Type", ""))
-        raise self._refusal(response, body)
+            kept = body if response.ok else without(body, sent_secrets(headers))
+            return Answer(response.status_code, kept, response.headers.get("Content-Type", ""))
+        raise self._refusal(response, without(body[:_READ_BYTES], sent_secrets(headers)))
 
     def _told(self, method: str, path: str) -> AbstractContextManager[Span]:
         host = urlsplit(self.url).hostname or ""
@@ -205,9 +209,11 @@ class Endpoint:
         return kind(service=self.service, url=self.url, reason=_innermost(error))
 
     def _refusal(self, response: requests.Response, body: bytes) -> RemoteError:
-        reason = " ".join(body[:_REASON_CHARACTERS].decode("utf-8", "replace").split()) or response.reason
+        said = without_secrets(body.decode("utf-8", "replace"))
+        reason = " ".join(said.split())[:_REASON_CHARACTERS] or response.reason
         if response.is_redirect:
-            reason = f"redirects to {response.headers['Location']}, which is not followed; configure that address"
+            place = without_secrets(response.headers["Location"])
+            reason = f"redirects to {place}, which is not followed; configure that address"
         kind = RemoteUnavailable if response.status_code >= 500 or response.status_code == 429 else RemoteRefused
         return kind(service=self.service, url=self.url, status=response.status_code, reason=reason)
 
