@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import requests
 from opentelemetry import trace
 
 from lens_exporter.errors import ExtraMissing
@@ -16,6 +17,14 @@ def resource(*, service: str, version: str) -> "Resource":
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - the SDK is for those who ask for it
 
     return Resource.create({"service.name": "lens-exporter", "service.instance.id": service, "service.version": version})
+
+
+def straight() -> requests.Session:
+    """Give a session that goes where it is sent: through no proxy of the environment's, and after no redirect to another host."""
+    session = requests.Session()
+    session.trust_env = False
+    session.max_redirects = 0
+    return session
 
 
 def export_spans(endpoint: str, *, service: str, version: str) -> Callable[[], None]:
@@ -35,6 +44,7 @@ def export_spans(endpoint: str, *, service: str, version: str) -> Callable[[], N
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     provider = TracerProvider(resource=resource(service=service, version=version), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=10)))
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=10, session=straight())
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     return provider.shutdown

@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import Metric as Family
 
 from lens_exporter.exposition.otel.points import metrics
 from lens_exporter.foundation.clock import Clock, wall
+from lens_exporter.foundation.otlp import straight
 from lens_exporter.foundation.telemetry import Telemetry
 
 _TIMEOUT = 10.0  # seconds for one export with its repetitions
@@ -47,7 +48,7 @@ class MetricPush:
         self._failing = False
         # It says why an export failed to its own log only, each time: here it is told once, as an event.
         logging.getLogger("opentelemetry.exporter.otlp.proto.http.metric_exporter").setLevel(logging.CRITICAL)
-        self._exporter = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=_TIMEOUT)
+        self._exporter = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=_TIMEOUT, session=straight())
 
     def once(self) -> None:
         """Collect and send. A failure is counted, and told when it begins."""
