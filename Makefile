@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys,venv,ensurepip; sys.exit(sys.version_info < (3,11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: setup demo test lint unit docs chart dist lock clean help
+.PHONY: setup demo test lint unit docs dashboards chart dist lock clean help
 
 help:            ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,6 +30,7 @@ lint: .venv/.stamp  ## ruff, mypy, import direction
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy -p dashboards.generate
 	$(BIN)/lint-imports
 
 unit: .venv/.stamp .venv/.deploy-stamp
@@ -48,6 +49,9 @@ docs: .venv/.stamp  ## regenerate docs/metrics.md, docs/events.md, docs/configur
 	$(BIN)/python -m lens_exporter.reference docs
 
 COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+dashboards: .venv/.stamp  ## write dashboards/*.json anew
+	$(BIN)/python -W ignore::DeprecationWarning -m dashboards.generate
+
 lock:            ## resolve the lock files anew (needs uv): tests, tests of chart and packages, image, build
 	$(COMPILE) --group dev --extra all pyproject.toml build.in -o requirements.lock
 	$(COMPILE) --group deploy -c requirements.lock -o requirements-deploy.lock

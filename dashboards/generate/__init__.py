@@ -1,0 +1,1 @@
+"""The dashboards of dashboards/*.json, written by `make dashboards`. Not part of the package."""
