@@ -144,6 +144,8 @@ def test_the_schema_refuses(values, said):
         ({"config": {"prometheus": {"url": "https://prometheus.example.org"}}}, "networkPolicy.egress.prometheus.to"),
         ({"config": {"lenses": {"beam": [{"nodes": ["a@b"]}]}}}, "networkPolicy.egress.beam.to"),
         ({"config": {"watchers": [{"beam": {"schedule": "* * * * *", "nodes": ["a@b"]}}]}}, "networkPolicy.egress.beam.to"),
+        ({"config": {"web": {"telemetry_path": "/m"}}}, "give web.telemetryPath instead"),
+        ({"config": {"web": {"listen_address": ":1"}}}, "give containerPort instead"),
         ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, "every series would be there twice"),
         ({"ingress": {"enabled": True}, **OPEN}, "ingress.hosts names no host"),
         ({"httpRoute": {"enabled": True}, **OPEN}, "httpRoute.parentRefs names no gateway"),
@@ -268,6 +270,11 @@ def test_the_monitor_shows_the_token_that_may_read():
     (endpoint,) = render(FULL).one("ServiceMonitor")["spec"]["endpoints"]
     assert endpoint["authorization"] == {"credentials": {"name": "lens-web", "key": "scrape"}}
     assert (endpoint["port"], endpoint["path"], endpoint["scheme"]) == ("http", "/metrics", "http")
+
+
+def test_the_service_reaches_a_pod_that_is_not_ready():
+    """Its pages say why it is not, and Alertmanager gets its 503 from the pod itself."""
+    assert render({}).one("Service")["spec"]["publishNotReadyAddresses"] is True
 
 
 def test_links_lead_to_the_ingress():

@@ -7,6 +7,9 @@
 {{- $config := deepCopy .Values.config -}}
 {{- if not $config.database_url }}{{ $_ := set $config "database_url" "sqlite:////var/lib/lens-exporter/lens.db" }}{{ end -}}
 {{- $web := default dict $config.web -}}
+{{- range $key, $value := dict "listen_address" "containerPort" "telemetry_path" "web.telemetryPath" "external_url" "web.externalUrl" "config_file" "web.configFile" "allow_unauthenticated" "web.allowUnauthenticated" -}}
+{{- if hasKey $web $key }}{{ fail (printf "config.web.%s: the chart says this by a flag, which would win: give %s instead" $key $value) }}{{ end -}}
+{{- end -}}
 {{- $tokens := default list $web.tokens -}}
 {{- range .Values.web.tokens -}}
 {{- $file := printf "/etc/lens-exporter/tokens/%s/%s" .name .key -}}
@@ -26,10 +29,10 @@
 {{- /* Whether it may listen though nobody is asked who they are: because that is said, or because the policy decides who connects. */ -}}
 {{- define "lens-exporter.open" -}}
 {{- $web := default dict .Values.config.web -}}
-{{- $asks := or .Values.web.tokens .Values.web.configFile.existingSecret $web.tokens $web.config_file -}}
+{{- $asks := or .Values.web.tokens .Values.web.configFile.existingSecret $web.tokens -}}
 {{- if or .Values.web.allowUnauthenticated (and .Values.networkPolicy.enabled (not $asks)) -}}
 true
-{{- else if not (or $asks $web.allow_unauthenticated .Values.existingConfigMap) -}}
+{{- else if not (or $asks .Values.existingConfigMap) -}}
 {{- fail "everybody in the cluster could call it: give web.tokens or web.configFile.existingSecret, enable networkPolicy, or say web.allowUnauthenticated: true" -}}
 {{- end -}}
 {{- end -}}
