@@ -57,6 +57,7 @@ each with its line and key. `POST /-/reload` and SIGHUP take a changed file; one
 that changes what needs a restart; the last good configuration stays.
 
 ```yaml
+# lens.yml
 {EXAMPLE}```
 
 - Durations are written as in Prometheus: `30s`, `5m`, `1h30m`.
