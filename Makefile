@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys,venv,ensurepip; sys.exit(sys.version_info < (3,11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: setup demo test lint unit docs dashboards chart dist lock clean help
+.PHONY: setup demo test lint unit fuzz audit docs dashboards chart dist lock clean help
 
 help:            ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,12 @@ dist: .venv/.deploy-stamp  ## wheel, source package and chart archive in dist/, 
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python -c "from helm_python import chart; print(chart.package('helm/lens-exporter', destination='dist'))"
+
+fuzz: .venv/.stamp  ## 20,000 requests made from the OpenAPI document: no 5xx, no undocumented answer
+	$(BIN)/python bench/api_fuzz.py 20000
+
+audit: .venv/.stamp  ## known vulnerabilities of what is locked; asks a service on the network, so no part of the tests
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 
 docs: .venv/.stamp  ## regenerate docs/metrics.md, docs/events.md, docs/configuration.md
 	$(BIN)/python -m lens_exporter.reference docs

@@ -116,7 +116,9 @@ def _operations(app: FastAPI, ports: Ports, telemetry_path: str, *, scrapes: Off
 def _webhook(app: FastAPI, edge: Webhook) -> None:
     refusals: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (400, 408, 413, 415, 503)}
 
-    @app.post("/webhook", tags=["intake"], responses={200: {"model": WebhookShape}, **refusals})
+    asked = {"requestBody": {"required": True, "content": {"application/json": {"schema": openapi.WEBHOOK_BODY}}}}
+
+    @app.post("/webhook", tags=["intake"], responses={200: {"model": WebhookShape}, **refusals}, openapi_extra=asked)
     async def webhook(request: Request) -> Response:
         """Take an Alertmanager webhook of version 4. 200 means stored."""
         return await edge(request)

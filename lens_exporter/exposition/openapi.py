@@ -12,6 +12,37 @@ _SCHEMES: Final[Mapping[str, Any]] = {
     "user": {"type": "http", "scheme": "basic", "description": "a user of the web config file"},
 }
 _PROBLEM: Final[Mapping[str, Any]] = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+# What is read of an Alertmanager's body; whatever else is in it is accepted.
+_TEXTS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
+WEBHOOK_BODY: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "required": ["version", "groupKey", "alerts"],
+    "properties": {
+        "version": {"const": "4"},
+        "groupKey": {"type": "string", "minLength": 1},
+        "status": {"enum": ["firing", "resolved"]},
+        "receiver": {"type": "string"},
+        "externalURL": {"type": "string"},
+        "truncatedAlerts": {"type": "integer", "minimum": 0},
+        "groupLabels": _TEXTS,
+        "alerts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["status", "labels", "startsAt"],
+                "properties": {
+                    "status": {"enum": ["firing", "resolved"]},
+                    "labels": _TEXTS,
+                    "annotations": _TEXTS,
+                    "startsAt": {"type": "string", "format": "date-time"},
+                    "endsAt": {"type": "string", "format": "date-time"},
+                    "generatorURL": {"type": "string"},
+                    "fingerprint": {"type": "string"},
+                },
+            },
+        },
+    },
+}
 _METHODS: Final = {"get", "post", "put", "delete", "head", "options", "patch"}
 
 
