@@ -1,9 +1,11 @@
 """What the documentation assumes: Prometheus, Alertmanager and lens-exporter at their usual places, and a folder with their files."""
 
+import math
 import os
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any, Self
 import requests
 import yaml
 
+from lens_exporter.demo.backfill import Series
 from tests.docs.blocks import ROOT, Block, blocks
 from tests.servers.alertmanager import AlertmanagerServer
 from tests.servers.lens_process import LensProcess
@@ -31,13 +34,13 @@ class Site:
     def __enter__(self) -> Self:
         lens = LensProcess(self._folder / "lens", {})
         scrape = {"job_name": "lens-exporter", "static_configs": [{"targets": [f"127.0.0.1:{lens.port}"]}]}
-        prometheus = self._opened.enter_context(PrometheusServer(self._folder / "p", scrape_configs=[scrape]))
+        prometheus = self._opened.enter_context(PrometheusServer(self._folder / "p", scrape_configs=[scrape], history=[_orders()]))
         alertmanager = self._opened.enter_context(AlertmanagerServer(self._folder / "a", webhook_url=f"{lens.url}/webhook"))
         self._where = {
             "localhost:9090": prometheus.url.removeprefix("http://"),
             "localhost:9093": alertmanager.url.removeprefix("http://"),
             "localhost:10077": lens.url.removeprefix("http://"),
-            "--from -7d": "--from -1h",  # ten thousand looks take minutes
+            "--from -7d": "--from -5h --to -4h",  # ten thousand looks take minutes
         }
         lens.configure(self._settings(prometheus.url, alertmanager.url))
         self._opened.enter_context(lens.start())
@@ -79,7 +82,7 @@ class Site:
                 {"python": "* * * * *"},
                 {"beam": {"schedule": "* * * * *", "source": "exporter"}},
                 {"name": "checkout", "schedule": "* * * * *", "metrics": {"errors": _ERRORS}},
-                {"name": "api", "schedule": "* * * * *", "metrics": {"memory": {"query": "lens_python_memory_used_bytes"}}},
+                {"name": "api", "schedule": "* * * * *", "metrics": {"orders": {"query": "orders_waiting"}}},
             ],
             "investigate": {"settle": "1s"},
         }
@@ -115,3 +118,9 @@ class Site:
             return next((one["fingerprint"] for one in found if one["labels"]["alertname"] == "TooMuchMemory"), "")
 
         return until(listed, 20.0, what="the alert")
+
+
+def _orders() -> Series:
+    """Give a metric that has a past: an hour and a half of it, as old as Prometheus takes it."""
+    end = math.floor(time.time() / 60) * 60 - 4 * 3600
+    return Series("orders_waiting", {"instance": "shop"}, [(end - 60 * back, 20.0 + back % 7) for back in reversed(range(90))])
