@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.docs.blocks import to_run
 from tests.servers.helm_chart import CASES, CHART, Rendered, engine, refusal, render, schemas
 
 VERSIONS = ("1.29", "1.33", "1.37")
@@ -96,6 +97,14 @@ def test_one_process_at_a_time(case):
     """One replica, replaced and never doubled."""
     spec = render(case).one("Deployment")["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_values_that_the_documentation_shows_are_rendered():
+    """Each block that is a values.yaml gives a Deployment that one could install."""
+    shown = [block for block in to_run("yaml") if block.file == "values.yaml"]
+    assert shown
+    for block in shown:
+        assert render(yaml.safe_load(block.text)).one("Deployment"), str(block)
 
 
 def test_several_replicas_are_refused_with_the_reason():
