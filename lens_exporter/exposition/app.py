@@ -29,6 +29,7 @@ from lens_exporter.exposition.ports import Ports
 from lens_exporter.exposition.scrape import Exposition
 from lens_exporter.exposition.webhook import Webhook
 from lens_exporter.foundation.clock import Clock, monotonic, wall
+from lens_exporter.model.access import Scope
 
 T = TypeVar("T")
 _READ = ["GET", "HEAD"]
@@ -67,7 +68,7 @@ def build_app(
     app.add_exception_handler(RequestValidationError, answers.on_bad_parameter)
     # Threads of their own for each kind of work: slow API calls or webhooks cannot keep a scrape waiting.
     _operations(app, ports, telemetry_path, scrapes=offload(2), checks=offload(4))
-    _webhook(app, Webhook(ports, offload(8), Bodies(max_body_bytes, body_seconds)))
+    _webhook(app, Webhook(ports, offload(8), Bodies(max_body_bytes, body_seconds), monotonic))
     reading = offload(16)
     app.include_router(api.router(ports, reading))
     app.include_router(expected.router(ports, reading, Bodies(max_body_bytes, body_seconds)))
@@ -93,11 +94,13 @@ def _operations(app: FastAPI, ports: Ports, telemetry_path: str, *, scrapes: Off
         """Say that the process answers."""
         return PlainTextResponse("lens-exporter is healthy.\n")
 
-    async def ready() -> Response:
-        """Say whether lens-exporter can do its work, and if not, why."""
+    async def ready(request: Request) -> Response:
+        """Say whether lens-exporter can do its work, and if not, to whoever may read: why."""
         is_ready, reasons = await checks(ports.readiness)
         if is_ready:
             return PlainTextResponse("lens-exporter is ready.\n")
+        if Scope.READ not in request.state.principal.scopes:
+            return problem(503, "not_ready", "not ready; whoever shows a token with the scope read is told why")
         return problem(503, "not_ready", "; ".join(reasons) or "not ready yet", reasons=reasons)
 
     for path, check in (("/-/healthy", healthy), ("/-/ready", ready)):

@@ -110,9 +110,9 @@ class Gate:
 
     async def _who(self, rules: Rules, wanted: May | None, scope: Scope, address: str) -> Principal | Refusal:
         client = client_key(address)
-        if wanted is None:
-            return Principal(ANYBODY)
         found = await self._identity(rules, scope, client)
+        if wanted is None:
+            return Principal(ANYBODY, frozenset()) if isinstance(found, Refusal) else found
         if isinstance(found, Refusal):
             return found
         if wanted not in found.scopes:

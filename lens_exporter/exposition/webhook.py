@@ -10,17 +10,22 @@ from lens_exporter.exposition.bodies import Bodies, wrong_type
 from lens_exporter.exposition.documents import VERSION
 from lens_exporter.exposition.offload import Offload
 from lens_exporter.exposition.ports import Document, Ports
+from lens_exporter.foundation.clock import Clock
+from lens_exporter.foundation.rate_limit import Buckets
 
+_TOLD_PER_MINUTE = 60  # a sender that is wrong a hundred times a second must not fill the database with it
 _log = structlog.get_logger("lens_exporter.webhook")
 
 
 class Webhook:
     """Reads a body within its limits, hands it over, and answers. 200 means stored, nothing more is waited for."""
 
-    def __init__(self, ports: Ports, offload: Offload, bodies: Bodies) -> None:
+    def __init__(self, ports: Ports, offload: Offload, bodies: Bodies, clock: Clock) -> None:
         self._ports = ports
         self._offload = offload
         self._bodies = bodies
+        self._told = Buckets(_TOLD_PER_MINUTE, clock, most_clients=1)
+        self._left_out = 0
 
     async def __call__(self, request: Request) -> Response:
         refusal = wrong_type(request)
@@ -51,5 +56,9 @@ class Webhook:
 
     async def _refuse(self, answer: str, status: int, kind: str, message: str) -> Response:
         self._ports.telemetry.inc("lens_webhooks_total", answer=answer)
-        await self._offload(lambda: self._ports.record("webhook.refused", answer=answer, error=message))
+        if self._told.take(""):
+            self._left_out += 1
+        else:
+            left_out, self._left_out = self._left_out, 0
+            await self._offload(lambda: self._ports.record("webhook.refused", answer=answer, error=message, left_out=left_out))
         return problem(status, kind, message)

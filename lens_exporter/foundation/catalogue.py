@@ -267,7 +267,12 @@ EVENTS: tuple[EventSpec, ...] = (
         "alert.delivery_failed", "an Alertmanager did not accept an alert; it is tried again", ("alertmanager", "error"), WARN
     ),
     EventSpec("webhook.received", "a webhook was stored", ("group_key", "alerts", "status", "outcome")),
-    EventSpec("webhook.refused", "a webhook was not taken", ("answer", "error"), WARN),
+    EventSpec(
+        "webhook.refused",
+        "a webhook was not taken; left_out counts those before that were too many to be told",
+        ("answer", "error", "left_out"),
+        WARN,
+    ),
     EventSpec("investigation.accepted", "an alert group became work", ("group_key", "alerts", "due", "source")),
     EventSpec("investigation.duplicate", "alerts were known already", ("fingerprint", "investigation", "alerts"), DEBUG),
     EventSpec(

@@ -1,5 +1,7 @@
 """Who may come in, over a real server: tokens and their scopes, users, rate limits, and what is told of all that."""
 
+import socket
+
 import bcrypt
 import pytest
 import requests
@@ -119,6 +121,33 @@ def test_probes_are_for_everybody():
             assert ask(url, "GET", path).status_code == 200
             assert ask(url, "HEAD", path, OTHER).status_code == 200
         assert told.events == []
+
+
+def test_only_who_may_read_is_told_why_it_is_not_ready():
+    """Reasons name databases and servers: a probe gets the code, a reader the reasons, and guessing at the probe is slowed too."""
+    ports = plain_ports(readiness=lambda: (False, ["database postgresql://db/lens: away"]))
+    web = {"tokens": TOKENS, "rate_limits": {"failed_logins": 2}}
+    with guarded(web, ports, environment=ENVIRONMENT) as (url, told, _):
+        for token in (None, ALERTS, OTHER, OTHER, OTHER):
+            answer = ask(url, "GET", "/-/ready", token)
+            assert "postgresql" not in problem(answer, 503, "not_ready")
+        assert "postgresql" not in ask(url, "GET", "/-/ready", READER).text
+        assert told.events == []
+    with guarded(web, ports, environment=ENVIRONMENT) as (url, _, _telemetry):
+        assert "postgresql" in problem(ask(url, "GET", "/-/ready", READER), 503, "not_ready")
+    with guarded({}, ports) as (url, _, _telemetry):
+        assert "postgresql" in problem(ask(url, "GET", "/-/ready"), 503, "not_ready")
+
+
+def test_who_may_not_is_answered_before_the_body_is_read():
+    """Thirty megabytes are announced and none is sent: the 401 is there."""
+    with guarded({"tokens": TOKENS}, environment=ENVIRONMENT) as (url, _, _telemetry):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as client:
+            client.sendall(
+                b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 31457280\r\n\r\n"
+            )
+            assert client.recv(100).startswith(b"HTTP/1.1 401 ")
 
 
 def test_a_token_is_replaced_while_both_work(tmp_path):

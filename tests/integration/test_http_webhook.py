@@ -72,7 +72,7 @@ def test_what_cannot_be_taken_is_refused_with_a_reason(data, headers, status, an
         assert said.status_code == status
         message = Problem.model_validate(said.json()).error.message
     assert ports.telemetry.value("lens_webhooks_total", answer=answer) == 1
-    assert recorded.events == [("webhook.refused", {"answer": answer, "error": message})]
+    assert recorded.events == [("webhook.refused", {"answer": answer, "error": message, "left_out": 0})]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,17 @@ def test_a_body_that_never_ends_is_given_up():
             client.sendall(b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
             assert client.recv(4096).startswith(b"HTTP/1.1 408")
     assert ports.telemetry.value("lens_webhooks_total", answer="malformed") == 1
+
+
+def test_a_sender_that_is_always_wrong_is_counted_and_not_stored():
+    """Each refusal is in the counter; the events stay below one a second and say how many they left out."""
+    told = Recorded()
+    ports = plain_ports(record=told.append)
+    with serving(ports) as url, requests.Session() as session:
+        for _ in range(150):
+            assert session.post(url + "/webhook", data="x", timeout=5).status_code == 415
+    assert ports.telemetry.value("lens_webhooks_total", answer="malformed") == 150
+    assert 60 <= len(told.of("webhook.refused")) < 100
 
 
 def test_bodies_on_their_way_in_cannot_take_all_memory():
