@@ -33,6 +33,7 @@ class Site:
 
     prometheus: str
     instance: str
+    lens: LensProcess
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Give the series of an instant query of now."""
@@ -58,7 +59,7 @@ def running(folder: Path) -> Iterator[Site]:
     """Start everything, and wait until an investigation by the model is done and scraped."""
     with ExitStack() as opened:
         prometheus, lens = _servers(folder, opened)
-        site = Site(prometheus.url, f"127.0.0.1:{lens.port}")
+        site = Site(prometheus.url, f"127.0.0.1:{lens.port}", lens)
         _declare(lens)
         until(
             lambda: site.query("rate(lens_reviews_total[20s]) and on () rate(lens_receipts_total[20s])"), 90, 0.5, what="a finding"

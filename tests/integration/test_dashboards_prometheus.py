@@ -8,6 +8,7 @@ import pytest
 
 from dashboards.generate.overview import VALUE
 from tests.integration.dashboard_site import Site, running
+from tests.servers.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -42,6 +43,7 @@ def test_every_expression_gives_series(tmp_path):
         assert [found for found in empty if not any(metric in found[2] for metric in ABSENT)] == []
         values_are_those_that_were_judged(site)
         rules_about_it_are_healthy(site)
+        its_death_is_told(site)
 
 
 def asked(board) -> list[tuple[str, str]]:
@@ -69,3 +71,11 @@ def rules_about_it_are_healthy(site: Site) -> None:
     healths = site.rules()
     assert len(healths) >= 20
     assert set(healths.values()) == {"ok"}, healths
+
+
+def its_death_is_told(site: Site) -> None:
+    """By the target that was a lens-exporter, whatever its job is called."""
+    assert site.query('ALERTS{alertname="LensExporterDown"}') == []
+    site.lens.kill()
+    (down,) = until(lambda: site.query('ALERTS{alertname="LensExporterDown"}'), 30, 0.5, what="the alert that it is down")
+    assert (down["metric"]["instance"], down["metric"]["severity"]) == (site.instance, "critical")
