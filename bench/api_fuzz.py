@@ -11,14 +11,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the servers are those of the tests
 
-from tests.servers.openapi_fuzz import fuzz, running
+from tests.servers.openapi_fuzz import Fuzz, running
 
 
 def main(count: int, seed: int) -> None:
     """Run and print."""
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as lens:
         began = time.monotonic()
-        answers = fuzz(lens, count, seed)
+        answers = Fuzz(lens, seed).send(count)
         took = time.monotonic() - began
     for answer, times in sorted(answers.items()):
         print(f"{times:6}  {answer}")
