@@ -58,5 +58,10 @@ class Edge:
 
 
 def _from_another_site(scope: dict[str, Any] | Scope) -> bool:
+    headers = Headers(scope=scope)
     # Browsers say where a request comes from; other clients send no such header (Fetch Metadata, W3C).
-    return Headers(scope=scope).get("sec-fetch-site", "none") not in {"none", "same-origin"}
+    if site := headers.get("sec-fetch-site"):
+        return site not in {"none", "same-origin"}
+    # Over plain HTTP they say it to localhost only; of what changes something they always name the page's origin. No page of ours
+    # sends any, so that whose name the other page has got for our address (DNS rebinding) makes no difference.
+    return "origin" in headers

@@ -235,5 +235,8 @@ def test_a_page_of_another_site_cannot_press_our_buttons():
     with serving(plain_ports(trigger=lambda name: triggered.append(name) or "started")) as url:
         address = url + "/api/v1/watchers/host/trigger"
         problem(requests.post(address, headers={"Sec-Fetch-Site": "cross-site"}, timeout=5), 403, "cross_site")
+        # To a plain HTTP address browsers send no Sec-Fetch-Site, but the origin, which may have got a name for our address.
+        for origin in ("http://evil.example", "null", url):
+            problem(requests.post(address, headers={"Origin": origin, "Host": "evil.example"}, timeout=5), 403, "cross_site")
         assert triggered == []
         assert requests.post(address, headers={"Sec-Fetch-Site": "same-origin"}, timeout=5).status_code == 202
