@@ -58,7 +58,8 @@ class Web(Settings):
     tokens: tuple[Token, ...] = Field((), description="bearer tokens that callers may show")
     user_scopes: dict[str, tuple[Scope, ...]] = Field(
         default_factory=dict,
-        description="what a user of the web config file may do, by name; who is not named here may do everything",
+        description="what a user of the web config file may do, by name (of a required client certificate: by common name); where "
+        "any is named here, who is not may do nothing; where none is, everybody everything",
     )
     allow_unauthenticated: bool = Field(
         False,

@@ -42,8 +42,8 @@ class Rules:
     unreadable: tuple[str, ...] = ()  # tokens that nobody can show for now, and why
 
     def named(self, name: str) -> Principal:
-        """Give a user, or the holder of a certificate."""
-        return Principal(name, self.user_scopes.get(name, EVERYTHING))
+        """Give a user, or the holder of a certificate. Where some are named, a misspelt name must not mean everything."""
+        return Principal(name, self.user_scopes.get(name, frozenset() if self.user_scopes else EVERYTHING))
 
 
 def digest(token: bytes) -> bytes:

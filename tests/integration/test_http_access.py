@@ -202,8 +202,9 @@ def web_file(folder, users, more=""):
 
 
 def test_users_of_the_web_config_file_do_what_their_scopes_say(tmp_path, users):
-    """Who is not named under user_scopes may do everything; a wrong password, an unknown user and a garbled one are the same 401."""
-    web = {"config_file": str(web_file(tmp_path, users)), "user_scopes": {"prometheus": ["read"]}}
+    """Once somebody is named under user_scopes, who is not may do nothing; a wrong password and an unknown user are the same 401."""
+    users = {**users, "bert": bcrypt.hashpw(b"bert's", bcrypt.gensalt(4)).decode()}
+    web = {"config_file": str(web_file(tmp_path, users)), "user_scopes": {"prometheus": ["read"], "alice": ["read", "admin"]}}
     with guarded(web) as (url, told, _):
 
         def status(method, path, user, password):
@@ -212,6 +213,7 @@ def test_users_of_the_web_config_file_do_what_their_scopes_say(tmp_path, users):
         assert status("GET", "/metrics", "prometheus", "prometheus's") == 200
         assert status("POST", "/-/reload", "prometheus", "prometheus's") == 403
         assert status("POST", "/-/reload", "alice", "alice's") == 200
+        assert [status(*what, "bert", "bert's") for what in (("GET", "/metrics"), ("POST", "/-/reload"))] == [403, 403]
         for user, password in (("alice", "prometheus's"), ("bob", "alice's"), ("bob", "prometheus's"), ("", ""), ("alice", "")):
             answer = ask(url, "GET", "/metrics", auth=(user, password))
             assert problem(answer, 401, "bad_credentials") == "user or password is wrong"
