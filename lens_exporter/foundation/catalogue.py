@@ -115,7 +115,13 @@ METRICS: tuple[MetricSpec, ...] = (
     # alerts and findings
     MetricSpec("lens_alerts_firing", G, "Alerts lens-exporter keeps alive, by origin (watcher, investigation).", ("origin",)),
     MetricSpec("lens_alerts_sent_total", C, "Alerts an Alertmanager accepted, resends included.", ("alertmanager",)),
-    MetricSpec("lens_alerts_failed_total", C, "Alerts an Alertmanager did not accept.", ("alertmanager",)),
+    MetricSpec("lens_alerts_failed_total", C, "Alerts an Alertmanager did not accept; they are tried again.", ("alertmanager",)),
+    MetricSpec(
+        "lens_alerts_refused_total",
+        C,
+        "Alerts an Alertmanager refused for what is in them (400, 413, 422); not tried again until they change.",
+        ("alertmanager",),
+    ),
     MetricSpec("lens_annotations_sent_total", C, "Annotations Grafana accepted."),
     MetricSpec("lens_annotations_failed_total", C, "Annotations Grafana did not accept."),
     # intake and investigation

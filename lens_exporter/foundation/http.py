@@ -2,9 +2,10 @@
 
 import time
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -140,6 +141,7 @@ class Endpoint:
         accept: Collection[int],
     ) -> Answer:
         deadline = time.monotonic() + timeout
+        hide = partial(_hidden, tuple(sent_secrets(headers)))
         try:
             with self._session.request(
                 method,
@@ -159,13 +161,13 @@ class Endpoint:
         except requests.RequestException as error:
             if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
                 raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout) from error
-            raise self._broken(error) from error
+            raise self._broken(error, hide) from None  # the library's own error may quote the server, which may quote us
         if time.monotonic() >= deadline:  # hung up on; what was read may be a part that looks like a whole
             raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout)
         if 200 <= response.status_code < 300 or response.status_code in accept:
             kept = body if response.ok else without(body, sent_secrets(headers))
             return Answer(response.status_code, kept, response.headers.get("Content-Type", ""))
-        raise self._refusal(response, without(body[:_READ_BYTES], sent_secrets(headers)))
+        raise self._refusal(response, body[:_READ_BYTES].decode("utf-8", "replace"), hide)
 
     def _told(self, method: str, path: str) -> AbstractContextManager[Span]:
         host = urlsplit(self.url).hostname or ""
@@ -202,20 +204,23 @@ class Endpoint:
                     raise AnswerTooLarge(service=self.service, url=self.url, limit=self._max_bytes)
         return bytes(body)
 
-    def _broken(self, error: requests.RequestException) -> RemoteError:
+    def _broken(self, error: requests.RequestException, hide: Callable[[str], str]) -> RemoteError:
         if isinstance(error, requests.exceptions.ChunkedEncodingError):
             return BadAnswer(service=self.service, url=self.url, reason="the connection broke inside the answer")
         kind = Unreachable if isinstance(error, requests.ConnectionError) else BadAnswer
-        return kind(service=self.service, url=self.url, reason=_innermost(error))
+        return kind(service=self.service, url=self.url, reason=hide(_innermost(error)))
 
-    def _refusal(self, response: requests.Response, body: bytes) -> RemoteError:
-        said = without_secrets(body.decode("utf-8", "replace"))
-        reason = " ".join(said.split())[:_REASON_CHARACTERS] or response.reason
+    def _refusal(self, response: requests.Response, body: str, hide: Callable[[str], str]) -> RemoteError:
+        reason = hide(" ".join(body.split()) or response.reason or "")[:_REASON_CHARACTERS]
         if response.is_redirect:
-            place = without_secrets(response.headers["Location"])
-            reason = f"redirects to {place}, which is not followed; configure that address"
+            reason = f"redirects to {hide(response.headers['Location'])}, which is not followed; configure that address"
         kind = RemoteUnavailable if response.status_code >= 500 or response.status_code == 429 else RemoteRefused
         return kind(service=self.service, url=self.url, status=response.status_code, reason=reason)
+
+
+def _hidden(secrets: Iterable[bytes], said: str) -> str:
+    """Copy what a server said without what it was sent, and without what looks like a secret of its own."""
+    return without_secrets(without(said.encode("utf-8", "replace"), secrets).decode("utf-8", "replace"))
 
 
 def _held_against_the_service(error: Exception) -> bool | None:

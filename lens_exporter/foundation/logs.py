@@ -94,6 +94,8 @@ def set_up(level: str = LogLevel.INFO, form: str = LogFormat.LOGFMT, *, stream: 
 
 
 def _traced(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if not tracing.kept():
+        return event
     try:
         found = {"trace_id": tracing.written(event["correlation"])}
     except (KeyError, TypeError, ValueError):  # not part of a story, or a library's own word for something else

@@ -8,6 +8,7 @@ import re
 import pytest
 import sqlalchemy as sa
 import structlog
+from opentelemetry.sdk.trace import TracerProvider
 
 from lens_exporter.foundation import logs
 
@@ -177,9 +178,13 @@ def test_a_traceback_is_part_of_its_line(written):
     assert all("ValueError: two\nlines" in logfmt(line)["exception"] for line in lines)
 
 
-def test_json_links_a_story_to_its_trace(written):
+def test_json_links_a_story_to_its_trace(written, monkeypatch):
     """By the trace id, which a log store follows; a person reads the correlation id, which says the same in fewer letters."""
     correlation = "01JD0000000000000000000000"
+    stream = written("info", "json")
+    log.info("anomaly.detected", correlation=correlation)
+    assert "trace_id" not in stream.getvalue(), "nobody keeps traces"
+    monkeypatch.setattr(logs.tracing.trace, "get_tracer_provider", TracerProvider)
     stream = written("info", "json")
     log.info("anomaly.detected", correlation=correlation)
     log.info("tick", correlation="no ulid")

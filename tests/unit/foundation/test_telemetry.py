@@ -1,6 +1,7 @@
 """lens-exporter's own metrics."""
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
@@ -60,10 +61,13 @@ def test_two_instances_share_nothing():
     assert second.value("lens_events_lost_total") == 0.0
 
 
-def test_an_observation_is_linked_to_the_trace_it_was_made_in():
-    """Its bucket carries the trace id as an exemplar, where the format has them; one made outside any story carries none."""
+def test_an_observation_is_linked_to_the_trace_it_was_made_in(monkeypatch):
+    """Its bucket carries the trace id as an exemplar, where the format has them; a trace that nobody keeps is not named."""
     telemetry, correlation = Telemetry(), new_ulid()
     telemetry.observe("lens_tick_duration_seconds", 0.2, watcher="alone")
+    with tracing.span("watcher.tick", correlation=correlation):
+        telemetry.observe("lens_tick_duration_seconds", 0.2, watcher="not kept")
+    monkeypatch.setattr(tracing.trace, "get_tracer", TracerProvider().get_tracer)
     with tracing.span("watcher.tick", correlation=correlation):
         telemetry.observe("lens_tick_duration_seconds", 0.2, watcher="host")
     page = openmetrics(telemetry.registry).decode()

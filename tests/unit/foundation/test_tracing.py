@@ -1,16 +1,20 @@
 """Spans under the correlation id."""
 
+import traceback
+
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from lens_exporter.errors import RemoteUnavailable
+from lens_exporter.errors import RemoteError, RemoteUnavailable
 from lens_exporter.foundation import tracing
 from lens_exporter.foundation.clock import correlation_of, new_ulid, trace_id
+from lens_exporter.foundation.http import Credentials
 from tests.servers.endpoints import endpoint
 from tests.servers.faulty import FaultyServer, Reply
+from tests.servers.raw import RawServer
 
 
 @pytest.fixture
@@ -85,6 +89,33 @@ def test_what_is_asked_of_others_is_a_client_span_and_they_may_join(spans):
     given = server.requests[0].headers["traceparent"].split("-")
     assert given[1:3] == [tracing.written(correlation), f"{good.context.span_id:016x}"]
     assert failed.status.status_code is trace.StatusCode.ERROR
+    assert failed.attributes["error.type"] == "RemoteUnavailable"
+    assert failed.events == ()
+
+
+@pytest.mark.parametrize(
+    "reply", [b"HTTP/1.1 400 %s\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 302 Found\r\nLocation: /%s\r\n\r\n", b"%s\r\n\r\n"]
+)
+def test_what_a_server_repeats_of_us_is_in_no_error_and_no_span(spans, reply):
+    """Its status line, its reason and its Location are its own words: the token it was sent is taken out of them."""
+    token = "Qx7Zw3Kp9markQx7Zw3Kp9"
+    said = reply.replace(b"%s", token.encode())
+    with RawServer(lambda connection, _closing: connection.sendall(said)) as server:
+        asked = endpoint(server.url, credentials=Credentials(bearer=lambda: token))
+        with pytest.raises(RemoteError) as error:
+            asked.request("GET", "/api/v1/alerts")
+    (span,) = spans()
+    assert token not in "".join(traceback.format_exception(error.value))
+    assert token not in f"{span.to_json()}"
+
+
+def test_a_span_that_leaves_a_trace_is_linked_to_where_it_began(spans):
+    """From the anomaly's story to the tick that saw it."""
+    with tracing.span("watcher.tick"), tracing.span("anomaly", correlation=new_ulid()):
+        pass
+    anomaly, tick = spans()
+    assert [link.context.span_id for link in anomaly.links] == [tick.context.span_id]
+    assert tick.links == ()
 
 
 def test_without_an_sdk_no_server_is_told_of_a_trace_that_nobody_keeps():
