@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -10,20 +9,20 @@ from celery.signals import worker_init, worker_process_init
 
 import lens_exporter
 
-app = Celery("tasks", broker=os.environ.get("BROKER", "amqp://127.0.0.1"), backend=os.environ.get("BACKEND"))
-app.conf.broker_transport_options = {"data_folder_in": os.environ.get("QUEUE", ""), "data_folder_out": os.environ.get("QUEUE", "")}
-
-_SIBLINGS = Path(tempfile.mkdtemp(prefix="tasks-lens-"))
+app = Celery("tasks")  # its broker is RabbitMQ on this machine, unless configured otherwise
+app.config_from_envvar("CELERY_CONFIG_MODULE", silent=True)
 
 
 @worker_init.connect
 def serve(**_signal: Any) -> None:
-    lens_exporter.instrument("tasks", port=int(os.environ.get("METRICS_PORT", "9464")), siblings=_SIBLINGS)
+    # Of this worker alone, and open to nobody else. What it forks inherits where it is.
+    os.environ["LENS_SIBLINGS"] = tempfile.mkdtemp(prefix="tasks-lens-")
+    lens_exporter.instrument("tasks", port=int(os.environ.get("METRICS_PORT", "9464")), siblings=os.environ["LENS_SIBLINGS"])
 
 
 @worker_process_init.connect
 def join(**_signal: Any) -> None:
-    lens_exporter.instrument("tasks", siblings=_SIBLINGS)
+    lens_exporter.instrument("tasks", siblings=os.environ["LENS_SIBLINGS"])
 
 
 @app.task

@@ -99,13 +99,20 @@ def test_gunicorn_tells_of_four_workers_on_one_page(tmp_path):
         )
         assert there
         told(metrics, "lens_python_memory_used_bytes", "shop", {arbiter.pid, *(worker.pid for worker in arbiter.children())})
+        before = {worker.pid for worker in arbiter.children()}
+        arbiter.send_signal(signal.SIGHUP)
+        until(lambda: len(new := {one.pid for one in arbiter.children()}) == 4 and not new & before, 30.0, 0.2, what="a reload")
+        told(metrics, "lens_python_memory_used_bytes", "shop", {arbiter.pid, *(worker.pid for worker in arbiter.children())})
 
 
 def test_celery_tells_which_of_its_processes_holds_memory(tmp_path):
     """What a task keeps shows in the process that ran it, and in no other."""
     metrics, queue = free_port(), tmp_path / "queue"
     queue.mkdir()
-    given = {"BROKER": "filesystem://", "QUEUE": str(queue), "BACKEND": f"file://{queue}", "METRICS_PORT": str(metrics)}
+    folders = {name: str(queue) for name in ("data_folder_in", "data_folder_out", "control_folder")}
+    settings = {"broker_url": "filesystem://", "result_backend": f"file://{queue}", "broker_transport_options": folders}
+    (tmp_path / "over_files.py").write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
+    given = {"CELERY_CONFIG_MODULE": "over_files", "PYTHONPATH": str(tmp_path), "METRICS_PORT": str(metrics)}
     command = (
         "celery",
         "-A",

@@ -270,3 +270,52 @@ def test_a_directory_that_others_may_enter_is_refused(tmp_path):
         """
     )
     assert out == "True True\n"
+
+
+def test_what_a_sibling_forks_does_not_keep_its_socket_alive(tmp_path):
+    """A child that never calls instrument goes on when its parent is killed: the parent is gone from the page all the same."""
+    out = run(
+        f"""
+        import os, signal, urllib.request
+        where = {str(tmp_path / "siblings")!r}
+        parent = lens_exporter.instrument("api", port=0, siblings=where)
+        ready, told = os.pipe()
+        worker = os.fork()
+        if worker == 0:
+            own = lens_exporter.instrument("api", siblings=where)
+            child = os.fork()
+            if child == 0:
+                signal.pause()
+            os.write(told, str(child).encode())
+            signal.pause()
+        child = int(os.read(ready, 20))
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
+        def page():
+            return urllib.request.urlopen(f"http://127.0.0.1:{{parent.port}}/metrics").read().decode()
+        page()
+        print(f"python:{{worker}}" in page())
+        os.kill(child, signal.SIGKILL)
+        """
+    )
+    assert out == "False\n"
+
+
+def test_a_socket_that_is_not_listened_on_yet_is_not_taken_for_a_dead_one(tmp_path):
+    """It stands under its name only once it answers, and is gone when the program ends."""
+    out = run(
+        f"""
+        import os, pathlib, socket
+        where = pathlib.Path({str(tmp_path / "siblings")!r})
+        seen, listen = [], socket.socket.listen
+        class Slow(socket.socket):
+            def listen(self, *waiting):
+                seen.extend(where.glob("lens-*.sock"))
+                listen(self, *waiting)
+        socket.socket = Slow
+        lens_exporter.instrument("api", siblings=where)
+        print(seen, len(list(where.glob("lens-*.sock"))))
+        """
+    )
+    assert out == "[] 1\n"
+    assert list((tmp_path / "siblings").iterdir()) == []

@@ -6,10 +6,12 @@ file is shared and nothing is out of date. A process that ended leaves a socket 
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -34,6 +36,9 @@ class Siblings:
         self._directory = Path(directory)
         self._collect = collect
         self._path = self._directory / f"{_PREFIX}{os.getpid()}{_SUFFIX}"
+        # What this process forks copies the socket, and would keep it alive, unanswered, when this process is gone.
+        itself = weakref.WeakMethod(self.abandon)
+        os.register_at_fork(after_in_child=lambda: (let_go := itself()) and let_go())
         self._socket: socket.socket | None = None
 
     def open(self) -> None:
@@ -47,21 +52,26 @@ class Siblings:
         held = self._directory.stat()
         if held.st_uid != os.geteuid() or held.st_mode & 0o077:
             raise PermissionError(f"{self._directory} must belong to the program's user and be open to nobody else (chmod 700)")
-        self._path.unlink(missing_ok=True)  # of an earlier process with this pid
+        # Under its name only once it listens: who finds one that refuses takes its process for gone.
+        begun = self._path.with_suffix(".new")
+        begun.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.bind(str(self._path))
+        self._socket.bind(str(begun))
         self._socket.listen(_WAITING)
+        begun.replace(self._path)
+        atexit.register(self.close)
         threading.Thread(target=self._answer, args=(self._socket,), name="lens-siblings", daemon=True).start()
 
     def close(self) -> None:
         """Answer no more. A second call does nothing."""
+        atexit.unregister(self.close)
         if self._socket is not None:
             self._path.unlink(missing_ok=True)
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits on it
             self.abandon()
 
     def abandon(self) -> None:
-        """Let go of what a fork copied: the parent goes on with it."""
+        """Let go of what a fork copied: the parent goes on with it. A second call does nothing."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
