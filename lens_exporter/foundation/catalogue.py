@@ -308,7 +308,10 @@ EVENTS: tuple[EventSpec, ...] = (
     EventSpec("judge.failed", "the reviewing model failed; the answer goes out and says so", ("attempt", "error"), WARN),
     EventSpec("finding.published", "a finding reached its target", ("target", "detail")),
     EventSpec("finding.publish_failed", "a finding did not reach its target; it is tried again", ("target", "error"), WARN),
-    EventSpec("otlp.export_failed", "the OTLP endpoint took no metrics; told once until it does again", ("endpoint",), WARN),
+    EventSpec(
+        "otlp.export_failed", "the OTLP endpoint took no metrics; told once until it does again", ("endpoint", "error"), WARN
+    ),
+    EventSpec("otlp.export_recovered", "it takes them again", ("endpoint",)),
     EventSpec("breaker.opened", "calls to a service are stopped", ("failures", "error", "until"), WARN),
     EventSpec("breaker.half_opened", "one trial call is let through", (), DEBUG),
     EventSpec("breaker.closed", "a service works again", ()),

@@ -73,7 +73,9 @@ def test_the_story_of_an_anomaly_is_one_trace_from_the_tick_to_the_finding(tmp_p
     names = {span.name for span in spans if span.trace_id.hex() == trace}
     assert {"anomaly", "POST alertmanager", "investigation", "invoke_agent investigator", "execute_tool rank_suspects"} <= names
     assert {"POST prometheus", "check receipts", "publish"} <= names
-    assert "watcher.tick" in {span.name for span in spans}
+    ticks = {span.span_id for span in spans if span.name == "watcher.tick"}
+    (anomaly,) = [span for span in spans if span.name == "anomaly"]
+    assert [link.span_id in ticks for link in anomaly.links] == [True]
     assert finding["correlation"]
     buckets = [line for line in page.splitlines() if line.startswith("lens_investigation_duration_seconds_bucket")]
     assert any(f'trace_id="{trace}"' in line for line in buckets)
@@ -92,10 +94,13 @@ def test_what_the_page_shows_is_pushed_too(tmp_path):
         with LensProcess(tmp_path, config) as lens:
             lens.start()
             until(lambda: lens.metrics().value("lens_otlp_exports_failed_total") >= 2, 30.0, what="two refusals")
-            assert [one["data"] for one in lens.events("otlp.export_failed")] == [{"endpoint": collector.url}]
+            (told,) = lens.events("otlp.export_failed")
+            assert told["data"]["endpoint"] == collector.url
+            assert "400" in told["data"]["error"]
             collector.respond = lambda _request: Reply()
             before = len(collector.requests)
             until(lambda: len(_pushed(collector)) > before + 1, 30.0, what="an export")
+            until(lambda: lens.events("otlp.export_recovered"), 10.0, what="the end of it")
             page = lens.get("/metrics").text
         (resource,) = _pushed(collector)[-1].resource_metrics
     about = {each.key: each.value.string_value for each in resource.resource.attributes}

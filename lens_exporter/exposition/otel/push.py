@@ -1,7 +1,9 @@
 """Metrics to an OTLP endpoint: what a scrape of /metrics would show, sent instead of fetched."""
 
 import logging
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -12,10 +14,13 @@ from prometheus_client.metrics_core import Metric as Family
 
 from lens_exporter.exposition.otel.points import metrics
 from lens_exporter.foundation.clock import Clock, wall
+from lens_exporter.foundation.logs import without_secrets
 from lens_exporter.foundation.otlp import straight
 from lens_exporter.foundation.telemetry import Telemetry
 
 _TIMEOUT = 10.0  # seconds for one export with its repetitions
+_LOGGERS = ("opentelemetry.exporter.otlp.common.http", "opentelemetry.exporter.otlp.proto.http.metric_exporter")
+_LONGEST = 200  # characters of a reason
 
 
 class Append(Protocol):
@@ -46,18 +51,46 @@ class MetricPush:
         self._append = append
         self._clock = clock
         self._failing = False
-        # It says why an export failed to its own log only, each time: here it is told once, as an event.
-        logging.getLogger("opentelemetry.exporter.otlp.proto.http.metric_exporter").setLevel(logging.CRITICAL)
+        self._said = _Said()
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self._said)
         self._exporter = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=_TIMEOUT, session=straight())
 
     def once(self) -> None:
-        """Collect and send. A failure is counted, and told when it begins."""
+        """Collect and send. A failure is counted, and told when it begins and when it is over."""
         found = list(metrics(self._collected(), self._clock()))
         data = MetricsData([ResourceMetrics(self._resource, [ScopeMetrics(self._scope, found, "")], "")])
-        sent = self._exporter.export(data) is MetricExportResult.SUCCESS
+        with self._said.listening():
+            sent = self._exporter.export(data) is MetricExportResult.SUCCESS
         self._telemetry.inc("lens_otlp_exports_total")
         if not sent:
             self._telemetry.inc("lens_otlp_exports_failed_total")
             if not self._failing:
-                self._append("otlp.export_failed", endpoint=self._endpoint)
+                self._append("otlp.export_failed", endpoint=self._endpoint, error=self._said.reason)
+        elif self._failing:
+            self._append("otlp.export_recovered", endpoint=self._endpoint)
         self._failing = not sent
+
+
+class _Said(logging.Filter):
+    """Keeps what the exporter says of its own failures, which it says to the log only and each time; others' records pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason = ""
+        self._thread: int | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen to this thread."""
+        self.reason, self._thread = "", threading.get_ident()
+        try:
+            yield
+        finally:
+            self._thread = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.thread != self._thread:
+            return True
+        self.reason = without_secrets(" ".join(record.getMessage().split()))[:_LONGEST]
+        return False
