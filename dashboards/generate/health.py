@@ -103,10 +103,11 @@ def _outside() -> Panels:
     return [
         series(
             "Alerts posted",
-            "Taken and not taken, by Alertmanager; resends included.",
+            "Taken, not taken, and refused for what is in them, by Alertmanager; resends included.",
             "short",
             Query(f"sum by (alertmanager) (increase(lens_alerts_sent_total{{{OWN}}}{_RATE}))", "{{alertmanager}}"),
             Query(f"sum by (alertmanager) (increase(lens_alerts_failed_total{{{OWN}}}{_RATE}))", "{{alertmanager}} failed"),
+            Query(f"sum by (alertmanager) (increase(lens_alerts_refused_total{{{OWN}}}{_RATE}))", "{{alertmanager}} refused"),
         ),
         series(
             "Annotations",

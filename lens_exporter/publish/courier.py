@@ -81,8 +81,8 @@ class Courier:
             now = self._clock()
             try:
                 self._alertmanager.post([resend.as_sent(stored, now, self._interval) for stored in batch])
-            except LensError:
-                self._telemetry.inc("lens_alerts_failed_total", len(batch), alertmanager=self.name)
+            except LensError as error:
+                self._count_failed(len(batch), refused=_about_the_alerts(error))
             else:
                 self._telemetry.inc("lens_alerts_sent_total", len(batch), alertmanager=self.name)
 
@@ -101,12 +101,12 @@ class Courier:
         try:
             self._alertmanager.post([resend.as_sent(stored, now, self._interval) for stored in batch])
         except LensError as error:  # also a token file that is being rotated
-            about_the_alerts = isinstance(error, RemoteRefused) and error.fields.get("status") in _ABOUT_THE_ALERTS
-            if about_the_alerts and len(batch) > 1:
+            refused = _about_the_alerts(error)
+            if refused and len(batch) > 1:
                 # One bad alert must not hold up the others: each goes by itself.
                 return all(self._send([stored], told, now, unstored) for stored in batch)
-            self._failed(batch, told, now, str(error), unstored, refused=about_the_alerts)
-            return about_the_alerts
+            self._failed(batch, told, now, str(error), unstored, refused=refused)
+            return refused
         self._accepted(batch, told, now, unstored)
         return True
 
@@ -129,7 +129,7 @@ class Courier:
         *,
         refused: bool,
     ) -> None:
-        self._telemetry.inc("lens_alerts_failed_total", len(batch), alertmanager=self.name)
+        self._count_failed(len(batch), refused=refused)
         records = [
             resend.failed(stored, told.get(stored.alert.fingerprint), self.name, now, error, refused=refused) for stored in batch
         ]
@@ -138,6 +138,11 @@ class Courier:
             before = told.get(stored.alert.fingerprint)
             if before is None or not before.error or before.refused != refused:
                 self._tell("alert.delivery_failed", stored, alertmanager=self.name, error=error)
+
+    def _count_failed(self, alerts: int, *, refused: bool) -> None:
+        # Counted apart: what is refused says nothing of the service, which takes the next alert.
+        what = "lens_alerts_refused_total" if refused else "lens_alerts_failed_total"
+        self._telemetry.inc(what, alerts, alertmanager=self.name)
 
     def _record(self, records: list[Told], unstored: list[DatabaseError]) -> None:
         """Store these, and those that could not be stored before; the pass goes on when that fails."""
@@ -154,6 +159,10 @@ class Courier:
 
     def _tell(self, kind: str, stored: StoredAlert, **data: str) -> None:
         self._events.append(kind, correlation=stored.correlation, subject=stored.alert.fingerprint, **data)
+
+
+def _about_the_alerts(error: LensError) -> bool:
+    return isinstance(error, RemoteRefused) and error.fields.get("status") in _ABOUT_THE_ALERTS
 
 
 def _batches(due: Sequence[StoredAlert], told: dict[str, Told]) -> list[list[StoredAlert]]:

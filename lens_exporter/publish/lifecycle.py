@@ -80,8 +80,8 @@ class AlertLifecycle:
         self._inside = threading.local()  # .batch: the one that this thread is inside of
         self._hanging: set[str] = set()  # Alertmanagers that somebody has lost patience with
         for one in alertmanagers:  # from zero on, so that increase() sees the first one
-            for metric in ("lens_alerts_sent_total", "lens_alerts_failed_total"):
-                telemetry.inc(metric, 0, alertmanager=one.name)
+            for what in ("sent", "failed", "refused"):
+                telemetry.inc(f"lens_alerts_{what}_total", 0, alertmanager=one.name)
 
     @contextmanager
     def batch(self) -> Iterator[None]:

@@ -218,7 +218,7 @@ def test_batches_hold_64_alerts():
 
 
 def test_one_bad_alert_does_not_hold_up_the_others():
-    """A 400 for a batch is found out one by one; the bad one is said and counted once, and not sent again unchanged."""
+    """A 400 for a batch is found out one by one; the bad one is said and counted once, as refused, and not sent again unchanged."""
     with timeline() as line:
         server = line.servers[0]
         server.failing = Reply(b"no", 503)
@@ -229,12 +229,14 @@ def test_one_bad_alert_does_not_hold_up_the_others():
         line.lifecycle.resend()
         assert server.names() == [["LensA", "LensBad", "LensC"], ["LensA"], ["LensBad"], ["LensC"]]
         failures = line.telemetry.value("lens_alerts_failed_total", alertmanager=server.url)
+        assert failures == 3  # while it was away
         for second in range(40, 200, 10):
             line.time.now = NOON + second
             line.lifecycle.resend()
         assert [batch for batch in server.names()[4:] if "LensBad" in batch] == []
         assert ["LensA", "LensC"] in server.names()[4:]
         assert line.telemetry.value("lens_alerts_failed_total", alertmanager=server.url) == failures
+        assert line.telemetry.value("lens_alerts_refused_total", alertmanager=server.url) == 1
         refusals = [event for event in line.events.query(kind="alert.delivery_failed") if "400" in event.data["error"]]
         assert len(refusals) == 1
 
