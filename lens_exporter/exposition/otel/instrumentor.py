@@ -96,6 +96,8 @@ class _Look:
         self._read_at = float("-inf")
 
     def _seen(self) -> Mapping[str, Family]:
+        if not self._lens.pauses.installed:
+            return {}  # it was closed
         with self._lock:
             if self._clock() - self._read_at > _FRESH:
                 self._families = self._read()
@@ -103,8 +105,6 @@ class _Look:
             return self._families
 
     def _read(self) -> Mapping[str, Family]:
-        if not self._lens.pauses.installed:
-            return {}  # it was closed
         try:
             return {family.name: family for family in self._lens.collect()}
         except LensUnavailable:
