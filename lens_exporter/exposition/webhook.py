@@ -13,6 +13,7 @@ from lens_exporter.exposition.ports import Document, Ports
 from lens_exporter.foundation.clock import Clock
 from lens_exporter.foundation.rate_limit import Buckets
 
+_ANSWERS = ("accepted", "malformed", "too_large", "full", "unavailable")
 _TOLD_PER_MINUTE = 60  # a sender that is wrong a hundred times a second must not fill the database with it
 _log = structlog.get_logger("lens_exporter.webhook")
 
@@ -26,6 +27,8 @@ class Webhook:
         self._bodies = bodies
         self._told = Buckets(_TOLD_PER_MINUTE, clock, most_clients=1)
         self._left_out = 0
+        for answer in _ANSWERS:  # from zero on, so that increase() sees the first one
+            ports.telemetry.inc("lens_webhooks_total", 0, answer=answer)
 
     async def __call__(self, request: Request) -> Response:
         refusal = wrong_type(request)

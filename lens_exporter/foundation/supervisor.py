@@ -98,6 +98,7 @@ class TaskSupervisor:
             raise ValueError(f"a child named {child.name!r} is supervised already")
         kept = _Kept(child)
         self._children[child.name] = kept
+        self._telemetry.inc("lens_child_restarts_total", 0, child=child.name)  # from zero on, so that increase() sees the first one
         kept.task = asyncio.get_running_loop().create_task(self._keep(kept), name=child.name)
 
     def children(self) -> tuple[ChildStatus, ...]:

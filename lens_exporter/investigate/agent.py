@@ -18,13 +18,12 @@ from lens_exporter.investigate.analysis_schema import SUBMIT, SubmittedAnalysis,
 from lens_exporter.investigate.calls import asked_before
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.investigate.toolbox import Prepared, Refused, Toolbox
-from lens_exporter.llm.client import ModelClient
+from lens_exporter.llm.client import INVESTIGATOR, ModelClient
 from lens_exporter.llm.feedback import problems
 from lens_exporter.model.analysis import Cost, HealthAnalysis, Receipt
 from lens_exporter.model.conversation import Answered, Instruction, Reply, Step, ToolCall, Trail
 from lens_exporter.model.tool import ToolResult, ToolStatus
 
-ROLE = "investigator"
 _CALLS_A_REPLY = 8  # more tool calls in one reply are not made
 _INVALID_ANSWERS = 2  # final answers that are sent back before code writes one
 _LAST_CALL = f"This is the last call. Hand in what you have with {SUBMIT} now; say inconclusive where it is."
@@ -150,7 +149,7 @@ class Agent:
         def work() -> Reply | _Away:
             started = self._clock()
             try:
-                reply = client.ask(system, trail, tools, role=ROLE, critical=critical)
+                reply = client.ask(system, trail, tools, role=INVESTIGATOR, critical=critical)
             except LensError as error:
                 return _Away(str(error))
             return replace(reply, cost=replace(reply.cost, seconds=self._clock() - started))

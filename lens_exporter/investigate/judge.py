@@ -13,13 +13,12 @@ from lens_exporter.investigate.analysis_schema import REVIEW, SubmittedReview, a
 from lens_exporter.investigate.receipts import Checked
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.llm import prompts
-from lens_exporter.llm.client import ModelClient
+from lens_exporter.llm.client import REVIEWER, ModelClient
 from lens_exporter.llm.feedback import problems
 from lens_exporter.model.analysis import Cost, ReviewVerdict, Verdict
 from lens_exporter.model.conversation import Answered, Instruction, Reply, Step, Trail
 from lens_exporter.model.tool import ToolResult, ToolStatus
 
-ROLE = "reviewer"
 OFFLINE = "offline"
 _TRIES = 2  # a review that is not one is sent back once
 _ANSWER_CHARACTERS = 1500  # of each tool answer that the reviewer is shown
@@ -102,7 +101,7 @@ class Judge:
         for _ in range(_TRIES):
             started = self._clock()
             try:
-                reply = reviewer.ask(prompts.reviewer(REVIEW), conversation, (review_spec(),), role=ROLE, critical=critical)
+                reply = reviewer.ask(prompts.reviewer(REVIEW), conversation, (review_spec(),), role=REVIEWER, critical=critical)
             except LensError as error:
                 return _Said(None, cost, str(error))
             cost += replace(reply.cost, seconds=self._clock() - started)

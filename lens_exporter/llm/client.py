@@ -5,6 +5,8 @@ from typing import Protocol
 
 from lens_exporter.model.conversation import Reply, ToolSpec, Trail
 
+INVESTIGATOR, REVIEWER, READER = ROLES = ("investigator", "reviewer", "reader")  # who asks, as metrics name them
+
 
 class ModelClient(Protocol):
     """One configured model, or the offline analyst behind the same contract. Safe to call from any thread."""
@@ -16,8 +18,8 @@ class ModelClient(Protocol):
     def ask(self, system: str, trail: Trail, tools: Sequence[ToolSpec], *, role: str, critical: bool = False) -> Reply:
         """Answer the conversation so far with tool calls; the last tool is the one that ends the conversation.
 
-        A server may ignore that a tool call is wanted: then the reply has text and no calls. `role` names the asker in metrics
-        (investigator, reviewer). A critical call may use the reserve of the budget.
+        A server may ignore that a tool call is wanted: then the reply has text and no calls. `role` names the asker in metrics,
+        one of ROLES. A critical call may use the reserve of the budget.
 
         Raises:
             ModelRefused, ModelOverloaded, ModelUnavailable, ModelTimeout, ModelError: the call failed; retrying is over.

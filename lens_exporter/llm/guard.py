@@ -13,6 +13,7 @@ from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.tracing import current_correlation
 from lens_exporter.llm import messages
 from lens_exporter.llm.budget import Budget
+from lens_exporter.llm.client import ROLES
 from lens_exporter.llm.pricing import Prices, Tokens
 from lens_exporter.llm.redaction import Redactor
 from lens_exporter.llm.wire import Wire
@@ -56,6 +57,10 @@ class GuardedClient:
         self._events = events
         self._sleep = sleep
         self._elapsed = elapsed
+        for role in ROLES:  # from zero on, so that increase() sees the first one
+            telemetry.inc("lens_llm_cost_dollars_total", 0, client=name, role=role)
+            for reason in ("budget", "breaker"):
+                telemetry.inc("lens_llm_calls_skipped_total", 0, client=name, role=role, reason=reason)
 
     def ask(
         self,

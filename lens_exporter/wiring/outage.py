@@ -24,6 +24,9 @@ class Outage:
         self._since = 0.0
         self._failures = 0
         self._reason = ""
+        kinds: list[type[DatabaseError]] = [DatabaseError, *DatabaseError.__subclasses__()]
+        for kind in kinds:  # from zero on, so that increase() sees the first one
+            telemetry.inc("lens_database_errors_total", 0, error=kind.__name__)
 
     def failed(self, error: DatabaseError) -> None:
         """Take note of a failed operation."""

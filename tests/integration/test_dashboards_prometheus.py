@@ -15,9 +15,6 @@ pytestmark = pytest.mark.integration
 DASHBOARDS = Path(__file__).parents[2] / "dashboards"
 # What a healthy site of one minute does not have, by the metric, and why.
 ABSENT = {
-    "lens_database_errors_total": "begins with the first error of a database",
-    "lens_child_restarts_total": "begins with the first crash of a part",
-    "lens_llm_calls_skipped_total": "begins with the first call for which the budget did not last",
     "lens_anomalies_suppressed_total": "begins with the first anomaly that comes again within its cooldown",
     "lens_group_score": "a group is judged together once two days of it are known",
     "lens_host_swap_utilization_ratio": "this machine may have no swap",

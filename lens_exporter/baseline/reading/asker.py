@@ -16,12 +16,11 @@ from lens_exporter.errors import BreakerOpen, BudgetSpent, LensError, ModelTimeo
 from lens_exporter.foundation.clock import Clock, monotonic, rfc3339
 from lens_exporter.foundation.threads import begin
 from lens_exporter.foundation.tracing import span
-from lens_exporter.llm.client import ModelClient
+from lens_exporter.llm.client import READER, ModelClient
 from lens_exporter.model.conversation import Answered, Instruction, Step
 from lens_exporter.model.decision import Anomaly, Observation
 from lens_exporter.model.tool import ToolResult, ToolStatus
 
-ROLE = "reader"
 _TRIES = 2  # an answer that is none is sent back once
 
 
@@ -118,7 +117,7 @@ class Asker:
             left = ends - self._stopwatch()
             if left <= 0:
                 return Unread(Outcome.TIMEOUT, problem or "no time was left to ask")
-            reply = self._client(left).ask(system, conversation, contract.specs(wanted), role=ROLE)
+            reply = self._client(left).ask(system, conversation, contract.specs(wanted), role=READER)
             said = contract.read(reply, wanted)
             if not isinstance(said, str):
                 return Read(said, facts.numbers)
