@@ -62,7 +62,7 @@ class Site:
                 self._write_configuration(yaml.safe_load(shown.text))
         env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TERM": "dumb"}
         ran = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
+            ["bash", "-eu", "-c", command],
             cwd=self._folder / "work",
             env=env,
             capture_output=True,
