@@ -97,7 +97,7 @@ def _annotations(anomalies: str) -> list[dashboard.AnnotationQuery]:
     """Draw anomalies as Prometheus has them, and findings as lens-exporter writes them to Grafana."""
     active = dashboard.AnnotationQuery().name("Anomalies").datasource(SOURCE).enable(True).icon_color("orange")
     active.expr(f"({anomalies}) == 1").step("1m").title_format("{{watcher}}: {{metric}}")
-    active.text_format("{{exported_instance}} {{node}} {{process}} {{mountpoint}}").tag_keys("watcher,metric")
+    active.text_format("{{exported_instance}} {{node}} {{process}} {{pid}} {{mountpoint}}").tag_keys("watcher,metric")
     grafana = DataSourceRef(type_val="grafana", uid="-- Grafana --")
     findings = dashboard.AnnotationQuery().name("Findings").datasource(grafana).enable(True).icon_color("blue")
     target = dashboard.AnnotationTarget().type("tags").tags([_FINDINGS]).match_any(False).limit(100)

@@ -7,7 +7,7 @@ from dashboards.generate.parts import LOWER, OWN, UPPER, Query, listing, number,
 
 _WATCHER = f'{OWN},watcher=~"$watcher"'
 _BAND = f'{_WATCHER},metric=~"$metric",exported_instance=~"$target"'
-_NAMES = "{{watcher}} {{metric}} {{exported_instance}} {{node}} {{process}} {{mountpoint}}"
+_NAMES = "{{watcher}} {{metric}} {{exported_instance}} {{node}} {{process}} {{pid}} {{mountpoint}}"
 _BY = "watcher, metric, exported_instance, node, process, mountpoint"
 
 # The score is the distance from what is expected in half-widths of the band, so that the value follows from what is published.

@@ -4,7 +4,7 @@ from dashboards.generate.frame import Board, Panels, Variable
 from dashboards.generate.parts import OWN, Query, about_target, banded, number, series
 
 _PROCESS = f'{OWN},process=~"$process"'
-_NAME = "{{process}} {{instance}}"
+_NAME = "{{process}} {{pid}} {{instance}}"
 
 
 def board() -> Board:
@@ -135,7 +135,7 @@ def _inside() -> Panels:
             "Score",
             "How far from normal what watchers track of these processes is; 1 is the edge of the band.",
             "short",
-            Query(f"abs({about_target('lens_anomaly_score', _METRICS)})", "{{metric}} {{process}} {{exported_instance}}"),
+            Query(f"abs({about_target('lens_anomaly_score', _METRICS)})", "{{metric}} {{process}} {{pid}} {{exported_instance}}"),
             edge=1,
         ),
     ]

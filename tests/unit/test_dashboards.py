@@ -126,6 +126,14 @@ def test_every_panel_says_what_it_is_and_in_which_unit(board):
 
 
 @every_board
+def test_processes_of_one_name_are_told_apart(board):
+    """By their pid, which is empty where the name alone identifies the process: in legends and in the texts of annotations."""
+    said = [target.get("legendFormat", "") for panel in panels(board) for target in panel["targets"]]
+    said += [query.get("textFormat", "") for query in board["annotations"]["list"]]
+    assert [text for text in said if "{{process}}" in text and "{{process}} {{pid}}" not in text] == []
+
+
+@every_board
 def test_every_query_is_of_the_chosen_jobs_and_instances(board):
     """target-job-rule, target-instance-rule: each selector of ours has both, be it those of the series that a band is about."""
     for text in expressions(board):
