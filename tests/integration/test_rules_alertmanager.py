@@ -26,7 +26,7 @@ API_7 = {"instance": "api-7:9000", "job": "api"}
 
 @pytest.fixture
 def alertmanager(tmp_path):
-    (told,) = re.findall(r"```yaml\n(inhibit_rules:.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    (told,) = re.findall(r"```yaml\n(?:#.*\n)?(inhibit_rules:.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
     config = tmp_path / "alertmanager.yml"
     config.write_text(f"route: {{receiver: none}}\nreceivers: [{{name: none}}]\n{told}", "utf-8")
     with skip_or_fail():
