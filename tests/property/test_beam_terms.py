@@ -1,11 +1,12 @@
 from contextlib import suppress
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.beam_fuzz import BOUNDS, fuzz, fuzz_frames
 from lens_exporter.errors import BadTerm
-from lens_exporter.lenses.beam.decode import decode
+from lens_exporter.lenses.beam.decode import Bounds, decode
 from lens_exporter.lenses.beam.encode import encode
 from lens_exporter.lenses.beam.frames import Frames
 from lens_exporter.lenses.beam.show import show
@@ -76,6 +77,27 @@ def test_a_term_that_is_cut_off_is_refused(term, data):
     except BadTerm:
         return
     raise AssertionError(f"{end} of {len(encoded)} bytes were taken for a term")
+
+
+NAMED = st.tuples(st.sampled_from([Atom("memory"), Atom("memory"), Atom("memory"), Atom("other")]), st.integers(-(2**70), 2**70))
+PAGES = st.lists(
+    st.one_of(NAMED, NAMED, NAMED, st.just(Atom("undefined")), st.just((Atom("memory"), b"x"))), min_size=14, max_size=60
+)
+
+
+@given(PAGES, st.data())
+def test_a_page_of_named_numbers_comes_back_as_it_was_and_counts_as_any_list(page, data):
+    """However its numbers are written and whatever stands among them; cut anywhere it is refused; its parts count."""
+    written = encode([(Atom("memory"), 5), *page])
+    assert decode(written) == [(Atom("memory"), 5), *page]
+    parts = 2 + len(page) + sum(2 for each in page if type(each) is tuple) + 2
+    assert decode(written, bounds=Bounds(parts=parts)) == decode(written)
+    for refused in (
+        lambda: decode(written, bounds=Bounds(parts=parts - 1)),
+        lambda: decode(written[: data.draw(st.integers(0, len(written) - 1))]),
+    ):
+        with pytest.raises(BadTerm):
+            refused()
 
 
 @given(_TERM, st.integers(1, 400))

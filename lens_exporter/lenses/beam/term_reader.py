@@ -109,6 +109,10 @@ class TermReader:
         self.count(2)
         return (atom, value)
 
+    def has_room(self, parts: int) -> bool:
+        """Say whether so many parts may still follow."""
+        return parts <= self._left
+
     def fits(self, parts: int) -> None:
         """Refuse so many parts before any of them is built."""
         if parts > self._left:
