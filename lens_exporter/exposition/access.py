@@ -10,7 +10,6 @@ import structlog
 
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.web import Web
-from lens_exporter.errors import LensError
 from lens_exporter.exposition.rules import Rules, Stamp, build, rebuild, stamp
 from lens_exporter.foundation.telemetry import Telemetry
 
@@ -58,30 +57,30 @@ class Access:
         return any(stamp(path) != known for path, known in self._stamps.items())
 
     def refresh(self) -> None:
-        """Read what has changed. Blocks."""
+        """Read what has changed. Blocks; whatever the files hold, it raises nothing for them."""
         with self._reading:
             if not self.stale():
                 return  # somebody else was quicker
             old, seen = self.rules, {path: stamp(path) for path in self._stamps}
-            try:
-                rules = rebuild(self._web, self._secrets, seen, old)
-            except LensError as error:
-                # Tried again when a file changes again, not with each request.
-                self._stamps = seen
-                self._telemetry.set("lens_web_config_last_reload_successful", 0)
-                self._record("web.config_rejected", path=str(self._web.config_file or ""), error=str(error))
-                return
+            rules = rebuild(self._web, self._secrets, seen, old)
+            # What was rejected is tried again when a file changes again, not with each request.
             self.rules, self._stamps = rules, seen
-        self._succeeded(all_of_it=not rules.unreadable)
-        self._record(
-            "web.config_loaded",
-            path=str(self._web.config_file or ""),
-            tls=rules.tls is not None,
-            users=sorted(rules.users),
-            bearers=[who.name for _, who in rules.tokens],
-        )
-        for problem in rules.unreadable:
-            self._record("web.config_rejected", path="", error=f"nobody can show this token: {problem}")
+        if rules.rejected:
+            self._telemetry.set("lens_web_config_last_reload_successful", 0)
+            self._record("web.config_rejected", path=str(self._web.config_file or ""), error=rules.rejected)
+        else:
+            self._succeeded(all_of_it=not rules.unreadable)
+        if not rules.rejected or rules.tokens != old.tokens:
+            self._record(
+                "web.config_loaded",
+                path=str(self._web.config_file or ""),
+                tls=rules.tls is not None,
+                users=sorted(rules.users),
+                bearers=[who.name for _, who in rules.tokens],
+            )
+        if not rules.rejected or rules.unreadable != old.unreadable:
+            for problem in rules.unreadable:
+                self._record("web.config_rejected", path="", error=f"nobody can show this token: {problem}")
 
     def _succeeded(self, *, all_of_it: bool = True) -> None:
         self._telemetry.set("lens_web_config_last_reload_successful", float(all_of_it))

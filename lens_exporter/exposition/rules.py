@@ -4,7 +4,7 @@ import hashlib
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Rules:
     tokens: tuple[tuple[bytes, Principal], ...] = field(default=(), repr=False)  # by digest
     limits: RateLimits = field(default_factory=RateLimits)
     unreadable: tuple[str, ...] = ()  # tokens that nobody can show for now, and why
+    rejected: str = ""  # why the web config file that is there now is not the one in force
 
     def named(self, name: str) -> Principal:
         """Give a user, or the holder of a certificate. Where some are named, a misspelt name must not mean everything."""
@@ -58,7 +59,8 @@ def build(web: Web, secrets: Secrets, seen: dict[Path, Stamp]) -> Rules:
         ConfigError: the web config file, a certificate or a token is wrong, or everybody would come in.
 
     """
-    rules = _build(web, secrets, seen)
+    file, context = _web_file(web, seen)
+    rules = _rules(web, file, context, *_bearers(web, secrets, seen))
     if rules.unreadable:
         raise ConfigError(where="web.tokens", problem="; ".join(rules.unreadable))
     if not rules.asks and not web.allow_unauthenticated and not is_loopback(web.listen_address):
@@ -67,19 +69,24 @@ def build(web: Web, secrets: Secrets, seen: dict[Path, Stamp]) -> Rules:
 
 
 def rebuild(web: Web, secrets: Secrets, seen: dict[Path, Stamp], old: Rules) -> Rules:
-    """Read the files again while serving. A token whose file is gone is a token taken back; nothing becomes more open than it was.
+    """Read the files again while serving, tokens apart from the web config file: a bad one keeps nobody's token alive.
 
-    Raises:
-        ConfigError: as build; or the file has no TLS or no users any more, which may be half a file.
-
+    A token whose file is gone is a token taken back. Of a web config file that is wrong, or would open more than the one before
+    (it may be half a file), nothing counts: `rejected` says why, and what was read before stays.
     """
-    rules = _build(web, secrets, seen)
-    lost = ["tls_server_config"] * (old.tls is not None and rules.tls is None)
-    lost += ["client certificates"] * (old.certificates_required and not rules.certificates_required)
-    lost += ["basic_auth_users"] * (bool(old.users) and not rules.users)
-    if lost:
-        problem = f"has no {' and no '.join(lost)} any more; POST /-/reload takes it if that is meant"
-        raise ConfigError(where=web.config_file, problem=problem)
+    tokens, unreadable = _bearers(web, secrets, seen)
+    try:
+        file, context = _web_file(web, seen)
+        rules = _rules(web, file, context, tokens, unreadable)
+        if lost := _lost(old, rules):
+            problem = f"has no {' and no '.join(lost)} any more; POST /-/reload takes it if that is meant"
+            raise ConfigError(where=web.config_file, problem=problem)
+    except LensError as error:
+        return replace(old, tokens=tokens, unreadable=unreadable, rejected=str(error))
+    except Exception as error:  # noqa: BLE001 - YAML, pydantic and OpenSSL are foreign code, and everybody else goes on being served
+        # Without their words, which may hold what the file holds.
+        rejected = f"{web.config_file}: cannot be taken ({type(error).__name__})"
+        return replace(old, tokens=tokens, unreadable=unreadable, rejected=rejected)
     return rules
 
 
@@ -87,7 +94,7 @@ def stamp(path: Path) -> Stamp:
     """Give what shows whether a file is another one now; None where there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - called for each request: a Path would cost more than the call
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no file has such a name
         return None
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
@@ -101,14 +108,31 @@ def is_loopback(listen_address: str) -> bool:
         return host == "localhost"
 
 
-def _build(web: Web, secrets: Secrets, seen: dict[Path, Stamp]) -> Rules:
-    file, context = WebFile(), None
-    if web.config_file is not None:
-        seen[web.config_file] = stamp(web.config_file)
-        file = load_web_file(web.config_file)
-        if tls := file.tls_server_config:
-            seen.update({path: stamp(path) for path in (tls.cert_file, tls.key_file, tls.client_ca_file) if path})
-            context = context_of(tls, web.config_file)
+def _lost(old: Rules, new: Rules) -> list[str]:
+    lost = ["tls_server_config"] * (old.tls is not None and new.tls is None)
+    lost += ["client certificates"] * (old.certificates_required and not new.certificates_required)
+    lost += ["client_allowed_sans"] * (bool(old.allowed_sans) and not new.allowed_sans)
+    lost += ["basic_auth_users"] * (bool(old.users) and not new.users)
+    if old.tls is not None and new.tls is not None:
+        optional = not old.certificates_required and new.tls.verify_mode < old.tls.verify_mode
+        lost += ["client_ca_file"] * optional
+        lost += [f"min_version as high as {old.tls.minimum_version.name}"] * (new.tls.minimum_version < old.tls.minimum_version)
+    return lost
+
+
+def _web_file(web: Web, seen: dict[Path, Stamp]) -> tuple[WebFile, ssl.SSLContext | None]:
+    if web.config_file is None:
+        return WebFile(), None
+    seen[web.config_file] = stamp(web.config_file)
+    file = load_web_file(web.config_file)
+    tls = file.tls_server_config
+    if tls is None:
+        return file, None
+    seen.update({path: stamp(path) for path in (tls.cert_file, tls.key_file, tls.client_ca_file) if path})
+    return file, context_of(tls, web.config_file)
+
+
+def _bearers(web: Web, secrets: Secrets, seen: dict[Path, Stamp]) -> tuple[tuple[tuple[bytes, Principal], ...], tuple[str, ...]]:
     tokens, unreadable = [], []
     for index, token in enumerate(web.tokens):
         if token.token_file is not None:
@@ -117,6 +141,16 @@ def _build(web: Web, secrets: Secrets, seen: dict[Path, Stamp]) -> Rules:
             tokens.append((digest(_secret(index, token, secrets).encode()), Principal(token.name, frozenset(token.scopes))))
         except LensError as error:
             unreadable.append(str(error))
+    return tuple(tokens), tuple(unreadable)
+
+
+def _rules(
+    web: Web,
+    file: WebFile,
+    context: ssl.SSLContext | None,
+    tokens: tuple[tuple[bytes, Principal], ...],
+    unreadable: tuple[str, ...],
+) -> Rules:
     return Rules(
         asks=bool(web.tokens or file.basic_auth_users or file.certificates_required),
         tls=context,
@@ -126,9 +160,9 @@ def _build(web: Web, secrets: Secrets, seen: dict[Path, Stamp]) -> Rules:
         headers={str(name): value for name, value in file.http_server_config.headers.items()},
         users={name: hashed.encode() for name, hashed in file.basic_auth_users.items()},
         user_scopes={name: frozenset(scopes) for name, scopes in web.user_scopes.items()},
-        tokens=tuple(tokens),
+        tokens=tokens,
         limits=web.rate_limits,
-        unreadable=tuple(unreadable),
+        unreadable=unreadable,
     )
 
 

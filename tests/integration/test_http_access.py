@@ -249,6 +249,27 @@ def test_users_are_read_again_and_a_bad_file_changes_nothing(tmp_path, users):
         assert telemetry.value("lens_web_config_last_reload_successful") == 1
 
 
+def test_a_token_is_taken_back_while_the_web_config_file_is_bad(tmp_path, users):
+    """A mistake in one file keeps nobody's token alive, both are told, and users stay as the last good file has them."""
+    path, token = web_file(tmp_path, users), tmp_path / "token"
+    token.write_text("1" * 20)
+    web = {"config_file": str(path), "tokens": [{"name": "stolen", "token_file": str(token), "scopes": ["read"]}]}
+    with guarded(web) as (url, told, telemetry):
+        assert ask(url, "GET", "/metrics", "1" * 20).status_code == 200
+        path.write_text("basic_auth_users: [")
+        assert ask(url, "GET", "/metrics", "1" * 20).status_code == 200
+        token.write_text("2" * 20)
+        assert [ask(url, "GET", "/metrics", letter * 20).status_code for letter in "12"] == [401, 200]
+        assert told.of("web.config_loaded")[-1]["bearers"] == ["stolen"]
+        token.unlink()
+        assert ask(url, "GET", "/metrics", "2" * 20).status_code == 401
+        assert ask(url, "GET", "/metrics", auth=("alice", "alice's")).status_code == 200
+        errors = [each["error"] for each in told.of("web.config_rejected")]
+        assert "web.yml" in errors[-2]
+        assert "nobody can show this token" in errors[-1]
+        assert telemetry.value("lens_web_config_last_reload_successful") == 0
+
+
 def test_a_password_is_hashed_once(tmp_path):
     """bcrypt of a usual cost takes tenths of a second; a hundred requests with a known password take less than ten of those."""
     hashed = bcrypt.hashpw(b"alice's", bcrypt.gensalt(11)).decode()
