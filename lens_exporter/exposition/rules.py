@@ -78,9 +78,7 @@ def rebuild(web: Web, secrets: Secrets, seen: dict[Path, Stamp], old: Rules) -> 
     try:
         file, context = _web_file(web, seen)
         rules = _rules(web, file, context, tokens, unreadable)
-        if lost := _lost(old, rules):
-            problem = f"has no {' and no '.join(lost)} any more; POST /-/reload takes it if that is meant"
-            raise ConfigError(where=web.config_file, problem=problem)
+        _refuse_more_open(web, old, rules)
     except LensError as error:
         return replace(old, tokens=tokens, unreadable=unreadable, rejected=str(error))
     except Exception as error:  # noqa: BLE001 - YAML, pydantic and OpenSSL are foreign code, and everybody else goes on being served
@@ -108,7 +106,7 @@ def is_loopback(listen_address: str) -> bool:
         return host == "localhost"
 
 
-def _lost(old: Rules, new: Rules) -> list[str]:
+def _refuse_more_open(web: Web, old: Rules, new: Rules) -> None:
     lost = ["tls_server_config"] * (old.tls is not None and new.tls is None)
     lost += ["client certificates"] * (old.certificates_required and not new.certificates_required)
     lost += ["client_allowed_sans"] * (bool(old.allowed_sans) and not new.allowed_sans)
@@ -117,7 +115,9 @@ def _lost(old: Rules, new: Rules) -> list[str]:
         optional = not old.certificates_required and new.tls.verify_mode < old.tls.verify_mode
         lost += ["client_ca_file"] * optional
         lost += [f"min_version as high as {old.tls.minimum_version.name}"] * (new.tls.minimum_version < old.tls.minimum_version)
-    return lost
+    if lost:
+        problem = f"has no {' and no '.join(lost)} any more; POST /-/reload takes it if that is meant"
+        raise ConfigError(where=web.config_file, problem=problem)
 
 
 def _web_file(web: Web, seen: dict[Path, Stamp]) -> tuple[WebFile, ssl.SSLContext | None]:

@@ -140,6 +140,31 @@ def test_a_new_certificate_and_a_new_authority_count_at_once(tmp_path, authority
         assert told.of("web.config_loaded")[-1]["tls"] is True
 
 
+def test_a_file_that_would_let_more_clients_in_is_refused_while_serving(tmp_path, authority, server, client):
+    """Half a file may lack the names, the authority or the version it had: each of them stays, and the event says which."""
+    full = asks(authority, client_allowed_sans=["prometheus.example"], min_version="TLS13")
+    other = authority.sign("other", names="DNS:other.example")
+    with guarded(web(tmp_path, server, tls=full)) as (url, told, _):
+        for part, words in (
+            (asks(authority, min_version="TLS13"), "has no client_allowed_sans any more"),
+            ({**full, "min_version": "TLS12"}, "has no min_version as high as TLSv1_3 any more"),
+            (asks(authority, "VerifyClientCertIfGiven", min_version="TLS13"), "no client certificates and no client_allowed_sans"),
+        ):
+            web(tmp_path, server, tls=part)
+            assert get(url, authority, other).status_code == 403
+            assert get(url, authority, client).status_code == 200
+            assert words in told.of("web.config_rejected")[-1]["error"]
+        with_more = {**full, "client_allowed_sans": ["prometheus.example", "other.example"]}
+        web(tmp_path, server, tls=with_more)
+        assert get(url, authority, other).status_code == 200
+    optional = asks(authority, "VerifyClientCertIfGiven")
+    with guarded(web(tmp_path, server, tls=optional)) as (url, told, _):
+        web(tmp_path, server)
+        with pytest.raises(requests.exceptions.SSLError):
+            get(url, authority, Authority(tmp_path / "s", "other").sign("stranger"))
+        assert "has no client_ca_file any more" in told.of("web.config_rejected")[-1]["error"]
+
+
 def test_a_certificate_renewed_in_place_counts_too(tmp_path, authority):
     """cert-manager and certbot write the same files anew; the web config file stays as it is."""
     old, new = authority.sign("old"), authority.sign("new")
