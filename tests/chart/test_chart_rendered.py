@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.docs.blocks import to_run
-from tests.servers.helm_chart import CASES, CHART, Rendered, engine, refusal, render, schemas
+from tests.servers.helm_chart import CASES, CHART, GUARDED, Rendered, engine, refusal, render, schemas
 
 VERSIONS = ("1.29", "1.33", "1.37")
 CUSTOM = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "HTTPRoute"}
@@ -15,6 +15,7 @@ FULL = CHART / "ci/full-values.yaml"
 OPEN = {"networkPolicy": {"enabled": False}, "web": {"allowUnauthenticated": True}}
 MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 PROMETHEUS = {**MONITORING, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}}
+INGRESS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
 ALERTMANAGER = {**MONITORING, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "alertmanager"}}}
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
@@ -104,7 +105,7 @@ def test_values_that_the_documentation_shows_are_rendered():
     shown = [block for block in to_run("yaml") if block.file == "values.yaml"]
     assert shown
     for block in shown:
-        assert render(yaml.safe_load(block.text)).one("Deployment"), str(block)
+        assert render({**GUARDED, **yaml.safe_load(block.text)}).one("Deployment"), str(block)
 
 
 def test_several_replicas_are_refused_with_the_reason():
@@ -145,7 +146,6 @@ def test_the_schema_refuses(values, said):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"networkPolicy": {"enabled": False}}, "everybody in the cluster could call it"),
         (
             {"config": {"grafana": {"url": "http://g.g.svc", "token_file": "/etc/lens-exporter/secrets/grafana/token"}}},
             "secrets.grafana",
@@ -171,7 +171,50 @@ def test_the_schema_refuses(values, said):
 )
 def test_what_would_not_work_is_refused(values, said):
     """Where the values together would be open, blocked or dangling, Helm says which value is missing."""
-    assert said in refusal(values)
+    assert said in refusal({**GUARDED, **values})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"networkPolicy": {"enabled": False}},
+        {"networkPolicy": {"ingress": {"extraFrom": [INGRESS]}}},
+        {"service": {"type": "NodePort"}},
+        {"service": {"type": "LoadBalancer"}},
+        {"ingress": {"enabled": True, "hosts": [{"host": "a.b"}]}, "networkPolicy": {"ingress": {"extraFrom": [INGRESS]}}},
+        {"httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]}, "networkPolicy": {"ingress": {"extraFrom": [INGRESS]}}},
+    ],
+)
+def test_nobody_gets_in_unasked_but_by_word(values):
+    """Whoever else can reach it: without tokens and a web config file it is rendered only where that is said, and only then with the flag."""
+    assert "nobody would be asked who they are" in refusal(values)
+    meant = render({**values, "web": {"allowUnauthenticated": True}})
+    assert "--web.allow-unauthenticated" in meant.container["args"]
+    assert "Nobody is asked who they are" in meant.notes
+    for web in (GUARDED["web"], {"configFile": {"existingSecret": "a"}}):
+        asked = render({**values, "web": web})
+        assert "--web.allow-unauthenticated" not in asked.container["args"]
+        assert "Nobody is asked" not in asked.notes
+
+
+def test_the_refusal_shows_values_that_are_taken():
+    """The values in the message are those of ci/default-values.yaml, and the command makes the Secret with the keys that they name."""
+    message = refusal({})
+    shown = message[message.index("  web:\n") : message.index("Or give")]
+    assert yaml.safe_load(shown) == GUARDED
+    (made,) = (line.split() for line in message.splitlines() if "kubectl" in line)
+    assert made[made.index("-n") + 1] == "watching"
+    for token in GUARDED["web"]["tokens"]:
+        assert token["existingSecret"] in made
+        assert any(word.startswith(f"--from-literal={token['key']}=") for word in made)
+
+
+def test_a_configuration_of_ones_own_is_not_overruled():
+    """With existingConfigMap the flag is never passed, and asking for it is refused: the ConfigMap says it, or the program refuses."""
+    values = yaml.safe_load((CHART / "ci/existing-configmap-values.yaml").read_text("utf-8"))
+    assert "--web.allow-unauthenticated" not in render(values).container["args"]
+    assert "lens-config is your own" in refusal({**values, "web": {"allowUnauthenticated": True}})
 
 
 def test_credentials_are_files_of_existing_secrets():
@@ -193,7 +236,7 @@ def test_a_changed_configuration_restarts_the_pod():
     """The pod's checksum follows the configuration, and nothing else."""
 
     def checksum(values: dict[str, Any]) -> str:
-        return render(values).one("Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+        return render({**GUARDED, **values}).one("Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
 
     before = checksum({})
     assert checksum({"config": {"origin": "other"}}) != before
@@ -205,7 +248,7 @@ def test_a_digest_wins_over_a_tag():
     digest = "sha256:" + "0" * 64
 
     def image(**given: str) -> str:
-        return render({"image": given}).container["image"]
+        return render({**GUARDED, "image": given}).container["image"]
 
     assert image() == "lens-exporter:0.1.0"
     assert image(registry="r.example.org:5000/a", repository="lens", tag="1.2") == "r.example.org:5000/a/lens:1.2"
@@ -214,7 +257,7 @@ def test_a_digest_wins_over_a_tag():
 
 def test_the_policy_lets_in_who_scrapes_and_who_brings_alerts():
     """Prometheus and Alertmanager in the namespaces that the configuration names, on the one port, and nobody else."""
-    (rule,) = render({}).one("NetworkPolicy")["spec"]["ingress"]
+    (rule,) = render(GUARDED).one("NetworkPolicy")["spec"]["ingress"]
     assert rule == {"from": [PROMETHEUS, ALERTMANAGER], "ports": [{"port": "http", "protocol": "TCP"}]}
 
 
@@ -224,7 +267,7 @@ def test_the_policy_lets_out_to_what_is_configured():
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
     }
-    assert list(outward(render({}))) == [(dns, 53), (dns, 53), (PROMETHEUS, 9090), (ALERTMANAGER, 9093)]
+    assert list(outward(render(GUARDED))) == [(dns, 53), (dns, 53), (PROMETHEUS, 9090), (ALERTMANAGER, 9093)]
 
 
 def test_the_policy_follows_the_configuration():
@@ -249,7 +292,7 @@ def test_the_policy_follows_the_configuration():
 
 def test_a_model_on_the_internet_opens_no_private_network():
     """Neither the cluster's own addresses nor the cloud's metadata service."""
-    values = {"config": {"llm": {"primary": "a", "clients": [{"name": "a", "provider": "anthropic"}]}}}
+    values = {**GUARDED, "config": {"llm": {"primary": "a", "clients": [{"name": "a", "provider": "anthropic"}]}}}
     blocks = [peer["ipBlock"] for peer, port in outward(render(values)) if "ipBlock" in peer and port == 443]
     assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "::/0"]
     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(blocks[0]["except"])
@@ -265,7 +308,7 @@ def test_postgresql_needs_no_volume():
 
 def test_probes_follow_the_scheme_unless_given():
     """HTTPS where the web config file speaks TLS; a handler of the user's own replaces ours."""
-    plain = render({}).container
+    plain = render(GUARDED).container
     assert plain["startupProbe"]["httpGet"] == plain["livenessProbe"]["httpGet"] == {"path": "/-/healthy", "port": "http"}
     assert plain["readinessProbe"]["httpGet"] == {"path": "/-/ready", "port": "http"}
     secure = render({"web": {"scheme": "https", "configFile": {"existingSecret": "a"}}}).container
@@ -283,14 +326,14 @@ def test_the_monitor_shows_the_token_that_may_read():
 
 def test_the_service_reaches_a_pod_that_is_not_ready():
     """Its pages say why it is not, and Alertmanager gets its 503 from the pod itself."""
-    assert render({}).one("Service")["spec"]["publishNotReadyAddresses"] is True
+    assert render(GUARDED).one("Service")["spec"]["publishNotReadyAddresses"] is True
 
 
 def test_links_lead_to_the_ingress():
     """Without an address of its own the first host is the one that alerts link to."""
     assert "--web.external-url=https://lens.example.org" in render(FULL).container["args"]
     assert "--web.external-url=https://lens.example.org" in render(CHART / "ci/tls-values.yaml").container["args"]
-    assert not [each for each in render({}).container["args"] if "external-url" in each]
+    assert not [each for each in render(GUARDED).container["args"] if "external-url" in each]
 
 
 def test_dashboards_carry_the_sidecars_label():

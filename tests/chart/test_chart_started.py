@@ -1,6 +1,7 @@
 """The pod's own command, with the pod's own files, as a process on this machine."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from lens_exporter.demo.servers import LocalServer
 from lens_exporter.errors import ServerNotReady
-from tests.servers.helm_chart import Rendered, render
+from tests.servers.helm_chart import CHART, Rendered, render
 from tests.servers.lens_process import Samples
 
 pytestmark = pytest.mark.integration
@@ -22,11 +23,14 @@ GROUP = {"version": "4", "groupKey": "g", "status": "firing", "receiver": "lens"
 
 
 class Pod(LocalServer):
-    """The container of a rendered Deployment: its volumes are folders below `folder`, and it listens on every address as there."""
+    """The container of a rendered Deployment: its volumes are folders below `folder`, and it listens on every address as there.
 
-    def __init__(self, rendered: Rendered, folder: Path) -> None:
+    own is what lies in a ConfigMap that is not the chart's.
+    """
+
+    def __init__(self, rendered: Rendered, folder: Path, own: Mapping[str, str] | None = None) -> None:
         volumes = {volume["name"]: volume for volume in rendered.pod["volumes"]}
-        texts = rendered.one("ConfigMap")["data"]
+        texts = rendered.one("ConfigMap")["data"] if own is None else own
         for mount in rendered.container["volumeMounts"]:
             here = Path(f"{folder}{mount['mountPath']}")
             here.mkdir(parents=True)
@@ -66,9 +70,9 @@ def test_tokens_of_secrets_let_in_whom_they_name(tmp_path):
     assert (tmp_path / "var/lib/lens-exporter/lens.db").exists()
 
 
-def test_by_default_the_policy_decides(tmp_path):
-    """With no values at all it starts, listens to the cluster and asks nobody: who connects is the network policy's matter."""
-    rendered = render({})
+def test_by_word_nobody_is_asked(tmp_path):
+    """With web.allowUnauthenticated it starts, listens to the cluster and asks nobody: who connects is the network policy's matter."""
+    rendered = render({"web": {"allowUnauthenticated": True}})
     assert rendered.all("NetworkPolicy")
     with Pod(rendered, tmp_path).start() as pod:
         assert pod.answer("/metrics") == 200
@@ -77,10 +81,9 @@ def test_by_default_the_policy_decides(tmp_path):
     assert page.value("lens_up", lens="python") == 1
 
 
-def test_without_the_policy_nobody_gets_in_unasked(tmp_path):
-    """The default configuration without the flag that the policy earns it: the program itself refuses to start."""
-    rendered = render({})
-    rendered.container["args"].remove("--web.allow-unauthenticated")
-    pod = Pod(rendered, tmp_path)
+def test_a_configuration_of_ones_own_lets_nobody_in_unasked(tmp_path):
+    """What it does not say the chart does not say for it: the program itself refuses to start."""
+    rendered = render(CHART / "ci/existing-configmap-values.yaml")
+    pod = Pod(rendered, tmp_path, {"lens.yml": "prometheus: {url: http://127.0.0.1:9}\n"})
     with pytest.raises(ServerNotReady, match="nobody would be asked who they are"):
         pod.start()

@@ -12,6 +12,7 @@ from tests.servers.deploy import ROOT, installed
 CHART = ROOT / "helm/lens-exporter"
 CASES = sorted((CHART / "ci").glob("*-values.yaml"))
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the rules are long
+GUARDED = yaml.safe_load((CHART / "ci/default-values.yaml").read_text("utf-8"))  # who may call: without it nothing is rendered
 RELEASE = {"name": "lens", "namespace": "watching"}
 
 

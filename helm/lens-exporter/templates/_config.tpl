@@ -26,15 +26,31 @@
 {{- $text -}}
 {{- end -}}
 
-{{- /* Whether it may listen though nobody is asked who they are: because that is said, or because the policy decides who connects. */ -}}
+{{- /* Whether it may listen though nobody is asked who they are: only because that is said (docs/decisions/0017-the-chart-asks-who-may-call.md). */ -}}
 {{- define "lens-exporter.open" -}}
 {{- $web := default dict .Values.config.web -}}
-{{- $asks := or .Values.web.tokens .Values.web.configFile.existingSecret $web.tokens -}}
-{{- if or .Values.web.allowUnauthenticated (and .Values.networkPolicy.enabled (not $asks)) -}}
+{{- if and .Values.existingConfigMap .Values.web.allowUnauthenticated -}}
+{{- fail (printf "web.allowUnauthenticated: %s is your own, say it there: web: {allow_unauthenticated: true}" .Values.existingConfigMap) -}}
+{{- else if .Values.web.allowUnauthenticated -}}
 true
-{{- else if not (or $asks .Values.existingConfigMap) -}}
-{{- fail "everybody in the cluster could call it: give web.tokens or web.configFile.existingSecret, enable networkPolicy, or say web.allowUnauthenticated: true" -}}
+{{- else if not (or .Values.web.tokens .Values.web.configFile.existingSecret $web.tokens .Values.existingConfigMap) -}}
+{{- fail (include "lens-exporter.whoMayCall" .) -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "lens-exporter.whoMayCall" -}}
+nobody would be asked who they are, and whoever reaches the port could change everything. The shortest way to say who may call:
+
+  kubectl -n {{ include "lens-exporter.namespace" . }} create secret generic lens-web --from-literal=webhook=$(openssl rand -hex 32) --from-literal=scrape=$(openssl rand -hex 32)
+
+and these values:
+
+  web:
+    tokens:
+      - {name: alertmanager, existingSecret: lens-web, key: webhook, scopes: [webhook]}
+      - {name: prometheus, existingSecret: lens-web, key: scrape, scopes: [read]}
+
+Or give web.configFile.existingSecret; or say web.allowUnauthenticated: true, where a proxy or an enforced network policy decides who comes in
 {{- end -}}
 
 {{- /* The namespace an address inside the cluster names: prometheus.monitoring.svc:9090 -> monitoring; a bare name -> ours. */ -}}
