@@ -173,6 +173,8 @@ def _regex(value: str) -> str:
 
 
 def _beside_the_file(value: Path, info: ValidationInfo) -> Path:
+    if "\0" in str(value):
+        raise ValueError("no path holds a zero byte")
     base = (info.context or {}).get("base")
     return Path(base) / value if base else value
 

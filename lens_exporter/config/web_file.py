@@ -43,10 +43,18 @@ def _tls_version(value: str) -> str:
     return value
 
 
+# A salt of 16 bytes ends with one of four characters; bcrypt fails on any other.
+_BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
+_COSTS = range(4, 17)  # below is no bcrypt; above, one login takes seconds, and who guesses stops everybody's
+
+
 def _hash(value: object) -> object:
     # Without what was given: it may be the password.
-    if not isinstance(value, str) or not re.fullmatch(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}", value):
+    found = _BCRYPT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
         raise ValueError("must be a bcrypt hash of the password (htpasswd -nB USER makes one), not the password itself")
+    if int(found[1]) not in _COSTS:
+        raise ValueError(f"the bcrypt hash has a cost of {found[1]}: expected {_COSTS[0]} to {_COSTS[-1]}")
     return value
 
 

@@ -52,6 +52,13 @@ class Doorsteps:
             task.add_done_callback(self._under_way.discard)
 
     async def _let_in(self, transport: asyncio.Transport, inside: Inside) -> None:
+        try:
+            await self._handshake(transport, inside)
+        except BaseException:
+            transport.abort()  # nobody else would: it is paused
+            raise
+
+    async def _handshake(self, transport: asyncio.Transport, inside: Inside) -> None:
         if self._access.stale():
             await self._reading(self._access.refresh)
         context = self._access.rules.tls

@@ -165,6 +165,42 @@ def test_a_file_that_would_let_more_clients_in_is_refused_while_serving(tmp_path
         assert "has no client_ca_file any more" in told.of("web.config_rejected")[-1]["error"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'tls_server_config: {cert_file: "a\\0b", key_file: "k"}',
+        "basic_auth_users: {alice: $2y$99$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG}",
+        "basic_auth_users: {alice: $2y$17$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG}",
+        "basic_auth_users: {alice: $2y$04$X0h1gDsPszWURQaxFh.zozbFi6DXncSjhoQNJgRrnGs7EsimhC7zG}",
+        "&a [*a, " * 2000,
+    ],
+    ids=["zero byte", "cost 99", "cost 17", "no salt", "deep"],
+)
+def test_whatever_is_in_the_file_the_last_good_one_serves(text, tmp_path, authority, server):
+    """No content ends serving: what libraries fail on in ways of their own is refused as any mistake."""
+    users = {"alice": bcrypt.hashpw(b"pw", bcrypt.gensalt(4)).decode()}
+    with guarded(web(tmp_path, server, basic_auth_users=users)) as (url, told, _):
+        if text.startswith("basic"):
+            web(tmp_path, server)
+            text = (tmp_path / "web.yml").read_text() + text
+        (tmp_path / "web.yml").write_text(text)
+        for password, status in (("pw", 200), ("pw", 200), ("wrong", 401)):
+            answer = requests.get(url + "/metrics", auth=("alice", password), verify=str(authority.cert), timeout=5)
+            assert answer.status_code == status
+        assert len(told.of("web.config_rejected")) == 1
+
+
+def test_a_failure_of_our_own_ends_the_connection(tmp_path, authority, server):
+    """An event store that fails while the rules are read anew costs that one client an error, and no hanging."""
+    with guarded(web(tmp_path, server)) as (url, told, _):
+        told.events = None  # what append falls over
+        web(tmp_path, server, http_server_config={"http2": False})
+        with pytest.raises(requests.ConnectionError):
+            get(url, authority)
+        told.events = []
+        assert get(url, authority).status_code == 200
+
+
 def test_a_certificate_renewed_in_place_counts_too(tmp_path, authority):
     """cert-manager and certbot write the same files anew; the web config file stays as it is."""
     old, new = authority.sign("old"), authority.sign("new")
