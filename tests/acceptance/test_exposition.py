@@ -43,7 +43,7 @@ def test_the_whole_page_is_clean_in_each_format(tmp_path):
         }
         with LensProcess(tmp_path, config).start() as lens:
             assert lens.post("/webhook", json={}).status_code == 400
-            until(lambda: lens.metrics().value("lens_ticks_total") > 1, 20)
+            until(lambda: lens.metrics().value("lens_ticks_total") > 1, 60)
             pages = {}
             for accept, kind in ASKED.items():
                 lens.showing["headers"] = {"Accept": accept, "Accept-Encoding": "gzip"}

@@ -29,7 +29,7 @@ from tests.servers.raw import RawServer, drip
 
 pytestmark = pytest.mark.integration
 
-TIMEOUT = 0.4
+TIMEOUT = 1.5
 
 
 class Site:
@@ -119,7 +119,7 @@ def test_a_slow_server_costs_the_timeout_and_not_more(serve):
     with RawServer(serve) as server:
         site = Site(server.url)
         started = time.monotonic()
-        assert site.fails(RemoteTimeout) == f"prometheus at {server.url} did not answer within 0.4 s"
+        assert site.fails(RemoteTimeout) == f"prometheus at {server.url} did not answer within 1.5 s"
         assert TIMEOUT * 0.9 < time.monotonic() - started < 3.0
 
 

@@ -47,7 +47,7 @@ def server():
 
 
 def history(server, max_bytes=64 * 1024 * 1024, **limits):
-    return History(Prometheus(endpoint(server.url, max_bytes=max_bytes), QueryLimits(timeout=5, **limits)))
+    return History(Prometheus(endpoint(server.url, max_bytes=max_bytes), QueryLimits(timeout=30, **limits)))
 
 
 def asked(server):
