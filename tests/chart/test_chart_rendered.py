@@ -150,7 +150,13 @@ def test_the_schema_refuses(values, said):
             {"config": {"grafana": {"url": "http://g.g.svc", "token_file": "/etc/lens-exporter/secrets/grafana/token"}}},
             "secrets.grafana",
         ),
-        ({"config": {"prometheus": {"url": "https://prometheus.example.org"}}}, "networkPolicy.egress.prometheus.to"),
+        (
+            {
+                "config": {"prometheus": {"url": "https://prometheus.example.org"}},
+                "networkPolicy": {"ingress": {"from": [INGRESS]}},
+            },
+            "networkPolicy.egress.prometheus.to",
+        ),
         ({"config": {"lenses": {"beam": [{"nodes": ["a@b"]}]}}}, "networkPolicy.egress.beam.to"),
         ({"config": {"watchers": [{"beam": {"schedule": "* * * * *", "nodes": ["a@b"]}}]}}, "networkPolicy.egress.beam.to"),
         ({"config": {"web": {"telemetry_path": "/m"}}}, "give web.telemetryPath instead"),
@@ -158,13 +164,11 @@ def test_the_schema_refuses(values, said):
         ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, "every series would be there twice"),
         ({"ingress": {"enabled": True}, **OPEN}, "ingress.hosts names no host"),
         ({"httpRoute": {"enabled": True}, **OPEN}, "httpRoute.parentRefs names no gateway"),
-        (
-            {
-                "prometheusRule": {"enabled": True},
-                "config": {"prometheus": {"url": "http://192.0.2.1"}, "alertmanager": {"urls": []}},
-            },
-            "networkPolicy.ingress.from",
-        ),
+        ({"config": {"prometheus": {"url": "http://192.0.2.1:9090"}}}, "networkPolicy.ingress.prometheus.from"),
+        ({"config": {"prometheus": {"url": "http://[2001:db8::1]:9090"}}}, "networkPolicy.ingress.prometheus.from"),
+        ({"config": {"alertmanager": {"urls": ["http://192.0.2.1:9093"]}}}, "networkPolicy.ingress.alertmanager.from"),
+        ({"config": {"alertmanager": {"urls": ["http://a.b.svc", "http://192.0.2.1"]}}}, "networkPolicy.ingress.alertmanager.from"),
+        ({"existingConfigMap": "mine"}, "networkPolicy.ingress.prometheus.from"),
         ({"ingress": {"enabled": True, "hosts": [{"host": "a.b"}]}}, "networkPolicy.ingress.extraFrom"),
         ({"httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]}}, "networkPolicy.ingress.extraFrom"),
     ],
@@ -259,6 +263,24 @@ def test_the_policy_lets_in_who_scrapes_and_who_brings_alerts():
     """Prometheus and Alertmanager in the namespaces that the configuration names, on the one port, and nobody else."""
     (rule,) = render(GUARDED).one("NetworkPolicy")["spec"]["ingress"]
     assert rule == {"from": [PROMETHEUS, ALERTMANAGER], "ports": [{"port": "http", "protocol": "TCP"}]}
+
+
+def test_who_calls_need_not_be_who_is_asked():
+    """Thanos is asked and Prometheus scrapes; Alertmanager is told by its address and calls from another: each has peers of its own."""
+    alertmanager = {"ipBlock": {"cidr": "192.0.2.0/24"}}
+    policy = {
+        "ingress": {"prometheus": {"from": [PROMETHEUS]}, "alertmanager": {"from": [alertmanager]}},
+        "egress": {"prometheus": {"podLabels": {"app.kubernetes.io/name": "thanos-query"}, "ports": [10902]}},
+    }
+    config = {"prometheus": {"url": "http://thanos-query.thanos.svc"}, "alertmanager": {"urls": ["http://192.0.2.7:9093"]}}
+    rendered = render({**GUARDED, "config": config, "networkPolicy": policy})
+    (rule,) = rendered.one("NetworkPolicy")["spec"]["ingress"]
+    assert rule["from"] == [PROMETHEUS, alertmanager]
+    thanos = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "thanos"}}}
+    assert list(outward(rendered))[2:] == [
+        ({**thanos, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "thanos-query"}}}, 10902),
+        ({"ipBlock": {"cidr": "192.0.2.7/32"}}, 9093),
+    ]
 
 
 def test_the_policy_lets_out_to_what_is_configured():

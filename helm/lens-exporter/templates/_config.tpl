@@ -58,7 +58,7 @@ Or give web.configFile.existingSecret; or say web.allowUnauthenticated: true, wh
 {{- $host := regexReplaceAll ":\\d+$" (urlParse .url).host "" -}}
 {{- if regexMatch "\\.svc(\\.|$)" $host -}}
 {{- regexReplaceAll "\\.svc(\\..*)?$" $host "" | splitList "." | last -}}
-{{- else if not (contains "." $host) -}}
+{{- else if not (or (contains "." $host) (hasPrefix "[" $host)) -}}
 {{- include "lens-exporter.namespace" .root -}}
 {{- end -}}
 {{- end -}}

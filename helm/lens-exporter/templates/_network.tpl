@@ -35,20 +35,25 @@
 {{- $ports | uniq | toYaml -}}
 {{- end -}}
 
-{{- /* Who scrapes and who brings alerts: Prometheus and Alertmanager where the configuration says they are. */ -}}
+{{- /* Who scrapes and who brings alerts: as it is said of each, else Prometheus and Alertmanager where the configuration says they are. */ -}}
 {{- define "lens-exporter.callers" -}}
 {{- $peers := list -}}
-{{- range $target := list "prometheus" "alertmanager" -}}
-{{- $labels := (get $.root.Values.networkPolicy.egress $target).podLabels -}}
-{{- range default list (get $.urls $target) -}}
+{{- range $caller := list "prometheus" "alertmanager" -}}
+{{- $given := get $.root.Values.networkPolicy.ingress $caller -}}
+{{- if $given.from -}}
+{{- $peers = concat $peers $given.from -}}
+{{- else -}}
+{{- range default list (get $.urls $caller) -}}
 {{- $namespace := include "lens-exporter.namespaceOf" (dict "root" $.root "url" .) -}}
-{{- if $namespace -}}
-{{- $peers = append $peers (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" $namespace)) "podSelector" (dict "matchLabels" $labels)) -}}
+{{- if not $namespace -}}
+{{- fail (printf "%s names no pods: networkPolicy.ingress.%s.from must say where %s calls from, or networkPolicy.ingress.from who may connect at all" . $caller $caller) -}}
+{{- end -}}
+{{- $peers = append $peers (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" $namespace)) "podSelector" (dict "matchLabels" $given.podLabels)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if not $peers -}}
-{{- fail "networkPolicy.ingress.from must say who scrapes and who brings alerts: config names no Prometheus inside the cluster" -}}
+{{- fail "networkPolicy.ingress.prometheus.from and .alertmanager.from must say who scrapes and who brings alerts: the chart cannot read it off your ConfigMap" -}}
 {{- end -}}
 {{- $peers | uniq | toYaml -}}
 {{- end -}}
