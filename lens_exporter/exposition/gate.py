@@ -106,7 +106,8 @@ class Gate:
                 May.WEBHOOK: Buckets(rules.limits.webhook, self._clock),
                 May.ADMIN: Buckets(rules.limits.admin, self._clock),
             }
-        return _Standing(rules, Checker(rules, failures, self._hashing), failures, turns)
+        checker = Checker(rules, failures, self._hashing, before.checker.remembered if before else None)
+        return _Standing(rules, checker, failures, turns)
 
     async def _who(self, rules: Rules, wanted: May | None, scope: Scope, address: str) -> Principal | Refusal:
         client = client_key(address)

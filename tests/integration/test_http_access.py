@@ -271,7 +271,7 @@ def test_a_token_is_taken_back_while_the_web_config_file_is_bad(tmp_path, users)
 
 
 def test_a_password_is_hashed_once(tmp_path):
-    """bcrypt of a usual cost takes tenths of a second; a hundred requests with a known password take less than ten of those."""
+    """bcrypt of a usual cost takes tenths of a second; fifty requests with a known password take less than ten of those."""
     hashed = bcrypt.hashpw(b"alice's", bcrypt.gensalt(11)).decode()
     with (
         guarded({"config_file": str(web_file(tmp_path, {"alice": hashed}))}) as (url, _, _telemetry),
@@ -298,6 +298,41 @@ def test_guessing_is_slowed_and_nobody_else_is(tmp_path, users):
         assert problem(ask(url, "GET", "/metrics"), 401, "no_credentials")
         assert telemetry.value("lens_http_refused_total", reason="rate_limited") == 4
         assert [each["status"] for each in told.of("access.denied")] == [401, 401, 401, 429, 429, 429, 429, 401]
+
+
+def test_a_rotation_keeps_who_is_still_right_from_waiting_with_a_guesser(tmp_path, users):
+    """Rules are read anew while somebody guesses at the scraper's address: token and user that did not change go on, what did not."""
+    path, token = web_file(tmp_path, users), tmp_path / "token"
+    token.write_text("1" * 20)
+    rotated = {"name": "rotated", "token_file": str(token), "scopes": ["read"]}
+    web = {"config_file": str(path), "tokens": [*TOKENS, rotated], "rate_limits": {"failed_logins": 3}}
+    with guarded(web, environment=ENVIRONMENT) as (url, _, _telemetry):
+
+        def statuses():
+            shown = [ask(url, "GET", "/metrics", each).status_code for each in (READER, "1" * 20)]
+            return shown + [ask(url, "GET", "/metrics", auth=(who, f"{who}'s")).status_code for who in ("alice", "prometheus")]
+
+        assert statuses() == [200] * 4
+        assert [ask(url, "GET", "/metrics", OTHER).status_code for _ in range(4)] == [401, 401, 401, 429]
+        token.write_text("2" * 20)
+        web_file(tmp_path, {"alice": users["alice"], "prometheus": bcrypt.hashpw(b"new", bcrypt.gensalt(4)).decode()})
+        assert statuses() == [200, 429, 200, 429]
+
+
+def test_one_way_to_write_a_credential_is_as_good_as_another():
+    """Blanks and capitals make no second credential: who shows one in 1,500 ways puts nobody out of what is remembered."""
+    with (
+        guarded({"tokens": TOKENS, "rate_limits": {"failed_logins": 1}}, environment=ENVIRONMENT) as (url, _, _telemetry),
+        requests.Session() as session,
+    ):
+        session.headers["Authorization"] = f"Bearer {READER}"
+        assert session.get(url + "/metrics", timeout=5).status_code == 200
+        for blanks in range(1, 1501):
+            written = f"{'Bearer' if blanks % 2 else 'bEARER'}{' ' * blanks}{ADMIN}"
+            assert session.get(url + "/-/healthy", headers={"Authorization": written}, timeout=5).status_code == 200
+        assert ask(url, "GET", "/metrics", OTHER).status_code == 401
+        assert ask(url, "GET", "/metrics", OTHER).status_code == 429
+        assert session.get(url + "/metrics", timeout=5).status_code == 200
 
 
 def test_webhooks_and_acts_have_a_limit_each():
