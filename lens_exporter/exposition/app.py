@@ -60,8 +60,9 @@ def build_app(
         # Its own spans would add one trace to each scrape; lens-exporter's spans tell a story each.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
-    app.add_middleware(Gate, access=rules, audit=audit or auditing(ports), clock=monotonic)
-    app.add_middleware(Edge, more=lambda: rules.rules.headers)
+    audit = audit or auditing(ports)
+    app.add_middleware(Gate, access=rules, audit=audit, clock=monotonic)
+    app.add_middleware(Edge, audit=audit, more=lambda: rules.rules.headers)
     openapi.describe_access(app)
     app.add_exception_handler(LensError, answers.on_lens_error)
     app.add_exception_handler(HTTPException, answers.on_http_error)

@@ -19,8 +19,9 @@ class Audit:
         self._record = record
         self._telemetry = telemetry
         self._offload = offload
-        self._told = Buckets(_TOLD_PER_MINUTE, clock, most_clients=1)
-        self._left_out = 0
+        # By reason and, where it is known, who: strangers in any number hide no misuse of a token.
+        self._told = Buckets(_TOLD_PER_MINUTE, clock)
+        self._left_out: dict[str, int] = {}
         for reason in Reason:
             telemetry.inc("lens_http_refused_total", 0, reason=reason.value)  # a counter that appears with 1 has not increased
 
@@ -29,10 +30,10 @@ class Audit:
     ) -> None:
         """Tell that somebody was not let in; status 0 where there was no answer because TLS failed."""
         self._telemetry.inc("lens_http_refused_total", reason=reason.value)
-        if self._told.take(""):
-            self._left_out += 1
+        kind = f"{reason.value} {who}"
+        if self._told.take(kind):
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
             return
-        left_out, self._left_out = self._left_out, 0
         facts = {
             "reason": reason.value,
             "client": client,
@@ -41,7 +42,7 @@ class Audit:
             "request": request[:_PATH_CHARACTERS],
             "status": status,
             "error": error,
-            "left_out": left_out,
+            "left_out": self._left_out.pop(kind, 0),
         }
         await self._offload(lambda: self._record("access.denied", **facts))
 

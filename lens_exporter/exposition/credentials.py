@@ -29,6 +29,7 @@ class Reason(StrEnum):
     WRONG_SCOPE = "wrong_scope"
     RATE_LIMITED = "rate_limited"
     CERTIFICATE = "certificate"
+    CROSS_SITE = "cross_site"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lens_exporter.exposition.answers import problem
+from lens_exporter.exposition.audit import Audit
+from lens_exporter.exposition.credentials import Reason
 
 _HEADERS = {
     # Nothing runs and nothing is loaded but our own style sheet, whatever a label says.
@@ -24,9 +26,10 @@ _log = structlog.get_logger("lens_exporter.http")
 class Edge:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, more: Callable[[], Mapping[str, str]] = dict) -> None:
+    def __init__(self, app: ASGIApp, audit: Audit, more: Callable[[], Mapping[str, str]] = dict) -> None:
         """`more` gives the headers of the web config file, which win over ours."""
         self._app = app
+        self._audit = audit
         self._more = more
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +46,11 @@ class Edge:
             await send(message)
 
         if scope["method"] not in _SAFE and _from_another_site(scope):
-            refusal = problem(403, "cross_site", "a page of another site may not send this request")
+            said = "a page of another site may not send this request"
+            client = scope["client"][0] if scope.get("client") else ""
+            request = f"{scope['method']} {scope['path']}"
+            await self._audit.denied(Reason.CROSS_SITE, client=client, request=request, status=403, error=said)
+            refusal = problem(403, Reason.CROSS_SITE.value, said)
             await refusal(scope, receive, send_with_headers)
             return
         try:

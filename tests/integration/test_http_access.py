@@ -360,6 +360,34 @@ def test_a_flood_of_refusals_is_counted_and_not_stored():
         assert 60 <= len(told.of("access.denied")) < 100
 
 
+def test_a_flood_hides_no_stolen_token():
+    """Strangers without credentials and another's guesses use up what is told of them; each known token's refusals are told apart."""
+    with guarded({"tokens": TOKENS}, environment=ENVIRONMENT) as (url, told, _), requests.Session() as session:
+        for _ in range(100):
+            assert session.get(url + "/metrics", timeout=5).status_code == 401
+            assert session.get(url + "/metrics", headers={"Authorization": f"Bearer {ALERTS}"}, timeout=5).status_code == 403
+        assert ask(url, "POST", "/-/reload", READER).status_code == 403
+        assert ask(url, "GET", "/metrics", OTHER).status_code == 401
+        (stolen,) = [each for each in told.of("access.denied") if each["who"] == "prometheus"]
+        (guess,) = [each for each in told.of("access.denied") if each["reason"] == "bad_credentials"]
+        assert (stolen["reason"], stolen["left_out"], guess["left_out"]) == ("wrong_scope", 0, 0)
+
+
+def test_a_request_from_a_page_of_another_site_is_counted_and_told():
+    """Somebody's browser was made to try: from where, what, and the answer."""
+    with guarded({"tokens": TOKENS}, environment=ENVIRONMENT) as (url, told, telemetry):
+        answer = requests.post(url + "/-/reload", headers={"Origin": "http://evil.example"}, timeout=5)
+        assert answer.status_code == 403
+        (event,) = told.of("access.denied")
+        assert [event[key] for key in ("reason", "client", "request", "status")] == [
+            "cross_site",
+            "127.0.0.1",
+            "POST /-/reload",
+            403,
+        ]
+        assert telemetry.value("lens_http_refused_total", reason="cross_site") == 1
+
+
 def test_acts_are_told_with_who_and_what_came_of_them():
     """The name of the token, the address, the request and the answer; one that fails too. Whoever may not is in the other event."""
     made = []
