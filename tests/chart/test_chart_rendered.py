@@ -292,6 +292,17 @@ def test_the_policy_lets_out_to_what_is_configured():
     assert list(outward(render(GUARDED))) == [(dns, 53), (dns, 53), (PROMETHEUS, 9090), (ALERTMANAGER, 9093)]
 
 
+def test_names_may_be_looked_up_elsewhere():
+    """The documented values for OpenShift and NodeLocal DNSCache replace CoreDNS' pods and port; nothing of the default is left beside."""
+    shown = [yaml.safe_load(block.text) for block in to_run("yaml") if block.file == "values.yaml" and "dns:" in block.text]
+    rules = [render({**GUARDED, **values}).one("NetworkPolicy")["spec"]["egress"][0] for values in shown]
+    openshift, cached = rules
+    assert openshift["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}]
+    assert [(each["port"], each["protocol"]) for each in openshift["ports"]] == [(5353, "UDP"), (5353, "TCP")]
+    assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in cached["to"]
+    assert [(each["port"], each["protocol"]) for each in cached["ports"]] == [(53, "UDP"), (53, "TCP")]
+
+
 def test_the_policy_follows_the_configuration():
     """Grafana, another history, collector, models inside and outside, nodes and what is added: each on its own ports."""
     ports: dict[str, set[int]] = {}
