@@ -168,6 +168,8 @@ def test_the_schema_refuses(values, said):
         ({"config": {"prometheus": {"url": "http://[2001:db8::1]:9090"}}}, "networkPolicy.ingress.prometheus.from"),
         ({"config": {"alertmanager": {"urls": ["http://192.0.2.1:9093"]}}}, "networkPolicy.ingress.alertmanager.from"),
         ({"config": {"alertmanager": {"urls": ["http://a.b.svc", "http://192.0.2.1"]}}}, "networkPolicy.ingress.alertmanager.from"),
+        ({"web": {**GUARDED["web"], "scheme": "https"}}, "web.configFile.existingSecret"),
+        ({"config": {"database_url": "postgres://lens@db/lens"}}, "lens-exporter takes sqlite:// and postgresql://"),
         ({"existingConfigMap": "mine"}, "networkPolicy.ingress.prometheus.from"),
         ({"ingress": {"enabled": True, "hosts": [{"host": "a.b"}]}}, "networkPolicy.ingress.extraFrom"),
         ({"httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]}}, "networkPolicy.ingress.extraFrom"),
@@ -233,7 +235,7 @@ def test_credentials_are_files_of_existing_secrets():
         "defaultMode": 0o440,
         "items": [{"key": "webhook", "path": "webhook"}],
     }
-    assert [each["name"] for each in rendered.container["env"]] == ["HTTPS_PROXY"]
+    assert [each["name"] for each in rendered.container["env"]] == ["MALLOC_ARENA_MAX"]
 
 
 def test_a_changed_configuration_restarts_the_pod():
@@ -319,7 +321,7 @@ def test_the_policy_follows_the_configuration():
         "models": {443, 11434},
         "tracing": {4318},
         "shop": {4369, 9100},
-        "192.0.2.8/32": {3128},
+        "192.0.2.8/32": {8125},
     }
 
 
@@ -329,6 +331,15 @@ def test_a_model_on_the_internet_opens_no_private_network():
     blocks = [peer["ipBlock"] for peer, port in outward(render(values)) if "ipBlock" in peer and port == 443]
     assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "::/0"]
     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(blocks[0]["except"])
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_a_database_server_may_be_reached(scheme):
+    """In the namespace that the address names, and no volume is claimed."""
+    rendered = render({**GUARDED, "config": {"database_url": f"{scheme}://lens@db.data.svc/lens"}})
+    data = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}, "podSelector": {}}
+    assert (data, 5432) in list(outward(rendered))
+    assert rendered.all("PersistentVolumeClaim") == []
 
 
 def test_postgresql_needs_no_volume():

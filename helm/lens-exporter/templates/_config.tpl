@@ -6,6 +6,9 @@
 {{- define "lens-exporter.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- if not $config.database_url }}{{ $_ := set $config "database_url" "sqlite:////var/lib/lens-exporter/lens.db" }}{{ end -}}
+{{- if not (regexMatch "^(sqlite|postgresql)[:+]" $config.database_url) -}}
+{{- fail (printf "config.database_url begins with %q: lens-exporter takes sqlite:// and postgresql://" (regexFind "^[^:]*" $config.database_url)) -}}
+{{- end -}}
 {{- $web := default dict $config.web -}}
 {{- range $key, $value := dict "listen_address" "containerPort" "telemetry_path" "web.telemetryPath" "external_url" "web.externalUrl" "config_file" "web.configFile" "allow_unauthenticated" "web.allowUnauthenticated" -}}
 {{- if hasKey $web $key }}{{ fail (printf "config.web.%s: the chart says this by a flag, which would win: give %s instead" $key $value) }}{{ end -}}
