@@ -316,13 +316,30 @@ def test_the_policy_follows_the_configuration():
         "monitoring": {9090, 9093},
         "thanos": {10902},
         "grafana": {3000},
-        "0.0.0.0/0": {443, 11434},
-        "::/0": {443, 11434},
-        "models": {443, 11434},
+        "0.0.0.0/0": {443},
+        "::/0": {443},
+        "models": {11434},
         "tracing": {4318},
         "shop": {4369, 9100},
         "192.0.2.8/32": {8125},
     }
+
+
+def test_the_port_of_one_address_opens_no_other():
+    """Two collectors of history on ports of their own: one rule for each, and one rule for what several addresses have in common."""
+    config = {
+        "prometheus": {"url": "http://prometheus.monitoring.svc"},
+        "alertmanager": {"urls": [f"http://alertmanager-{n}.alertmanager.monitoring.svc:9093" for n in range(3)]},
+        "datasources": {"a": {"url": "http://thanos.one.svc:10902"}, "b": {"url": "http://192.0.2.4:8080"}},
+    }
+    rendered = render({**GUARDED, "config": config})
+    one = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "one"}}, "podSelector": {}}
+    assert list(outward(rendered))[2:] == [
+        (PROMETHEUS, 9090),
+        (one, 10902),
+        ({"ipBlock": {"cidr": "192.0.2.4/32"}}, 8080),
+        (ALERTMANAGER, 9093),
+    ]
 
 
 def test_a_model_on_the_internet_opens_no_private_network():

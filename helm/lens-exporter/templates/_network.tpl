@@ -1,22 +1,19 @@
-{{- /* Where the addresses of one target are, as a list of peers. */ -}}
+{{- /* Where one address is, as a list of peers. */ -}}
 {{- define "lens-exporter.peers" -}}
-{{- $peers := list -}}
-{{- range .urls -}}
-{{- $host := regexReplaceAll ":\\d+$" (urlParse .).host "" | splitList "@" | last -}}
-{{- $namespace := include "lens-exporter.namespaceOf" (dict "root" $.root "url" .) -}}
-{{- if and (eq $.target "model") (or (eq $host "internet") (not (or $namespace (regexMatch "^\\d+\\.\\d+\\.\\d+\\.\\d+$" $host)))) -}}
-{{- $peers = concat $peers (include "lens-exporter.internet" $ | fromYamlArray) -}}
-{{- else if regexMatch "^\\d+\\.\\d+\\.\\d+\\.\\d+$" $host -}}
-{{- $peers = append $peers (dict "ipBlock" (dict "cidr" (printf "%s/32" $host))) -}}
+{{- $host := regexReplaceAll ":\\d+$" (urlParse .url).host "" | splitList "@" | last -}}
+{{- $namespace := include "lens-exporter.namespaceOf" . -}}
+{{- $numbers := regexMatch "^\\d+\\.\\d+\\.\\d+\\.\\d+$" $host -}}
+{{- if and (eq .target "model") (or (eq $host "internet") (not (or $namespace $numbers))) -}}
+{{- include "lens-exporter.internet" . -}}
+{{- else if $numbers -}}
+{{- list (dict "ipBlock" (dict "cidr" (printf "%s/32" $host))) | toYaml -}}
 {{- else if $namespace -}}
 {{- $pods := dict -}}
-{{- with $.podLabels }}{{ $_ := set $pods "matchLabels" . }}{{ end -}}
-{{- $peers = append $peers (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" $namespace)) "podSelector" $pods) -}}
+{{- with .podLabels }}{{ $_ := set $pods "matchLabels" . }}{{ end -}}
+{{- list (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" $namespace)) "podSelector" $pods) | toYaml -}}
 {{- else -}}
-{{- fail (printf "%s is outside the cluster: networkPolicy.egress.%s.to must say where it is, such as [{ipBlock: {cidr: 192.0.2.7/32}}]" $host $.target) -}}
+{{- fail (printf "%s is outside the cluster: networkPolicy.egress.%s.to must say where it is, such as [{ipBlock: {cidr: 192.0.2.7/32}}]" $host .target) -}}
 {{- end -}}
-{{- end -}}
-{{- $peers | uniq | toYaml -}}
 {{- end -}}
 
 {{- /* Every address that is not of a private network, nor of the machine itself: a policy cannot name hosts of the internet. */ -}}
@@ -29,10 +26,31 @@
     except: ["::1/128", "fc00::/7", "fe80::/10"]
 {{- end -}}
 
+{{- /* A rule for each address, so that the port of one opens no other; one rule for all of a target where it is said where they are. */ -}}
+{{- define "lens-exporter.outward" -}}
+{{- $rules := list -}}
+{{- range $target := list "prometheus" "datasources" "alertmanager" "grafana" "database" "model" "otlp" -}}
+{{- $given := get $.root.Values.networkPolicy.egress $target -}}
+{{- $urls := default list (get $.urls $target) -}}
+{{- if $given.to -}}
+{{- $rules = append $rules (dict "to" $given.to "ports" (include "lens-exporter.ports" (dict "given" $given.ports "urls" $urls) | fromYamlArray)) -}}
+{{- else -}}
+{{- range $url := $urls -}}
+{{- $peers := include "lens-exporter.peers" (dict "root" $.root "target" $target "url" $url "podLabels" $given.podLabels) | fromYamlArray -}}
+{{- $rules = append $rules (dict "to" $peers "ports" (include "lens-exporter.ports" (dict "given" $given.ports "urls" (list $url)) | fromYamlArray)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $rules | uniq | toYaml -}}
+{{- end -}}
+
 {{- define "lens-exporter.ports" -}}
 {{- $ports := list -}}
 {{- range .urls }}{{ $ports = append $ports (include "lens-exporter.portOf" . | int) }}{{ end -}}
-{{- $ports | uniq | toYaml -}}
+{{- range default $ports .given | uniq }}
+- port: {{ . }}
+  protocol: TCP
+{{- end }}
 {{- end -}}
 
 {{- /* Who scrapes and who brings alerts: as it is said of each, else Prometheus and Alertmanager where the configuration says they are. */ -}}
