@@ -1,11 +1,14 @@
 """Every kind of secret, marked, through every kind of failure: no mark comes out anywhere."""
 
 import base64
+import html
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import bcrypt
 import pytest
@@ -43,15 +46,24 @@ MARKS = {
         "WrongHash",
     )
 }
+# Those that a server is sent hold what formats escape, so that it may come back in other characters.
+for _sent in ("PromBearer", "DataPassword", "DataHeader", "AlertEnv", "GrafanaToken", "ModelKey"):
+    MARKS[_sent] += "\"/&<'+=\\end"
+WAYS = {"json": lambda text: json.dumps(text)[1:-1], "html": html.escape, "address": lambda text: quote(text, safe="")}
 
 
 def echo(status: int) -> FaultyServer:
     """A server, or a proxy before it, whose error page repeats what it was asked: the headers with their secrets."""
 
+    turns: list[str] = []
+
     def respond(request: Request) -> Reply:
         said = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
         decoded = [base64.b64decode(v.split()[1]).decode() for v in request.headers.values() if v.startswith("Basic ")]
-        return Reply(f"refused {decoded} {said}".encode(), status, "text/plain")
+        # The first characters are what is quoted: each way of writing has its turn.
+        turns.append(request.path)
+        written = [said, *(write(said) for write in WAYS.values())][len(turns) % 4]
+        return Reply(f"refused {written} {decoded if len(turns) % 4 == 0 else ''}".encode(), status, "text/plain")
 
     return FaultyServer(respond)
 
@@ -245,6 +257,7 @@ def test_no_secret_comes_out(site):
     searched = {**MARKS, "PrivateKey": private, "Hash": site.hashed}
     searched |= {f"{name} in base64": base64.b64encode(f"lens:{mark}".encode()).decode() for name, mark in MARKS.items()}
     searched |= {f"alice's {name} in base64": base64.b64encode(f"alice:{mark}".encode()).decode() for name, mark in MARKS.items()}
+    searched |= {f"{name} in {way}": write(mark) for name, mark in list(searched.items()) for way, write in WAYS.items()}
     found = [(name, where) for where, text in said.items() for name, mark in searched.items() if mark in text]
     shown = {
         name: next(text[max(0, text.index(searched[name]) - 200) :][:300] for where, text in said.items() if searched[name] in text)
