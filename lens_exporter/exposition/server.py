@@ -23,6 +23,7 @@ class Limits:
     header_bytes: int = 32 * 1024
     keep_alive: int = 75  # longer than the usual scrape interval, so that a scrape finds its connection open
     connections: int = 512
+    write_time: float = 30.0  # for a client to take what it was answered
     graceful_stop: int = 5  # for answers under way when asked to stop
 
 
@@ -87,6 +88,7 @@ async def serve(
 def _config(app: ASGIApp, limits: Limits, doorsteps: Doorsteps | None) -> uvicorn.Config:
     class Protocol(_Protocol):
         header_time = limits.header_time
+        write_time = limits.write_time
 
     def protocol(*, app_state: dict[str, Any], **given: Any) -> asyncio.Protocol:
         if doorsteps is None:
@@ -128,17 +130,30 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Closes a connection whose request does not arrive in time; uvicorn itself waits for ever on half a header."""
+    """Closes a connection whose request does not arrive, or whose answer is not taken, in time: uvicorn waits for ever for both."""
 
     header_time: float
+    write_time: float
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._arrival: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Whatever the system does not take at once counts as waiting for the client.
+        transport.set_write_buffer_limits(high=1, low=0)
         self._expect()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._taking is None:
+            self._taking = self.loop.call_later(self.write_time, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken()
 
     def data_received(self, data: bytes) -> None:
         self._expect()
@@ -148,6 +163,7 @@ class _Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()
+        self._taken()
         super().connection_lost(exc)
 
     @property
@@ -162,6 +178,11 @@ class _Protocol(H11Protocol):
         if self._arrival is not None:
             self._arrival.cancel()
             self._arrival = None
+
+    def _taken(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _too_late(self) -> None:
         self._arrival = None

@@ -4,13 +4,16 @@ import asyncio
 import socket
 import threading
 
+import psutil
 import pytest
 import requests
+from prometheus_client import CollectorRegistry, Gauge
 
 from lens_exporter.errors import AddressTaken
 from lens_exporter.exposition.app import build_app
 from lens_exporter.exposition.server import Limits, listen, serve
 from tests.servers.lens_http import plain_ports, running, serving
+from tests.servers.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -125,3 +128,24 @@ def _ask(url):
         requests.get(url + "/api/v1/alerts", timeout=10)
     except requests.RequestException:
         return
+
+
+def test_who_does_not_read_its_answer_is_hung_up_on():
+    """An answer that nobody takes is not kept: the connection ends after its time, with most of the answer unsent."""
+    registry = CollectorRegistry()
+    Gauge("demo_value", "x" * 16_000_000, registry=registry).set(1)
+    with serving(plain_ports(collectors=(registry,)), limits=Limits(write_time=0.2)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((host, int(port)))
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
+
+            def held():  # its other end, in this process
+                ends = ((each.laddr, each.raddr) for each in psutil.Process().net_connections("tcp"))
+                return (client.getpeername(), client.getsockname()) in ends
+
+            assert held()
+            until(lambda: not held(), 10)
+        assert requests.get(url + "/-/healthy", timeout=5).status_code == 200
