@@ -178,6 +178,13 @@ def test_the_schema_refuses(values, said):
         ({"config": {"alertmanager": {"urls": ["http://a.b.svc", "http://192.0.2.1"]}}}, "networkPolicy.ingress.alertmanager.from"),
         ({"web": {**GUARDED["web"], "scheme": "https"}}, "web.configFile.existingSecret"),
         ({"config": {"database_url": "postgres://lens@db/lens"}}, "lens-exporter takes sqlite:// and postgresql://"),
+        (
+            {
+                "existingConfigMap": "mine",
+                "networkPolicy": {"ingress": {"from": [INGRESS]}, "egress": {"model": {"to": [INGRESS]}}},
+            },
+            "networkPolicy.egress.model.ports",
+        ),
         ({"existingConfigMap": "mine"}, "networkPolicy.ingress.prometheus.from"),
         ({"ingress": {"enabled": True, "hosts": [{"host": "a.b"}]}}, "networkPolicy.ingress.extraFrom"),
         ({"httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]}}, "networkPolicy.ingress.extraFrom"),

@@ -33,6 +33,9 @@
 {{- $given := get $.root.Values.networkPolicy.egress $target -}}
 {{- $urls := default list (get $.urls $target) -}}
 {{- if $given.to -}}
+{{- if not (or $given.ports $urls) -}}
+{{- fail (printf "networkPolicy.egress.%s.ports must say which: no address is known that has one, and a rule without ports opens all" $target) -}}
+{{- end -}}
 {{- $rules = append $rules (dict "to" $given.to "ports" (include "lens-exporter.ports" (dict "given" $given.ports "urls" $urls) | fromYamlArray)) -}}
 {{- else -}}
 {{- range $url := $urls -}}
