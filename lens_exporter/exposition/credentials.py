@@ -30,6 +30,7 @@ class Reason(StrEnum):
     RATE_LIMITED = "rate_limited"
     CERTIFICATE = "certificate"
     CROSS_SITE = "cross_site"
+    CONNECTIONS = "too_many_connections"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ import contextlib
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from lens_exporter.exposition.access import Access
 from lens_exporter.exposition.audit import Audit
-from lens_exporter.exposition.credentials import Reason
+from lens_exporter.exposition.credentials import Reason, client_key
 from lens_exporter.exposition.handshake import hears_of_failure
 from lens_exporter.exposition.offload import offload
 from lens_exporter.exposition.tls import names_of
@@ -16,6 +17,10 @@ from lens_exporter.exposition.tls import names_of
 _HANDSHAKE_SECONDS = 10.0
 _GOODBYE_SECONDS = 1.0  # for a client to answer that it has heard of the end of the connection
 _ALERT_SECONDS = 1.0  # for a client to read why it is refused
+# Of one client, of 512 in all: eight of them take what there is. Scrapers, Alertmanagers and browsers hold a handful each. By
+# loopback comes whatever a proxy on this machine brings: half.
+_MOST_OF_ONE = 64
+_MOST_OF_LOOPBACK = 256
 Inside = Callable[[Mapping[str, Any]], asyncio.Protocol]  # makes the HTTP protocol; told what is known of the client's certificate
 
 
@@ -27,7 +32,9 @@ class Doorsteps:
         self._audit = audit
         self._most = most  # connections in their handshake
         self._reading = offload(1)
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], None] = {}  # the oldest first
+        self._telling: set[asyncio.Task[None]] = set()
+        self._open: WeakKeyDictionary[asyncio.Transport, str] = WeakKeyDictionary()  # whose each is
 
     def step(self, inside: Inside) -> asyncio.Protocol:
         """Give the protocol for a connection that has just been made."""
@@ -35,21 +42,39 @@ class Doorsteps:
 
     def close(self) -> None:
         """Let nobody in any more."""
-        for task in self._under_way:
+        for task in [*self._under_way]:
             task.cancel()
 
     def _begin(self, transport: asyncio.Transport, inside: Inside) -> None:
         # Nothing is read before it is known what it will be.
         transport.pause_reading()
-        if not self._access.stale() and self._access.rules.tls is None:
+        if self._too_many(transport):
+            transport.abort()
+        elif not self._access.stale() and self._access.rules.tls is None:
             _enter(transport, inside({}), b"")
             transport.resume_reading()
-        elif len(self._under_way) >= self._most:
-            transport.abort()
         else:
+            if len(self._under_way) >= self._most:
+                # Who has been silent for longest makes room: the newest may be anybody.
+                oldest = next(iter(self._under_way))
+                del self._under_way[oldest]
+                oldest.cancel()
             task = asyncio.get_running_loop().create_task(self._let_in(transport, inside))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way[task] = None
+            task.add_done_callback(lambda done: self._under_way.pop(done, None))
+
+    def _too_many(self, transport: asyncio.Transport) -> bool:
+        address = str((transport.get_extra_info("peername") or ("",))[0])
+        client = client_key(address)
+        most = _MOST_OF_LOOPBACK if client == "::/64" or client.startswith("127.") else _MOST_OF_ONE
+        if sum(1 for each, whose in self._open.items() if whose == client and _is_open(each)) < most:
+            self._open[transport] = client
+            return False
+        said = f"more than {most} connections at once from one client"
+        telling = asyncio.get_running_loop().create_task(self._audit.denied(Reason.CONNECTIONS, client=address, error=said))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        return True
 
     async def _let_in(self, transport: asyncio.Transport, inside: Inside) -> None:
         try:
@@ -116,6 +141,11 @@ class _Waiting(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self.gone = True
+
+
+def _is_open(transport: asyncio.Transport) -> bool:
+    # One that is closing holds its place until what it was answered is taken.
+    return bool(transport.get_extra_info("socket").fileno() != -1)
 
 
 def _enter(transport: asyncio.Transport, protocol: asyncio.Protocol, early: bytes) -> None:

@@ -70,7 +70,8 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "lens_http_refused_total",
         C,
-        "Callers not let in, by reason (no_credentials, bad_credentials, wrong_scope, rate_limited, certificate, cross_site).",
+        "Callers not let in, by reason (no_credentials, bad_credentials, wrong_scope, rate_limited, certificate, cross_site, "
+        "too_many_connections).",
         ("reason",),
     ),
     MetricSpec("lens_otlp_exports_total", C, "Exports of metrics to the OTLP endpoint."),

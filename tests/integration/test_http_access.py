@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from lens_exporter.errors import ConfigError, UnknownDeclaration
 from lens_exporter.exposition import documents
 from tests.servers.lens_http import guarded, plain_ports
+from tests.servers.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -54,6 +55,13 @@ def raising(error):
         raise error
 
     return port
+
+
+def closed(connection):
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
 
 
 def problem(answer, status, kind):
@@ -426,3 +434,26 @@ def test_loopback_needs_no_authentication(address):
     """Only this machine reaches it."""
     with guarded({"listen_address": address}) as (url, _, _telemetry):
         assert ask(url, "GET", "/metrics").status_code == 200
+
+
+def test_one_client_does_not_take_all_connections():
+    """Idle connections of one address leave room for every other; those that are too many are closed, counted and told."""
+    with guarded({}) as (url, told, telemetry):
+        host, port = url.removeprefix("http://").split(":")
+
+        def connect(source):
+            return socket.create_connection((host, int(port)), timeout=5, source_address=(source, 0))
+
+        idle = [connect("127.0.0.1") for _ in range(256)]
+        with connect("127.0.0.1") as one_more:
+            assert closed(one_more)
+        until(lambda: told.of("access.denied"), 5)
+        (event,) = told.of("access.denied")
+        assert (event["reason"], event["client"]) == ("too_many_connections", "127.0.0.1")
+        assert telemetry.value("lens_http_refused_total", reason="too_many_connections") == 1
+        for source in ("127.0.0.2", "127.0.0.1"):
+            with connect(source) as other:
+                other.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert other.recv(12) == b"HTTP/1.1 200"
+            for each in idle:  # room for the next round
+                each.close()

@@ -49,6 +49,13 @@ def get(url, authority, pair=None, path="/metrics"):
     return requests.get(url + path, verify=str(authority.cert), cert=pair and (str(pair.cert), str(pair.key)), timeout=5)
 
 
+def gone(connection):
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 def test_every_route_speaks_tls_and_plain_http_is_no_answer(tmp_path, authority, server):
     """The certificate is the configured one; who does not speak TLS gets nothing and is told of."""
     with guarded(web(tmp_path, server)) as (url, told, _):
@@ -314,5 +321,16 @@ def test_a_handshake_that_does_not_come_holds_nobody_up(tmp_path, authority, ser
         host, port = url.removeprefix("https://").split(":")
         silent = [socket.create_connection((host, int(port))) for _ in range(20)]
         assert get(url, authority).elapsed.total_seconds() < 2
+        for each in silent:
+            each.close()
+
+
+def test_more_handshakes_than_there_is_room_for_drop_the_oldest(tmp_path, authority, server):
+    """Who fills all places with silence loses the first of them to whoever comes next."""
+    with guarded(web(tmp_path, server)) as (url, _, _telemetry):
+        host, port = url.removeprefix("https://").split(":")
+        silent = [socket.create_connection((host, int(port)), timeout=5) for _ in range(120)]  # there is room for 100
+        assert get(url, authority).status_code == 200
+        assert gone(silent[0])
         for each in silent:
             each.close()
