@@ -23,7 +23,7 @@ class Limits:
     header_bytes: int = 32 * 1024
     keep_alive: int = 75  # longer than the usual scrape interval, so that a scrape finds its connection open
     connections: int = 512
-    write_time: float = 30.0  # for a client to take what it was answered
+    write_time: float = 30.0  # for a client to take what it was answered; over TLS it shows only where more is to be written
     graceful_stop: int = 5  # for answers under way when asked to stop
 
 
