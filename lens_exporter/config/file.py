@@ -28,13 +28,28 @@ def load(path: Path, lens_options: LensOptions) -> Config:
         ConfigInvalid: with every problem found, one per line; ConfigError: the file cannot be read.
 
     """
+    return read(text_of(path), path, lens_options)
+
+
+def text_of(path: Path) -> str:
+    """Read a file of settings. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(where=path, problem=f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(where=path, problem=f"is not UTF-8 text: byte {error.start}") from error
-    return read(text, path, lens_options)
+        # Without the decoder's own words: they hold the bytes.
+        raise ConfigError(where=path, problem=f"is not UTF-8 text: byte {error.start}") from None
+
+
+def mapping_of(text: str, path: Path) -> Tree:
+    """Parse a file of settings; an empty one sets nothing. Raises ConfigInvalid: it is no mapping."""
+    tree = parse(text)
+    if tree.value is None:
+        tree.value = {}
+    if not isinstance(tree.value, dict):
+        raise invalid(path, tree, [*tree.problems, Problem((), "expected a mapping of settings", 1)])
+    return tree
 
 
 def read(text: str, path: Path, lens_options: LensOptions) -> Config:
@@ -44,11 +59,7 @@ def read(text: str, path: Path, lens_options: LensOptions) -> Config:
         ConfigInvalid: with every problem found, one per line.
 
     """
-    tree = parse(text)
-    if tree.value is None:
-        tree.value = {}
-    if not isinstance(tree.value, dict):
-        raise invalid(path, tree, [*tree.problems, Problem((), "expected a mapping of settings", 1)])
+    tree = mapping_of(text, path)
     listed = tree.value.get("watchers")
     entries = [shortforms.expand(entry) for entry in listed] if isinstance(listed, list) else []
     context = {"base": path.parent}

@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from lens_exporter.config import words
-from lens_exporter.config.file import invalid
-from lens_exporter.config.tree import Problem, parse
+from lens_exporter.config.file import invalid, mapping_of, text_of
+from lens_exporter.config.tree import Problem
 from lens_exporter.config.values import FilePath, HeaderValue, Misfit, Settings
-from lens_exporter.errors import ConfigError
 
 
 class ClientAuth(StrEnum):
@@ -133,19 +132,9 @@ def load_web_file(path: Path) -> WebFile:
         ConfigInvalid: with every problem found, one per line; ConfigError: the file cannot be read.
 
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(where=path, problem=f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        # Without the decoder's own words: they hold the bytes.
-        raise ConfigError(where=path, problem=f"is not UTF-8 text: byte {error.start}") from None
-    tree = parse(text)
-    value = {} if tree.value is None else tree.value
-    if not isinstance(value, dict):
-        raise invalid(path, tree, [*tree.problems, Problem((), "expected a mapping of settings", 1)])
+    tree = mapping_of(text_of(path), path)
     # An empty section is the same as none, as the toolkit has it.
-    given = {key: section for key, section in value.items() if key not in WebFile.model_fields or section not in (None, {})}
+    given = {key: section for key, section in tree.value.items() if key not in WebFile.model_fields or section not in (None, {})}
     problems = list(tree.problems)
     try:
         found = WebFile.model_validate(given, context={"base": path.parent})

@@ -1,8 +1,12 @@
 """Code first, then a model that may send an answer back, and never blocks it."""
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from lens_exporter.errors import ModelOverloaded
+from lens_exporter.foundation import tracing
 from lens_exporter.investigate.judge import Judge, transcript
 from lens_exporter.investigate.receipts import Checked
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Outcome, ReviewVerdict
@@ -61,6 +65,18 @@ def test_the_reviewer_sees_the_answers_and_not_the_reasoning():
     assert "LensMemory" in trail[0].text
     assert "SECRET THOUGHT" not in trail[0].text
     assert "I WONDER" not in trail[0].text
+
+
+def test_a_review_is_a_span(monkeypatch):
+    """With its attempt; where no model is asked there is none."""
+    kept, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    monkeypatch.setattr(tracing.trace, "get_tracer", provider.get_tracer)
+    judged(None)
+    assert kept.get_finished_spans() == ()
+    judged(Scripted([reviews()]), attempt=2)
+    (span,) = kept.get_finished_spans()
+    assert (span.name, dict(span.attributes)) == ("review analysis", {"attempt": 2})
 
 
 def test_what_code_could_not_prove_goes_back_without_paying_a_model():
