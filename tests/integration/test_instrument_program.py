@@ -211,12 +211,17 @@ def test_default_name(tmp_path, arguments, name):
     assert done.stdout.strip() in {name, expected}, done.stderr
 
 
-def test_siblings_are_told_by_one_page(tmp_path):
-    """Four workers and the process that forked them stand on one page once each, by pid; one that was killed is gone from the next."""
+@pytest.mark.parametrize("deep", [0, 84, 200])
+def test_siblings_are_told_by_one_page(tmp_path, deep):
+    """Four workers and the process that forked them stand on one page once each, by pid; one that was killed is gone from the next.
+
+    A socket's address holds 107 bytes: where the directory leaves room for just the start of a name, or none, nothing changes.
+    """
+    where = tmp_path if not deep else tmp_path / ("d" * max(1, deep - len(str(tmp_path))))
     out = run(
         f"""
         import os, re, signal, urllib.request
-        where = {str(tmp_path / "siblings")!r}
+        where = {str(where / "siblings")!r}
         parent = lens_exporter.instrument("api", port=0, siblings=where)
         ready, told = os.pipe()
         workers = []

@@ -13,6 +13,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prometheus_client.exposition import generate_latest
@@ -33,7 +34,7 @@ class Siblings:
     """This process among those of its program."""
 
     def __init__(self, directory: str | os.PathLike[str], collect: Callable[[], Iterable[Metric]]) -> None:
-        self._directory = Path(directory)
+        self._directory = Path(directory).absolute()  # programs change theirs
         self._collect = collect
         self._path = self._directory / f"{_PREFIX}{os.getpid()}{_SUFFIX}"
         # What this process forks copies the socket, and would keep it alive, unanswered, when this process is gone.
@@ -53,10 +54,11 @@ class Siblings:
         if held.st_uid != os.geteuid() or held.st_mode & 0o077:
             raise PermissionError(f"{self._directory} must belong to the program's user and be open to nobody else (chmod 700)")
         # Under its name only once it listens: who finds one that refuses takes its process for gone.
-        begun = self._path.with_suffix(".new")
+        begun = self._path.with_suffix(".opening")  # the longer name: where an address is too long, here is where it shows
         begun.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.bind(str(begun))
+        with _address(begun) as address:
+            self._socket.bind(address)
         self._socket.listen(_WAITING)
         begun.replace(self._path)
         atexit.register(self.close)
@@ -122,12 +124,24 @@ class Sibling:
         answer = bytearray()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_SECONDS)
-            connection.connect(str(self._path))
+            with _address(self._path) as address:
+                connection.connect(address)
             while part := connection.recv(65_536):
                 answer += part
                 if len(answer) > _LONGEST:
                     raise ValueError(f"an answer of more than {_LONGEST} bytes")
         return bytes(answer)
+
+
+@contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """Name a socket by no more bytes than a socket's address holds (108 on Linux), however deep its directory lies."""
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        short = Path(f"/proc/self/fd/{directory}")
+        yield str(short / path.name if short.exists() else path)
+    finally:
+        os.close(directory)
 
 
 class _Families:
