@@ -15,8 +15,8 @@ LARGEST = 3e38  # of single precision; what lies beyond is taken for it
 _FINEST = 2.0**-22  # of the largest value: a finer grain is beyond single precision
 _TINIEST = 2.0**-126  # single precision's smallest full-precision number
 _STRIDE = 16  # slots: as many as the processor fetches at once
-_INFINITE = np.float32(np.inf).view(np.uint32)
-_CELLS = 1 << 17  # array cells at a time: what one step reads and writes stays in the processor's cache
+_CELLS = 1 << 16  # array cells at a time: what one step reads and writes stays in the processor's cache
+_SOUGHT = 1 << 14  # values at a time, for the same reason: of each series that is searched, its slots come with them
 
 
 class SortedRows:
@@ -34,6 +34,7 @@ class SortedRows:
     """
 
     def __init__(self, series: int, *, blocks: int, slots: int) -> None:
+        """Begin with nothing remembered. blocks: at most 256, a byte's worth."""
         self._blocks = blocks
         self._tags = np.uint32((1 << (blocks - 1).bit_length()) - 1)  # the bits that hold the block
         self._slots = np.full((series, slots), np.inf, dtype=np.float32)
@@ -54,7 +55,7 @@ class SortedRows:
         series, time = wanted.shape
         distances = np.full((series, time), np.inf, dtype=np.float32)
         if self._sealed and time:
-            at_once = max(1, _CELLS // time)
+            at_once = max(1, _SOUGHT // time)
             for first in range(0, series, at_once):
                 part = slice(first, first + at_once)
                 distances[part] = self._search(part, wanted[part])
@@ -76,13 +77,11 @@ class SortedRows:
             part = slice(first, first + at_once)
             both = np.concatenate((self._slots[part], block[part]), axis=1)
             bits, slots = both.view(np.uint32), self._slots.shape[1]
-            _leave(both[:, :slots], bits[:, :slots] & self._tags == tag)  # an infinite one has no tag and stays as it is
-            bits[:, slots:][np.isfinite(both[:, slots:])] |= tag
+            _drop(both[:, :slots], bits[:, :slots] & self._tags == tag)  # and infinite ones, which have no tag: empty they are
+            bits[:, slots:] |= tag * np.isfinite(both[:, slots:])
             kept = self._slots[part]
             kept[:], self._wider[part, self._sealed % self._blocks] = self._thinned(both, width[part])
-            with np.errstate(invalid="ignore"):
-                apart = np.diff(self._cleared(kept), axis=1)  # NaN between empty ones
-            steps[part] = np.where(apart > noise[part, None], apart, np.inf).min(axis=1, initial=np.inf)
+            steps[part] = _smallest_step(self._cleared(kept), noise[part])
         self._strides = _strides(self._slots)
         self._widest = self._wider.max(axis=1)
         self._sealed += 1
@@ -118,31 +117,31 @@ class SortedRows:
         values [series, any]. Gives [series, slot], and the width [series] of cells that had to be wider, else 0.
         """
         slots = self._slots.shape[1]
-        values = np.sort(values, axis=1)
-        widest = np.abs(np.where(np.isfinite(values), values, 0.0)).max(axis=1)
-        width = width * np.exp2(np.ceil(np.log2(np.maximum(widest * _FINEST, _TINIEST) / width)).clip(0.0))
-        asked = width.copy()
-        crowded = np.arange(len(values))
-        while crowded.size:
-            values[crowded] = self._newest(values[crowded], width[crowded])
-            crowded = crowded[values[crowded, slots] < np.inf]
-            width[crowded] *= 2.0
-        return values[:, :slots], np.where(width > asked, width, 0.0)
-
-    def _newest(self, values: Float32Array, width: FloatArray) -> Float32Array:
-        """Of sorted neighbours in one cell keep the newer; what is left, sorted, in the same array."""
-        cell = np.floor(self._cleared(values) / width[:, None].astype(np.float32))
-        blocks = np.uint32(self._blocks)
-        age = np.uint32(self._sealed % self._blocks) + blocks - (values.view(np.uint32) & self._tags)
-        age -= blocks * (age >= blocks)  # the remainder, without a division
-        same = cell[:, :-1] == cell[:, 1:]
-        newer = age[:, :-1] < age[:, 1:]
-        dropped = np.zeros(values.shape, dtype=np.bool_)
-        dropped[:, :-1] = same & ~newer
-        dropped[:, 1:] |= same & newer
-        _leave(values, dropped)
         values.sort(axis=1)
-        return values
+        asked = width * np.exp2(np.ceil(np.log2(np.maximum(_widest(values) * _FINEST, _TINIEST) / width)).clip(0.0))
+        width = asked.copy()
+        self._keep_newest(values, width)
+        crowded = np.flatnonzero(values[:, slots] < np.inf)
+        while crowded.size:
+            width[crowded] *= 2.0
+            some = values[crowded]
+            self._keep_newest(some, width[crowded])
+            values[crowded] = some
+            crowded = crowded[some[:, slots] < np.inf]
+        return np.fmin(values[:, :slots], np.float32(np.inf)), np.where(width > asked, width, 0.0)
+
+    def _keep_newest(self, values: Float32Array, width: FloatArray) -> None:
+        """Of sorted neighbours in one cell keep the newer; what is left is sorted again, in place, with NaN for the others last."""
+        cell = np.floor(self._cleared(values) / width[:, None].astype(np.float32))
+        # The blocks since: a single byte is compared faster, and one that overflows is as much more as an older block should be.
+        age = np.uint8(self._sealed % self._blocks) - (values.view(np.uint32) & self._tags).astype(np.uint8)
+        same = cell[:, :-1] == cell[:, 1:]
+        newer = same & (age[:, :-1] < age[:, 1:])
+        dropped = np.zeros(values.shape, dtype=np.bool_)
+        np.not_equal(same, newer, out=dropped[:, :-1])
+        dropped[:, 1:] |= newer
+        _drop(values, dropped)
+        values.sort(axis=1)
 
     def _cleared(self, values: Float32Array) -> Float32Array:
         """Without the block: what is left compares equal where the values were equal."""
@@ -154,12 +153,29 @@ def _strides(slots: Float32Array) -> Float32Array:
     return np.ascontiguousarray(slots[:, ::_STRIDE])
 
 
-def _leave(values: Float32Array, which: NDArray[np.bool_]) -> None:
-    """Make these values infinite: in their bits, because choosing number by number costs five times as much."""
-    bits = values.view(np.uint32)
-    mask = np.negative(which.astype(np.uint32))
-    bits &= ~mask
-    bits |= mask & _INFINITE
+def _drop(values: Float32Array, which: NDArray[np.bool_]) -> None:
+    """Make these values NaN, all of their bits at once: choosing number by number costs five times as much."""
+    bits = values.view(np.int32)
+    bits |= np.negative(which.view(np.int8))
+
+
+def _widest(values: Float32Array) -> Float32Array:
+    """Give the largest finite magnitude [series] of sorted values [series, any]; 0 where there is none."""
+    behind = (values < np.inf).argmin(axis=1)  # the last finite one; 0 where all are, or none
+    ends = np.stack((values[:, 0], values[np.arange(len(values)), behind - 1]))
+    widest: Float32Array = np.abs(np.where(np.isfinite(ends), ends, np.float32(0.0))).max(axis=0)
+    return widest
+
+
+def _smallest_step(values: Float32Array, noise: FloatArray) -> FloatArray:
+    """Give the smallest step larger than noise [series] between sorted values [series, slot]; infinite where there is none."""
+    least = noise.astype(np.float32)
+    least = np.where(least > noise, np.nextafter(least, np.float32(0.0)), least)  # single precision compares as double would
+    with np.errstate(invalid="ignore"):
+        apart = values[:, 1:] - values[:, :-1]  # NaN between empty ones
+    _drop(apart, ~(apart > least[:, None]))
+    steps: FloatArray = np.fmin.reduce(apart, axis=1, initial=np.inf).astype(np.float64)
+    return steps
 
 
 def _last_below(flat: Float32Array, start: IntArray, length: int, wanted: Float32Array) -> IntArray:
@@ -167,10 +183,11 @@ def _last_below(flat: Float32Array, start: IntArray, length: int, wanted: Float3
 
     It bisects without branches: all searches [series, time] halve their range in step, so each halving is one gather over all.
     """
-    below = start
+    below = start.copy()
     while length > 1:
         half = length // 2
-        below = below + half * (flat.take(below + half) < wanted)
+        # Places are right as they are; a mode that does not refuse wrong ones needs no second look at them.
+        below += np.multiply(flat[half:].take(below, mode="clip") < wanted, half)
         length -= half
     return below
 

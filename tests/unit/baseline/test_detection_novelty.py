@@ -140,6 +140,26 @@ def test_thinning_keeps_the_newest_and_moves_no_distance_by_more_than_the_grain(
     assert (found <= brute + 0.05).all()
 
 
+def test_a_grain_finer_than_single_precision_thins_nothing() -> None:
+    """Different values stay, however large, of either sign, and with gaps among them."""
+    values = np.array([[1e3, 2e3, np.nan, 3e3, 4e3], [-4e33, -3e33, -2e33, -1e33, np.nan], [1e4, 2e4, 3e4, 4e4, 5e4], [np.nan] * 5])
+    rows = SortedRows(4, blocks=4, slots=5)
+    steps = rows.seal(rows.coarse(values, np.zeros(4)), np.zeros(4), np.zeros(4))
+    np.testing.assert_allclose(steps, [1e3, 1e33, 1e4, np.inf], rtol=1e-5)
+
+
+def test_of_equal_values_the_newest_stays() -> None:
+    """A value that is shown in each block is remembered for as long as the last block that showed it, wherever counting began."""
+    for begun in range(9):
+        rows = SortedRows(1, blocks=4, slots=100)
+        for block in range(begun + 5):
+            shown = np.array([[1.0, 2.0 if block <= begun else 9.0]])
+            rows.seal(rows.coarse(shown, np.zeros(1)), np.full(1, 1e-3), np.zeros(1))
+            distance = rows.nearest(rows.coarse(np.array([[1.0, 2.0]]), np.zeros(1)))
+            assert distance[0, 0] == 0.0
+            assert (distance[0, 1] == 0.0) == (block < begun + 4)
+
+
 def test_the_smallest_step_is_found_where_it_is_more_than_noise() -> None:
     """Quarters with rounding on top step by a quarter."""
     values = np.random.default_rng(7).integers(-8, 8, (1, 60)) / 4 + np.random.default_rng(8).uniform(0, 1e-9, (1, 60))
