@@ -17,6 +17,7 @@ _YOUNGEST = 32  # rows; of a series younger than a block the tail is fitted at 3
 _COPIED = 1024  # series at a time
 _FEW = 6  # rows
 _CELLS = 1 << 15  # array cells at a time: what one step reads and writes stays in the processor's cache
+_LISTED = 768  # series at a time, for the same reason
 
 BoolArray = NDArray[np.bool_]
 
@@ -233,26 +234,43 @@ def _equal(values: FloatArray, others: FloatArray) -> bool:
 def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:
     """Give the distance of each of rows [series, time] to the nearest of `earlier` [series, row] and of the rows before itself.
 
-    Few rows are compared with one series beside the other, as `earlier` lies in memory; many with one row beside the other.
+    Few rows are compared with all before them; many are found among their neighbours in order of size.
+    What stands at an infinite row means nothing.
     """
-    series, time = rows.shape
-    nearest = np.full((series, time), np.inf, dtype=np.float32)
-    before = np.concatenate((earlier, rows[:, :-1]), axis=1) if time > 1 else earlier
-    if not before.size or not time:
-        return nearest
+    nearest = np.full(rows.shape, np.inf, dtype=np.float32)
+    time = rows.shape[1]
     if time <= _FEW:
+        before = np.concatenate((earlier, rows[:, :-1]), axis=1) if time > 1 else earlier
         for row in range(time):
             _nearest_of(before[:, : earlier.shape[1] + row].T, rows[:, row], nearest[:, row])
         return nearest
-    known = np.arange(before.shape[1]) < earlier.shape[1] + np.arange(time)[:, None]
-    barred = np.where(known, 0.0, np.inf).astype(np.float32)
-    at_once = max(1, _CELLS // (before.shape[1] * time))
-    for first in range(0, series, at_once):
-        part = slice(first, first + at_once)
-        apart = before[part, None, :] - rows[part, :, None]
-        np.abs(apart, out=apart)
-        apart += barred
-        apart.min(axis=2, out=nearest[part])
+    for first in range(0, len(rows), _LISTED):
+        part = slice(first, first + _LISTED)
+        nearest[part] = _nearest_neighbours(np.concatenate((earlier[part], rows[part]), axis=1), earlier.shape[1]).T
+    return nearest
+
+
+def _nearest_neighbours(values: Float32Array, known: int) -> Float32Array:
+    """Give the distance [time, series] of each value [series, row] behind the first `known` ones to the nearest before it.
+
+    The values are linked in order of size. Taken out from the last row on, each leaves between neighbours that came before it.
+    """
+    series, rows = values.shape
+    linked = np.empty((rows + 2, series), dtype=np.float32)  # one series beside the other; behind the rows both ends
+    linked[:rows], linked[rows], linked[rows + 1] = values.T, -np.inf, np.inf
+    ordered = np.empty(linked.shape, dtype=np.int64)
+    ordered[0], ordered[1:-1], ordered[-1] = rows, np.argsort(values, axis=1).T, rows + 1
+    ordered *= series
+    ordered += np.arange(series)
+    below, above = np.empty((2, linked.size), dtype=np.int64)
+    below[ordered[1:]] = ordered[:-1]
+    above[ordered[:-1]] = ordered[1:]
+    nearest = np.empty((rows - known, series), dtype=np.float32)
+    for row in reversed(range(known, rows)):
+        here = slice(row * series, (row + 1) * series)
+        low, high = below[here], above[here]
+        np.minimum(linked[row] - linked.take(low), linked.take(high) - linked[row], out=nearest[row - known])
+        above[low], below[high] = high, low
     return nearest
 
 
