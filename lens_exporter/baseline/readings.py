@@ -85,7 +85,9 @@ class Warm:
         side = _sides(metrics)[np.array(roster.metric_of, dtype=np.int64)[self.series]]
         far = _stayed(score[:, -_TOLD_BY:], side) > LEAST_RECORD / np.sqrt(allowed)
         shares = np.where(self._together(grouped, far), 1.0, grouped.shares[self.series])
-        return Scores(expected, lower, upper, score, observations, record=1.0 / np.sqrt(allowed * shares))
+        named = (*grouped.labels, None)  # the last place is for series without a group
+        within = tuple(named[group] for group in grouped.of[self.series].tolist())
+        return Scores(expected, lower, upper, score, observations, record=1.0 / np.sqrt(allowed * shares), within=within)
 
     def _together(self, grouped: Grouped, far: BoolArray) -> BoolArray:
         """Mark young series of groups of which half is far away: one thing happens to them then, not one of many."""

@@ -69,6 +69,7 @@ class Verdict:
     trend: Trend | None = None
     critical: bool = False
     missed: int = 0  # readings in a row without a value, where that is asked for
+    within: Labels | None = None  # its group, where that is not known for long enough to be judged as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
                 critical=facts.critical(rules, trend),
                 group=facts.group(),
                 missed=facts.missed,
+                within=scores.within[row] if scores.within else None,
             )
         )
     return Judged(tuple(verdicts), resting)

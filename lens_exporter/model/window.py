@@ -68,10 +68,16 @@ class Scores:
     observations: NDArray[np.int64]
     learnt: Learnt | None = None  # None: the band alone judges
     record: FloatArray | None = None  # [series]: the factor by which a series must exceed its own record, where the band judges
+    within: tuple[Labels | None, ...] = ()  # labels of the group each belongs to, where the band judges until the group is known
 
     def of(self, rows: IntArray) -> "Scores":
         """Give the scores of some series of those that the band alone judges."""
-        record = None if self.record is None else self.record[rows]
         return Scores(
-            self.expected[rows], self.lower[rows], self.upper[rows], self.score[rows], self.observations[rows], record=record
+            self.expected[rows],
+            self.lower[rows],
+            self.upper[rows],
+            self.score[rows],
+            self.observations[rows],
+            record=None if self.record is None else self.record[rows],
+            within=tuple(self.within[row] for row in rows.tolist()) if self.within else (),
         )

@@ -97,3 +97,27 @@ def test_what_is_kept_of_a_first_judgement_does_not_grow_with_the_day():
     (reading,) = baselines.read([rows(due.settled + 15.0, due.last)])
     assert reading.window.values.shape[1] > 2000
     assert reading.scores.score.shape == reading.scores.expected.shape == (2, TAIL)
+
+
+def test_what_strikes_an_instance_on_its_first_day_is_one_alert():
+    """Six metrics leap at once, told by the one that leapt furthest; it lasts for as long as any of them is off."""
+    life = born(20, 6.0)
+    life.values["cpu"][AT:] *= 2.0
+    life.values["cpu"][AT + HOUR // 2 :] = 10.0
+    seen = Watch({"one": life}).through(range(AT - 1, AT + HOUR))["one"]
+    assert [kind for _, kind in seen.begun] == ["cpu_high"]
+    assert seen.over == []
+
+
+def test_what_strikes_two_instances_is_two_alerts():
+    """One speaks for its own instance only."""
+    seen = Watch({"one": born(20, 6.0), "two": born(20, 6.0)}).through(range(AT - 1, AT + HOUR))
+    assert [len(each.begun) for each in seen.values()] == [1, 1]
+
+
+def test_a_ceiling_is_told_beside_it():
+    """A hard limit is a rule of its own: no other metric's alert tells of it."""
+    life = born(20, 6.0)
+    seen = Watch({"one": Life(life.values, {"queue": {"ceiling": 50.0}})}).through(range(AT - 1, AT + HOUR))["one"]
+    assert len(seen.begun) == 2
+    assert seen.begun[1][1] == "queue_high"
