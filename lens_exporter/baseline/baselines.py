@@ -9,7 +9,7 @@ import numpy as np
 from lens_exporter.baseline import recent
 from lens_exporter.baseline.detection.engine import Engine
 from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
-from lens_exporter.baseline.detector import Detector
+from lens_exporter.baseline.detector import TAIL, Detector
 from lens_exporter.baseline.expected import AlertLabels, Declarations, Declared, none_declared
 from lens_exporter.baseline.expected_rows import ExpectedRows
 from lens_exporter.baseline.readings import Warm, readings
@@ -169,7 +169,7 @@ class Baselines:
         values = self._roster.table(windows, times.size)
         present = np.isfinite(values)
         expected = self._expected.learn(times, present, self._observations > 0, self._roster, self._grouped)
-        scored = self._engine.advance(times, values, expected=expected)
+        scored = self._engine.advance(times, values, expected=expected, told=TAIL)
         self._recent.add(recent.columns(times, values, scored))
         newest = np.where(present.any(axis=1), times[times.size - 1 - np.argmax(present[:, ::-1], axis=1)], -np.inf)
         self._last_value = np.maximum(self._last_value, newest)

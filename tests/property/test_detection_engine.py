@@ -69,6 +69,20 @@ def test_any_partition_gives_the_same(values: FloatArray, cuts: list[int], missi
         first += rows
 
 
+@given(pasts(), st.integers(1, 5 * DAY), st.integers(1, 3 * DAY), st.booleans())
+@settings(max_examples=6, deadline=None)
+def test_who_wants_to_hear_the_last_rows_only_hears_the_same(values: FloatArray, cut: int, told: int, missing: bool) -> None:
+    """Rows nobody asks about are learnt like all others; what is said about the last ones, and about later blocks, is the same."""
+    values[9, -2 * DAY :: 3] = np.nan
+    asked, spared = engine(missing=missing), engine(missing=missing)
+    for first, last in ((0, cut), (cut, values.shape[1])):
+        block = times(last - first, first), values[:, first:last]
+        rows = min(told, last - first)
+        whole, end = asked.advance(*block), spared.advance(*block, told=told)
+        assert end.score.shape == (SERIES, rows)
+        same(end, whole, others=slice(last - first - rows, None))
+
+
 @given(pasts(), st.integers(0, 5 * DAY), st.integers(1, 3))
 @settings(max_examples=6, deadline=None)
 def test_a_peek_is_what_the_first_row_will_be_and_changes_nothing(values: FloatArray, first: int, rows: int) -> None:

@@ -47,6 +47,9 @@ class _Judged:
     h: FloatArray
     lasting: FloatArray  # G
     masked: BoolArray  # [time, groups]
+    base: FloatArray  # what was expected of all of them [series]
+    residual: FloatArray  # z, not capped
+    scores: FloatArray  # of each metric
 
 
 class Engine:
@@ -82,21 +85,26 @@ class Engine:
         self._hour: int | None = None
         self._bin: int | None = None
 
-    def advance(self, times: FloatArray, values: FloatArray, *, expected: BoolArray | None = None) -> Scored:
+    def advance(
+        self, times: FloatArray, values: FloatArray, *, expected: BoolArray | None = None, told: int | None = None
+    ) -> Scored:
         """Score rows and learn them. times [time] are Unix seconds, ascending, later than all before; values [series, time].
 
         expected [groups, time] marks rows that a person has declared to be in order: they are learnt whatever their score.
+        told: how many of the last rows the caller wants to hear about, if not all; the others are spared what only serves to tell.
         """
         rows = _rows(values)
+        told = times.size if told is None else min(told, times.size)
         parts, residuals = [], []
         for block in self._bins(times):
-            self._turn(int(times[block.start] // self._tuning.bin))
+            self._turn(int(times[block.start] // self._tuning.bin), times[-told])
             wanted = None if expected is None else expected[:, block].T
-            scored, judged, self._running = self._score(times[block], rows[block], wanted)
+            judged, self._running = self._score(times[block], rows[block], wanted)
             self._learn(judged)
-            parts.append(scored)
+            if block.stop > times.size - told:
+                parts.append(self._shown(judged))
             residuals.append(judged.r)
-        return self._whole(parts, rows, residuals, self._lone.advance)
+        return self._whole(parts, rows, residuals, self._lone.advance, told)
 
     def peek(self, times: FloatArray, values: FloatArray) -> Scored:
         """Score rows that follow without learning them, as far as is known before the first of them."""
@@ -105,12 +113,12 @@ class Engine:
         before = self._running
         try:
             for block in self._bins(times):
-                scored, judged, self._running = self._score(times[block], rows[block], None)
-                parts.append(scored)
+                judged, self._running = self._score(times[block], rows[block], None)
+                parts.append(self._shown(judged))
                 residuals.append(judged.r)
         finally:
             self._running = before
-        return self._whole(parts, rows, residuals, self._lone.peek)
+        return self._whole(parts, rows, residuals, self._lone.peek, times.size)
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """Give the highest and lowest value of each series [series] over a week without the running hour; NaN where unknown."""
@@ -163,19 +171,19 @@ class Engine:
         for start, end in zip(starts, [*starts[1:], times.size], strict=True):
             yield slice(start, end)
 
-    def _turn(self, bin_: int) -> None:
-        """Close the bin, and the hour, that are over, and open the next."""
+    def _turn(self, bin_: int, told_from: float) -> None:
+        """Close the bin, and the hour, that are over, and open the next. Rows before told_from (Unix seconds) are not told."""
         if bin_ == self._bin:
             return
         if self._bin is not None:
             self._seasons.close()
         hour = int(bin_ * self._tuning.bin // self._tuning.hour)
         if self._hour is not None and hour != self._hour:
-            self._end_hour(self._hour, hour)
+            self._end_hour(self._hour, hour, int(told_from // self._tuning.hour))
         self._bin, self._hour = bin_, hour
         self._seasons.open(bin_)
 
-    def _score(self, times: FloatArray, values: FloatArray, expected: BoolArray | None) -> tuple[Scored, _Judged, _Running]:
+    def _score(self, times: FloatArray, values: FloatArray, expected: BoolArray | None) -> tuple[_Judged, _Running]:
         """Score rows [time, series] of one bin by what is known."""
         base = self._seasons.expected(int(times[0] // self._tuning.bin))
         r = streams.residuals(values, base)
@@ -191,12 +199,13 @@ class Engine:
         masked, hot_for = self._mask.apply(h, self._tail, self._running.hot_for)
         if expected is not None:
             masked &= ~expected
-        scored = self._shown(base, found.residual, scores, lasting)
-        judged = _Judged(times, values, r, r - tame, e, np.minimum(found.residual, streams.CAP), h, lasting, masked)
-        return scored, judged, _Running(mean, recent, hot_for)
+        z = np.minimum(found.residual, streams.CAP)
+        judged = _Judged(times, values, r, r - tame, e, z, h, lasting, masked, base, found.residual, scores)
+        return judged, _Running(mean, recent, hot_for)
 
-    def _shown(self, base: FloatArray, residual: FloatArray, scores: FloatArray, lasting: FloatArray) -> Scored:
+    def _shown(self, judged: _Judged) -> Scored:
         """Put together what the caller sees of members of groups, [series, time]."""
+        base, residual, scores, lasting = judged.base, judged.residual, judged.scores, judged.lasting
         threshold, scale = self._series_threshold, self._scale
         expected = np.where(np.isfinite(base), base + scale.r_mean * scale.known, np.nan)
         width = np.where(np.isfinite(threshold) & scale.known, threshold, np.nan) * scale.r_spread
@@ -218,15 +227,16 @@ class Engine:
         parts: list[Scored],
         rows: FloatArray,
         residuals: list[FloatArray],
-        judge: Callable[[FloatArray, FloatArray], LoneScored],
+        judge: Callable[[FloatArray, FloatArray, int], LoneScored],
+        told: int,
     ) -> Scored:
-        """Join the scores of all bins; lone series, judged by rows and residuals [time, series], say theirs themselves."""
+        """Join the scores of the last rows; lone series, judged by rows and residuals [time, series], say theirs themselves."""
         if not parts:
             return self._nothing()
-        whole, lone = joined(parts), self._lone.series
+        whole, lone = joined(parts, told), self._lone.series
         if lone.size:
-            found = judge(rows, np.concatenate(residuals))
-            missed = np.isnan(rows[:, lone]).T & (whole.score[lone] > 0.0)  # a gap has a score only where it is asked for
+            found = judge(rows, np.concatenate(residuals), told)
+            missed = np.isnan(rows[-told:, lone]).T & (whole.score[lone] > 0.0)  # a gap has a score only where it is asked for
             whole.score[lone] = np.where(missed, whole.score[lone], found.score.T)
             whole.novel[lone] = found.anomaly.T
             whole.anomaly[lone] = missed | found.anomaly.T
@@ -245,27 +255,32 @@ class Engine:
         self._group_budget.learn(judged.lasting)
         self._series_budget.learn(judged.z)
 
-    def _end_hour(self, hour: int, following: int) -> None:
-        """Close the statistics of an hour that is over, and fit what is due."""
+    def _end_hour(self, hour: int, following: int, told: int) -> None:
+        """Close the statistics of an hour that is over, and fit what is due. told: the hour of the first row that is told.
+
+        Nothing is learnt from a threshold. One that the next fit replaces before a row is told needs not be found.
+        """
         self._spread.close(hour, following)
         self._group_budget.close(hour)
         self._series_budget.close(hour, self._scale.known)
         self._hours += 1
-        self._group_threshold = self._group_budget.threshold()
+        if following >= told:
+            self._group_threshold = self._group_budget.threshold()
         settled = self._hours * self._tuning.hour > 2 * DAY
         if not settled or following // REFIT != hour // REFIT:
             self._fit()
+            if following // REFIT >= told // REFIT:
+                self._series_threshold = self._series_budget.threshold()
         for structure in self._structures:
             structure.forget(following - hour)
 
     def _fit(self) -> None:
-        """Find scales, components, tails and the series' thresholds anew."""
+        """Find scales, components and tails anew."""
         self._scale = self._spread.fit(self._seasons.level)
         if self._scale.known.any():
             for structure in self._structures:
                 structure.fit(np.where(self._scale.known, self._scale.r_sd, np.inf))
         self._tail = self._mask.fit()
-        self._series_threshold = self._series_budget.threshold()
 
     def _nothing(self) -> Scored:
         empty = np.zeros((self._membership.size, 0))

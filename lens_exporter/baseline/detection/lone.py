@@ -38,19 +38,19 @@ class Lone:
         self._residual = Novelty(series.size, memory=tuning.memory, refit=refit)
         self._peaks = Peaks(series.size, alarms_per_row=tuning.false_alarms_per_week * tuning.step / (7.0 * DAY))
 
-    def advance(self, values: FloatArray, r: FloatArray) -> LoneScored:
-        """Score rows [time, all series] and remember them."""
+    def advance(self, values: FloatArray, r: FloatArray, told: int) -> LoneScored:
+        """Score rows [time, all series] and remember them; give so many of the last ones."""
         if not self.series.size:
-            return _nobody(values.shape[0])
+            return _nobody(told)
         surprise = either(self._value.advance(values[:, self.series].T), self._residual.advance(r[:, self.series].T))
-        return _scored(surprise, self._peaks.advance(surprise))
+        return _scored(surprise[:, -told:], self._peaks.advance(surprise, told))
 
-    def peek(self, values: FloatArray, r: FloatArray) -> LoneScored:
+    def peek(self, values: FloatArray, r: FloatArray, told: int) -> LoneScored:
         """Score rows without remembering them."""
         if not self.series.size:
-            return _nobody(values.shape[0])
+            return _nobody(told)
         surprise = either(self._value.peek(values[:, self.series].T), self._residual.peek(r[:, self.series].T))
-        return _scored(surprise, self._peaks.peek(surprise))
+        return _scored(surprise[:, -told:], self._peaks.peek(surprise).last(told))
 
     def take(self, lone: IntArray, kept: IntArray) -> None:
         """Go on with other lone series, given by their new indices; kept gives the old index of each new series, -1 for none."""

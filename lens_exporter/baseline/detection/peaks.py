@@ -36,6 +36,9 @@ class Peaked:
     threshold: FloatArray
     alarm: BoolArray
 
+    def last(self, rows: int) -> "Peaked":
+        return Peaked(self.fresh[:, -rows:], self.threshold[:, -rows:], self.alarm[:, -rows:])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
@@ -48,7 +51,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
-    """Surprises [series, time], what was found about them, and the record before each and after the last [series, time + 1]."""
+    """Surprises [series, time], what was found about the last of them, and the record before each and after [series, time + 1]."""
 
     surprise: FloatArray
     peaked: Peaked
@@ -76,17 +79,22 @@ class Peaks:
         self._record = Record(np.zeros(series, np.int64), np.zeros(series, np.int64), np.zeros(series))
         self._ahead: _Judged | None = None  # rows that were peeked at last: they mostly are learnt next
 
-    def advance(self, surprise: FloatArray) -> Peaked:
-        """Judge surprises [series, time], NaN where there is none, and remember them; any partition into calls gives the same."""
-        judged = self._ahead if self._ahead is not None and self._ahead.begins_with(surprise) else self._judge(surprise)
+    def advance(self, surprise: FloatArray, told: int | None = None) -> Peaked:
+        """Judge surprises [series, time], NaN where there is none, and remember them; any partition into calls gives the same.
+
+        told: how many of the last rows are wanted, if not all.
+        """
+        rows = surprise.shape[1]
+        told = rows if told is None else told
+        judged = self._ahead if self._ahead is not None and self._ahead.begins_with(surprise) else self._judge(surprise, told)
         self._ahead = None
-        peaked, self._record = judged.part(surprise.shape[1])
+        peaked, self._record = judged.part(rows)
         self._remember(_single(surprise))
-        return peaked
+        return peaked.last(told)
 
     def peek(self, surprise: FloatArray) -> Peaked:
         """Judge surprises as `advance` would, and remember nothing."""
-        self._ahead = self._judge(surprise)
+        self._ahead = self._judge(surprise, surprise.shape[1])
         return self._ahead.peaked
 
     def take(self, indices: IntArray) -> "Peaks":
@@ -113,18 +121,19 @@ class Peaks:
             self._rows[: self._length] = np.concatenate((self._recent, surprise), axis=1)[:, -self._length :].T
             self._end = self._length
 
-    def _judge(self, surprise: FloatArray) -> _Judged:
+    def _judge(self, surprise: FloatArray, told: int) -> _Judged:
         fresh = fresh_peaks(_single(surprise), self._recent)
         rows = _running(self._record.rows, np.isfinite(surprise))
         here = np.log10(np.maximum(rows[:, 1:], 1))
         with np.errstate(invalid="ignore"):
             beyond = np.where(fresh, np.clip(surprise + here - _REFERENCE, 0.0, _FARTHEST), 0.0)
         peaks, excess = _running(self._record.peaks, beyond > 0.0), _running(self._record.excess, beyond)
-        before = Record(rows[:, :-1], peaks[:, :-1], excess[:, :-1])
-        threshold = needed_rarity(before, self._alarms_per_row) - here
+        last = slice(surprise.shape[1] - told, None)
+        before = Record(rows[:, :-1][:, last], peaks[:, :-1][:, last], excess[:, :-1][:, last])
+        threshold = needed_rarity(before, self._alarms_per_row) - here[:, last]
         with np.errstate(invalid="ignore"):
-            alarm = fresh & (surprise > threshold)
-        return _Judged(surprise.copy(), Peaked(fresh, threshold, alarm), Record(rows, peaks, excess))
+            alarm = fresh[:, last] & (surprise[:, last] > threshold)
+        return _Judged(surprise.copy(), Peaked(fresh[:, last], threshold, alarm), Record(rows, peaks, excess))
 
 
 def _single(surprise: FloatArray) -> Float32Array:

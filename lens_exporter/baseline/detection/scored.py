@@ -38,13 +38,13 @@ class Scored:
     groups: GroupScored
 
 
-def joined(parts: list[Scored]) -> Scored:
-    """Join blocks of rows in their order."""
-    if len(parts) == 1:
+def joined(parts: list[Scored], rows: int) -> Scored:
+    """Join blocks of rows in their order, and give so many of the last rows; there are no fewer, and at least one is wanted."""
+    if len(parts) == 1 and parts[0].score.shape[1] == rows:
         return parts[0]
 
     def along(array: Callable[[Scored], NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate([array(part).T for part in parts]).T  # rows lie together, as they were made
+        return np.concatenate([array(part).T for part in parts])[-rows:].T  # rows lie together, as they were made
 
     return Scored(
         expected=along(lambda part: part.expected),
