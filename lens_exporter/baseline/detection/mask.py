@@ -67,12 +67,12 @@ class Mask:
     def fit(self) -> Tail:
         """Fit the tail of what is remembered."""
         seen = _SLOTS - np.isnan(self._scores).sum(axis=0)
-        with np.errstate(invalid="ignore"):
-            scores = np.where(self._scores.T >= 0.0, self._scores.T, np.float32(_MASKED))  # [groups, slots]
-        count = (scores != _MASKED).sum(axis=1)
-        largest = np.maximum(_FEWEST, count // _TAIL_PART)
         # All of them sorted: among the many equal ones of a first week, np.partition takes ten times as long.
-        top = np.sort(scores, axis=1)[:, : -_MOST - 1 : -1].astype(np.float64)  # falling
+        ordered = np.sort(np.fmax(self._scores, np.float32(_MASKED)).T, axis=1)  # [groups, slots]
+        unmasked = ordered > _MASKED
+        count = np.where(unmasked[:, -1], _SLOTS - unmasked.argmax(axis=1), 0)
+        largest = np.maximum(_FEWEST, count // _TAIL_PART)
+        top = ordered[:, : -_MOST - 1 : -1].astype(np.float64)  # falling
         inside = np.minimum(largest, count)
         begins = np.maximum(np.take_along_axis(top, np.maximum(inside - 1, 0)[:, None], axis=1)[:, 0], _TINY)
         excess = np.log(np.maximum(top, _TINY) / begins[:, None]).sum(axis=1, where=np.arange(_MOST) < inside[:, None])
