@@ -194,13 +194,14 @@ def nothing_known(series: int) -> Scale:
 
 def _two_highest(entries: NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
     """Give the highest and second highest of the entries [entry, series]; twice the same of one entry, NaN of none."""
-    place = np.argmax(np.where(np.isnan(entries), -np.inf, entries), axis=0)
-    every = np.arange(entries.shape[1])
-    highest = entries[place, every]
-    others = entries.copy()
-    others[place, every] = np.nan
-    second = np.fmax.reduce(others)
-    return highest.astype(np.float64), np.where(np.isnan(second), highest, second).astype(np.float64)
+    highest = second = np.full(entries.shape[1], -np.inf, dtype=np.float32)
+    for entry in np.fmax(entries, np.float32(-np.inf)):
+        second = np.maximum(second, np.minimum(highest, entry))
+        highest = np.maximum(highest, entry)
+    second = np.where(np.isinf(second), highest, second)
+    nothing = np.isinf(highest)
+    first, other = (np.where(nothing, np.nan, one).astype(np.float64) for one in (highest, second))
+    return first, other
 
 
 def _nothing_yet(series: int) -> _Open:
