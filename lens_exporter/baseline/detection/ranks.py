@@ -25,7 +25,10 @@ def median(values: NDArray[Real]) -> FloatArray:
     Whole rows are compared at a time, in the order of Batcher's merge exchange sort (Knuth 5.2.2 M).
     """
     gaps = np.isnan(values)
-    rows = list(np.where(gaps, np.inf, values))
+    some = ~gaps.all(axis=1)
+    if not some.all() and some.any():  # days that are not known yet: of nobody
+        values, gaps = values[some], gaps[some]
+    rows = list(np.fmin(values, np.float32(np.inf)))
     for low, high in _exchanges(len(rows)):
         rows[low], rows[high] = np.minimum(rows[low], rows[high]), np.maximum(rows[low], rows[high])
     present = len(rows) - gaps.sum(axis=0)
