@@ -51,10 +51,10 @@ class Novelty:
         self._tail = unknown(series)
         self._seen = np.zeros(series, dtype=np.int64)  # values ever
         self._origin = np.full(series, np.nan)  # the first value ever
-        # What the blocks leave for the fit: their largest distances, and in a ring [series, block] their counts and highest levels.
+        # What the blocks leave for the fit: their largest distances, and in a ring [block, series] their counts and highest levels.
         self._largest = Largest(series, blocks=blocks, rows=memory)
-        self._count = np.zeros((series, blocks), dtype=np.int32)
-        self._level = np.zeros((series, blocks), dtype=np.float32)
+        self._count = np.zeros((blocks, series), dtype=np.int32)
+        self._level = np.zeros((blocks, series), dtype=np.float32)
         self._step = np.zeros(series)  # the smallest between remembered values
         self._block = 0
         # The running block in order of time, [row, series]: a new row is compared with each of them, and is written at once.
@@ -112,7 +112,8 @@ class Novelty:
         taken._seen, taken._origin = rows_of(self._seen, indices, 0), rows_of(self._origin, indices, np.nan)
         taken._running, taken._step = _rows_first(rows_of(self._running.T, indices, np.inf)), rows_of(self._step, indices, 0.0)
         taken._largest = self._largest.take(indices)
-        taken._count, taken._level = rows_of(self._count, indices, 0), rows_of(self._level, indices, 0.0)
+        taken._count = np.ascontiguousarray(rows_of(self._count.T, indices, 0).T)
+        taken._level = _rows_first(rows_of(self._level.T, indices, 0.0))
         return taken
 
     @np.errstate(invalid="ignore", over="ignore")  # gaps are infinite: their distances to each other are dropped below
@@ -140,9 +141,9 @@ class Novelty:
         self._origin = measured.origin
         self._seen += measured.present.sum(axis=1)
         known = np.isfinite(measured.distances)
-        self._count[:, self._block] += known.sum(axis=1)
+        self._count[self._block] += known.sum(axis=1)
         level = np.abs(np.where(measured.present & np.isfinite(levels), levels, 0.0)).max(axis=1)
-        self._level[:, self._block] = np.maximum(self._level[:, self._block], np.minimum(level, LARGEST))
+        self._level[self._block] = np.maximum(self._level[self._block], np.minimum(level, LARGEST))
         self._largest.offer(np.where(known, measured.distances, np.float32(0.0)), self._block)
         self._row = rows.stop
         if self._row == self._refit:
@@ -164,14 +165,14 @@ class Novelty:
         self._tail = self._fitted(np.arange(len(self._seen)))
         self._running.fill(np.inf)
         self._row = 0
-        self._block = (self._block + 1) % self._count.shape[1]
+        self._block = (self._block + 1) % len(self._count)
         self._largest.drop(self._block)
-        self._count[:, self._block], self._level[:, self._block] = 0, 0.0
+        self._count[self._block], self._level[self._block] = 0, 0.0
 
     def _fitted(self, series: IntArray) -> Tail:
         """Fit the tails of these series to what their remembered blocks have left for it."""
-        floor = np.maximum(_NOISE * _typical(self._level[series]), _PART_OF_A_STEP * self._step[series])
-        return fit(self._largest.falling(series), self._count[series].sum(axis=1), floor)
+        floor = np.maximum(_NOISE * _typical(self._level[:, series]), _PART_OF_A_STEP * self._step[series])
+        return fit(self._largest.falling(series), self._count[:, series].sum(axis=0), floor)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -292,8 +293,8 @@ def _rows_first(rows: Float32Array) -> Float32Array:
 
 
 def _typical(levels: Float32Array) -> FloatArray:
-    """Give the median over blocks [series, block] of their highest level; blocks at zero, the empty ones, do not count."""
-    count = (levels > 0.0).sum(axis=1)
-    ranked = np.sort(levels, axis=1)[:, ::-1]
+    """Give the median over blocks [block, series] of their highest level; blocks at zero, the empty ones, do not count."""
+    count = (levels > 0.0).sum(axis=0)
+    ranked = np.sort(levels.T, axis=1)[:, ::-1]
     typical: FloatArray = np.take_along_axis(ranked, count[:, None] // 2, axis=1)[:, 0].astype(np.float64)
     return typical
