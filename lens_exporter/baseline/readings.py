@@ -11,11 +11,12 @@ from lens_exporter.baseline.roster import Grouped, Roster
 from lens_exporter.baseline.rules import Reading
 from lens_exporter.model.decision import Standing
 from lens_exporter.model.metric import BaselineMetric, Direction
-from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window, Young
 
 _AT_ONCE = 512  # young series
 _WEEK = 7 * 86_400.0
 _TOLD_BY = 3  # readings in which a metric must have departed to speak for its group
+_SEVERAL, _PART = 3, 0.15  # of a young group: so many at least, and this part of its series
 
 
 class Warm:
@@ -84,16 +85,17 @@ class Warm:
         allowed = per_week * np.maximum(1, observations) * step / _WEEK
         side = _sides(metrics)[np.array(roster.metric_of, dtype=np.int64)[self.series]]
         far = _stayed(score[:, -_TOLD_BY:], side) > LEAST_RECORD / np.sqrt(allowed)
-        shares = np.where(self._together(grouped, far), 1.0, grouped.shares[self.series])
+        together = self._together(grouped, far)
+        shares = np.where(together, 1.0, grouped.shares[self.series])
         named = (*grouped.labels, None)  # the last place is for series without a group
         within = tuple(named[group] for group in grouped.of[self.series].tolist())
-        return Scores(expected, lower, upper, score, observations, record=1.0 / np.sqrt(allowed * shares), within=within)
+        return Scores(expected, lower, upper, score, observations, young=Young(1.0 / np.sqrt(allowed * shares), together, within))
 
     def _together(self, grouped: Grouped, far: BoolArray) -> BoolArray:
-        """Mark young series of groups of which half is far away: one thing happens to them then, not one of many."""
+        """Mark young series of groups of which several are far away: one thing happens to them then, not one of many."""
         of, groups = grouped.of[self.series], len(grouped.groups)
         members = np.bincount(grouped.of[grouped.of >= 0], minlength=groups)
-        mark: BoolArray = np.bincount(of[far & (of >= 0)], minlength=groups) >= 0.5 * np.maximum(1, members)
+        mark: BoolArray = np.bincount(of[far & (of >= 0)], minlength=groups) >= np.maximum(_SEVERAL, _PART * members)
         marked: BoolArray = np.append(mark, False)[of]
         return marked
 

@@ -15,6 +15,7 @@ from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
 
 _NEARLY_FULL = 0.95  # of the way from what is expected to a declared full scale
+_OF_A_SPIKE = 0.5  # of the furthest single reading: so far a young series may stay
 LISTED = 100  # series of one metric of which each gets a word, even if all is well with them
 
 
@@ -142,7 +143,7 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
                 critical=facts.critical(rules, trend),
                 group=facts.group(),
                 missed=facts.missed,
-                within=scores.within[row] if scores.within else None,
+                within=None if scores.young is None else scores.young.within[row],
             )
         )
     return Judged(tuple(verdicts), resting)
@@ -270,8 +271,11 @@ class _Facts:
         # A run is counted up to `TAIL` readings; those of it that are older are not what was before it.
         before = before[: np.flatnonzero(before <= self._edge()).max(initial=-1) + 1]
         stayed = np.minimum.reduce([before[at : before.size - needed + at + 1] for at in range(needed)])
-        asked = self._asked(self.thresholds.young_factor, stayed.max(initial=LEAST_RECORD * self._edge()))
-        return bool(newest[-needed:].min() > asked)
+        record = stayed.max(initial=LEAST_RECORD * self._edge())
+        if self._budgeted:
+            # A single spike lasted for no time, but it shows how far the series goes.
+            record = max(record, _OF_A_SPIKE * np.abs(before).max(initial=0.0))
+        return bool(newest[-needed:].min() > self._asked(self.thresholds.young_factor, record))
 
     def _jumped(self) -> bool:
         """Whether the run began with news, or every reading of it is that much further away than anything in the window before."""
@@ -282,6 +286,17 @@ class _Facts:
         values, expected = self.reading.window.values[self.row], self._at_first(self.reading.scores.expected)
         largest = np.nanmax(np.abs(_finite(values[:first]) - expected), initial=LEAST_RECORD * self._edge())
         return bool(np.all(np.abs(_finite(values[first:]) - expected) > self._asked(self.thresholds.jump_factor, largest)))
+
+    @property
+    def _budgeted(self) -> bool:
+        """Whether its alarms are held to a budget while it is young; in a short window the first judge judges for good."""
+        young = self.reading.scores.young
+        return young is not None and bool(young.factor[self.row] > 0.0)
+
+    def _never_moved(self) -> bool:
+        """Whether all readings before the run were the same."""
+        before = _finite(self.reading.window.values[self.row][: self.start + int(self.run.first[self.row])])
+        return bool(before.size) and bool(before.min() == before.max())
 
     def _at_first(self, scores: FloatArray) -> float:
         """Read an array of scores where the run begins; it has the window's last columns, and may have no others."""
@@ -297,10 +312,13 @@ class _Facts:
         """Give the departure that is asked of a young series which departed as far as `record` before."""
         scores, metric = self.reading.scores, self.reading.metric
         factor = least
-        if scores.record is not None:
+        if scores.young is not None and self._budgeted:
+            if self._never_moved() and not scores.young.together[self.row]:
+                # Most of what rests moves some time, and nothing tells a first time from the one before an incident.
+                return math.inf
             known = int(scores.observations[self.row])
             stood = max(1, known + 1 - int(self.run.length[self.row]))  # what the run adds does not make it more credible
-            factor = max(least, float(scores.record[self.row]) * math.sqrt(max(1, known) / stood))
+            factor = max(least, float(scores.young.factor[self.row]) * math.sqrt(max(1, known) / stood))
         asked = factor * record
         if metric.scale is not None and self.side > 0:
             # Nothing goes beyond a full scale: nearly all the way is as far as anybody can ask.

@@ -51,6 +51,19 @@ class Learnt:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Young:
+    """What is known beside the band of series that are not known for a day yet. All have one entry per row of the window."""
+
+    factor: FloatArray  # by which it must exceed its own record
+    together: BoolArray  # several of its group are far away at the same time
+    within: tuple[Labels | None, ...]  # labels of its group
+
+    def of(self, rows: IntArray) -> "Young":
+        """Give some of them."""
+        return Young(self.factor[rows], self.together[rows], tuple(self.within[row] for row in rows.tolist()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """A detector's reading of a window: four arrays of its shape [series, time], or of its last columns only.
 
@@ -67,8 +80,7 @@ class Scores:
     score: FloatArray
     observations: NDArray[np.int64]
     learnt: Learnt | None = None  # None: the band alone judges
-    record: FloatArray | None = None  # [series]: the factor by which a series must exceed its own record, where the band judges
-    within: tuple[Labels | None, ...] = ()  # labels of the group each belongs to, where the band judges until the group is known
+    young: Young | None = None  # beside the band, for series that are not known for a day yet
 
     def of(self, rows: IntArray) -> "Scores":
         """Give the scores of some series of those that the band alone judges."""
@@ -78,6 +90,5 @@ class Scores:
             self.upper[rows],
             self.score[rows],
             self.observations[rows],
-            record=None if self.record is None else self.record[rows],
-            within=tuple(self.within[row] for row in rows.tolist()) if self.within else (),
+            young=None if self.young is None else self.young.of(rows),
         )

@@ -62,10 +62,31 @@ def test_one_metric_of_six_must_exceed_more_the_less_is_known(hours, quiet, loud
 
 
 @pytest.mark.parametrize(("hours", "factor"), [(1, 7.0), (6, 3.0), (20, 2.0)])
-def test_half_of_a_group_counts_as_one(hours, factor):
+def test_several_of_a_group_count_as_one(hours, factor):
     """What is not told of one metric is told where three of six do the same; two are too few."""
     lives = {str(some): born(hours, factor, MEMBERS[:some]) for some in (1, 2, 3, 6)}
     assert told(lives) == {"3", "6"}
+
+
+def test_a_first_time_is_no_news_of_one_that_never_moved():
+    """What has rested since it began moves some time: alone that says nothing, three of six at once are an incident."""
+    lives = {}
+    for some in (1, 2, 3):
+        life = born(6, 1.0)
+        for name in MEMBERS[:some]:
+            life.values[name][AT - 6 * HOUR : AT] = 0.0
+            life.values[name][AT:] = 5.0
+        lives[str(some)] = life
+    assert told(lives) == {"3"}
+
+
+@pytest.mark.parametrize(("spike", "expected"), [(10.0, {"it"}), (60.0, set())])
+def test_a_spike_shows_how_far_a_series_goes(spike, expected):
+    """It lasted for no time, but what stays half as far away as it went is nothing new."""
+    life = alone(20, 1.0)
+    life.values["load"][AT - 10 * HOUR] += spike
+    life.values["load"][AT:] += 25.0
+    assert told({"it": life}) == expected
 
 
 @pytest.mark.parametrize(("hours", "quiet", "loud"), [(1, 2.5, 8.0), (6, 1.5, 4.0), (20, 1.2, 2.5)])
