@@ -1,6 +1,7 @@
 """How good detection is on public data, beside peers: `python bench/detection.py` prints tables in markdown.
 
-`--set nab|asd|smd|petshop|all`, `--lens` or `--peers` for one side only. Data are read from `--data`; what is absent is skipped.
+`--set nab|asd|smd|petshop|young|all`, `--lens` or `--peers` for one side only. Data are read from `--data`; what is absent is
+skipped.
 """
 
 import argparse
@@ -21,23 +22,29 @@ from quality.healthy import healthy_table, peer_alarms
 from quality.pages import HOSTS, of_host, of_services, pages_table
 from quality.peers import Kept, all_peers
 from quality.report import provenance
+from quality.young import cases, seen, young_table
 
 _SERVERS: dict[str, tuple[str, Callable[[Path], list[Machine]], servers.ServerTargets]] = {
     "asd": ("ASD 1-6", load_asd, servers.ServerTargets(ap=0.55, ev1=0.97, ev02=0.80, hr100=0.93, delay=15)),
     "smd": ("SMD 1-6, 2-1, 2-7, 3-3", load_smd, servers.ServerTargets(ap=0.62, ev1=0.92, ev02=0.80, hr100=0.80)),
 }
 
+_YOUNG = {"asd": (1, (3.0, 6.0, 12.0, 20.0)), "smd": (8, (3.0, 12.0))}
+"""Of how many events one is looked at, and after how many hours; a watcher's ticks are slow beside the engine's rows."""
+
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(provenance(" ".join(["python bench/detection.py", *arguments]), datetime.now(UTC)))
-    for name in ("nab", *_SERVERS, "petshop") if options.set == "all" else (options.set,):
+    for name in ("nab", *_SERVERS, "petshop", "young") if options.set == "all" else (options.set,):
         try:
             if name == "nab":
                 print_nab(options)
             elif name == "petshop":
                 print_petshop(options)
+            elif name == "young":
+                print_young(options)
             else:
                 print_servers(name, options)
         except DataAbsent as absent:
@@ -86,9 +93,18 @@ def print_petshop(options: argparse.Namespace) -> None:
         print(pages_table([*map(of_services, recordings), *(of_host(name, lens_) for name, lens_ in HOSTS.items())]))
 
 
+def print_young(options: argparse.Namespace) -> None:
+    for name, (every, hours) in _YOUNG.items():
+        title, load, _ = _SERVERS[name]
+        machines = load(options.data)
+        print(f"### Servers not known for a day: {title}, one of {every} events\n")
+        chosen = [(machine, event, known) for known in hours for machine in machines for event in cases(machine, known)[::every]]
+        print(young_table([seen(*each) for each in chosen]))
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How good detection is on public data.")
-    parser.add_argument("--set", choices=["nab", *_SERVERS, "petshop", "all"], default="all")
+    parser.add_argument("--set", choices=["nab", *_SERVERS, "petshop", "young", "all"], default="all")
     parser.add_argument("--lens", action="store_true", help="only lens-exporter's own detector")
     parser.add_argument("--peers", action="store_true", help="only the peers")
     parser.add_argument("--data", type=Path, default=DEFAULT_ROOT, help="folder of the public data (default: %(default)s)")
