@@ -175,11 +175,12 @@ def _run(places: IntArray) -> IntArray | slice:
 
 def _scores(metric: BaselineMetric, columns: Columns, own: IntArray, observations: IntArray, learnt: Learnt) -> Scores:
     run = _run(own)
-    values, expected, lower, upper = (array[:, run].T for array in (columns.values, columns.expected, columns.lower, columns.upper))
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        score = (values - expected) / (upper - expected)
+    expected, lower, upper, distance = (
+        array[:, run].T for array in (columns.expected, columns.lower, columns.upper, columns.distance)
+    )
     if metric.scale is not None and metric.direction is not Direction.DOWN:
         # A share of a whole is neither negative nor above it, so neither is its normal range.
+        values = columns.values[:, run].T
         whole = (values >= 0.0).all(axis=1, where=np.isfinite(values), keepdims=True) & (values <= metric.scale).all(
             axis=1, where=np.isfinite(values), keepdims=True
         )
@@ -198,7 +199,7 @@ def _scores(metric: BaselineMetric, columns: Columns, own: IntArray, observation
         group=learnt.group[own],
         group_labels=learnt.group_labels,
     )
-    return Scores(expected, lower, upper, score, observations, mine)
+    return Scores(expected, lower, upper, distance, observations, mine)
 
 
 def _learnt(

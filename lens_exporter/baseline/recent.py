@@ -21,6 +21,7 @@ class Columns:
     expected: FloatArray
     lower: FloatArray
     upper: FloatArray
+    distance: FloatArray  # of the value from what is expected, in half-widths of the band; signed
     score: FloatArray  # each series' share in its group's score, or its own surprise
     novel: BoolArray
     group_score: FloatArray
@@ -33,14 +34,14 @@ class Columns:
 
     def take(self, kept: IntArray, groups_kept: IntArray) -> "Columns":
         """Give these series and groups; -1 is a new one."""
-        values, expected, lower, upper = (
-            picked(one, kept, new=np.nan) for one in (self.values, self.expected, self.lower, self.upper)
+        values, expected, lower, upper, distance = (
+            picked(one, kept, new=np.nan) for one in (self.values, self.expected, self.lower, self.upper, self.distance)
         )
         score, novel = picked(self.score, kept, new=0.0), picked(self.novel, kept, new=False)
         group_score = picked(self.group_score, groups_kept, new=np.nan)
         threshold = picked(self.group_threshold, groups_kept, new=np.inf)
         alarmed = picked(self.alarmed, groups_kept, new=False)
-        return Columns(self.times, values, expected, lower, upper, score, novel, group_score, threshold, alarmed)
+        return Columns(self.times, values, expected, lower, upper, distance, score, novel, group_score, threshold, alarmed)
 
 
 class Recent:
@@ -89,18 +90,23 @@ def _nothing(series: int, groups: int) -> Columns:
     """Give no columns at all."""
     own, ours = np.zeros((0, series)), np.zeros((0, groups))
     no, none = own.astype(np.bool_), ours.astype(np.bool_)
-    return Columns(np.zeros(0), own, own, own, own, own, no, ours, ours, none)
+    return Columns(np.zeros(0), own, own, own, own, own, own, no, ours, ours, none)
 
 
 def columns(times: FloatArray, values: FloatArray, scored: Scored) -> Columns:
     """Turn a block's values [series, time] and scores into its last `TAIL` columns."""
     last = slice(-TAIL, None)
+    rows, expected, upper = values[:, last].T, scored.expected[:, last].T, scored.upper[:, last].T
+    # Rules look at all columns at each tick: here each is divided once, not thirty times.
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        distance = (rows - expected) / (upper - expected)
     return Columns(
         times[last],
-        values[:, last].T,
-        scored.expected[:, last].T,
+        rows,
+        expected,
         scored.lower[:, last].T,
-        scored.upper[:, last].T,
+        upper,
+        distance,
         scored.score[:, last].T,
         scored.novel[:, last].T,
         scored.groups.score[:, last].T,
