@@ -109,12 +109,13 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
     start = max(0, length - TAIL)
     values = window.values[:, start:]
     present = np.isfinite(values)
-    up, down, high, calm = _runs_of(metric, values, present, scores)
+    counted = present.sum(axis=1)
+    up, down, high, calm = _runs_of(metric, values, present, counted, scores)
     rising = _may_be_rising(metric, values, scores.learnt)
-    there = present.any(axis=1)
+    there = counted > 0
     if scores.learnt is not None:
         there |= scores.learnt.missed > 0
-    rests = there & ~_restless(scores.learnt, present, calm, rising)
+    rests = there & ~_restless(scores.learnt, present, calm < counted, rising)
     listed = there if there.sum() <= LISTED else there & (~rests | _named(window.labels, about))
     # A member of a group in alarm takes part in it, whatever it does itself.
     plain = rests if scores.learnt is None else rests & (scores.learnt.alarmed == 0)
@@ -123,7 +124,7 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
     verdicts = []
     for row in np.flatnonzero(listed):
         if plain[row]:
-            verdicts.append(at_rest(metric, next(figures), int(calm.length[row])))
+            verdicts.append(at_rest(metric, next(figures), int(calm[row])))
             continue
         side, run = (1, up) if up.length[row] else (-1, down) if down.length[row] else (0, high)
         facts = _Facts(reading, thresholds, int(row), start, side, run, high)
@@ -138,7 +139,7 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
                 side=side or facts.leaning(),
                 outside=int(run.length[row]) if side else 0,
                 beyond=int(high.length[row]),
-                calm=0 if facts.alarmed and facts.leads else int(calm.length[row]),
+                calm=0 if facts.alarmed and facts.leads else int(calm[row]),
                 trend=trend,
                 critical=facts.critical(rules, trend),
                 group=facts.group(),
@@ -154,9 +155,9 @@ def at_rest(metric: BaselineMetric, observation: Observation, calm: int = TAIL) 
     return Verdict(metric, observation, side=-1 if metric.direction is Direction.DOWN else 1, calm=calm)
 
 
-def _restless(learnt: Learnt | None, present: BoolArray, calm: "_Runs", rising: BoolArray) -> BoolArray:
+def _restless(learnt: Learnt | None, present: BoolArray, stirred: BoolArray, rising: BoolArray) -> BoolArray:
     """Mark the series that are not as they always are."""
-    restless: BoolArray = (calm.length < present.sum(axis=1)) | ~present[:, -1] | rising
+    restless: BoolArray = stirred | ~present[:, -1] | rising
     return restless if learnt is None else restless | learnt.leads
 
 
@@ -395,19 +396,32 @@ class _Facts:
         return Phase.DEVIATING if self.run.length[self.row] else Phase.NORMAL
 
 
-def _runs_of(metric: BaselineMetric, values: FloatArray, present: BoolArray, scores: Scores) -> tuple[_Runs, _Runs, _Runs, _Runs]:
-    """Count readings above the band, below it, beyond the ceiling, and those that are none of it; most series have only these."""
-    over = present & _beyond(metric, values)
-    width = values.shape[1]
-    with np.errstate(invalid="ignore"):
-        stirs = np.flatnonzero((np.abs(scores.score[:, -width:]) > 1.0).any(axis=1) | over.any(axis=1))
+def _runs_of(
+    metric: BaselineMetric, values: FloatArray, present: BoolArray, counted: IntArray, scores: Scores
+) -> tuple[_Runs, _Runs, _Runs, IntArray]:
+    """Count readings above the band, below it, beyond the ceiling, and [series] those that are none of it.
+
+    counted [series] are the readings there are: most series have only calm ones, and are not looked at one by one.
+    """
+    stirs = np.flatnonzero(_may_stir(metric, values, scores))
     above, below = _outside(metric, values, scores, stirs)
-    mine, over = present[stirs], over[stirs]
-    counts = len(values)
-    calm = _Runs(present.sum(axis=1), present.argmax(axis=1))
-    calm.length[stirs] = _trailing(mine & ~above & ~below & ~over, mine).length
-    up, down, high = (_trailing(mask, mine).placed(stirs, counts) for mask in (above, below, over))
+    mine = present[stirs]
+    over = _beyond(metric, values[stirs])
+    calm = counted.copy()
+    calm[stirs] = _trailing(mine & ~above & ~below & ~over, mine).length
+    up, down, high = (_trailing(mask, mine).placed(stirs, len(values)) for mask in (above, below, over))
     return up, down, high, calm
+
+
+def _may_stir(metric: BaselineMetric, values: FloatArray, scores: Scores) -> BoolArray:
+    """Pick the series that went beyond the band or the ceiling in any reading, by the furthest of each; gaps may be among them."""
+    score = scores.score[:, -values.shape[1] :]
+    with np.errstate(invalid="ignore"):
+        stir: BoolArray = (np.fmax.reduce(score, axis=1) > 1.0) | (np.fmin.reduce(score, axis=1) < -1.0)
+        if metric.ceiling is not None:
+            furthest = np.fmin if metric.direction is Direction.DOWN else np.fmax
+            stir |= _beyond(metric, furthest.reduce(values, axis=1))
+    return stir
 
 
 def _outside(metric: BaselineMetric, values: FloatArray, scores: Scores, rows: IntArray) -> tuple[BoolArray, BoolArray]:
@@ -437,14 +451,19 @@ def _may_be_rising(metric: BaselineMetric, values: FloatArray, learnt: Learnt | 
         return np.zeros(values.shape[0], dtype=np.bool_)
     falls = metric.direction is Direction.DOWN
     sign = -1.0 if falls else 1.0
-    recent = np.where(np.isfinite(values[:, -STRETCHES[0] :]), sign * values[:, -STRETCHES[0] :], -np.inf)
-    last = recent[:, -1]
-    moved: BoolArray = (last >= np.quantile(recent, 0.8, axis=1, method="lower")) & (last > recent.min(axis=1))
+    stretch = values[:, -STRETCHES[0] :]
+    news: BoolArray = np.isfinite(stretch[:, -1])
     if learnt is not None:
-        moved &= ~(last <= sign * (learnt.lowest if falls else learnt.highest))  # where that is not known, anything may be
-    candidates = np.flatnonzero(moved)
-    moved[candidates] = may_rise(sign * values[candidates])
-    return moved
+        # Where the past week is not known, anything may be.
+        news &= ~(sign * stretch[:, -1] <= sign * (learnt.lowest if falls else learnt.highest))
+    rows = np.flatnonzero(news)
+    recent = np.where(np.isfinite(stretch[rows]), sign * stretch[rows], -np.inf)
+    last = recent[:, -1]
+    moved = (last >= np.quantile(recent, 0.8, axis=1, method="lower")) & (last > recent.min(axis=1))
+    rising = np.zeros(values.shape[0], dtype=np.bool_)
+    candidates = rows[moved]
+    rising[candidates] = may_rise(sign * values[candidates])
+    return rising
 
 
 def _trailing(holds: BoolArray, present: BoolArray) -> _Runs:
