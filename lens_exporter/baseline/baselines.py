@@ -181,11 +181,10 @@ class Baselines:
     def _recent_known(self) -> BoolArray:
         """Tell which series the engine judges."""
         newest = self._recent.newest
-        known: BoolArray = np.isfinite(newest.upper[-1])
-        thresholds = np.isfinite(newest.group_threshold[-1])
-        for group, members in enumerate(self._grouped.groups):
-            if not thresholds[group]:
-                known[list(members)] = False
+        # The last place is for series without a group.
+        known: BoolArray = (
+            np.isfinite(newest.upper[-1]) & np.append(np.isfinite(newest.group_threshold[-1]), True)[self._grouped.of]
+        )
         return known
 
     def _seat(self, windows: Sequence[Window]) -> None:
@@ -211,8 +210,8 @@ class Baselines:
         groups_before = {key: index for index, key in enumerate(self._grouped.keys)}
         self._grouped = self._roster.grouped()
         groups_kept = np.array([groups_before.get(key, -1) for key in self._grouped.keys], dtype=np.int64)
-        scales = [self._metrics[metric].scale for metric in self._roster.metric_of]
-        full = np.array([np.nan if scale is None else scale for scale in scales])
+        scales = np.array([np.nan if metric.scale is None else metric.scale for metric in self._metrics])
+        full = scales[self._roster.metric_of]
         self._engine.take(kept, self._grouped.groups, groups_kept, shares=self._grouped.shares, full=full)
         self._recent.take(kept, groups_kept)
         self._warm.take(kept)

@@ -83,7 +83,7 @@ class Warm:
         )
         observations = np.concatenate([part.observations for part in parts])
         allowed = per_week * np.maximum(1, observations) * step / _WEEK
-        side = _sides(metrics)[np.array(roster.metric_of, dtype=np.int64)[self.series]]
+        side = _sides(metrics)[roster.metric_of[self.series]]
         far = _stayed(score[:, -_TOLD_BY:], side) > LEAST_RECORD / np.sqrt(allowed)
         together = self._together(grouped, far)
         shares = np.where(together, 1.0, grouped.shares[self.series])
@@ -130,7 +130,7 @@ def readings(
     false_alarms_per_week: float,
 ) -> list[Reading]:
     """Give each metric's readings: of the series that are known, and of those that the first judge still has to look after."""
-    metric_of = np.array(roster.metric_of, dtype=np.int64)
+    metric_of = roster.metric_of
     learnt = _learnt(metrics, metric_of, grouped, columns, extremes)
     known = np.ones(len(roster), dtype=np.bool_)
     known[warm.series] = False
@@ -159,11 +159,11 @@ def standings(found: Sequence[Reading]) -> tuple[Standing, ...]:
             continue
         rows = np.full(len(learnt.group_labels) + 1, -1, dtype=np.int64)  # the first of each group; the last place is for none
         rows[learnt.group[::-1]] = np.arange(learnt.group.size)[::-1]
-        for group in np.flatnonzero(rows[:-1] >= 0).tolist():
-            row = rows[group]
-            score, threshold = float(learnt.group_score[row]), float(learnt.group_threshold[row])
+        groups = np.flatnonzero(rows[:-1] >= 0)
+        columns = (one[rows[groups]].tolist() for one in (learnt.group_score, learnt.group_threshold, learnt.alarmed))
+        for group, score, threshold, alarmed in zip(groups.tolist(), *columns, strict=True):
             if group not in seen and math.isfinite(score) and math.isfinite(threshold):
-                seen[group] = Standing(learnt.group_labels[group], score, threshold, int(learnt.alarmed[row]))
+                seen[group] = Standing(learnt.group_labels[group], score, threshold, alarmed)
     return tuple(seen.values())
 
 

@@ -21,18 +21,14 @@ GroupKey = tuple[tuple[str, str], ...]
 class Grouped:
     """groups hold indices of series; keys name them in the same order. of [series] is the group of each, -1 for none.
 
-    shares [series]: of the budget, for the series' own band.
+    shares [series]: of the budget, for the series' own band. labels are what names each group.
     """
 
     groups: tuple[tuple[int, ...], ...]
     keys: tuple[GroupKey, ...]
     of: IntArray
     shares: FloatArray
-
-    @property
-    def labels(self) -> tuple[Labels, ...]:
-        """The labels that name each group."""
-        return tuple(dict(key) for key in self.keys)
+    labels: tuple[Labels, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +47,10 @@ class Roster:
         self._places: dict[Identity, int] = {}
         self._known: list[tuple[tuple[Labels, ...], IntArray] | None] = [None] * metrics
         self.labels: list[Labels] = []
-        self.metric_of: list[int] = []
-        self._members: tuple[Members, ...] = ()  # worked out once for as long as the series stay the same
+        self._metrics: list[int] = []  # of each series
+        # Worked out once for as long as the series stay the same:
+        self._metric_of: IntArray | None = None
+        self._members: tuple[Members, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -75,22 +73,28 @@ class Roster:
             values[seat] = window.values
         return values
 
+    @property
+    def metric_of(self) -> IntArray:
+        """The metric of each series."""
+        if self._metric_of is None:
+            self._metric_of = np.array(self._metrics, dtype=np.int64)
+        return self._metric_of
+
     def members(self) -> tuple[Members, ...]:
         """Give each metric's series."""
         if not self._members:
-            metric_of = np.array(self.metric_of, dtype=np.int64)
-            places = [np.flatnonzero(metric_of == metric) for metric in range(len(self._known))]
+            places = [np.flatnonzero(self.metric_of == metric) for metric in range(len(self._known))]
             self._members = tuple(Members(mine, tuple(self.labels[place] for place in mine.tolist())) for mine in places)
         return self._members
 
     def keep(self, kept: IntArray) -> None:
         """Let everybody go but these, who stay in this order."""
         self.labels = [self.labels[place] for place in kept]
-        self.metric_of = [self.metric_of[place] for place in kept]
+        self._metrics = [self._metrics[place] for place in kept]
         identities = list(self._places)
         self._places = {identities[old]: new for new, old in enumerate(kept)}
         self._known = [None] * len(self._known)
-        self._members = ()
+        self._metric_of, self._members = None, ()
 
     def grouped(self) -> Grouped:
         """Sort everybody into groups by the labels that name a thing."""
@@ -104,7 +108,7 @@ class Roster:
         for members in together.values():
             shares[members] = 1.0 / len(members)
         indices = tuple(map(tuple, groups.values()))
-        return Grouped(indices, tuple(groups), membership(len(self), indices), shares)
+        return Grouped(indices, tuple(groups), membership(len(self), indices), shares, tuple(map(dict, groups)))
 
     def _seat(self, metric: int, labels: Labels) -> int:
         identity = (metric, tuple(sorted(labels.items())))
@@ -112,8 +116,8 @@ class Roster:
         if place is None:
             place = self._places[identity] = len(self.labels)
             self.labels.append(labels)
-            self.metric_of.append(metric)
-            self._members = ()
+            self._metrics.append(metric)
+            self._metric_of, self._members = None, ()
         return place
 
 
