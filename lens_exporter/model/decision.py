@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lens_exporter.model.labels import Labels
 
@@ -41,9 +41,11 @@ class Phase(StrEnum):
     MISSING = "missing"  # had values before, has none now
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One series of one metric at the judged moment, next to what is normal for it. None where there is no value."""
+class Observation(NamedTuple):
+    """One series of one metric at the judged moment, next to what is normal for it. None where there is no value.
+
+    A named tuple, as `Standing` is: a tick makes hundreds, and a frozen dataclass takes three times as long to make.
+    """
 
     metric: str
     unit: str
@@ -59,8 +61,7 @@ class Observation:
     full_at: float | None = None  # when the trend reaches the hard limit
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Series that are judged together, as of the judged moment. labels name the group: instance, pod, node."""
 
     labels: Labels
@@ -116,8 +117,8 @@ class Anomaly:
 
     @property
     def told_once(self) -> Labels | None:
-        """Labels of the group that has one alert at a time; None where the series has its own."""
-        return self.group or self.within
+        """Labels of the group that has one alert at a time, as they stand on its alerts; None where the series has its own."""
+        return {name: value for name, value in (self.group or self.within or {}).items() if name in self.target} or None
 
 
 Decision = ContinueObserving | Anomaly | Healthy
