@@ -45,7 +45,7 @@ def withheld(
     covering = {key: declared.about(without(one.alert.labels, ("severity",))) for key, one in opened.items()}
     for anomaly in anomalies:
         found = about(anomaly, declared, watcher)
-        telling = telling_already(anomaly.group, opened) if found is not None else []
+        telling = telling_already(anomaly.told_once, opened) if found is not None and anomaly.group is not None else []
         covering |= dict.fromkeys(telling, found)
         if found is not None and telling:
             done.append(Withhold(anomaly, found, opened[telling[0]].correlation))
@@ -58,10 +58,10 @@ def one_voice(actions: Iterable[Action | Withhold]) -> list[Action | Withhold]:
     kept: list[Action | Withhold] = []
     furthest: dict[str, tuple[int, float]] = {}
     for action in actions:
-        if not isinstance(action, Begin) or action.anomaly.within is None:
+        if not isinstance(action, Begin) or action.anomaly.told_once is None:
             kept.append(action)
             continue
-        group, distance = fingerprint(action.anomaly.within), action.anomaly.furthest
+        group, distance = fingerprint(action.anomaly.told_once), action.anomaly.furthest
         place, most = furthest.get(group, (len(kept), -math.inf))
         if distance > most:
             kept[place : place + 1] = [action]
