@@ -65,3 +65,15 @@ def test_who_leaves_makes_room_and_the_others_keep_their_order():
     roster.keep(np.array([0, 2]))
     assert [one["instance"] for one in roster.labels] == ["a", "c"]
     assert roster.seat(0, (instance("c"), instance("b"))).tolist() == [1, 2]
+
+
+def test_whose_metric_a_series_is_is_known_anew_when_some_come_or_leave():
+    """What is worked out once does not outlive the series it is about."""
+    roster = Roster(2)
+    roster.seat(0, (instance("a"), instance("b")))
+    assert roster.metric_of.tolist() == [0, 0]
+    roster.seat(1, (instance("a"),))
+    assert roster.metric_of.tolist() == [0, 0, 1]
+    roster.keep(np.array([2, 0]))
+    assert roster.metric_of.tolist() == [1, 0]
+    assert [members.labels for members in roster.members()] == [(instance("a"),), (instance("a"),)]
