@@ -6,12 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lens_exporter.baseline.rules import Reading, Thresholds, judge
+from lens_exporter.baseline.rules import LISTED, Reading, Thresholds, judge
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import Scores, Window
 
 VALUES = st.sampled_from([0.0, 4.0, 5.0, 6.0, 9.0, math.nan, math.inf, -math.inf])
-SERIES = st.integers(1, 5).flatmap(lambda columns: st.lists(st.lists(VALUES, min_size=columns, max_size=columns), min_size=20))
+SERIES = st.integers(1, 5).flatmap(
+    lambda columns: st.lists(st.lists(VALUES, min_size=columns, max_size=columns), min_size=20, max_size=LISTED)
+)
 
 
 def reading(metric: BaselineMetric, rows: list[list[float]]) -> Reading:

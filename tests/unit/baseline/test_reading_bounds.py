@@ -114,14 +114,14 @@ def test_an_allowance_is_renewed_after_an_hour_or_when_the_clock_was_set_back():
 @pytest.mark.parametrize(("value", "still"), [(0.5, True), (0.461, True), (0.45, False), (0.1, False), (None, False)])
 def test_what_a_baseline_has_learnt_meanwhile_is_not_over(value, still):
     """It is over when it is back in the band it had left, or beyond the other side; not when the band came after it."""
-    now = replace(SERIES, value=value, expected=0.5, lower=0.45, upper=0.55)
-    other = replace(SERIES, target={"instance": "b"}, value=9.0)
+    now = SERIES._replace(value=value, expected=0.5, lower=0.45, upper=0.55)
+    other = SERIES._replace(target={"instance": "b"}, value=9.0)
     assert absorbed(replace(FRESH, first=SERIES), [other, now]) is still
     assert not absorbed(FRESH, [now])
 
 
 def test_a_fall_is_absorbed_below():
     """The side counts that was flagged."""
-    low = replace(SERIES, value=0.3)
-    assert absorbed(replace(FRESH, first=low), [replace(low, value=0.37)])
-    assert not absorbed(replace(FRESH, first=low), [replace(low, value=0.5)])
+    low = SERIES._replace(value=0.3)
+    assert absorbed(replace(FRESH, first=low), [low._replace(value=0.37)])
+    assert not absorbed(replace(FRESH, first=low), [low._replace(value=0.5)])

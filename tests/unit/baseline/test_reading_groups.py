@@ -14,7 +14,7 @@ from tests.unit.watch.site import MINUTE
 GROUP = {"instance": "a"}
 GRAVE = replace(ANOMALY, rule=Rule.GROUP, rules=(Rule.GROUP,), group=GROUP, since=NOON)
 CPU = replace(
-    GRAVE, anomaly_type="cpu_high", target={"instance": "a", "cpu": "7"}, evidence=(replace(SERIES, metric="cpu", at=NOON),)
+    GRAVE, anomaly_type="cpu_high", target={"instance": "a", "cpu": "7"}, evidence=(SERIES._replace(metric="cpu", at=NOON),)
 )
 
 
