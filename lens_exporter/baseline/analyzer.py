@@ -128,7 +128,6 @@ class Analyzer:
     def _anomaly(self, anomalous: Sequence[Verdict], target: Labels, neighbours: "_Neighbours") -> Anomaly:
         carrier = max(anomalous, key=lambda v: (v.critical, len(v.rules), abs(v.observation.score or 0.0)))
         others = neighbours.of(carrier)
-        rules = {rule for v in anomalous for rule in v.rules}
         certain = (
             len(carrier.rules) > 1
             or max(carrier.outside, carrier.beyond, carrier.missed, carrier.group.readings if carrier.group else 0)
@@ -148,10 +147,8 @@ class Analyzer:
             evidence=(observation, *(v.observation for v in prose.telling(others))),
             confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
             cooldown_minutes=self._cooldown_minutes,
-            rules=tuple(sorted(rules, key=_WEIGHT.index)),
-            group=carrier.group.labels if rules == {Rule.GROUP} and carrier.group else None,
-            # What strikes an instance strikes several of its metrics: also on its first day that is one alert.
-            within=carrier.within if rules <= {Rule.CONSECUTIVE, Rule.JUMP} else None,
+            rules=tuple(sorted({rule for v in anomalous for rule in v.rules}, key=_WEIGHT.index)),
+            group=carrier.group.labels if carrier.rules == (Rule.GROUP,) and carrier.group else None,
             furthest=max(map(_distance, anomalous)),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lens_exporter.baseline.detector import LEAST_RECORD, TAIL, Detector
+from lens_exporter.baseline.moved import had_moved
 from lens_exporter.baseline.recent import Columns
 from lens_exporter.baseline.roster import Grouped, Roster
 from lens_exporter.baseline.rules import Reading
@@ -85,17 +86,22 @@ class Warm:
         allowed = per_week * np.maximum(1, observations) * step / _WEEK
         side = _sides(metrics)[roster.metric_of[self.series]]
         far = _stayed(score[:, -_TOLD_BY:], side) > LEAST_RECORD / np.sqrt(allowed)
-        together = self._together(grouped, far)
+        moved = np.zeros_like(far)
+        for place in np.flatnonzero(far):
+            moved[place] = had_moved(self._values[place], expected[place, -1], upper[place, -1] - expected[place, -1])
+        together = self._together(grouped, far, moved)
         shares = np.where(together, 1.0, grouped.shares[self.series])
-        named = (*grouped.labels, None)  # the last place is for series without a group
-        within = tuple(named[group] for group in grouped.of[self.series].tolist())
-        return Scores(expected, lower, upper, score, observations, young=Young(1.0 / np.sqrt(allowed * shares), together, within))
+        return Scores(expected, lower, upper, score, observations, young=Young(1.0 / np.sqrt(allowed * shares), together))
 
-    def _together(self, grouped: Grouped, far: BoolArray) -> BoolArray:
-        """Mark young series of groups of which several are far away: one thing happens to them then, not one of many."""
+    def _together(self, grouped: Grouped, far: BoolArray, moved: BoolArray) -> BoolArray:
+        """Mark young series of groups of which several are far away: one thing happens to them then, not one of many.
+
+        One at least must have moved before: what rested may begin together, as the figures of a disk do that is used at last.
+        """
         of, groups = grouped.of[self.series], len(grouped.groups)
         members = np.bincount(grouped.of[grouped.of >= 0], minlength=groups)
-        mark: BoolArray = np.bincount(of[far & (of >= 0)], minlength=groups) >= np.maximum(_SEVERAL, _PART * members)
+        counted, lively = (np.bincount(of[mine & (of >= 0)], minlength=groups) for mine in (far, far & moved))
+        mark: BoolArray = (counted >= np.maximum(_SEVERAL, _PART * members)) & (lively > 0)
         marked: BoolArray = np.append(mark, False)[of]
         return marked
 

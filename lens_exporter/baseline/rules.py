@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detector import LEAST_RECORD, TAIL
+from lens_exporter.baseline.moved import had_moved
 from lens_exporter.baseline.resting import Resting
 from lens_exporter.baseline.trend import STRETCHES, Trend, may_rise, towards
 from lens_exporter.model.decision import Observation, Phase, Rule
@@ -70,7 +71,6 @@ class Verdict:
     trend: Trend | None = None
     critical: bool = False
     missed: int = 0  # readings in a row without a value, where that is asked for
-    within: Labels | None = None  # its group, where that is not known for long enough to be judged as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,6 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
                 critical=facts.critical(rules, trend),
                 group=facts.group(),
                 missed=facts.missed,
-                within=None if scores.young is None else scores.young.within[row],
             )
         )
     return Judged(tuple(verdicts), resting)
@@ -294,10 +293,8 @@ class _Facts:
         young = self.reading.scores.young
         return young is not None and bool(young.factor[self.row] > 0.0)
 
-    def _never_moved(self) -> bool:
-        """Whether all readings before the run were the same."""
-        before = _finite(self.reading.window.values[self.row][: self.start + int(self.run.first[self.row])])
-        return bool(before.size) and bool(before.min() == before.max())
+    def _had_moved(self) -> bool:
+        return had_moved(self.reading.window.values[self.row], self._at_first(self.reading.scores.expected), self._edge())
 
     def _at_first(self, scores: FloatArray) -> float:
         """Read an array of scores where the run begins; it has the window's last columns, and may have no others."""
@@ -314,7 +311,7 @@ class _Facts:
         scores, metric = self.reading.scores, self.reading.metric
         factor = least
         if scores.young is not None and self._budgeted:
-            if self._never_moved() and not scores.young.together[self.row]:
+            if not self._had_moved() and not scores.young.together[self.row]:
                 # Most of what rests moves some time, and nothing tells a first time from the one before an incident.
                 return math.inf
             known = int(scores.observations[self.row])

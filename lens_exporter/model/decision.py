@@ -106,7 +106,6 @@ class Anomaly:
     rules: tuple[Rule, ...] = ()  # every rule that any of its series broke
     furthest: float = math.inf  # the largest score among its series, without sign; infinity where nobody knows
     group: Labels | None = None  # labels of the group that is told about, where the series speaks for its group only
-    within: Labels | None = None  # of the group that shall have one alert at a time, where the series speaks for itself
     story: str = ""  # correlation id, where one was given before its alert began
     read: str = ""  # what a model said about it, ready for an annotation
     intent: Literal["anomaly"] = "anomaly"
@@ -114,11 +113,6 @@ class Anomaly:
     @property
     def category(self) -> str:
         return self.anomaly_type.split("_", 1)[0]
-
-    @property
-    def told_once(self) -> Labels | None:
-        """Labels of the group that has one alert at a time, as they stand on its alerts; None where the series has its own."""
-        return {name: value for name, value in (self.group or self.within or {}).items() if name in self.target} or None
 
 
 Decision = ContinueObserving | Anomaly | Healthy

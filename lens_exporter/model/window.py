@@ -56,11 +56,10 @@ class Young:
 
     factor: FloatArray  # by which it must exceed its own record
     together: BoolArray  # several of its group are far away at the same time
-    within: tuple[Labels | None, ...]  # labels of its group
 
     def of(self, rows: IntArray) -> "Young":
         """Give some of them."""
-        return Young(self.factor[rows], self.together[rows], tuple(self.within[row] for row in rows.tolist()))
+        return Young(self.factor[rows], self.together[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from lens_exporter.baseline.analyzer import Conclusion
 from lens_exporter.model.decision import Anomaly, Severity
-from lens_exporter.model.labels import Labels
 from lens_exporter.watch.alerting import key_for, key_of, target_of
 from lens_exporter.watch.ports import OpenAlert, Watched
 
@@ -92,7 +91,7 @@ def plan(
     for key, conclusion in by_key.items():
         if isinstance(conclusion.decision, Anomaly):
             anomalous_at[key] = at
-            telling = telling_already(conclusion.decision.told_once, opened) if key not in opened else []
+            telling = telling_already(conclusion.decision, opened) if key not in opened else []
             # What carries a group's alarm may change while it lasts; its story goes on under the alert that began it.
             anomalous_at |= dict.fromkeys(telling, at)
             if not telling:
@@ -122,11 +121,11 @@ def plan(
     return actions, Memory(anomalous_at, missing_since)
 
 
-def telling_already(group: Labels | None, opened: Mapping[str, OpenAlert]) -> list[str]:
-    """Give the keys of open alerts about a group; of none without a group."""
-    if group is None:
+def telling_already(anomaly: Anomaly, opened: Mapping[str, OpenAlert]) -> list[str]:
+    """Give the keys of open alerts about the group that the anomaly speaks for."""
+    if anomaly.group is None:
         return []
-    return [key for key, one in opened.items() if group.items() <= target_of(one.alert).items()]
+    return [key for key, one in opened.items() if anomaly.group.items() <= target_of(one.alert).items()]
 
 
 def _about(one: OpenAlert | None, anomaly: Anomaly) -> Action:

@@ -25,7 +25,7 @@ def reviewed(seen: Look, at: float, watcher: str, given: Collaborators) -> Look:
         if opened is None:
             firing = given.alerts.firing("watcher")
             opened = {key_of(one.alert): one for one in firing if one.alert.labels.get("watcher") == watcher}
-        if key_for(conclusion, watcher) in opened or telling_already(anomaly.told_once, opened):
+        if key_for(conclusion, watcher) in opened or telling_already(anomaly, opened):
             return Standing.OPEN
         return Standing.NEW if given.cooldown.cooling_until(anomaly, seen.at) is None else Standing.COOLING
 

@@ -17,7 +17,7 @@ from lens_exporter.watch.look import Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
 from lens_exporter.watch.untold import Untold
-from lens_exporter.watch.withheld import Withhold, about, one_voice, withheld
+from lens_exporter.watch.withheld import Withhold, about, withheld
 
 _ORIGIN = "watcher"
 _ENDINGS = {
@@ -110,7 +110,7 @@ class Watcher:
         fates: dict[str, Admitted | Suppressed] = {}
         try:
             with self._with.alerts.batch():
-                for action in one_voice(withheld(actions, mine, anomalies, seen.declared, self.name)):
+                for action in withheld(actions, mine, anomalies, seen.declared, self.name):
                     # An alert that cannot be stored must not keep the others from being told.
                     try:
                         fate = self._do(action, seen.at)

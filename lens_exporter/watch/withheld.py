@@ -3,14 +3,13 @@
 Critical is never withheld: a hard limit that is all but reached is nobody's intention.
 """
 
-import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lens_exporter.baseline.expected import Declaration, Declared
 from lens_exporter.baseline.naming import cleaned
 from lens_exporter.model.decision import Anomaly, Severity
-from lens_exporter.model.labels import fingerprint, without
+from lens_exporter.model.labels import without
 from lens_exporter.watch.alerting import key_of, labels_for
 from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Over, OverReason, Update, telling_already
 from lens_exporter.watch.ports import OpenAlert
@@ -45,28 +44,12 @@ def withheld(
     covering = {key: declared.about(without(one.alert.labels, ("severity",))) for key, one in opened.items()}
     for anomaly in anomalies:
         found = about(anomaly, declared, watcher)
-        telling = telling_already(anomaly.told_once, opened) if found is not None and anomaly.group is not None else []
+        telling = telling_already(anomaly, opened) if found is not None else []
         covering |= dict.fromkeys(telling, found)
         if found is not None and telling:
             done.append(Withhold(anomaly, found, opened[telling[0]].correlation))
     done += [Over(opened[key], OverReason.EXPECTED, words(found)) for key, found in covering.items() if found is not None]
     return done
-
-
-def one_voice(actions: Iterable[Action | Withhold]) -> list[Action | Withhold]:
-    """Of several alerts within one group that would begin in the same look keep the one that is furthest out."""
-    kept: list[Action | Withhold] = []
-    furthest: dict[str, tuple[int, float]] = {}
-    for action in actions:
-        if not isinstance(action, Begin) or action.anomaly.told_once is None:
-            kept.append(action)
-            continue
-        group, distance = fingerprint(action.anomaly.told_once), action.anomaly.furthest
-        place, most = furthest.get(group, (len(kept), -math.inf))
-        if distance > most:
-            kept[place : place + 1] = [action]
-            furthest[group] = place, distance
-    return kept
 
 
 def about(anomaly: Anomaly, declared: Declared, watcher: str) -> Declaration | None:

@@ -16,7 +16,6 @@ from lens_exporter.watch.alerting import alert_of, target_of
 from lens_exporter.watch.hysteresis import Begin, Escalate, Memory, Over, plan
 from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import Watched
-from lens_exporter.watch.withheld import one_voice
 from tests.unit.baseline.past import Past
 
 STEP = 300.0
@@ -100,7 +99,7 @@ class Watch:
 
     def _plan(self, row: int, conclusions: Sequence[Conclusion], at: float) -> None:
         actions, self._memory = plan(self._open, conclusions, self._memory, at, self._watched)
-        for action in one_voice(actions):
+        for action in actions:
             if isinstance(action, Over | Escalate):
                 self._open.remove(action.open)  # type: ignore[arg-type]
             if isinstance(action, Over):

@@ -68,16 +68,41 @@ def test_several_of_a_group_count_as_one(hours, factor):
     assert told(lives) == {"3", "6"}
 
 
+def resting(life, names):
+    """Let some rest at zero from their beginning until they leap."""
+    for name in names:
+        life.values[name][AT - 6 * HOUR : AT] = 0.0
+        life.values[name][AT:] = 5.0
+    return life
+
+
 def test_a_first_time_is_no_news_of_one_that_never_moved():
-    """What has rested since it began moves some time: alone that says nothing, three of six at once are an incident."""
+    """What has rested since it began moves some time, and may begin together; with one that moved before it is an incident."""
+    lives = {
+        "one": resting(born(6, 1.0), MEMBERS[:1]),
+        "three": resting(born(6, 1.0), MEMBERS[:3]),
+        "with another": resting(born(6, 100.0, MEMBERS[5:]), MEMBERS[:2]),
+    }
+    assert told(lives) == {"with another"}
+
+
+def test_it_is_no_news_either_when_it_stays_so():
+    """Longer than the readings that rules look at, one that never moved is told of no more than in the first."""
+    seen = Watch({"one": resting(born(6, 1.0), MEMBERS[:1])}).through(range(AT, AT + 5 * HOUR))["one"]
+    assert seen.begun == []
+
+
+def test_several_are_a_part_of_a_large_group():
+    """Three of thirty metrics are too few, five are one thing that happens to all."""
     lives = {}
-    for some in (1, 2, 3):
-        life = born(6, 1.0)
-        for name in MEMBERS[:some]:
-            life.values[name][AT - 6 * HOUR : AT] = 0.0
-            life.values[name][AT:] = 5.0
-        lives[str(some)] = life
-    assert told(lives) == {"3"}
+    for some in (3, 5):
+        rng = np.random.default_rng(some)
+        values = {f"m{place}": 10.0 + rng.standard_normal(ROWS) for place in range(30)}
+        for place, course in enumerate(values.values()):
+            course[: AT - 6 * HOUR] = NAN
+            course[AT:] *= 3.0 if place < some else 1.0
+        lives[str(some)] = Life(values)
+    assert told(lives) == {"5"}
 
 
 @pytest.mark.parametrize(("spike", "expected"), [(10.0, {"it"}), (60.0, set())])
@@ -118,27 +143,3 @@ def test_what_is_kept_of_a_first_judgement_does_not_grow_with_the_day():
     (reading,) = baselines.read([rows(due.settled + 15.0, due.last)])
     assert reading.window.values.shape[1] > 2000
     assert reading.scores.score.shape == reading.scores.expected.shape == (2, TAIL)
-
-
-def test_what_strikes_an_instance_on_its_first_day_is_one_alert():
-    """Six metrics leap at once, told by the one that leapt furthest; it lasts for as long as any of them is off."""
-    life = born(20, 6.0)
-    life.values["cpu"][AT:] *= 2.0
-    life.values["cpu"][AT + HOUR // 2 :] = 10.0
-    seen = Watch({"one": life}).through(range(AT - 1, AT + HOUR))["one"]
-    assert [kind for _, kind in seen.begun] == ["cpu_high"]
-    assert seen.over == []
-
-
-def test_what_strikes_two_instances_is_two_alerts():
-    """One speaks for its own instance only."""
-    seen = Watch({"one": born(20, 6.0), "two": born(20, 6.0)}).through(range(AT - 1, AT + HOUR))
-    assert [len(each.begun) for each in seen.values()] == [1, 1]
-
-
-def test_a_ceiling_is_told_beside_it():
-    """A hard limit is a rule of its own: no other metric's alert tells of it."""
-    life = born(20, 6.0)
-    seen = Watch({"one": Life(life.values, {"queue": {"ceiling": 50.0}})}).through(range(AT - 1, AT + HOUR))["one"]
-    assert len(seen.begun) == 2
-    assert seen.begun[1][1] == "queue_high"

@@ -40,25 +40,6 @@ def test_an_anomaly_without_an_open_alert_begins_and_with_one_updates() -> None:
     assert plan([OPEN], [conclusion(ANOMALY)], Memory(), NOON, WATCHED)[0] == [Update(OPEN, ANOMALY)]
 
 
-@pytest.mark.parametrize(
-    ("group", "told"),
-    [
-        ({"instance": "a:1"}, True),
-        ({"instance": "a:1", "job": "api"}, True),  # target_labels leave the job off every alert
-        ({"instance": "b:1", "job": "api"}, False),
-        ({"pod": "api-7"}, False),
-        (None, False),
-    ],
-)
-@pytest.mark.parametrize("of", ["group", "within"])
-def test_a_group_has_one_alert(group, told, of) -> None:
-    """Another of its series says nothing new while its alert is open; of other groups, and of none, an alert begins."""
-    instance = {"instance": group["instance"]} if group and "instance" in group else TARGET
-    other = Anomaly("cpu_high", Severity.WARNING, "", "", "", instance, Rule.GROUP, NOON, (), **{of: group})
-    actions, _ = plan([OPEN], [Conclusion("cpu", instance, other, 0, missing=False)], Memory(), NOON, WATCHED)
-    assert (Begin(other) not in actions) == told
-
-
 def test_a_trend_that_is_unclear_for_two_readings_does_not_end_its_alert() -> None:
     """A trend inside the band has thirty calm readings behind it; the end still takes three since the last anomaly."""
     _, memory = after(Memory(), 0, ANOMALY)

@@ -1,7 +1,5 @@
 """What a declaration leaves of the actions of a look, decided from values."""
 
-from dataclasses import replace
-
 import pytest
 
 from lens_exporter.baseline.expected import Declared
@@ -9,7 +7,7 @@ from lens_exporter.model.decision import Anomaly, Rule, Severity
 from lens_exporter.watch.alerting import alert_of
 from lens_exporter.watch.hysteresis import Begin, Escalate, Over, OverReason, Update
 from lens_exporter.watch.ports import Watched
-from lens_exporter.watch.withheld import Withhold, one_voice, withheld
+from lens_exporter.watch.withheld import Withhold, withheld
 from tests.unit.watch.declaring import declared
 
 WATCHED = Watched("api", ())
@@ -35,18 +33,6 @@ def left(actions, opened=(), anomalies=(), *, running=(), groups=None):
 SAID = declared(alertname="LensMemory", instance="api-7:9000")
 WHOLE = {frozenset(HERE.items()): SAID}
 WARNING, CRITICAL, INFO = (anomaly(severity=one) for one in (Severity.WARNING, Severity.CRITICAL, Severity.INFO))
-
-
-def test_of_several_that_begin_in_one_group_the_furthest_is_told():
-    """Whatever their order; those of another group, of none, and what does not begin stay where they are."""
-    near, far, elsewhere = (
-        replace(anomaly(kind, target=target), within=target, furthest=distance)
-        for kind, target, distance in (("cpu_high", HERE, 2.0), ("memory_high", HERE, 5.0), ("cpu_high", THERE, 1.0))
-    )
-    alone, over = Begin(anomaly("disk_high")), Over(Open(WARNING), OverReason.NORMAL)
-    for first, second in ((near, far), (far, near)):
-        actions = [over, Begin(first), alone, Begin(elsewhere), Begin(second)]
-        assert one_voice(actions) == [over, Begin(far), alone, Begin(elsewhere)]
 
 
 def test_without_declarations_everything_is_as_it_was():
