@@ -3,12 +3,10 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from heapq import nlargest
 from typing import Any, TypeVar
 
 from lens_exporter.errors import CallFailed
-from lens_exporter.foundation.threads import begin
 from lens_exporter.lenses.beam.asks import Asks
 from lens_exporter.lenses.beam.calls import PAGE
 from lens_exporter.lenses.beam.shapes import amount, unlike
@@ -69,24 +67,12 @@ def told(asks: Asks, function: Export, holders: Sequence[Holder], item: Any, *, 
 
 
 def _answers(asks: Asks, function: Export, holders: Sequence[Any], item: Any, page: int) -> Iterator[Any]:
-    """Ask page by page. The node works on the next page while one is read here, which takes as long again."""
-
-    def ask(asked: Sequence[Any]) -> list[Any]:
+    for first in range(0, len(holders), page):
+        asked = holders[first : first + page]
         answers = asks.call("lists", "zipwith", function, list(asked), [item] * len(asked))
         if not isinstance(answers, list) or len(answers) != len(asked):
             raise unlike(asks.name, f"{function.module}:{function.function}/{function.arity}")
-        return answers
-
-    pages = [holders[first : first + page] for first in range(0, len(holders), page)]
-    if len(pages) <= 1:
-        for only in pages:
-            yield from ask(only)
-        return
-    coming = begin(f"page of {asks.name}", partial(ask, pages[0]))
-    for following in pages[1:]:
-        answers, coming = coming.result(), begin(f"page of {asks.name}", partial(ask, following))
         yield from answers
-    yield from coming.result()
 
 
 def _value(node: str, function: Export, item: Any, answer: Any) -> Any:

@@ -65,7 +65,7 @@ class NodeClient:
             batch = light[start : start + _TOGETHER]
             sent = [(at, each, _caught(partial(self._send, each))) for at, each in batch]
             for at, each, pending in sent:
-                answers[at] = pending if isinstance(pending, LensError) else _caught(partial(self._answer, each, pending))
+                answers[at] = pending if isinstance(pending, LensError) else _caught(partial(self._answer, each, *pending))
         for at, each in enumerate(planned):
             if each.weight is Weight.HEAVY:
                 answers[at] = _caught(partial(self._heavily, each))
@@ -94,10 +94,7 @@ class NodeClient:
         except Crowded as crowded:
             raise NodeBusy(node=self.name, call=call.name, why=str(crowded)) from None
 
-    def _answer(self, call: Planned, sent: tuple[Link, Pending, float]) -> Term:
-        return self._read(call, self._arrived(call, *sent))
-
-    def _arrived(self, call: Planned, link: Link, pending: Pending, since: float) -> bytes:
+    def _answer(self, call: Planned, link: Link, pending: Pending, since: float) -> Term:
         if not pending.wait(since + call.seconds - self._clock()):
             pending.forget(self._clock())
             if call.weight is Weight.LIGHT and link.heard < since:
@@ -109,10 +106,7 @@ class NodeClient:
         if pending.answer is None:
             raise NodeUnavailable(node=self.name, cause=link.cause, reason=link.lost)
         self._backoff.succeeded()
-        return pending.answer
-
-    def _read(self, call: Planned, arrived: bytes) -> Term:
-        answer = decode(arrived, node=self.name, bounds=self._bounds)
+        answer = decode(pending.answer, node=self.name, bounds=self._bounds)
         if type(answer) is tuple and len(answer) == 2 and answer[0] == "badrpc":
             raise _failure(answer[1])(node=self.name, call=call.name, reason=_words(answer[1]))
         return answer
@@ -126,10 +120,9 @@ class NodeClient:
             # The connection may be another one by now: whose node works on the call is told by the one it is sent over.
             link, pending, since = self._send(call)
             creation = link.peers.node_creation
-            arrived = self._arrived(call, link, pending, since)
+            return self._answer(call, link, pending, since)
         finally:
             self._heavy.leave(behind=pending, creation=creation)
-        return self._read(call, arrived)  # the node has done its part: the place is the next one's
 
     # --- the connection ---
 

@@ -1,7 +1,5 @@
 """How much is asked of a node at most when everything of one kind on it is looked through."""
 
-import threading
-
 import pytest
 
 from lens_exporter.errors import CallFailed, QuestionTooLong
@@ -61,38 +59,3 @@ def test_who_is_gone_has_no_amount():
     """One for each in their order: what ended between the list and the question counts as -1."""
     node = Node()
     assert amounts(node, processes(node), "memory") == [-1.0, 7.0, 7.0]
-
-
-class Ordered(Node):
-    """Gives each process its own number. What it answers about the first page is not read before the second is asked for."""
-
-    def __init__(self, count):
-        super().__init__(count)
-        self.second = threading.Event()
-        self.ahead = False
-
-    def call(self, module, function, *arguments):
-        if function != "zipwith":
-            return super().call(module, function, *arguments)
-        _, pids, items = arguments
-        if pids[0].id:
-            self.second.set()
-            return [(item, pid.id) for pid, item in zip(pids, items, strict=True)]
-        return Patient(self, [(item, pid.id) for pid, item in zip(pids, items, strict=True)])
-
-
-class Patient(list):
-    def __init__(self, node, answers):
-        super().__init__(answers)
-        self._node = node
-
-    def __iter__(self):
-        self._node.ahead = self._node.second.wait(10.0)
-        return super().__iter__()
-
-
-def test_the_node_works_while_its_answers_are_read():
-    """The second page is asked for before the first is read, and all stay in their order."""
-    node = Ordered(3 * PAGE + 1)
-    assert amounts(node, processes(node), "memory") == [float(number) for number in range(3 * PAGE + 1)]
-    assert node.ahead
