@@ -93,7 +93,7 @@ def investigation(lens: LensProcess, name: str) -> dict:
 
 
 # One test, because the six nodes and the servers around them are started once, and the faults go on side by side.
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1600)
 def test_each_fault_is_found_by_the_watcher_and_explained_by_name(site):
     """Each node's alert is investigated, and a finding that holds names the process or the table that has the fault."""
     nodes, lens, prometheus = site
@@ -101,7 +101,7 @@ def test_each_fault_is_found_by_the_watcher_and_explained_by_name(site):
     for name, node in nodes.items():
         node.run(FAULTS[name].made)
     for name, fault in FAULTS.items():
-        told = until(lambda name=name: investigation(lens, name), 150, 1.0, what=f"an investigation of {name}")
+        told = until(lambda name=name: investigation(lens, name), 240, 1.0, what=f"an investigation of {name}")
         claims = [finding["claim"] for finding in told["findings"]]
         assert any(fault.named in claim for claim in claims), (name, claims)
         assert told["verdict"] == "cause_found" or not fault.cause, (name, told["summary"])
