@@ -47,8 +47,9 @@ class _Fleet:
 class History:
     """Gives the history of one server on even grids of time. Thread-safe; nothing is kept that cannot be fetched again."""
 
-    def __init__(self, prometheus: Prometheus) -> None:
+    def __init__(self, prometheus: Prometheus, *, kept_series: int = _KEPT_SERIES) -> None:
         self._prometheus = prometheus
+        self._kept_series = kept_series
         self._lock = threading.Lock()
         self._fleets: OrderedDict[str, _Fleet] = OrderedDict()  # by query
         self._kept: OrderedDict[tuple[str, float, int], _Kept] = OrderedDict()
@@ -179,7 +180,7 @@ class History:
         with self._lock:
             self._fleets[query] = fleet
             self._fleets.move_to_end(query)
-            while len(self._fleets) > 1 and sum(len(each.roster.texts) for each in self._fleets.values()) > _KEPT_SERIES:
+            while len(self._fleets) > 1 and sum(len(each.roster.texts) for each in self._fleets.values()) > self._kept_series:
                 self._fleets.popitem(last=False)
 
     def _look_up(self, key: tuple[str, float, int]) -> _Kept | None:

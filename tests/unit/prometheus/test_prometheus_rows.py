@@ -266,10 +266,10 @@ def test_a_count_nobody_can_give_is_the_assumed_one_but_an_absent_server_is_an_e
     assert len(server.requests) == 2
 
 
-def test_labels_of_few_queries_are_remembered(server, monkeypatch):
+def test_labels_of_few_queries_are_remembered(server):
     """The memory has a bound: whose query was not asked for longest is parsed, and counted, again."""
-    monkeypatch.setattr("lens_exporter.prometheus.history._KEPT_SERIES", 4)
-    rows = minutes(server, a=float, b=float)
+    server.respond = Pods(a=float, b=float)
+    rows = History(Prometheus(endpoint(server.url), QueryLimits(timeout=5)), kept_series=4)
     x, y, z = (BaselineMetric(name, name) for name in "xyz")
     labels = [rows.rows(metric, BEGIN, BEGIN, step=60).labels for metric in (x, y, x, z, x, y)]
     assert labels[0] is labels[2] is labels[4]
