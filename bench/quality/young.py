@@ -34,7 +34,7 @@ def cases(machine: Machine, hours: float) -> list[Event]:
 def seen(machine: Machine, event: Event, hours: float) -> Young:
     """Let a watcher begin so many hours before an event, knowing nothing, and go on for its first three hours."""
     first, last = event.start - round(hours * 3600 / machine.step), min(event.end, event.start + round(_WITHIN / machine.step))
-    names = tuple(f"metric_{index}" for index in range(machine.test.shape[1]))
+    names = tuple(f"m{index}" for index in range(machine.test.shape[1]))
     labels = ({"instance": machine.name},) * len(names)
     recorded = RecordedSeries(machine.step, float(machine.test_times[first]), names, labels, machine.test[first:last].T)
     metrics = {name: Metric(query=name) for name in names}

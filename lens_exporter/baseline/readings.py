@@ -113,10 +113,10 @@ def _sides(metrics: Sequence[BaselineMetric]) -> FloatArray:
 
 
 def _stayed(score: FloatArray, side: FloatArray) -> FloatArray:
-    """Give how far outside, on its bad side, each series [series] stayed for all of the columns [series, time]; NaN with a gap."""
+    """Give how far outside, on its bad side, each series [series] stayed for all of the columns [series, time] that are no gaps."""
     if not score.shape[1]:
         return np.full(score.shape[0], np.nan)
-    above, below = score.min(axis=1), -score.max(axis=1)
+    above, below = np.fmin.reduce(score, axis=1), -np.fmax.reduce(score, axis=1)
     stayed: FloatArray = np.where(side > 0, above, np.where(side < 0, below, np.maximum(above, below)))
     return stayed
 

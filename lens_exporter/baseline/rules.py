@@ -309,19 +309,23 @@ class _Facts:
     def _asked(self, least: float, record: float) -> float:
         """Give the departure that is asked of a young series which departed as far as `record` before."""
         scores, metric = self.reading.scores, self.reading.metric
-        factor = least
-        if scores.young is not None and self._budgeted:
-            if not self._had_moved() and not scores.young.together[self.row]:
-                # Most of what rests moves some time, and nothing tells a first time from the one before an incident.
-                return math.inf
-            known = int(scores.observations[self.row])
-            stood = max(1, known + 1 - int(self.run.length[self.row]))  # what the run adds does not make it more credible
-            factor = max(least, float(scores.young.factor[self.row]) * math.sqrt(max(1, known) / stood))
-        asked = factor * record
+        asked = max(least, self._factor()) * record
         if metric.scale is not None and self.side > 0:
             # Nothing goes beyond a full scale: nearly all the way is as far as anybody can ask.
             asked = min(asked, _NEARLY_FULL * (metric.scale - self._at_first(scores.expected)))
         return asked
+
+    def _factor(self) -> float:
+        """Give the factor by which the budget lets a young series exceed its record; infinity where it has none."""
+        scores = self.reading.scores
+        if scores.young is None or not self._budgeted:
+            return 0.0
+        if not self._had_moved() and not scores.young.together[self.row]:
+            # Most of what rests moves some time, and nothing tells a first time from the one before an incident.
+            return math.inf
+        known = int(scores.observations[self.row])
+        stood = max(1, known + 1 - int(self.run.length[self.row]))  # what the run adds does not make it more credible
+        return float(scores.young.factor[self.row]) * math.sqrt(max(1, known) / stood)
 
     def trend(self) -> Trend | None:
         metric, window = self.reading.metric, self.reading.window

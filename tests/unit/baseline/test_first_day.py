@@ -131,7 +131,20 @@ def test_who_can_bear_more_alarms_is_told_more():
 def test_all_the_way_to_full_is_always_told():
     """No factor asks for more than the scale has: a share that is full an hour after its start is told, nine tenths are not."""
     lives = {str(level): share(1, level) for level in (0.9, 1.0)}
-    assert told(lives) == {"1.0"}
+    # Also of one that rested until then, exactly or but for rounding.
+    for name, rest in {"zero": 0.0, "third": 0.3 + 1e-9 * np.random.default_rng(0).standard_normal(HOUR)}.items():
+        for level in (0.9, 1.0):
+            life = lives[f"{name} {level}"] = share(1, level)
+            life.values[MEMBERS[0]][AT - HOUR : AT] = rest
+    assert told(lives) == {"1.0", "zero 1.0", "third 1.0"}
+
+
+def test_a_gap_does_not_hide_what_several_do():
+    """Six metrics, three times as large, with a value in every other reading only: told as without gaps."""
+    life = born(6, 3.0)
+    for course in life.values.values():
+        course[AT + 1 :: 2] = NAN
+    assert told({"it": life}) == {"it"}
 
 
 def test_what_is_kept_of_a_first_judgement_does_not_grow_with_the_day():
