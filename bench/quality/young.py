@@ -13,14 +13,16 @@ from .pages import watched
 from .report import number, table
 
 _WITHIN = 3 * 3600.0  # seconds of an event in which it must be told
+_ONE = 1800.0  # seconds: alerts of a machine that begin as close to each other are one alarm, told of several metrics
 
 
 @dataclass(frozen=True, slots=True)
 class Young:
-    """One event as a watcher with default settings told it. before: alerts that began before it, and so are of no event."""
+    """One event as a watcher with default settings told it. before: alarms that began before it, and so are of no event."""
 
     known: float  # hours
     before: int
+    alerts_before: int  # an alarm has one for each metric that speaks
     told: int  # alerts that began within the event
     delay: float | None  # seconds to the first of them
 
@@ -42,7 +44,9 @@ def seen(machine: Machine, event: Event, hours: float) -> Young:
     settings = Watcher(name="young", lens="promql", schedule=schedule, step=machine.step, metrics=metrics)
     delays = [alert.began - machine.test_times[event.start] for alert in watched(recorded, machine.name, settings).alerts]
     told = [delay for delay in delays if delay >= 0.0]
-    return Young(hours, len(delays) - len(told), len(told), min(told, default=None))
+    early = np.sort([delay for delay in delays if delay < 0.0])
+    alarms = int((np.diff(early, prepend=-np.inf) > _ONE).sum())
+    return Young(hours, alarms, early.size, len(told), min(told, default=None))
 
 
 def young_table(found: Sequence[Young]) -> str:
@@ -60,8 +64,9 @@ def young_table(found: Sequence[Young]) -> str:
                 number(float(np.median(delays)) / 60, 0) if delays else "-",
                 number(sum(each.told for each in same) / max(1, len(delays)), 1),
                 str(before),
+                str(sum(each.alerts_before for each in same)),
                 number(7 * before / (len(same) * known / 24), 1),
             ]
         )
-    head = ("known for", "events", "told", "median delay, minutes", "alerts of one told", "alerts before it", "a week and machine")
-    return table(head, rows)
+    told = ("known for", "events", "told", "median delay, minutes", "alerts of one told")
+    return table((*told, "alarms before it", "their alerts", "alarms a week and machine"), rows)
