@@ -16,6 +16,7 @@ import structlog
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # recordings are read as the tests read them
 
 from quality import lens, lone, servers
+from quality.alone import alone, alone_differences, alone_table
 from quality.bootstrap import Resamples
 from quality.data import DEFAULT_ROOT, DataAbsent, Machine, load_asd, load_nab, load_petshop, load_smd
 from quality.healthy import healthy_table, peer_alarms
@@ -73,12 +74,20 @@ def print_servers(name: str, options: argparse.Namespace) -> None:
     print(f"### {title} ({metrics} metrics, {days:.0f} machine-days, {rows} rows, {events} events)\n")
     ours = [servers.run_scorer(lens.NAME, lens.machine_scores, machines)] if options.lens else []
     peers = [servers.run_peer(peer, machines, kept) for peer in all_peers()] if options.peers else []
-    print(servers.quality_table([*ours, *peers, servers.run_chance(machines)], machines))
+    chance = servers.run_chance(machines)
+    print(servers.quality_table([*ours, *peers, chance], machines))
     print(servers.field_table([*ours, *peers], machines))
     for run in ours:
         if peers:
             print(servers.difference_table(run, peers, machines, Resamples(resamples=options.resamples)))
         print(servers.target_table(run, machines, targets))
+    print("#### Metrics by themselves\n")
+    by_itself = [alone(run.name, machines, run.series) for run in (*peers, chance)]
+    if options.lens:
+        by_itself.insert(0, alone(lens.NAME, machines, [lens.metric_scores(machine) for machine in machines]))
+    print(alone_table(by_itself))
+    if options.lens and peers:
+        print(alone_differences(by_itself[0], by_itself[1:-1], Resamples(resamples=options.resamples)))
 
 
 def print_petshop(options: argparse.Namespace) -> None:

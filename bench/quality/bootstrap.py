@@ -7,6 +7,7 @@ What is drawn, 2,000 times, with replacement:
   drawn is left out of that resample for both detectors.
 - AP again: whole machines, since days say nothing about another server. Six or four machines make a coarse interval.
 - Share of events caught: events of all machines, at the thresholds found on the whole test part.
+- AP of metrics by themselves: metrics of all machines. Those of one machine are no independent draws, so the interval is narrow.
 """
 
 from collections.abc import Sequence
@@ -80,12 +81,12 @@ class Resamples:
         means: FloatArray = weights @ each / len(each)
         return means
 
-    def share(self, caught: Sequence[BoolArray]) -> FloatArray:
-        """Share of events caught, on all events (first) and on each resample of them."""
-        hits = np.concatenate(caught).astype(np.float64)
-        weights = np.concatenate([np.ones((1, len(hits))), self.of(len(hits))])
-        shares: FloatArray = weights @ hits / len(hits)
-        return shares
+    def mean(self, each: Sequence[BoolArray | FloatArray]) -> FloatArray:
+        """Mean of what each event or metric has (of a flag: the share), on all of them (first) and on each resample of them."""
+        values = np.concatenate(each).astype(np.float64)
+        weights = np.concatenate([np.ones((1, len(values))), self.of(len(values))])
+        means: FloatArray = weights @ values / len(values)
+        return means
 
 
 def difference(first: FloatArray, second: FloatArray) -> Difference:

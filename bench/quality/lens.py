@@ -9,7 +9,7 @@ import numpy as np
 from lens_exporter.replay.detect import Request, detect
 from lens_exporter.replay.table import Table
 
-from .data import MONDAY, BoolArray, FloatArray, Healthy
+from .data import MONDAY, BoolArray, FloatArray, Healthy, Machine
 from .report import PER_WEEK, MachineScores
 
 NAME = "lens-exporter"
@@ -51,6 +51,12 @@ def machine_scores(train: FloatArray, test: FloatArray, step: float) -> MachineS
     said = {per_week: run(times, values, grouped=True, per_week=per_week) for per_week in PER_WEEK.values()}
     score = said[_DEFAULT_PER_WEEK].score[:, begin:]
     return MachineScores(score[-1], score[:-1], {per_week: each.anomaly[-1, begin:] for per_week, each in said.items()})
+
+
+def metric_scores(machine: Machine) -> FloatArray:
+    """Score the test part of a machine as if each metric were all there is: [metric, time]."""
+    times, values = np.concatenate([machine.train_times, machine.test_times]), np.concatenate([machine.train, machine.test]).T
+    return run(times, values).score[:, len(machine.train) :]
 
 
 def lone_alarms(recording: Healthy) -> BoolArray:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+import numpy as np
+
 from lens_exporter.baseline.detection.engine import Engine
 from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.budget import USUAL_PER_WEEK
@@ -11,6 +13,7 @@ from lens_exporter.replay.scores import ScoresCsv
 from lens_exporter.replay.table import Table
 from lens_exporter.replay.timeline import Timeline, opening
 
+_UNSETTLED = "no row can be one before a day and a half is known"
 _UNKNOWN_STEP = 60.0  # of a table whose rows do not tell one: nothing is learnt from so few
 
 Say = Callable[[str], object]
@@ -50,12 +53,15 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
     engine = Engine(series, [] if request.group is None else [range(series)], tuning)
     timeline = Timeline(table, step, say)
     count = readings = alarms = 0
+    settled = False  # whether the group has had a threshold
     for rows in chain(begun, blocks):
         scored = engine.advance(timeline.place(rows), rows.values)
         yield csv.lines(rows, scored)
         count += len(rows.lines)
         readings += int(scored.anomaly.sum())
         alarms += int(scored.groups.anomaly.sum())
+        settled = settled or bool(np.isfinite(scored.groups.threshold[:, -1:]).any())
         seen(count)
-    together = "" if request.group is None else f"; {request.group}: {alarms} rows are"
+    counted = f"{alarms} rows are" if settled else _UNSETTLED
+    together = "" if request.group is None else f"; {request.group}: {counted}"
     say(f"{table.name}: {count} rows, {readings} values are anomalies{together}")

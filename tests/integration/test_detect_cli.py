@@ -48,6 +48,16 @@ def read(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+def test_a_table_that_is_too_short_for_alarms_says_so(tmp_path):
+    """A day of hours: there are scores, and a word on why none of them is an anomaly; two days are enough."""
+    day, longer = (run("--group", "node", folder=tmp_path, given=series(rows)) for rows in (24, 48))
+    assert day.stderr.splitlines()[-1] == (
+        "<stdin>: 24 rows, 0 values are anomalies; node: no row can be one before a day and a half is known"
+    )
+    assert longer.stderr.splitlines()[-1].endswith("; node: 0 rows are")
+    assert any(float(row["score"]) > 0.0 for row in read(day.stdout) if row["series"] == "node")
+
+
 def test_from_a_file_to_a_file_and_from_a_pipe_to_a_pipe(tmp_path):
     """The same scores to the byte; standard output holds nothing else, and standard error says the step and the end."""
     (tmp_path / "in.csv").write_text(series(), "utf-8")

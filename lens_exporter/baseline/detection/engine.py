@@ -1,7 +1,7 @@
 """The state of many series and groups: what was learnt, and how the next rows stand against it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,12 +14,11 @@ from lens_exporter.baseline.detection.mask import Mask
 from lens_exporter.baseline.detection.regroup import picked, regrouped
 from lens_exporter.baseline.detection.scored import GroupScored, Scored, joined
 from lens_exporter.baseline.detection.seasons import Seasons
-from lens_exporter.baseline.detection.spread import Spread
+from lens_exporter.baseline.detection.spread import Scale, Spread
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray, Structure
-from lens_exporter.baseline.detection.tuning import DAY, REFIT, Tuning
+from lens_exporter.baseline.detection.tuning import DAY, LONG, REFIT, Tuning
 from lens_exporter.model.window import FloatArray
 
-_LASTING = 1800.0  # seconds of the mean that makes a lasting departure count for more than a spike
 _FLOOR_GROUP = 10.0  # a threshold is never below about twice what noise of one spread in every metric gives
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
 _FARTHEST = 1e36  # a value beyond counts as this one
@@ -46,6 +45,7 @@ class _Judged:
     z: FloatArray  # |z| of the residual
     h: FloatArray
     lasting: FloatArray  # G
+    settled: FloatArray  # G, as far as it is learnt
     masked: BoolArray  # [time, groups]
     base: FloatArray  # what was expected of all of them [series]
     residual: FloatArray  # z, not capped
@@ -76,10 +76,11 @@ class Engine:
         self._series_budget = Budget(self._alarms(series, shares), tuning, floor=_FLOOR_SERIES)
         self._lone = Lone(np.flatnonzero(self._membership < 0), tuning)
         self._scale = spreads.nothing_known(series)
+        self._settled = np.zeros(self._groups, dtype=np.bool_)  # groups with a member that is known
         self._tail = self._mask.fit()
         self._group_threshold = self._group_budget.threshold()
         self._series_threshold = self._series_budget.threshold()
-        rows = max(1, round(_LASTING / tuning.step))
+        rows = max(1, round(LONG / tuning.step))
         self._running = _Running(np.zeros(series), np.full((rows, self._groups), np.nan), np.zeros(self._groups))
         self._hours = 0
         self._hour: int | None = None
@@ -95,7 +96,7 @@ class Engine:
         """
         rows = _rows(values)
         told = times.size if told is None else min(told, times.size)
-        parts, residuals = [], []
+        parts, residuals, departed = [], [], []
         for block in self._bins(times):
             self._turn(int(times[block.start] // self._tuning.bin), times[-told])
             wanted = None if expected is None else expected[:, block].T
@@ -104,21 +105,23 @@ class Engine:
             if block.stop > times.size - told:
                 parts.append(self._shown(judged))
             residuals.append(judged.r)
-        return self._whole(parts, rows, residuals, self._lone.advance, told)
+            departed.append(judged.scores)
+        return self._whole(parts, rows, residuals, departed, self._lone.advance, told)
 
     def peek(self, times: FloatArray, values: FloatArray) -> Scored:
         """Score rows that follow without learning them, as far as is known before the first of them."""
         rows = _rows(values)
-        parts, residuals = [], []
+        parts, residuals, departed = [], [], []
         before = self._running
         try:
             for block in self._bins(times):
                 judged, self._running = self._score(times[block], rows[block], None)
                 parts.append(self._shown(judged))
                 residuals.append(judged.r)
+                departed.append(judged.scores)
         finally:
             self._running = before
-        return self._whole(parts, rows, residuals, self._lone.peek, times.size)
+        return self._whole(parts, rows, residuals, departed, self._lone.peek, times.size)
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """Give the highest and lowest value of each series [series] over a week without the running hour; NaN where unknown."""
@@ -150,6 +153,7 @@ class Engine:
         self._series_budget.take(kept, self._alarms(kept.size, shares))
         self._scale = self._scale.take(kept)
         self._tail = self._tail.take(groups_kept)
+        self._settled = picked(self._settled, groups_kept, new=False)
         self._group_threshold = picked(self._group_threshold, groups_kept, new=np.inf)
         self._series_threshold = picked(self._series_threshold, kept, new=np.inf)
         running = self._running
@@ -193,14 +197,18 @@ class Engine:
         if self._tuning.missing:
             found = streams.with_missing(found, self._spread.steady())
         scores, h = streams.scores(found, self._structures, self._groups)
-        if not self._scale.known.any():
+        if not self._scale.trust.any():
             h = np.full_like(h, np.nan)
         lasting, recent = streams.lasting(h, self._running.recent)
+        settled = lasting
+        if not self._settled.all():
+            # A first score is worth seeing, but it is no measure of what is usual.
+            h, settled = (np.where(self._settled, each, 0.0 if self._scale.known.any() else np.nan) for each in (h, lasting))
         masked, hot_for = self._mask.apply(h, self._tail, self._running.hot_for)
         if expected is not None:
             masked &= ~expected
         z = np.minimum(found.residual, streams.CAP)
-        judged = _Judged(times, values, r, r - tame, e, z, h, lasting, masked, base, found.residual, scores)
+        judged = _Judged(times, values, r, r - tame, e, z, h, lasting, settled, masked, base, found.residual, scores)
         return judged, _Running(mean, recent, hot_for)
 
     def _shown(self, judged: _Judged) -> Scored:
@@ -227,15 +235,16 @@ class Engine:
         parts: list[Scored],
         rows: FloatArray,
         residuals: list[FloatArray],
-        judge: Callable[[FloatArray, FloatArray, int], LoneScored],
+        departed: list[FloatArray],
+        judge: Callable[[FloatArray, FloatArray, FloatArray, int], LoneScored],
         told: int,
     ) -> Scored:
-        """Join the scores of the last rows; lone series, judged by rows and residuals [time, series], say theirs themselves."""
+        """Join the scores of the last rows; lone series, judged by rows, residuals and departures [time, series], say theirs."""
         if not parts:
             return self._nothing()
         whole, lone = joined(parts, told), self._lone.series
         if lone.size:
-            found = judge(rows, np.concatenate(residuals), told)
+            found = judge(rows, np.concatenate(residuals), np.concatenate(departed), told)
             missed = np.isnan(rows[-told:, lone]).T & (whole.score[lone] > 0.0)  # a gap has a score only where it is asked for
             whole.score[lone] = np.where(missed, whole.score[lone], found.score.T)
             whole.novel[lone] = found.anomaly.T
@@ -252,7 +261,7 @@ class Engine:
         for structure in self._structures:
             structure.learn(r, learnt)
         self._mask.learn(judged.times, judged.h, judged.masked)
-        self._group_budget.learn(judged.lasting)
+        self._group_budget.learn(judged.settled)
         self._series_budget.learn(judged.z)
 
     def _end_hour(self, hour: int, following: int, told: int) -> None:
@@ -276,11 +285,18 @@ class Engine:
 
     def _fit(self) -> None:
         """Find scales, components and tails anew."""
-        self._scale = self._spread.fit(self._seasons.level)
+        self._scale = self._trusted(self._spread.fit(self._seasons.level))
         if self._scale.known.any():
             for structure in self._structures:
                 structure.fit(np.where(self._scale.known, self._scale.r_sd, np.inf))
         self._tail = self._mask.fit()
+
+    def _trusted(self, scale: Scale) -> Scale:
+        """Find which groups are settled, and let their other members wait until they are known: they would be felt as noise."""
+        known = self._membership[scale.known]
+        self._settled = np.bincount(known[known >= 0], minlength=self._groups) > 0
+        wait = np.append(self._settled, False)[self._membership] & ~scale.known
+        return replace(scale, trust=np.where(wait, 0.0, scale.trust))
 
     def _nothing(self) -> Scored:
         empty = np.zeros((self._membership.size, 0))

@@ -18,12 +18,17 @@ _OF_RANGE, _OF_LEVEL, _OF_FULL = 0.01, 0.001, 0.002  # floors of the scale
 _NOTHING = 1e-12
 _FAR = 40.0  # spreads, and
 _RANGES = 10.0  # ranges of the week: what lies beyond both is learnt as if it lay there
+_FIRST, _FIRST_ROWS, _FIRST_TRUST = 3600.0, 30, 0.25  # seconds and rows after which a series has a score at all, and its weight
 _STEADY = 0.95  # part of the rows with a value, of a series whose silence means something
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scale:
-    """Mean and spread of residuals r and jumps e of each series, arrays [series]. known is False where too little was seen."""
+    """Mean and spread of residuals r and jumps e of each series, arrays [series]. known is False where too little was seen.
+
+    trust is what a departure counts for: 1 of what is known for half a day; before that a quarter, since the first round of a day
+    is always unlike what came before it, and in the first hour 0.
+    """
 
     r_mean: FloatArray
     r_sd: FloatArray
@@ -32,6 +37,7 @@ class Scale:
     e_spread: FloatArray
     reach: FloatArray  # how far from r_mean a residual is learnt as it is: one wild reading must not hide what comes after it
     known: BoolArray
+    trust: FloatArray
 
     def tamed(self, r: FloatArray) -> FloatArray:
         """Give residuals [time, series] as they are learnt."""
@@ -42,7 +48,7 @@ class Scale:
         r_mean, e_mean = (picked(one, kept, new=0.0) for one in (self.r_mean, self.e_mean))
         r_sd, r_spread, e_spread = (picked(one, kept, new=1.0) for one in (self.r_sd, self.r_spread, self.e_spread))
         reach, known = picked(self.reach, kept, new=np.inf), picked(self.known, kept, new=False)
-        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, reach, known)
+        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, reach, known, picked(self.trust, kept, new=0.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +98,7 @@ class Spread:
         self._entry: int | None = None  # the one an hour ended in last
         self._open = _nothing_yet(series)
         self._enough = 0.5 * 86_400.0 / tuning.step
+        self._first = max(_FIRST / tuning.step, _FIRST_ROWS)
         self._steady = np.zeros(series, dtype=np.bool_)
         self._extent: _Extent | None = None
 
@@ -146,7 +153,8 @@ class Spread:
         e_mean, _, e_spread = self._moments(_E, np.maximum(count, 1.0), floor)
         known = count >= self._enough
         reach = np.where(known, np.maximum(_FAR * r_spread, _RANGES * extent.usual), np.inf)
-        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, reach, known)
+        trust = np.where(known, 1.0, np.where(count >= self._first, _FIRST_TRUST, 0.0))
+        return Scale(r_mean, r_sd, r_spread, e_mean, e_spread, reach, known, trust)
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """Give the highest and lowest value of each series [series] that is remembered; NaN where there is none.
@@ -189,7 +197,7 @@ class Spread:
 def nothing_known(series: int) -> Scale:
     """Give the scale of series that were never seen."""
     zeros, ones = np.zeros(series), np.ones(series)
-    return Scale(zeros, ones, ones, zeros, ones, np.full(series, np.inf), np.zeros(series, dtype=np.bool_))
+    return Scale(zeros, ones, ones, zeros, ones, np.full(series, np.inf), np.zeros(series, dtype=np.bool_), zeros)
 
 
 def _two_highest(entries: NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:

@@ -12,7 +12,7 @@ CAP = 40.0  # of each z: one metric gone mad does not drown the others
 EWMA = 0.3  # weight of the newest row in the mean that a jump is measured from
 WORST = 5  # metrics whose mean is the group's score
 _UNEXPLAINED = 0.5  # weight of the cross-metric stream
-_LASTING = 1.5  # weight of what lasts
+LASTING = 1.5  # weight of what lasts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +48,8 @@ def jumps(r: FloatArray, tame: FloatArray, before: FloatArray) -> tuple[FloatArr
 def departures(r: FloatArray, e: FloatArray, scale: Scale) -> Departures:
     """Measure residuals and jumps [time, series] in the usual spreads of their series."""
     off = r - scale.r_mean
-    residual = np.abs(off) * np.where(scale.known, 1.0 / scale.r_spread, 0.0)
-    jump = np.abs(e - scale.e_mean) * np.where(scale.known, 1.0 / scale.e_spread, 0.0)
+    residual = np.abs(off) * (scale.trust / scale.r_spread)
+    jump = np.abs(e - scale.e_mean) * (scale.trust / scale.e_spread)
     standard = off * np.where(scale.known, 1.0 / scale.r_sd, 0.0)
     return Departures(residual, jump, standard)
 
@@ -103,7 +103,7 @@ def lasting(scores: FloatArray, recent: FloatArray) -> tuple[FloatArray, FloatAr
     for row in range(scores.shape[0]):  # row by row, so that a row's mean does not depend on the block it came in
         window = slice(row + 1, row + 1 + length)
         means[row] = squares[window].sum(axis=0) / np.maximum(present[window].sum(axis=0), 1.0)
-    return scores + _LASTING * np.sqrt(means), both[scores.shape[0] :]
+    return scores + LASTING * np.sqrt(means), both[scores.shape[0] :]
 
 
 def unmasked(present: BoolArray, masked: BoolArray, membership: IntArray) -> BoolArray:

@@ -7,6 +7,7 @@ from lens_exporter.model.window import FloatArray
 
 DAY = 86_400.0
 REFIT = 3  # hours between two fits, once two days are known; before that every hour
+LONG = 1800.0  # seconds: a departure that lasts as long counts for more than a spike
 _SHORTEST_BIN = 900.0
 
 

@@ -41,6 +41,14 @@ def test_mean_and_deviation_are_those_of_what_was_learnt() -> None:
     assert scale.known.all()
 
 
+@pytest.mark.parametrize(("hours", "trust"), [(2, 0.0), (3, 0.25), (11, 0.25), (12, 1.0)])
+def test_what_is_known_for_less_than_half_a_day_counts_a_quarter(hours: int, trust: float) -> None:
+    """Nothing before an hour and thirty rows are known."""
+    scale = fitted(noise()[: hours * ROWS])
+    assert scale.trust.tolist() == [trust]
+    assert scale.known.tolist() == [hours == 12]
+
+
 def test_a_heavy_tail_is_wider_than_its_deviation() -> None:
     """Student's t with three degrees of freedom is judged by its tails too."""
     scale = fitted(np.random.default_rng(2).standard_t(3, (HOURS * ROWS, 1)))

@@ -1,5 +1,7 @@
 """From residuals to scores, step by step."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ NAN = np.nan
 
 def scale(r_mean: FloatArray, spread: FloatArray, known: list[bool]) -> Scale:
     nothing, endless = np.zeros_like(r_mean), np.full_like(r_mean, np.inf)
-    return Scale(r_mean, spread, spread, nothing, spread, endless, np.array(known))
+    return Scale(r_mean, spread, spread, nothing, spread, endless, np.array(known), np.array(known, dtype=np.float64))
 
 
 def measured(r: FloatArray, spread: float = 1.0) -> streams.Departures:
@@ -48,6 +50,15 @@ def test_departures_are_counted_in_spreads_and_unknown_series_have_none() -> Non
     found = streams.departures(r, r, scale(np.array([1.0, 1.0]), np.array([2.0, 2.0]), [True, False]))
     np.testing.assert_array_equal(found.residual, [[2.0, 0.0], [2.0, NAN]])
     np.testing.assert_array_equal(found.standard, [[2.0, 0.0], [-2.0, NAN]])
+
+
+def test_a_departure_counts_for_as_much_as_it_is_trusted() -> None:
+    """Of a series that is hardly known it is a part of what it would be; what the others explain waits until it is known."""
+    half = replace(scale(np.zeros(2), np.ones(2), [False, True]), trust=np.array([0.5, 1.0]))
+    found = streams.departures(np.array([[8.0, 8.0]]), np.array([[4.0, 4.0]]), half)
+    assert found.residual.tolist() == [[4.0, 8.0]]
+    assert found.jump.tolist() == [[2.0, 4.0]]
+    assert found.standard.tolist() == [[0.0, 8.0]]
 
 
 def test_one_metric_gone_mad_does_not_drown_the_others() -> None:

@@ -1,0 +1,52 @@
+"""Metrics of servers judged one by one, as if each were all there is: how well a score ranks the rows that are labelled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .bootstrap import Resamples, difference
+from .data import BoolArray, FloatArray, Machine
+from .machines import average_precision
+from .report import differences, number, table
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """One detector. ap: of each metric that carries an event [metric]; pooled: of all their rows together."""
+
+    name: str
+    ap: FloatArray
+    pooled: float
+
+
+def carrying(machine: Machine) -> BoolArray:
+    """Mark the rows [metric, time] of the test part in which a metric carries a labelled event."""
+    marked = np.zeros(machine.test.shape[::-1], dtype=np.bool_)
+    for event in machine.events:
+        marked[list(event.causes), event.start : event.end] = True
+    return marked
+
+
+def alone(name: str, machines: Sequence[Machine], series: Sequence[FloatArray]) -> Alone:
+    """Judge scores [metric, time] of the test part, per machine, by the metrics that carry an event."""
+    truths, scores = [], []
+    for machine, score in zip(machines, series, strict=True):
+        marked = carrying(machine)
+        with_event = np.flatnonzero(marked.any(axis=1))
+        truths += list(marked[with_event])
+        scores += list(score[with_event])
+    ap = np.array([average_precision(score, truth) for score, truth in zip(scores, truths, strict=True)])
+    return Alone(name, ap, average_precision(np.concatenate(scores), np.concatenate(truths)))
+
+
+def alone_table(found: Sequence[Alone]) -> str:
+    """One row for each detector."""
+    head = (f"{found[0].ap.size} metrics, each by itself", "AP", "AP pooled")
+    return table(head, [[one.name, number(float(one.ap.mean()), 3), number(one.pooled, 3)] for one in found])
+
+
+def alone_differences(ours: Alone, peers: Sequence[Alone], resamples: Resamples) -> str:
+    """Our mean AP minus each peer's with 95 % intervals: metrics are drawn."""
+    own = resamples.mean([ours.ap])
+    return differences(ours.name, ("AP, metrics drawn",), {one.name: [difference(own, resamples.mean([one.ap]))] for one in peers})
