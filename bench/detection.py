@@ -1,6 +1,6 @@
 """How good detection is on public data, beside peers: `python bench/detection.py` prints tables in markdown.
 
-`--set nab|asd|smd|petshop|young|all`, `--lens` or `--peers` for one side only. Data are read from `--data`; what is absent is
+`--set nab|asd|smd|petshop|young|short|all`, `--lens` or `--peers` for one side only. Data are read from `--data`; what is absent is
 skipped.
 """
 
@@ -23,6 +23,7 @@ from quality.healthy import healthy_table, peer_alarms
 from quality.pages import HOSTS, of_host, of_services, pages_table
 from quality.peers import Kept, all_peers
 from quality.report import provenance
+from quality.short import pieces, short_row, short_table
 from quality.young import cases, seen, young_table
 
 _SERVERS: dict[str, tuple[str, Callable[[Path], list[Machine]], servers.ServerTargets]] = {
@@ -34,11 +35,15 @@ _YOUNG = {"asd": (1, (3.0, 6.0, 12.0, 20.0)), "smd": (8, (3.0, 12.0))}
 """Of how many events one is looked at, and after how many hours; a watcher's ticks are slow beside the engine's rows."""
 
 
+_SHORT = (6.0, 12.0, 24.0, 48.0, 96.0)
+"""Hours of a table."""
+
+
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(provenance(" ".join(["python bench/detection.py", *arguments]), datetime.now(UTC)))
-    for name in ("nab", *_SERVERS, "petshop", "young") if options.set == "all" else (options.set,):
+    for name in ("nab", *_SERVERS, "petshop", "young", "short") if options.set == "all" else (options.set,):
         try:
             if name == "nab":
                 print_nab(options)
@@ -46,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
                 print_petshop(options)
             elif name == "young":
                 print_young(options)
+            elif name == "short":
+                print_short(options)
             else:
                 print_servers(name, options)
         except DataAbsent as absent:
@@ -111,9 +118,17 @@ def print_young(options: argparse.Namespace) -> None:
         print(young_table([seen(*each) for each in chosen]))
 
 
+def print_short(options: argparse.Namespace) -> None:
+    for title, load, _ in _SERVERS.values():
+        machines = load(options.data)
+        print(f"### Short tables: {title}, each cut seen from nothing\n")
+        cut = [(hours, [piece for machine in machines for piece in pieces(machine, hours)]) for hours in _SHORT]
+        print(short_table([short_row(hours, found, [lens.group_scores(each) for each in found]) for hours, found in cut]))
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How good detection is on public data.")
-    parser.add_argument("--set", choices=["nab", *_SERVERS, "petshop", "young", "all"], default="all")
+    parser.add_argument("--set", choices=["nab", *_SERVERS, "petshop", "young", "short", "all"], default="all")
     parser.add_argument("--lens", action="store_true", help="only lens-exporter's own detector")
     parser.add_argument("--peers", action="store_true", help="only the peers")
     parser.add_argument("--data", type=Path, default=DEFAULT_ROOT, help="folder of the public data (default: %(default)s)")

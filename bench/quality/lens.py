@@ -11,6 +11,7 @@ from lens_exporter.replay.table import Table
 
 from .data import MONDAY, BoolArray, FloatArray, Healthy, Machine
 from .report import PER_WEEK, MachineScores
+from .short import Piece
 
 NAME = "lens-exporter"
 _GROUP = "all of it"
@@ -57,6 +58,11 @@ def metric_scores(machine: Machine) -> FloatArray:
     """Score the test part of a machine as if each metric were all there is: [metric, time]."""
     times, values = np.concatenate([machine.train_times, machine.test_times]), np.concatenate([machine.train, machine.test]).T
     return run(times, values).score[:, len(machine.train) :]
+
+
+def group_scores(piece: Piece) -> FloatArray:
+    """Score a piece of a machine as one group: [time]."""
+    return run(piece.times, piece.values, grouped=True).score[-1]
 
 
 def lone_alarms(recording: Healthy) -> BoolArray:
