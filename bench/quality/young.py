@@ -44,9 +44,17 @@ def seen(machine: Machine, event: Event, hours: float) -> Young:
     settings = Watcher(name="young", lens="promql", schedule=schedule, step=machine.step, metrics=metrics)
     delays = [alert.began - machine.test_times[event.start] for alert in watched(recorded, machine.name, settings).alerts]
     told = [delay for delay in delays if delay >= 0.0]
-    early = np.sort([delay for delay in delays if delay < 0.0])
-    alarms = int((np.diff(early, prepend=-np.inf) > _ONE).sum())
-    return Young(hours, alarms, early.size, len(told), min(told, default=None))
+    early = sorted(delay for delay in delays if delay < 0.0)
+    return Young(hours, alarms(early), len(early), len(told), min(told, default=None))
+
+
+def alarms(begun: Sequence[float]) -> int:
+    """Count alarms among the seconds, ascending, at which alerts began: one that begins within half an hour of an alarm is its."""
+    count, last = 0, -np.inf
+    for at in begun:
+        if at > last + _ONE:
+            count, last = count + 1, at
+    return count
 
 
 def young_table(found: Sequence[Young]) -> str:

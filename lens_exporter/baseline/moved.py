@@ -4,7 +4,7 @@ import numpy as np
 
 from lens_exporter.model.window import FloatArray
 
-_ROUNDING = 1e-3  # of the band's half-width: what arithmetic leaves on a value that rests is no movement
+_ROUNDING = 1e-7  # of the level: what arithmetic leaves on a value that rests is no movement
 
 
 def had_moved(values: FloatArray, expected: float, edge: float) -> bool:
@@ -12,4 +12,4 @@ def had_moved(values: FloatArray, expected: float, edge: float) -> bool:
     present = values[np.isfinite(values)]
     inside = np.flatnonzero(np.abs(present - expected) <= edge)
     before = present[: inside.max(initial=-1) + 1]
-    return bool(before.size) and bool(before.max() - before.min() > _ROUNDING * edge)
+    return bool(before.size) and bool(before.max() - before.min() > _ROUNDING * np.abs(before).max())

@@ -113,9 +113,13 @@ def _sides(metrics: Sequence[BaselineMetric]) -> FloatArray:
 
 
 def _stayed(score: FloatArray, side: FloatArray) -> FloatArray:
-    """Give how far outside, on its bad side, each series [series] stayed for all of the columns [series, time] that are no gaps."""
+    """Give how far outside, on its bad side, each series [series] stayed for all of the columns [series, time] that are no gaps.
+
+    NaN of fewer than two.
+    """
     if not score.shape[1]:
         return np.full(score.shape[0], np.nan)
+    score = np.where(np.isfinite(score).sum(axis=1, keepdims=True) >= 2, score, np.nan)
     above, below = np.fmin.reduce(score, axis=1), -np.fmax.reduce(score, axis=1)
     stayed: FloatArray = np.where(side > 0, above, np.where(side < 0, below, np.maximum(above, below)))
     return stayed

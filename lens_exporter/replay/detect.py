@@ -13,7 +13,7 @@ from lens_exporter.replay.scores import ScoresCsv
 from lens_exporter.replay.table import Table
 from lens_exporter.replay.timeline import Timeline, opening
 
-_UNSETTLED = "no row can be one before a day and a half is known"
+_UNSETTLED = "no row can be one, the table is too short for a threshold"
 _UNKNOWN_STEP = 60.0  # of a table whose rows do not tell one: nothing is learnt from so few
 
 Say = Callable[[str], object]

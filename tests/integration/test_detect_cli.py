@@ -52,7 +52,7 @@ def test_a_table_that_is_too_short_for_alarms_says_so(tmp_path):
     """A day of hours: there are scores, and a word on why none of them is an anomaly; two days are enough."""
     day, longer = (run("--group", "node", folder=tmp_path, given=series(rows)) for rows in (24, 48))
     assert day.stderr.splitlines()[-1] == (
-        "<stdin>: 24 rows, 0 values are anomalies; node: no row can be one before a day and a half is known"
+        "<stdin>: 24 rows, 0 values are anomalies; node: no row can be one, the table is too short for a threshold"
     )
     assert longer.stderr.splitlines()[-1].endswith("; node: 0 rows are")
     assert any(float(row["score"]) > 0.0 for row in read(day.stdout) if row["series"] == "node")

@@ -1,5 +1,6 @@
 """The state of many series and groups: what was learnt, and how the next rows stand against it."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,7 @@ class _Running:
     """What changes with each row, small enough to copy."""
 
     mean: FloatArray  # EWMA of residuals [series]
+    square: FloatArray  # mean square of departures [series]
     recent: FloatArray  # group scores of the last half hour [rows, groups]
     hot_for: FloatArray  # seconds [groups]
 
@@ -43,13 +45,14 @@ class _Judged:
     wild: FloatArray  # what of r, and so of values and e, is too wild to be learnt
     e: FloatArray
     z: FloatArray  # |z| of the residual
-    h: FloatArray
+    learnt: FloatArray  # h, as far as it is a measure of what is usual
+    learnt_lasting: FloatArray  # G, likewise
     lasting: FloatArray  # G
-    settled: FloatArray  # G, as far as it is learnt
     masked: BoolArray  # [time, groups]
     base: FloatArray  # what was expected of all of them [series]
     residual: FloatArray  # z, not capped
     scores: FloatArray  # of each metric
+    enduring: FloatArray  # q of each metric
 
 
 class Engine:
@@ -81,7 +84,8 @@ class Engine:
         self._group_threshold = self._group_budget.threshold()
         self._series_threshold = self._series_budget.threshold()
         rows = max(1, round(LONG / tuning.step))
-        self._running = _Running(np.zeros(series), np.full((rows, self._groups), np.nan), np.zeros(self._groups))
+        self._running = _Running(np.zeros(series), np.zeros(series), np.full((rows, self._groups), np.nan), np.zeros(self._groups))
+        self._lasts = -math.expm1(-tuning.step / LONG)  # weight of the newest row in what lasts
         self._hours = 0
         self._hour: int | None = None
         self._bin: int | None = None
@@ -96,7 +100,7 @@ class Engine:
         """
         rows = _rows(values)
         told = times.size if told is None else min(told, times.size)
-        parts, residuals, departed = [], [], []
+        parts, residuals, enduring = [], [], []
         for block in self._bins(times):
             self._turn(int(times[block.start] // self._tuning.bin), times[-told])
             wanted = None if expected is None else expected[:, block].T
@@ -104,24 +108,24 @@ class Engine:
             self._learn(judged)
             if block.stop > times.size - told:
                 parts.append(self._shown(judged))
+                enduring.append(judged.enduring)
             residuals.append(judged.r)
-            departed.append(judged.scores)
-        return self._whole(parts, rows, residuals, departed, self._lone.advance, told)
+        return self._whole(parts, rows, residuals, enduring, self._lone.advance, told)
 
     def peek(self, times: FloatArray, values: FloatArray) -> Scored:
         """Score rows that follow without learning them, as far as is known before the first of them."""
         rows = _rows(values)
-        parts, residuals, departed = [], [], []
+        parts, residuals, enduring = [], [], []
         before = self._running
         try:
             for block in self._bins(times):
                 judged, self._running = self._score(times[block], rows[block], None)
                 parts.append(self._shown(judged))
                 residuals.append(judged.r)
-                departed.append(judged.scores)
+                enduring.append(judged.enduring)
         finally:
             self._running = before
-        return self._whole(parts, rows, residuals, departed, self._lone.peek, times.size)
+        return self._whole(parts, rows, residuals, enduring, self._lone.peek, times.size)
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """Give the highest and lowest value of each series [series] over a week without the running hour; NaN where unknown."""
@@ -151,14 +155,14 @@ class Engine:
         self._mask.take(groups_kept)
         self._group_budget.take(groups_kept, self._alarms(self._groups))
         self._series_budget.take(kept, self._alarms(kept.size, shares))
-        self._scale = self._scale.take(kept)
+        self._scale = self._trusted(self._scale.take(kept))
         self._tail = self._tail.take(groups_kept)
-        self._settled = picked(self._settled, groups_kept, new=False)
         self._group_threshold = picked(self._group_threshold, groups_kept, new=np.inf)
         self._series_threshold = picked(self._series_threshold, kept, new=np.inf)
         running = self._running
         self._running = _Running(
             picked(running.mean, kept, new=0.0),
+            picked(running.square, kept, new=0.0),
             picked(running.recent, groups_kept, new=np.nan),
             picked(running.hot_for, groups_kept, new=0.0),
         )
@@ -200,16 +204,31 @@ class Engine:
         if not self._scale.trust.any():
             h = np.full_like(h, np.nan)
         lasting, recent = streams.lasting(h, self._running.recent)
-        settled = lasting
-        if not self._settled.all():
-            # A first score is worth seeing, but it is no measure of what is usual.
-            h, settled = (np.where(self._settled, each, 0.0 if self._scale.known.any() else np.nan) for each in (h, lasting))
-        masked, hot_for = self._mask.apply(h, self._tail, self._running.hot_for)
+        learnt, learnt_lasting = self._as_learnt(h), self._as_learnt(lasting)
+        masked, hot_for = self._mask.apply(learnt, self._tail, self._running.hot_for)
         if expected is not None:
             masked &= ~expected
         z = np.minimum(found.residual, streams.CAP)
-        judged = _Judged(times, values, r, r - tame, e, z, h, lasting, settled, masked, base, found.residual, scores)
-        return judged, _Running(mean, recent, hot_for)
+        enduring, square = streams.enduring(self._departed(values, scores), self._running.square, self._lasts)
+        wild, residual = r - tame, found.residual
+        judged = _Judged(times, values, r, wild, e, z, learnt, learnt_lasting, lasting, masked, base, residual, scores, enduring)
+        return judged, _Running(mean, square, recent, hot_for)
+
+    def _as_learnt(self, ours: FloatArray) -> FloatArray:
+        """Give scores of groups [time, groups] as mask and budget learn them: a first score is no measure of what is usual.
+
+        Of a group that comes when others are known, those rows count as quiet, so that its budget is known when the first judge
+        lets go of it; rows in which it has no values, or is not there yet, are none.
+        """
+        if self._settled.all():
+            return ours
+        nothing = 0.0 if self._scale.known.any() else np.nan
+        learnt: FloatArray = np.where(self._settled | np.isnan(ours), ours, nothing)
+        return learnt
+
+    def _departed(self, values: FloatArray, scores: FloatArray) -> FloatArray:
+        """Give metric scores [time, series] without those that a watcher asked for where a value is missing."""
+        return np.where(np.isnan(values), np.nan, scores) if self._tuning.missing else scores
 
     def _shown(self, judged: _Judged) -> Scored:
         """Put together what the caller sees of members of groups, [series, time]."""
@@ -235,16 +254,16 @@ class Engine:
         parts: list[Scored],
         rows: FloatArray,
         residuals: list[FloatArray],
-        departed: list[FloatArray],
-        judge: Callable[[FloatArray, FloatArray, FloatArray, int], LoneScored],
+        enduring: list[FloatArray],
+        judge: Callable[[FloatArray, FloatArray, FloatArray], LoneScored],
         told: int,
     ) -> Scored:
-        """Join the scores of the last rows; lone series, judged by rows, residuals and departures [time, series], say theirs."""
+        """Join the scores of the last rows; lone series, judged by rows and residuals [time, series], say theirs themselves."""
         if not parts:
             return self._nothing()
         whole, lone = joined(parts, told), self._lone.series
         if lone.size:
-            found = judge(rows, np.concatenate(residuals), np.concatenate(departed), told)
+            found = judge(rows, np.concatenate(residuals), np.concatenate(enduring)[-told:])
             missed = np.isnan(rows[-told:, lone]).T & (whole.score[lone] > 0.0)  # a gap has a score only where it is asked for
             whole.score[lone] = np.where(missed, whole.score[lone], found.score.T)
             whole.novel[lone] = found.anomaly.T
@@ -260,8 +279,8 @@ class Engine:
         self._spread.learn(judged.values, r, judged.e - judged.wild, learnt, self._scale)
         for structure in self._structures:
             structure.learn(r, learnt)
-        self._mask.learn(judged.times, judged.h, judged.masked)
-        self._group_budget.learn(judged.settled)
+        self._mask.learn(judged.times, judged.learnt, judged.masked)
+        self._group_budget.learn(judged.learnt_lasting)
         self._series_budget.learn(judged.z)
 
     def _end_hour(self, hour: int, following: int, told: int) -> None:
@@ -292,10 +311,11 @@ class Engine:
         self._tail = self._mask.fit()
 
     def _trusted(self, scale: Scale) -> Scale:
-        """Find which groups are settled, and let their other members wait until they are known: they would be felt as noise."""
+        """Find which groups are settled; members that are not known when most are wait: late ones would be felt as noise."""
         known = self._membership[scale.known]
-        self._settled = np.bincount(known[known >= 0], minlength=self._groups) > 0
-        wait = np.append(self._settled, False)[self._membership] & ~scale.known
+        members, counted = (np.bincount(one[one >= 0], minlength=self._groups) for one in (self._membership, known))
+        self._settled = counted > 0
+        wait = np.append(2 * counted >= members, False)[self._membership] & ~scale.known
         return replace(scale, trust=np.where(wait, 0.0, scale.trust))
 
     def _nothing(self) -> Scored:

@@ -30,14 +30,21 @@ _CALIBRATED = 1.0 / math.log(10.0)  # decades: how much rarer it takes for a par
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peaked:
-    """fresh: the rows that are news; threshold: what their surprise must exceed for the budget; alarm: both. All [series, time]."""
+    """fresh: the rows that are news; threshold: what their surprise must exceed for the budget; alarm: both. All [series, time].
+
+    loud: what would be an alarm at the usual budget, whatever the budget is.
+    """
 
     fresh: BoolArray
     threshold: FloatArray
     alarm: BoolArray
+    loud: BoolArray
+
+    def part(self, rows: slice) -> "Peaked":
+        return Peaked(self.fresh[:, rows], self.threshold[:, rows], self.alarm[:, rows], self.loud[:, rows])
 
     def last(self, rows: int) -> "Peaked":
-        return Peaked(self.fresh[:, -rows:], self.threshold[:, -rows:], self.alarm[:, -rows:])
+        return self.part(slice(-rows, None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,16 +70,16 @@ class _Judged:
     def part(self, rows: int) -> tuple[Peaked, Record]:
         """Give what was found about the first rows, and the record after them."""
         found, record = self.peaked, self.record
-        peaked = Peaked(found.fresh[:, :rows], found.threshold[:, :rows], found.alarm[:, :rows])
-        return peaked, Record(record.rows[:, rows], record.peaks[:, rows], record.excess[:, rows])
+        return found.part(slice(rows)), Record(record.rows[:, rows], record.peaks[:, rows], record.excess[:, rows])
 
 
 class Peaks:
     """De-duplicates surprises and keeps the threshold that a budget of false alarms asks for, series by series."""
 
-    def __init__(self, series: int, *, alarms_per_row: float, recent: int = _RECENT) -> None:
-        """Begin with nothing seen. alarms_per_row is the budget: alarms per week / rows per week."""
+    def __init__(self, series: int, *, alarms_per_row: float, usual: float | None = None, recent: int = _RECENT) -> None:
+        """Begin with nothing seen. alarms_per_row is the budget: alarms per week / rows per week; usual is that of most."""
         self._alarms_per_row = alarms_per_row
+        self._usual = alarms_per_row if usual is None else usual
         self._length = recent
         self._rows = np.full((recent + _ROOM, series), -np.inf, dtype=np.float32)  # [row, series]: a row is written at once
         self._end = recent  # behind the newest row
@@ -99,7 +106,7 @@ class Peaks:
 
     def take(self, indices: IntArray) -> "Peaks":
         """Give the state of these series, in this order; -1 is a new one that has seen nothing."""
-        taken = Peaks(0, alarms_per_row=self._alarms_per_row)
+        taken = Peaks(0, alarms_per_row=self._alarms_per_row, usual=self._usual)
         taken._length, taken._end = self._length, self._end
         taken._rows = np.ascontiguousarray(rows_of(self._rows.T, indices, -np.inf).T)
         past = self._record
@@ -132,8 +139,10 @@ class Peaks:
         before = Record(rows[:, :-1][:, last], peaks[:, :-1][:, last], excess[:, :-1][:, last])
         threshold = needed_rarity(before, self._alarms_per_row) - here[:, last]
         with np.errstate(invalid="ignore"):
-            alarm = fresh[:, last] & (surprise[:, last] > threshold)
-        return _Judged(surprise.copy(), Peaked(fresh[:, last], threshold, alarm), Record(rows, peaks, excess))
+            alarm = loud = fresh[:, last] & (surprise[:, last] > threshold)
+            if self._usual != self._alarms_per_row:
+                loud = fresh[:, last] & (surprise[:, last] > needed_rarity(before, self._usual) - here[:, last])
+        return _Judged(surprise.copy(), Peaked(fresh[:, last], threshold, alarm, loud), Record(rows, peaks, excess))
 
 
 def _single(surprise: FloatArray) -> Float32Array:

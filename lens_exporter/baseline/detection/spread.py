@@ -27,7 +27,7 @@ class Scale:
     """Mean and spread of residuals r and jumps e of each series, arrays [series]. known is False where too little was seen.
 
     trust is what a departure counts for: 1 of what is known for half a day; before that a quarter, since the first round of a day
-    is always unlike what came before it, and in the first hour 0.
+    is always unlike what came before it, and in the first hour (or thirty rows) 0. Late members of a group wait (`Engine`).
     """
 
     r_mean: FloatArray

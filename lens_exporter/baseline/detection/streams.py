@@ -106,6 +106,18 @@ def lasting(scores: FloatArray, recent: FloatArray) -> tuple[FloatArray, FloatAr
     return scores + LASTING * np.sqrt(means), both[scores.shape[0] :]
 
 
+def enduring(departed: FloatArray, square: FloatArray, weight: float) -> tuple[FloatArray, FloatArray]:
+    """Give q = s + 1.5 x root mean square of s over about half an hour, [time, series], and the mean square [series] afterwards.
+
+    departed are the scores s, NaN at gaps: those change nothing. weight is the newest row's in the mean.
+    """
+    lasting = np.empty_like(departed)
+    for row, s in enumerate(departed):
+        square = square + weight * np.where(np.isnan(s), 0.0, s * s - square)
+        lasting[row] = square
+    return departed + LASTING * np.sqrt(lasting), square
+
+
 def unmasked(present: BoolArray, masked: BoolArray, membership: IntArray) -> BoolArray:
     """Tell which values are learnt: those present [time, series] that the mask of their group [time, groups] does not keep out."""
     if not masked.any():

@@ -47,6 +47,31 @@ def test_what_is_scored_early_is_no_measure_of_what_is_usual():
     assert np.flatnonzero(known)[0] == 36 * HOUR
 
 
+def test_no_row_is_kept_out_before_two_days_of_settled_scores_are_known():
+    """An incident on the third night is learnt, since what an unusual row is was not known half a day longer than scores were."""
+    values = rows(62 * HOUR)
+    values[:, 54 * HOUR : 57 * HOUR] += 30.0
+    _, scored = advanced(values)
+    width = (scored.upper - scored.lower)[0]
+    assert width[61 * HOUR] > 2.0 * width[49 * HOUR]
+
+
+def test_hours_before_a_group_came_are_no_quiet_hours():
+    """Its rows are gaps until it comes, or it is taken in then: scores, bands and thresholds are the same from there on."""
+    come = (3 * 24 + 5) * HOUR
+    values = rows(5 * 24 * HOUR, series=16)
+    values[8:, :come] = np.nan
+    times = BEGINS + STEP * np.arange(values.shape[1])
+    _, whole = advanced(values, groups=(range(8), range(8, 16)))
+    engine, _ = advanced(values[:8, :come])
+    engine.take(np.array([*range(8), *[-1] * 8]), [range(8), range(8, 16)], np.array([0, -1]))
+    later = engine.advance(times[come:], values[:, come:])
+    np.testing.assert_allclose(later.groups.threshold, whole.groups.threshold[:, come:])
+    np.testing.assert_allclose(later.upper, whole.upper[:, come:])
+    np.testing.assert_allclose(later.groups.score, whole.groups.score[:, come:])
+    assert np.flatnonzero(np.isfinite(later.groups.threshold[1]))[0] == 24 * HOUR
+
+
 def test_a_metric_that_joins_a_known_group_waits_until_it_is_known():
     """Its first hours are not felt by the others: it would be noise to them."""
     engine, _ = advanced(rows(48 * HOUR, series=7), groups=(range(7),))
@@ -68,3 +93,13 @@ def test_a_group_that_joins_is_scored_after_an_hour():
     joined = engine.advance(BEGINS + STEP * np.arange(48 * HOUR, 54 * HOUR), later).groups.score[1]
     assert joined[AT + 1 : END].min() > joined[2 * HOUR : AT].max() > 0.0
     assert joined[:HOUR] == pytest.approx(0.0)
+
+
+def test_members_with_gaps_do_not_wait_for_one_without():
+    """One metric is known after half a day, seven have a value in every third reading only: what they do still counts."""
+    values = rows(26 * HOUR)
+    values[1:, np.arange(values.shape[1]) % 3 > 0] = np.nan
+    values[1:, 24 * HOUR : 25 * HOUR] += 15.0
+    _, scored = advanced(values)
+    group = scored.groups.score[0]
+    assert np.median(group[24 * HOUR : 25 * HOUR]) > 1.5 * np.median(group[20 * HOUR : 24 * HOUR])

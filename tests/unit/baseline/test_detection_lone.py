@@ -42,44 +42,41 @@ def test_an_outage_that_was_told_once_goes_on_being_unusual(score):
     assert np.median(later) < NEWS
 
 
-def lone(departed, told):
-    """Score one series that never changes, and so is never news, by the departures [time] it is said to have."""
-    still = np.zeros((len(departed), 1))
-    judge = Lone(np.array([0]), Tuning(step=600.0))
-    return judge, judge.advance(still, still, np.array(departed)[:, None], told).score[:, 0]
-
-
 def ranked(s, square):
     q = s + 1.5 * math.sqrt(square)
     return 3.0 * q / (q + 40.0)
 
 
-def test_what_lasts_ranks_above_what_has_just_come():
-    """By the mean square of about half an hour, in which a row of ten minutes has a weight of 1 - exp(-1/3)."""
-    weight = 1.0 - math.exp(-1.0 / 3.0)
-    _, found = lone([20.0, 20.0, 0.0], told=3)
-    first = weight * 400.0
-    second = first + weight * (400.0 - first)
-    assert found == pytest.approx([ranked(20.0, first), ranked(20.0, second), ranked(0.0, second * (1.0 - weight))])
-    assert found[1] > found[0] > found[2] > 0.0
+def test_a_row_is_ranked_by_how_far_it_departs():
+    """A series that never changes, and so is never news; a gap has no score."""
+    still = np.zeros((3, 1))
+    judge = Lone(np.array([0]), Tuning(step=600.0))
+    q = np.array([[20.0], [np.nan], [40.0]])
+    for found in (judge.peek(still, still, q), judge.advance(still, still, q)):
+        assert found.score[:, 0].tolist() == [1.0, 0.0, 1.5]
+    assert judge.advance(still, still, q[2:]).score.tolist() == [[1.5]]
 
 
-def test_a_gap_has_no_score_and_does_not_end_what_lasts():
-    """The row after it is ranked as if the gap had not been."""
-    _, found = lone([20.0, np.nan, 20.0], told=3)
-    _, without = lone([20.0, 20.0], told=2)
-    assert found[1] == 0.0
-    assert found[[0, 2]].tolist() == without.tolist()
+def test_a_missing_value_that_is_asked_for_does_not_last():
+    """It is an anomaly as long as it is missing; the rows after it rank as they would have."""
+    values = course()
+    values[AT:END] = np.nan
+    asked, plain = scored(values, missing=True).score[0], scored(values).score[0]
+    assert asked[AT:END].min() > NEWS
+    np.testing.assert_allclose(asked[END:], plain[END:])
 
 
-def test_rows_that_are_not_asked_for_count_all_the_same():
-    """Only the last is told, and later ones go on from all of them."""
-    judge, found = lone([20.0, 20.0], told=1)
-    whole = lone([20.0, 20.0, 20.0], told=3)[1]
-    assert found.tolist() == [whole[1]]
-    still = np.zeros((1, 1))
-    assert judge.peek(still, still, np.array([[20.0]]), 1).score.tolist() == [[whole[2]]]
-    assert judge.advance(still, still, np.array([[20.0]]), 1).score.tolist() == [[whole[2]]]
+def test_what_is_an_anomaly_at_the_usual_budget_is_news():
+    """Also of half a year of hours, whose long history makes surprises small; and a larger budget moves no score."""
+    rows = np.arange(180 * 24)
+    values = 10.0 + np.random.default_rng(5).standard_normal((6, rows.size))
+    usual, other = (
+        Engine(6, [], Tuning(step=3600.0, false_alarms_per_week=each)).advance(BEGINS + 3600.0 * rows, values)
+        for each in (1.4, 20.0)
+    )
+    assert usual.anomaly.sum() > 10
+    assert usual.score[usual.anomaly].min() >= NEWS
+    np.testing.assert_array_equal(other.score, usual.score)
 
 
 def test_looking_ahead_changes_no_score(score):
@@ -94,9 +91,12 @@ def test_looking_ahead_changes_no_score(score):
 
 
 def test_what_lasts_moves_with_its_series():
-    """One that joins begins anew."""
-    judge, _ = lone([20.0, 20.0], told=1)
-    judge.take(np.array([0, 1]), np.array([-1, 0]))
-    still = np.zeros((1, 2))
-    found = judge.advance(still, still, np.array([[20.0, 20.0]]), 1).score[0]
-    assert found.tolist() == [lone([20.0], told=1)[1][0], lone([20.0, 20.0, 20.0], told=1)[1][0]]
+    """One that joins begins anew, and the other is ranked as if nobody had come."""
+    values, times = course(), BEGINS + STEP * np.arange(9 * DAY)
+    row = AT + 6
+    engine, whole = Engine(1, [], Tuning(step=STEP)), scored(course()).score[0]
+    engine.advance(times[:row], values[None, :row])
+    engine.take(np.array([-1, 0]), [], np.array([], dtype=np.int64))
+    after = engine.advance(times[row:END], np.stack([values[row:END], values[row:END]])).score
+    np.testing.assert_allclose(after[1], whole[row:END], rtol=1e-9)
+    assert not after[0].any()

@@ -1,5 +1,6 @@
 """From residuals to scores, step by step."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -99,6 +100,21 @@ def test_what_lasts_counts_for_more_than_a_spike() -> None:
     assert np.isnan(lasting[4, 0])
     after = [streams.lasting(one, np.full((3, 1), NAN))[0][2, 0] for one in (monster, capped)]
     assert after[0] == after[1]
+
+
+def test_what_endures_is_weighted_by_its_age_and_a_gap_changes_nothing() -> None:
+    """Rows of ten minutes: the newest has a weight of 1 - exp(-1/3) in the mean square."""
+    weight = 1.0 - math.exp(-1.0 / 3.0)
+    first = weight * 400.0
+    second = first + weight * (400.0 - first)
+    found, square = streams.enduring(np.array([[20.0], [NAN], [20.0], [0.0]]), np.zeros(1), weight)
+    assert found[:, 0] == pytest.approx(
+        [20.0 + 1.5 * math.sqrt(first), NAN, 20.0 + 1.5 * math.sqrt(second), 1.5 * math.sqrt(second * (1.0 - weight))], nan_ok=True
+    )
+    begun, between = streams.enduring(np.array([[20.0], [NAN]]), np.zeros(1), weight)
+    rest, after = streams.enduring(np.array([[20.0], [0.0]]), between, weight)
+    np.testing.assert_array_equal(np.concatenate([begun, rest]), found)
+    np.testing.assert_array_equal(after, square)
 
 
 def test_how_rows_come_in_does_not_matter_to_what_lasts() -> None:

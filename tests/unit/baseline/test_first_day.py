@@ -139,6 +139,22 @@ def test_all_the_way_to_full_is_always_told():
     assert told(lives) == {"1.0", "zero 1.0", "third 1.0"}
 
 
+def test_a_tiny_movement_of_a_large_value_is_a_movement():
+    """A terabyte that moves by megabytes has moved: what exceeds that many times is told."""
+    life = alone(20, 1.0)
+    values = 1e12 + 3e6 * (life.values["load"] - 10.0)
+    values[AT:] *= 10.0
+    assert told({"it": lone(values)}) == {"it"}
+
+
+def test_one_reading_between_gaps_has_not_stayed():
+    """Six metrics, three times as large, with a value in every third reading only, are not far for a while yet."""
+    life = born(6, 3.0)
+    for course in life.values.values():
+        course[AT + 1 :: 3] = course[AT + 2 :: 3] = NAN
+    assert told({"it": life}) == set()
+
+
 def test_a_gap_does_not_hide_what_several_do():
     """Six metrics, three times as large, with a value in every other reading only: told as without gaps."""
     life = born(6, 3.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.quality.data import Event, Machine
-from bench.quality.young import cases, seen, young_table
+from bench.quality.young import alarms, cases, seen, young_table
 
 STEP, HOUR = 300.0, 12  # seconds, rows
 
@@ -45,3 +45,10 @@ def test_alerts_before_an_event_are_false(machine):
     assert found.told == 0
     assert found.delay is None
     assert "| 10 h | 1 | 0.00 | - |" in young_table([found])
+
+
+def test_an_alarm_ends_half_an_hour_after_it_began():
+    """Alerts that follow each other for hours are several."""
+    assert alarms([]) == 0
+    assert alarms([0.0, 60.0, 1800.0]) == 1
+    assert alarms([0.0, 1500.0, 3000.0, 4500.0]) == 2
