@@ -7,7 +7,7 @@ What is drawn, 2,000 times, with replacement:
   drawn is left out of that resample for both detectors.
 - AP again: whole machines, since days say nothing about another server. Six or four machines make a coarse interval.
 - Share of events caught: events of all machines, at the thresholds found on the whole test part.
-- AP of metrics by themselves: metrics of all machines. Those of one machine are no independent draws, so the interval is narrow.
+- AP of metrics by themselves: whole machines, since metrics of one machine are no independent draws.
 """
 
 from collections.abc import Sequence
@@ -81,11 +81,18 @@ class Resamples:
         means: FloatArray = weights @ each / len(each)
         return means
 
-    def mean(self, each: Sequence[BoolArray | FloatArray]) -> FloatArray:
-        """Mean of what each event or metric has (of a flag: the share), on all of them (first) and on each resample of them."""
-        values = np.concatenate(each).astype(np.float64)
-        weights = np.concatenate([np.ones((1, len(values))), self.of(len(values))])
-        means: FloatArray = weights @ values / len(values)
+    def share(self, caught: Sequence[BoolArray]) -> FloatArray:
+        """Share of events caught, on all events (first) and on each resample of them."""
+        hits = np.concatenate(caught).astype(np.float64)
+        weights = np.concatenate([np.ones((1, len(hits))), self.of(len(hits))])
+        shares: FloatArray = weights @ hits / len(hits)
+        return shares
+
+    def mean_by_machines(self, each: Sequence[FloatArray]) -> FloatArray:
+        """Mean of what the metrics of machines have, on all of them (first) and on each resample of machines."""
+        weights = np.concatenate([np.ones((1, len(each))), self.of(len(each))])
+        sums, counts = np.array([one.sum() for one in each]), np.array([one.size for one in each])
+        means: FloatArray = (weights @ sums) / (weights @ counts)
         return means
 
 

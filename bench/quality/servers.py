@@ -132,5 +132,5 @@ def _resampled(run: ServerRun, machines: Sequence[Machine], resamples: Resamples
     return [
         resamples.ap_by_days(machines, run.group),
         resamples.ap_by_machines(machines, run.group),
-        *(resamples.mean(each) for each in caught),
+        *(resamples.share(each) for each in caught),
     ]

@@ -29,10 +29,10 @@ def test_a_metric_is_judged_by_its_own_rows(machine):
     scores[1, :4] = 2.0
     scores[2] = np.arange(40.0)
     found = alone("ours", [machine], [scores])
-    assert found.ap.tolist() == [1.0, pytest.approx(0.5)]
+    assert found.ap[0].tolist() == [1.0, pytest.approx(0.5)]
     assert found.pooled == pytest.approx(10 / 14)
     assert "| ours | 0.750 | 0.714 |" in alone_table([found])
-    assert alone_table([found]).startswith("| 2 metrics, each by itself |")
+    assert alone_table([found]).startswith("| 2 metrics that carry an event, each by itself |")
 
 
 def test_who_ranks_better_is_said_with_an_interval(machine):

@@ -55,7 +55,8 @@ def test_the_first_figure_is_the_one_on_the_data_itself() -> None:
     resamples = Resamples(resamples=20)
     assert resamples.ap_by_days(machines, scores)[0] == pytest.approx(mean)
     assert resamples.ap_by_machines(machines, scores)[0] == pytest.approx(mean)
-    assert resamples.mean([np.array([True, False]), np.array([True, True])])[0] == pytest.approx(0.75)
+    assert resamples.mean_by_machines([np.array([0.0, 1.0, 1.0]), np.array([0.0])])[0] == pytest.approx(0.5)
+    assert resamples.share([np.array([True, False]), np.array([True, True])])[0] == pytest.approx(0.75)
 
 
 def test_a_resample_of_days_is_the_ap_of_those_days() -> None:
