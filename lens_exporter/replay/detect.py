@@ -14,6 +14,7 @@ from lens_exporter.replay.table import Table
 from lens_exporter.replay.timeline import Timeline, opening
 
 _UNSETTLED = "no row can be one, the table is too short for a threshold"
+_FEW = 50  # rows: with fewer nearly nothing is news of a series by itself
 _UNKNOWN_STEP = 60.0  # of a table whose rows do not tell one: nothing is learnt from so few
 
 Say = Callable[[str], object]
@@ -62,6 +63,8 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
         alarms += int(scored.groups.anomaly.sum())
         settled = settled or bool(np.isfinite(scored.groups.threshold[:, -1:]).any())
         seen(count)
-    counted = f"{alarms} rows are" if settled else _UNSETTLED
-    together = "" if request.group is None else f"; {request.group}: {counted}"
-    say(f"{table.name}: {count} rows, {readings} values are anomalies{together}")
+    if request.group is not None:
+        note = f"; {request.group}: {f'{alarms} rows are' if settled else _UNSETTLED}"
+    else:
+        note = ", fewer rows than a series needs to be judged by itself" if count < _FEW else ""
+    say(f"{table.name}: {count} rows, {readings} values are anomalies{note}")

@@ -55,6 +55,9 @@ def test_a_table_that_is_too_short_for_alarms_says_so(tmp_path):
         "<stdin>: 24 rows, 0 values are anomalies; node: no row can be one, the table is too short for a threshold"
     )
     assert longer.stderr.splitlines()[-1].endswith("; node: 0 rows are")
+    few, enough = (run(folder=tmp_path, given=series(rows)).stderr.splitlines()[-1] for rows in (30, 60))
+    assert few.endswith("values are anomalies, fewer rows than a series needs to be judged by itself")
+    assert enough.endswith("values are anomalies")
     assert any(float(row["score"]) > 0.0 for row in read(day.stdout) if row["series"] == "node")
 
 
