@@ -12,7 +12,7 @@ CAP = 40.0  # of each z: one metric gone mad does not drown the others
 EWMA = 0.3  # weight of the newest row in the mean that a jump is measured from
 WORST = 5  # metrics whose mean is the group's score
 _UNEXPLAINED = 0.5  # weight of the cross-metric stream
-LASTING = 1.5  # weight of what lasts
+_LASTING = 1.5  # weight of what lasts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +103,7 @@ def lasting(scores: FloatArray, recent: FloatArray) -> tuple[FloatArray, FloatAr
     for row in range(scores.shape[0]):  # row by row, so that a row's mean does not depend on the block it came in
         window = slice(row + 1, row + 1 + length)
         means[row] = squares[window].sum(axis=0) / np.maximum(present[window].sum(axis=0), 1.0)
-    return scores + LASTING * np.sqrt(means), both[scores.shape[0] :]
+    return scores + _LASTING * np.sqrt(means), both[scores.shape[0] :]
 
 
 def enduring(departed: FloatArray, square: FloatArray, weight: float) -> tuple[FloatArray, FloatArray]:
@@ -115,7 +115,7 @@ def enduring(departed: FloatArray, square: FloatArray, weight: float) -> tuple[F
     for row, s in enumerate(departed):
         square = square + weight * np.where(np.isnan(s), 0.0, s * s - square)
         lasting[row] = square
-    return departed + LASTING * np.sqrt(lasting), square
+    return departed + _LASTING * np.sqrt(lasting), square
 
 
 def unmasked(present: BoolArray, masked: BoolArray, membership: IntArray) -> BoolArray:
