@@ -11,7 +11,8 @@ from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.budget import USUAL_PER_WEEK
 from lens_exporter.model.window import FloatArray
 
-_BLOCKS = 32  # of a lone series' memory; the oldest leaves as a whole
+_BLOCKS = 16  # of a lone series' memory at least; the oldest leaves as a whole
+_LONGEST = 250  # rows of a block
 _ORIGIN = 5.0  # added, so that a surprise which a long history makes negative is still told from none
 _NEWS = 3.0  # what is news scores at least this, everything else less
 _HALF = 40.0  # departures of which half of that is reached
@@ -38,7 +39,7 @@ class Lone:
     def __init__(self, series: IntArray, tuning: Tuning) -> None:
         """Begin with nothing remembered. The indices of the lone series among the engine's are `series`."""
         self.series = series
-        refit = max(12, tuning.memory // _BLOCKS)
+        refit = max(12, min(tuning.memory // _BLOCKS, _LONGEST))
         self._value = Novelty(series.size, memory=tuning.memory, refit=refit)
         self._residual = Novelty(series.size, memory=tuning.memory, refit=refit)
         rows = 7.0 * DAY / tuning.step  # a week
