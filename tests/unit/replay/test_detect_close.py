@@ -1,0 +1,41 @@
+"""Tables of seconds: they end before a detector for hours and days has begun."""
+
+import io
+
+import numpy as np
+import pytest
+
+from lens_exporter.replay.detect import Request, detect
+from lens_exporter.replay.table import Table
+
+ROWS, AT, END = 600, 400, 420
+BEGINS = 1_795_132_800
+
+
+def group_scores(step, said):
+    values = 10.0 + np.random.default_rng(3).standard_normal((ROWS, 8))
+    values[AT:END, :4] += 8.0
+    names = [f"s{index}" for index in range(8)]
+    lines = [",".join(["timestamp", *names])]
+    lines += [f"{BEGINS + step * row},{','.join(map(repr, cells))}" for row, cells in enumerate(values.tolist())]
+    table = Table("t.csv", io.BytesIO("\n".join(lines).encode()).read1)
+    text = b"".join(detect(table, Request(group="all"), say=said.append)).decode().splitlines()
+    score = text[0].split(",").index("score")
+    return np.array([float(line.split(",", score + 1)[score]) for line in text[1:] if line.split(",")[1] == "all"])
+
+
+@pytest.mark.parametrize("step", [0.1, 1, 4])
+def test_ten_minutes_of_seconds_are_ranked(step):
+    """Rows rank as they do a minute apart, and standard error says that they are taken so."""
+    said = []
+    scores = group_scores(step, said)
+    assert scores.size == ROWS
+    assert scores[AT + 1 : END].min() > np.delete(scores, np.arange(AT, END + 30)).max()
+    assert any("as if a minute lay between them" in words for words in said)
+    assert scores == pytest.approx(group_scores(60, []), rel=1e-6)
+
+
+def test_rows_of_usual_steps_are_taken_as_they_are():
+    said = []
+    assert not group_scores(5, said).any()
+    assert not any("as if" in words for words in said)
