@@ -258,9 +258,9 @@ def _turns(baselines: Baselines) -> list[float]:
     turn = vars(type(engine))["_turn"]
     taken: list[float] = []
 
-    def timed(bin_: int) -> None:
+    def timed(bin_: int, told_from: float) -> None:
         begun, new = time.process_time(), bin_ != vars(engine)["_bin"]
-        turn(engine, bin_)
+        turn(engine, bin_, told_from)
         if new:
             taken.append(time.process_time() - begun)
 
