@@ -16,7 +16,8 @@ from lens_exporter.replay.timeline import Timeline, opening
 _UNSETTLED = "no row can be one, the table is too short for a threshold"
 _FEW = 50  # rows: with fewer nearly nothing is news of a series by itself
 _UNKNOWN_STEP = 60.0  # of a table whose rows do not tell one: nothing is learnt from so few
-_CLOSE, _AS_IF = 5.0, 60.0  # seconds: rows closer than the first are judged as if the second lay between them
+_CLOSE, _AS_IF = 4.5, 60.0  # seconds: rows closer than the first are judged as if the second lay between them
+"""The first lies where nobody scrapes: the step of jittering rows falls on one side of it."""
 
 Say = Callable[[str], object]
 Seen = Callable[[int], object]
@@ -53,7 +54,10 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
     step = step or _UNKNOWN_STEP
     pace = _AS_IF / step if step < _CLOSE else 1.0  # a table of seconds ends before a detector for hours and days has begun
     if pace != 1.0:
-        say(f"{table.name}: rows less than {_CLOSE:g} s apart are judged as if a minute lay between them, so no day repeats itself")
+        say(
+            f"{table.name}: rows less than {_CLOSE:g} s apart are judged as if a minute lay between them, which is meant for tables"
+            " of hours; give means of a minute where it is days"
+        )
     budget = request.false_alarms_per_week / pace
     engine = Engine(
         series,
@@ -61,11 +65,11 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
         Tuning(step=step * pace, false_alarms_per_week=budget, missing=request.missing),
     )
     timeline = Timeline(table, step, say)
-    first = float(begun[0].times[0]) if begun else 0.0
+    first = float(begun[0].times[0]) if begun and pace != 1.0 else 0.0  # of such rows hours are counted from the first
     count = readings = alarms = 0
     settled = False  # whether the group has had a threshold
     for rows in chain(begun, blocks):
-        scored = engine.advance(first + pace * (timeline.place(rows) - first), rows.values)
+        scored = engine.advance(pace * (timeline.place(rows) - first), rows.values)
         yield csv.lines(rows, scored)
         count += len(rows.lines)
         readings += int(scored.anomaly.sum())

@@ -56,7 +56,7 @@ class Seasons:
         """Begin a bin: forget what lay between the last one and this, and decide what to expect of it."""
         if self._bin is not None and bin_ > self._bin + 1:
             last = self._recent[self._bin % len(self._recent)].copy()
-            skipped = np.arange(self._bin + 1, bin_)[-self._size :]
+            skipped = np.arange(max(self._bin + 1, bin_ - self._size), bin_)
             self._recent[skipped % len(self._recent)] = np.nan
             self._around[skipped % self._size] = np.nan
             if skipped[0] == self._bin + 1:

@@ -140,3 +140,12 @@ def test_series_come_and_go() -> None:
     expected = seasons.expected(FIRST + 2 * PER_DAY - 1)
     assert expected[[0, 2]].tolist() == [2.0, 1.0]
     assert np.isnan(expected[1])
+
+
+def test_a_gap_of_any_length_is_one_step():
+    """As many bins are forgotten as are remembered, not as many as were missed."""
+    seasons, _ = lived(np.full(PER_DAY, 3.0))
+    later = FIRST + 10**13
+    seasons.close()
+    seasons.open(later)
+    assert seasons.expected(later)[0] == pytest.approx(3.0)

@@ -12,12 +12,13 @@ ROWS, AT, END = 600, 400, 420
 BEGINS = 1_795_132_800
 
 
-def group_scores(step, said):
+def group_scores(step, said, begins=BEGINS, jitter=0.0):
     values = 10.0 + np.random.default_rng(3).standard_normal((ROWS, 8))
     values[AT:END, :4] += 8.0
     names = [f"s{index}" for index in range(8)]
     lines = [",".join(["timestamp", *names])]
-    lines += [f"{BEGINS + step * row},{','.join(map(repr, cells))}" for row, cells in enumerate(values.tolist())]
+    times = begins + step * np.arange(ROWS) + jitter * np.random.default_rng(5).standard_normal(ROWS)
+    lines += [f"{time!r},{','.join(map(repr, cells))}" for time, cells in zip(times.tolist(), values.tolist(), strict=True)]
     table = Table("t.csv", io.BytesIO("\n".join(lines).encode()).read1)
     text = b"".join(detect(table, Request(group="all"), say=said.append)).decode().splitlines()
     score = text[0].split(",").index("score")
@@ -33,6 +34,17 @@ def test_ten_minutes_of_seconds_are_ranked(step):
     assert scores[AT + 1 : END].min() > np.delete(scores, np.arange(AT, END + 30)).max()
     assert any("as if a minute lay between them" in words for words in said)
     assert scores == pytest.approx(group_scores(60, []), rel=1e-6)
+
+
+def test_seconds_are_counted_from_the_first_row():
+    """The same minutes begun at another time of day score alike."""
+    assert group_scores(1, [], begins=BEGINS + 2400) == pytest.approx(group_scores(1, []), rel=1e-6)
+
+
+def test_jitter_does_not_move_a_scrape_of_five_seconds_to_minutes():
+    said = []
+    assert not group_scores(5, said, jitter=0.05).any()
+    assert not any("as if" in words for words in said)
 
 
 def test_rows_of_usual_steps_are_taken_as_they_are():
