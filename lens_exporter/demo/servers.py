@@ -1,6 +1,7 @@
 """Real Prometheus and Alertmanager as child processes on loopback: for the demo, and for the tests."""
 
 import contextlib
+import secrets
 import shutil
 import socket
 import subprocess
@@ -21,14 +22,22 @@ _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _ATTEMPTS = 3  # another process may take a free port between our look and the server's start
 _TAIL = 30
+# Below those that Linux gives to whoever asks for any: none of these is given away before a server starts.
+_PORTS = range(20_000, 32_768)
 
 
 def free_port() -> int:
-    """Give a loopback port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Give a loopback port nobody listens on at this moment.
+
+    Raises:
+        OSError: none that was tried is free.
+
+    """
+    for _ in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port := secrets.choice(_PORTS)))
+            return port
+    raise OSError(f"no free port from {_PORTS.start} to {_PORTS.stop - 1} on 127.0.0.1")
 
 
 class LocalServer:

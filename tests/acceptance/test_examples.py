@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 import requests
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from lens_exporter.demo.servers import free_port
 from tests.servers.faulty import FaultyServer, Reply
 from tests.servers.waiting import until
 
@@ -45,11 +45,6 @@ def started(folder: str, *command: str, tmp_path: Path, **environment: str) -> I
         finally:
             os.killpg(program.pid, signal.SIGKILL)
             program.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def page(port: int) -> str:

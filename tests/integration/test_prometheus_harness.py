@@ -2,17 +2,26 @@
 
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import requests
 
 from lens_exporter.demo.backfill import Series
-from lens_exporter.demo.servers import LocalServer
+from lens_exporter.demo.servers import LocalServer, free_port
 from tests.servers.alertmanager import AlertmanagerServer
 from tests.servers.prometheus import PrometheusServer
 from tests.servers.waiting import until
 
 pytestmark = pytest.mark.integration
+
+
+def test_a_port_is_none_that_linux_gives_away_before_the_server_starts():
+    """Who asks for any port gets one of another range: a server that starts a second later finds its own free."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    if lowest < 32_768:
+        pytest.skip(f"this machine gives away ports from {lowest} on")
+    assert all(1024 <= free_port() < lowest for _ in range(50))
 
 
 def test_history_written_before_the_start_can_be_queried_and_survives_a_kill(tmp_path):
