@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
@@ -111,6 +112,7 @@ class App:
         self._following: list[str] = []  # children that a reload replaces
         self._retired: list[Generation] = []  # their investigations may still be asking a model
         self._reloading = asyncio.Lock()
+        self._handing_over = threading.Lock()  # no tick is asked for of a generation that is just letting go of what it has learnt
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -216,8 +218,9 @@ class App:
             except LensError as error:
                 return await asyncio.to_thread(self._rejected, error)
             self._access.adopt(access)
-            await self._swap(generation)
-        return ReloadOutcome(accepted=True, message=f"{len(config.watchers)} watchers run with the new configuration")
+            kept = await self._swap(generation)
+        message = f"{len(config.watchers)} watchers run with the new configuration, {len(kept)} of them with what they had learnt"
+        return ReloadOutcome(accepted=True, message=message)
 
     def _rejected(self, error: LensError) -> ReloadOutcome:
         _log.error("configuration refused, the last good one stays", error=str(error))
@@ -225,14 +228,18 @@ class App:
         self._ground.events.append("config.rejected", path=str(self._path or ""), error=str(error))
         return ReloadOutcome(accepted=False, message=str(error))
 
-    async def _swap(self, generation: Generation) -> None:
+    async def _swap(self, generation: Generation) -> list[str]:
+        """Put a generation in the place of the one there is. Gives the names of the watchers that need not learn anew."""
         old = self._generation
         await asyncio.gather(*(self._supervisor.remove(name) for name in self._following))
-        self._generation = generation
+        with self._handing_over:
+            kept = generation.take_over(old)
+            self._generation = generation
         old.close()
         self._retire(old)
         self._start(generation)
-        await asyncio.to_thread(self._loaded, generation.config, changed(old.config, generation.config))
+        await asyncio.to_thread(self._loaded, generation.config, changed(old.config, generation.config), kept)
+        return kept
 
     def _retire(self, generation: Generation) -> None:
         """Close its clients, of models and nodes, once every investigation that uses them has come to its limit.
@@ -248,12 +255,13 @@ class App:
         longest = generation.config.investigate.total_timeout + _REVIEW_SECONDS
         asyncio.get_running_loop().call_later(longest, close)
 
-    def _loaded(self, config: Config, differences: Iterable[str] = ()) -> None:
+    def _loaded(self, config: Config, differences: Iterable[str] = (), kept: Iterable[str] = ()) -> None:
         telemetry = self._ground.telemetry
         telemetry.set("lens_config_last_reload_successful", 1)
         telemetry.set("lens_config_last_reload_success_timestamp_seconds", time.time())
         watchers = [watcher.name for watcher in config.watchers]
-        self._ground.events.append("config.loaded", path=str(self._path or ""), watchers=watchers, changed=list(differences))
+        path = str(self._path or "")
+        self._ground.events.append("config.loaded", path=path, watchers=watchers, changed=list(differences), still_known=list(kept))
 
     def _look_after_database(self) -> None:
         self._outage.look(self._ground.database, self._ground.events)
@@ -262,6 +270,10 @@ class App:
         before = self._ground.clock() - self._generation.config.events_retention
         self._ground.events.prune(before)
         self._engine.prune(before)
+
+    def _trigger(self, name: str) -> str:
+        with self._handing_over:
+            return self._generation.trigger(name)
 
     def _ports(self, loop: asyncio.AbstractEventLoop) -> Ports:
         def reload() -> ReloadOutcome:
@@ -273,7 +285,7 @@ class App:
             reload=reload,
             webhook=lambda body: self._generation.webhook(body),
             watchers=lambda: self._generation.watchers(),
-            trigger=lambda name: self._generation.trigger(name),
+            trigger=self._trigger,
             alerts=lambda: [views.alert(one) for one in self._generation.lifecycle.firing()],
             investigations=lambda limit, state: self._generation.investigations(limit, state),
             investigation=lambda id: self._generation.result(id),  # noqa: A006 - the name of the field

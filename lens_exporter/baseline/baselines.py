@@ -96,6 +96,20 @@ class Baselines:
         self._expected.forget()
 
     @property
+    def declarations(self) -> Declarations:
+        """Who is asked what people declare to be in order."""
+        return self._learning.declared
+
+    def anew(self) -> "Baselines":
+        """Give what learns the same, and knows nothing yet."""
+        return Baselines(self._metrics, self._learning)
+
+    def ask(self, declarations: Declarations) -> None:
+        """Ask somebody else what is declared, from the next look on."""
+        self._learning = replace(self._learning, declared=declarations)
+        self._expected.ask(declarations)
+
+    @property
     def _known_in_time(self) -> bool:
         """Whether the window has room for a budget. In a shorter one the first judge judges for good: what leaves it is told."""
         return self._learning.window >= 2 * DAY

@@ -50,6 +50,10 @@ class ExpectedRows:
         self._labels = LabelTable()
         self.regroup(left=True)
 
+    def ask(self, declarations: Declarations) -> None:
+        """Ask somebody else from the next moment on."""
+        self._declarations, self._heard_at = declarations, None
+
     def regroup(self, *, left: bool) -> None:
         """Others are watched, or in other groups, from now on; left: some are watched no longer, and new ones come last as ever."""
         if left:

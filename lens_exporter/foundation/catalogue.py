@@ -181,7 +181,7 @@ EVENTS: tuple[EventSpec, ...] = (
         "the database takes writes again; events of the time between are in the log only",
         ("error", "seconds", "failures"),
     ),
-    EventSpec("config.loaded", "a configuration took effect", ("path", "watchers", "changed")),
+    EventSpec("config.loaded", "a configuration took effect", ("path", "watchers", "changed", "still_known")),
     EventSpec("config.rejected", "a configuration was refused; the last good one stays", ("path", "error"), WARN),
     EventSpec(
         "web.config_loaded", "the web config file or a token had changed and is in force", ("path", "tls", "users", "bearers")

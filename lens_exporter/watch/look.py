@@ -50,6 +50,15 @@ class Look:
         return {intent: count for intent, count in counted.items() if count}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """What looking at one watcher's metrics has left behind."""
+
+    baselines: Baselines
+    missed: set[int]  # metrics whose rows were left out of what was learnt
+    anew: float  # when everything was begun anew for one of them, Unix seconds
+
+
 class Looker:
     """Looks at one watcher's metrics. What it has learnt is a cache: a metric that fails and answers again begins anew with all.
 
@@ -63,8 +72,23 @@ class Looker:
         self._history = history
         self._baselines = baselines
         self._analyzer = analyzer
-        self._missed: set[int] = set()  # metrics whose rows were left out of what was learnt
-        self._anew = -math.inf  # when everything was begun anew for one of them
+        self._missed: set[int] = set()  # as in Learnt
+        self._anew = -math.inf
+
+    def let_go(self) -> Learnt:
+        """Give away what was learnt, and know nothing any more. It may not be looking."""
+        learnt = Learnt(self._baselines, self._missed, self._anew)
+        self._baselines, self._missed, self._anew = self._baselines.anew(), set(), -math.inf
+        return learnt
+
+    def go_on(self, learnt: Learnt) -> None:
+        """Go on with what another has learnt of the same metrics, in the same way, on the same server. It may not be looking."""
+        learnt.baselines.ask(self._baselines.declarations)
+        self._baselines, self._missed, self._anew = learnt.baselines, learnt.missed, learnt.anew
+
+    def declared(self, at: float) -> Declared:
+        """Give what is declared about a moment (Unix seconds), as heard when its look began."""
+        return self._baselines.declared(at)
 
     def look(self, at: float, about: Sequence[Labels] = ()) -> Look:
         """Judge every metric at a moment (Unix seconds). about: targets of open alerts.

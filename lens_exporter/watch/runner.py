@@ -11,6 +11,7 @@ from lens_exporter.foundation.clock import Clock, monotonic, wall
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.threads import begin
+from lens_exporter.watch.look import Learnt
 from lens_exporter.watch.schedule import next_due
 from lens_exporter.watch.watcher import Tick, Watcher
 
@@ -88,6 +89,7 @@ class WatcherRunner:
         self._queued = False
         self._last: Tick | None = None
         self._crash: BaseException | None = None
+        self._sound = True  # its last tick did not crash
         self._error = ""
         self._stopped = False
         # From zero on, so that increase() sees the first one.
@@ -131,6 +133,17 @@ class WatcherRunner:
                 self._queued = True
                 return AlreadyRunning(self._flight.since)
         return self.trigger()  # it ended in between
+
+    def let_go(self) -> Learnt | None:
+        """Give away what its watcher has learnt. None while a tick is at work on it, and if the last one crashed: maybe over it."""
+        with self._lock:
+            learnt = self.watcher.let_go() if self._flight is None else None
+            return learnt if self._sound else None
+
+    def close(self) -> None:
+        """Let go of what its watcher publishes and has learnt: investigations may keep its generation for a while."""
+        self.watcher.close()
+        self.let_go()
 
     def status(self) -> WatcherStatus:
         """Say how the watcher stands. Answers at once."""
@@ -177,6 +190,7 @@ class WatcherRunner:
         """Note how a tick ended, and begin the one that follows at once if one was asked for meanwhile."""
         crash = ended.exception()  # run() raises it where the supervisor sees it
         with self._lock:
+            self._sound = crash is None
             if crash is None:
                 self._last = ended.result()
                 self._error = "; ".join(map(str, self._last.failures))

@@ -13,7 +13,7 @@ from lens_exporter.model.labels import Labels, fingerprint
 from lens_exporter.watch.alerting import alert_of, target_of
 from lens_exporter.watch.cooldown import Admitted, Suppressed
 from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Update, plan
-from lens_exporter.watch.look import Look, Looker
+from lens_exporter.watch.look import Learnt, Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
 from lens_exporter.watch.untold import Untold
@@ -88,6 +88,14 @@ class Watcher:
             self._tell(tick)
         return tick
 
+    def let_go(self) -> Learnt:
+        """Give away what was learnt. It may not be ticking."""
+        return self._looker.let_go()
+
+    def go_on(self, learnt: Learnt) -> None:
+        """Go on with what another watcher has learnt of the same metrics, in the same way, on the same server. As above."""
+        self._looker.go_on(learnt)
+
     def close(self) -> None:
         """Stop publishing bands and metrics of this watcher: it is gone from the configuration."""
         self._with.bands.forget(self.name)
@@ -128,7 +136,7 @@ class Watcher:
 
     def _begin_all(self, anomalies: Iterable[Anomaly], at: float, failures: list[LensError]) -> dict[str, Admitted | Suppressed]:
         fates: dict[str, Admitted | Suppressed] = {}
-        declared = self._with.baselines.declared(at)
+        declared = self._looker.declared(at)
         for anomaly in anomalies:
             if (found := about(anomaly, declared, self.name)) is not None:
                 self._untold.note(Withhold(anomaly, found))

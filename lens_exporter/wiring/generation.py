@@ -32,7 +32,7 @@ from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.investigation import Investigation
 from lens_exporter.wiring.reading import reader
 from lens_exporter.wiring.remotes import Remotes
-from lens_exporter.wiring.watching import covered, own_labels, watcher
+from lens_exporter.wiring.watching import covered, learns_alike, own_labels, watcher
 
 
 class Generation:
@@ -141,6 +141,18 @@ class Generation:
             for settings in self.config.watchers
         }
 
+    def take_over(self, before: "Generation") -> list[str]:
+        """Go on with what watchers of another generation have learnt, where these learn the same; none may begin a tick meanwhile.
+
+        Gives the names of those that need not learn anew.
+        """
+        taken = []
+        for name in self.runners.keys() & before.runners.keys():
+            if learns_alike(name, before.config, self.config) and (learnt := before.runners[name].let_go()) is not None:
+                self.runners[name].watcher.go_on(learnt)
+                taken.append(name)
+        return sorted(taken)
+
     def watchers(self) -> list[WatcherView]:
         """Show every watcher. Answers at once."""
         return [views.watcher(settings, self.runners[settings.name]) for settings in self.config.watchers]
@@ -209,7 +221,7 @@ class Generation:
     def close(self) -> None:
         """Let go of what this generation alone published. Its investigations may still be under way: close_clients() ends them."""
         for runner in self.runners.values():
-            runner.watcher.close()
+            runner.close()
         self.expecting.close()
         self._remotes.forget()
         catalog.retire(self._lenses)

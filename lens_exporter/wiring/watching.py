@@ -26,6 +26,11 @@ from lens_exporter.watch.ports import Announce, Collaborators, RowSource, Watche
 from lens_exporter.watch.watcher import Tick, Watcher
 from lens_exporter.wiring.ground import Ground
 
+# Settings of a watcher that what it learns does not depend on. Any other that changes makes it learn anew.
+_NO_SAY = frozenset(
+    {"schedule", "timeout", "min_observations", "exhaustion_horizon", "cooldown", "reading", "published_series", "runbook_url"}
+)
+
 
 def watcher(
     settings: WatcherSettings,
@@ -90,6 +95,17 @@ def covered(declaration: Declaration, settings: WatcherSettings, last: Tick | No
     alert_labels = labels_of_alerts(settings.name, settings.target_labels)
     labels = (alert_labels(metrics[one.metric], one.target) for one in last.seen.observations)
     return sum(declaration.covers(each, BELOW_CRITICAL) for each in labels)
+
+
+def learns_alike(name: str, before: Config, after: Config) -> bool:
+    """Tell whether the watcher of this name learns the same by both configurations: the same of the same server, the same way."""
+    return _learns(name, before) == _learns(name, after)
+
+
+def _learns(name: str, config: Config) -> tuple[object, ...]:
+    settings = next(one for one in config.watchers if one.name == name)
+    server = config.prometheus if settings.datasource is None else config.datasources[settings.datasource]
+    return server, settings.model_dump(exclude=set(_NO_SAY))
 
 
 def ahead_of_utc(zone: str) -> Callable[[float], float]:

@@ -1,8 +1,13 @@
-"""A reload while a model is being asked: the call that is paid for is used."""
+"""What goes on over a reload: a model call that is paid for, and what watchers have learnt."""
+
+import time
+from typing import Any
 
 import pytest
 
 from tests.acceptance.test_kill import Site, expect_one_result
+from tests.servers.leaky_prometheus import METRIC, LeakyPrometheus, watcher
+from tests.servers.lens_process import LensProcess
 from tests.servers.model_server import Answer, Asked
 from tests.servers.waiting import until
 
@@ -31,3 +36,43 @@ def test_a_reload_does_not_cut_off_a_model_call(tmp_path):
         assert site.model.abandoned == []
     finally:
         site.close()
+
+
+class Pasts:
+    """Two watchers over a Prometheus that notes what it is asked."""
+
+    def __init__(self, folder, prometheus: LeakyPrometheus) -> None:
+        self.prometheus = prometheus
+        self.lens = LensProcess(folder, self.config())
+
+    def config(self, **settings: Any) -> dict[str, Any]:
+        """Both get the settings; `changes` has a threshold of its own beside them."""
+        source = {"prometheus": {"url": self.prometheus.url}, "investigate": {"enabled": False}}
+        named = {name: {"files": {"query": f'{METRIC}{{name="{name}"}}'}} for name in ("stays", "changes")}
+        budgets = {"changes": {"false_alarms_per_week": 3.0}} if settings else {}
+        watchers = [watcher(name, **{**settings, "metrics": metrics, **budgets.get(name, {})}) for name, metrics in named.items()]
+        return {**source, "watchers": watchers}
+
+    def asked_about(self, name: str, after: int = 0) -> list[float]:
+        """How far back, from now on, the range queries of a watcher's metric reached that came after so many requests."""
+        forms = [request.form for request in self.prometheus.requests[after:]]
+        return [time.time() - float(form["start"][0]) for form in forms if "start" in form and f'"{name}"' in form["query"][0]]
+
+
+def test_a_reload_does_not_learn_again_what_is_known(tmp_path):
+    """Another schedule is no reason to ask for the past; another budget is one. Both go on, and it is said who had to begin anew."""
+    with LeakyPrometheus() as prometheus:
+        here = Pasts(tmp_path, prometheus)
+        with here.lens.start():
+            until(lambda: all(len(here.asked_about(name)) > 3 for name in ("stays", "changes")), 30, what="both look")
+            here.lens.configure(here.config(schedule="* * * * * */2"))
+            before = len(prometheus.requests)
+            answer = here.lens.post("/-/reload")
+            assert answer.status_code == 200
+            assert "2 watchers run with the new configuration, 1 of them with what they had learnt" in answer.text
+            until(lambda: all(len(here.asked_about(name, before)) > 2 for name in ("stays", "changes")), 30, what="both go on")
+            assert max(here.asked_about("stays", before)) < 360.0  # rows of five minutes may still change
+            assert max(here.asked_about("changes", before)) >= 600.0
+            loaded = here.lens.events("config.loaded")[-1]
+            assert loaded["data"]["still_known"] == ["stays"]
+            assert not here.lens.events("watcher.failed")

@@ -96,3 +96,16 @@ def test_an_incident_is_found_in_its_group_and_nowhere_else():
                 flagged.add((row, conclusion.target["instance"]))
     assert {instance for _, instance in flagged} == {"api-0:9000"}
     assert 620 <= min(row for row, _ in flagged) <= 625
+
+
+def test_one_that_takes_over_sees_the_same_and_asks_only_for_what_is_new():
+    """What a watcher has learnt may be given to another: that one goes on as if nothing had happened, and the first knows nothing."""
+    at = BEGINS + 500 * STEP
+    first = looker(past(0))
+    first.look(at)
+    source = past(0)
+    other = looker(source)
+    other.go_on(first.let_go())
+    same(other.look(at + STEP), looker(past(0)).look(at + STEP))
+    assert all(end - start <= 2 * STEP for _, start, end in source.asked)
+    same(first.look(at + STEP), other.look(at + STEP))

@@ -83,3 +83,42 @@ def test_a_metric_that_failed_for_a_moment_begins_anew_with_all() -> None:
     past.asked.clear()
     looker.look(NOW + 9 * STEP)
     assert min(start for name, start in past.asked if name == "files") < NOW - 6 * 86_400.0
+
+
+def test_who_takes_over_knows_what_was_missed() -> None:
+    """A metric whose rows were left out is learnt from the start when it answers again, whoever looks by then."""
+    past = Past(bad=NOW - 300.0)
+    watched = Watched("api", (FILES, LOAD), step=STEP)
+
+    def looker() -> Looker:
+        return Looker(watched, past, Baselines(watched.asked, Learning(STEP, watched.window)), Analyzer())
+
+    first, other = looker(), looker()
+    assert {one.metric for one in first.look(NOW).observations} == {"load"}
+    past.bad = -1.0
+    other.go_on(first.let_go())
+    past.asked.clear()
+    assert {one.metric for one in other.look(NOW + STEP).observations} == {"files", "load"}
+    assert min(start for metric, start in past.asked if metric == "files") < NOW - 6 * 86_400.0
+
+
+def test_who_takes_over_asks_its_own_who_declares() -> None:
+    """What is declared is asked of who was there from the beginning of the one that goes on."""
+    watched = Watched("api", (FILES, LOAD), step=STEP)
+    heard = []
+
+    def looker(name: str) -> Looker:
+        def declarations() -> tuple[()]:
+            heard.append(name)
+            return ()
+
+        learning = Learning(STEP, watched.window, declared=declarations)
+        return Looker(watched, Past(bad=-1.0), Baselines(watched.asked, learning), Analyzer())
+
+    first, other = looker("first"), looker("other")
+    first.look(NOW)
+    other.go_on(first.let_go())
+    heard.clear()
+    other.look(NOW)
+    other.look(NOW + STEP)
+    assert heard == ["other", "other"]

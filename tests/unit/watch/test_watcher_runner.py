@@ -11,7 +11,7 @@ from lens_exporter.errors import Unreachable
 from lens_exporter.watch.runner import AlreadyRunning, Started, WatcherRunner, WatcherState
 from tests.servers.waiting import until
 from tests.unit.publish.timeline import NOON
-from tests.unit.watch.site import MEMORY, Site, site
+from tests.unit.watch.site import MEMORY, Site, quiet, site
 
 
 class Running:
@@ -271,3 +271,40 @@ def test_simultaneous_triggers_start_one_tick(count: int) -> None:
         until(lambda: it.runner.status().running_since is None, 5)
         assert answers.count(Started()) == 1
         assert it.ticks == 2
+
+
+def test_what_was_learnt_is_given_away_between_ticks_only() -> None:
+    """While a tick is at work on it nobody else may have it; afterwards it is given once, with all that was learnt."""
+    with running(start=False) as it:
+        it.here.story.tell(MEMORY.name, quiet)
+        it.here.story.gate.clear()
+        it.runner.trigger()
+        until(lambda: it.here.story.asked, 5)
+        assert it.runner.let_go() is None
+        it.here.story.gate.set()
+        it.settled(1)
+        learnt = it.runner.let_go()
+        assert learnt is not None
+        assert not learnt.baselines.due(NOON + 60).fresh
+        left = it.runner.let_go()
+        assert left is not None
+        assert left.baselines.due(NOON + 60).fresh
+
+
+def test_what_a_tick_crashed_over_is_given_to_nobody() -> None:
+    """A reload is how a part that crashes is begun anew; the next good tick makes what it has learnt worth having again."""
+    with running() as it:
+
+        def broken(_minute: float) -> float:
+            raise ZeroDivisionError
+
+        it.here.story.tell(MEMORY.name, broken)
+        it.let_pass(2)
+        assert it.ended.wait(5)
+        assert it.runner.let_go() is None
+        it.here.story.tell(MEMORY.name, quiet)
+        it.ended.clear()
+        it.start()
+        it.let_pass(2)
+        until(lambda: it.runner.status().error == "", 5)
+        assert it.runner.let_go() is not None

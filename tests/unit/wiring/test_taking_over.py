@@ -1,0 +1,65 @@
+"""Which watchers go on with what they have learnt when the configuration changes."""
+
+from typing import Any
+
+import pytest
+
+from lens_exporter.config.settings import Config
+from lens_exporter.config.settings import Watcher as WatcherSettings
+from lens_exporter.wiring.watching import learns_alike
+
+LOAD = {"load": {"query": "load"}}
+WATCHER = {"name": "api", "lens": "promql", "schedule": "* * * * *", "metrics": LOAD}
+
+# One other value for each setting of a watcher, and whether what it learns stays the same.
+OTHERS: list[tuple[str, Any, bool]] = [
+    ("lens", "host", False),
+    ("schedule", "*/5 * * * *", True),
+    ("datasource", "far", False),
+    ("window", "7d", False),
+    ("step", "30s", False),
+    ("false_alarms_per_week", 5.0, False),
+    ("group_labels", ["cluster"], False),
+    ("timezone", "Europe/Berlin", False),
+    ("missing_is_anomaly", True, False),
+    ("selector", 'job="api"', False),
+    ("metrics", {"load": {"query": "load", "direction": "up"}}, False),
+    ("min_observations", 20, True),
+    ("sensitivity", 5.0, False),
+    ("exhaustion_horizon", "2h", True),
+    ("cooldown", {"default": "2h"}, True),
+    ("target_labels", ["instance"], False),
+    ("reading", {}, True),
+    ("published_series", 3, True),
+    ("runbook_url", "http://runbooks/api", True),
+    ("timeout", "30s", True),
+    ("options", {"any": 1}, False),
+]
+
+
+def config(settings: dict[str, Any], **more: Any) -> Config:
+    servers = {"prometheus": {"url": "http://here:9090"}, "datasources": {"far": {"url": "http://far:9090"}}}
+    model = {"name": "reads", "provider": "openai", "options": {"base_url": "http://model:8000/v1", "model": "m"}}
+    llm = {"primary": "reads", "clients": [model]}
+    return Config.model_validate({**servers, "llm": llm, "watchers": [settings], **more})
+
+
+@pytest.mark.parametrize(("setting", "value", "alike"), OTHERS)
+def test_a_setting_that_learning_depends_on_begins_anew(setting: str, value: Any, alike: bool) -> None:
+    """What only says when to look, whom to tell and what to show costs nothing that was learnt."""
+    assert learns_alike("api", config(WATCHER), config({**WATCHER, setting: value})) is alike
+
+
+def test_every_setting_but_the_name_is_decided_about() -> None:
+    """A setting that is added has to be looked at here."""
+    assert {setting for setting, _, _ in OTHERS} == WatcherSettings.model_fields.keys() - {"name"}
+
+
+def test_another_server_is_another_past() -> None:
+    """The watcher's own server counts, and no other."""
+    here, there = {"prometheus": {"url": "http://other:9090"}}, {"datasources": {"far": {"url": "http://other:9090"}}}
+    far = {**WATCHER, "datasource": "far"}
+    assert not learns_alike("api", config(WATCHER), config(WATCHER, **here))
+    assert learns_alike("api", config(WATCHER), config(WATCHER, **there))
+    assert not learns_alike("api", config(far), config(far, **there))
+    assert learns_alike("api", config(far), config(far, **here))
