@@ -74,6 +74,7 @@ class Looker:
         self._analyzer = analyzer
         self._missed: set[int] = set()  # as in Learnt
         self._anew = -math.inf
+        self.caught_up: int | None = None  # steps made of learning a long past; None: it is not at that. Read by other threads.
 
     def let_go(self) -> Learnt:
         """Give away what was learnt, and know nothing any more. It may not be looking."""
@@ -137,17 +138,23 @@ class Looker:
 
     def _catch_up(self, due: Due, failures: dict[int, QueryError]) -> None:
         """Learn a long past in blocks that the server and our memory can bear. What was learnt stays if the server goes away."""
-        points = self._history.points_per_block(self._metrics, due.last, step=due.step)
-        first = due.first
-        while first <= due.settled:
-            end = min(first + (points - 1) * due.step, due.settled)
-            self._baselines.learn(self._fetch(first, end, due, failures), recently=due.last - self._baselines.warm_up_seconds)
-            self._missed |= failures.keys()
-            first = end + due.step
+        self.caught_up = 0
+        try:
+            points = self._history.points_per_block(self._metrics, due.last, step=due.step)
+            first = due.first
+            while first <= due.settled:
+                end = min(first + (points - 1) * due.step, due.settled)
+                self._baselines.learn(self._fetch(first, end, due, failures), recently=due.last - self._baselines.warm_up_seconds)
+                self._missed |= failures.keys()
+                first = end + due.step
+        finally:
+            self.caught_up = None
 
     def _fetch(self, first: float, last: float, due: Due, failures: dict[int, QueryError]) -> list[Window]:
         windows = []
         for index, metric in enumerate(self._metrics):
+            if self.caught_up is not None:
+                self.caught_up += 1
             if index in failures:
                 windows.append(empty(metric, first, last, due.step))
                 continue

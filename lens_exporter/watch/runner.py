@@ -24,7 +24,8 @@ Sleep = Callable[[float], Awaitable[None]]
 class WatcherState(StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
-    HUNG = "hung"  # a tick runs for longer than its timeout
+    LEARNING = "learning"  # a tick runs that has a long past to learn first
+    HUNG = "hung"  # a tick runs for longer than its timeout, or learns and has not got on for as long
     FAILED = "failed"  # the last tick failed; the next one tries again
 
 
@@ -57,7 +58,8 @@ class AlreadyRunning:
 class _Flight:
     trigger: str
     since: float  # Unix seconds
-    started: float  # of the stopwatch
+    moved: float  # when it began, or was last seen to get on in learning a long past, by the stopwatch
+    caught_up: int | None = None
     reported: bool = False
 
 
@@ -161,11 +163,13 @@ class WatcherRunner:
 
     def _state(self, flight: _Flight | None, error: str) -> WatcherState:
         if flight is not None:
-            return WatcherState.HUNG if self._is_late(flight) else WatcherState.RUNNING
+            if self._is_late(flight):
+                return WatcherState.HUNG
+            return WatcherState.RUNNING if self.watcher.caught_up is None else WatcherState.LEARNING
         return WatcherState.FAILED if error else WatcherState.WAITING
 
     def _is_late(self, flight: _Flight) -> bool:
-        return self._stopwatch() - flight.started > self._timeout
+        return self._stopwatch() - flight.moved > self._timeout
 
     def _start(self, trigger: str) -> bool:
         with self._lock:
@@ -212,6 +216,8 @@ class WatcherRunner:
             flight = self._flight
         if crash is not None:
             raise crash
+        if flight is not None and flight.caught_up != (caught_up := self.watcher.caught_up):
+            flight.caught_up, flight.moved = caught_up, self._stopwatch()
         if flight is not None and not flight.reported and self._is_late(flight):
             flight.reported = True
             await asyncio.to_thread(self._late)

@@ -62,6 +62,11 @@ class Watcher:
     def name(self) -> str:
         return self.watched.name
 
+    @property
+    def caught_up(self) -> int | None:
+        """How many steps its tick has made in learning a long past; None: it is not at that. Read while a tick runs."""
+        return self._looker.caught_up
+
     def look(self, at: float) -> Look:
         """Judge without telling anybody or storing anything. Raises RemoteError."""
         held = self._with.reader.held() if self._with.reader is not None else ()

@@ -18,7 +18,7 @@ T = TypeVar("T")
 _REFRESH = 15  # seconds
 _SHOWN = 50
 _RANK = {"critical": 0, "warning": 1, "info": 2}
-_IDLE = {"failed": "failed", "hung": "hangs"}
+_IDLE = {"failed": "failed", "hung": "hangs", "learning": "is still learning its past"}
 _PHASES = {
     Phase.NORMAL: "normal",
     Phase.COLLECTING: "still collecting",
@@ -104,7 +104,7 @@ def _nothing_fires(watchers: Sequence[WatcherView]) -> Child:
         return empty("Nothing fires.")  # the section on watchers says why
     idle = [f"{one.name} {_IDLE[one.state]}" for one in watchers if one.state in _IDLE]
     trouble = f"Nothing fires, but {', '.join(idle)}: see below. " if idle else ""
-    phases = Counter(seen.phase for one in watchers if one.state != "hung" for seen in one.observations)
+    phases = Counter(seen.phase for one in watchers if one.state not in ("hung", "learning") for seen in one.observations)
     if not phases:
         return empty(
             trouble or "Nothing fires, and nothing is judged yet. ",

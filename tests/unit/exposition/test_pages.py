@@ -75,10 +75,12 @@ def test_quiet_is_said_only_of_what_was_judged(phases, said):
 
 
 def test_quiet_is_not_said_while_a_watcher_does_not_work():
-    """A failed and a hung watcher are named beside what the others see; what the hung one saw last counts no more."""
+    """Who failed, hangs or has yet to learn is named beside what the others see; what those saw before counts no more."""
     watchers = [watching(normal=2), watching("host", "failed"), watching("python", "hung", normal=9)]
+    watchers.append(watching("beam", "learning", normal=5))
     page = landing(view(watchers=watchers)).decode()
-    assert "Nothing fires, but host failed, python hangs: see below. Series: 2 normal." in page
+    said = "Nothing fires, but host failed, python hangs, beam is still learning its past: see below. Series: 2 normal."
+    assert said in page
     assert "All quiet" not in page
 
 

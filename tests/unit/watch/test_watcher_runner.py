@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -308,3 +309,37 @@ def test_what_a_tick_crashed_over_is_given_to_nobody() -> None:
         it.let_pass(2)
         until(lambda: it.runner.status().error == "", 5)
         assert it.runner.let_go() is not None
+
+
+def test_a_tick_that_learns_a_long_past_hangs_only_where_it_gets_on_no_more() -> None:
+    """Three steps of nearly a minute each are a long start and no failure; a minute without a step is one."""
+    with running(start=False) as it:
+        it.here.line.time.now = NOON + 27 * 60.0  # so much after the half hour: the anchor is farthest away
+        steps = threading.Semaphore(0)
+        rows = it.here.story.rows
+
+        def step_by_step(*asked: Any, **how: Any) -> Any:
+            steps.acquire(timeout=30)
+            return rows(*asked, **how)
+
+        it.here.story.rows = step_by_step
+        it.here.story.block = 600.0
+        it.here.story.tell(MEMORY.name, quiet)
+        it.start()
+        it.let_pass(1.1)
+        for step in (1, 2, 3):
+            until(lambda step=step: it.here.watcher.caught_up == step, 5)
+            it.let_pass(0.9)
+            assert it.runner.status().state is WatcherState.LEARNING
+            steps.release()
+        until(lambda: it.here.watcher.caught_up == 4, 5)
+        assert it.here.events("watcher.failed") == []
+        it.let_pass(1.2)
+        assert it.runner.status().state is WatcherState.HUNG
+        until(lambda: it.here.events("watcher.failed"), 5)
+        steps.release(1000)
+        until(lambda: it.runner.status().running_since is None, 5)
+        assert it.runner.status().state is WatcherState.WAITING
+        assert it.here.watcher.caught_up is None
+        it.runner.stop()
+        assert it.ended.wait(10)
