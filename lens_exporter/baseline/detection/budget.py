@@ -16,6 +16,7 @@ _TRIMMED = 5  # of so many days the highest and the lowest are left out of the m
 _NOISE = 1.0  # scores below are all the same: nothing
 _FEWEST_DAYS = 1
 _AT_ONCE = 4096  # columns: what one step of a fit takes in memory is bounded
+_HOURS = 168.0  # of a week
 _LEAST = 1e-6  # alarms a week; none at all would be a threshold without end
 
 
@@ -25,6 +26,7 @@ class Budget:
     Of each of the last seven days the 25 % and 86 % quantiles of its hourly maxima are taken, and of these the geometric mean over
     the days without the highest and the lowest, giving a and c. An exponential tail through both has the scale
     s = (c - a) / ln(0.75 / 0.14), and the level that the part p of all hours exceeds is c + s ln(0.14 / p).
+    Where rows are so rare that an entry is several hours long (`Tuning.hour`), all of them count: an alarm may last that long.
 
     Every hour counts, also those under an alarm: quantiles of the bulk do not move when a few hours of a day are extreme, and the
     trimmed mean hardly does when one day is all incident. So an incident neither raises the threshold nor, being left out, lowers
@@ -39,7 +41,7 @@ class Budget:
         self._maxima = np.full((self._size, alarms_per_week.size), np.nan, dtype=np.float32)
         self._highest = np.full(alarms_per_week.size, np.nan)  # of the running hour
         self._floor = floor
-        self._level = _levels(alarms_per_week, self._per_day)
+        self._level = _levels(alarms_per_week)
         self._hour: int | None = None
 
     def learn(self, scores: FloatArray) -> None:
@@ -74,7 +76,7 @@ class Budget:
 
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
         """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up."""
-        self._level = _levels(alarms_per_week, self._per_day)
+        self._level = _levels(alarms_per_week)
         self._maxima, self._highest = (picked(one, kept, new=np.nan) for one in (self._maxima, self._highest))
 
 
@@ -90,8 +92,8 @@ def _typical(daily: FloatArray) -> FloatArray:
     return typical
 
 
-def _levels(alarms_per_week: FloatArray, hours_per_day: int) -> FloatArray:
+def _levels(alarms_per_week: FloatArray) -> FloatArray:
     """Give how many scales above the upper quantile the threshold lies, for each column."""
-    wanted = np.log((1.0 - _HIGH) * 7.0 * hours_per_day / np.maximum(alarms_per_week, _LEAST))
+    wanted = np.log((1.0 - _HIGH) * _HOURS / np.maximum(alarms_per_week, _LEAST))
     levels: FloatArray = np.maximum(wanted, 0.0)
     return levels

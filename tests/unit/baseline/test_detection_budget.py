@@ -32,6 +32,21 @@ def test_about_as_many_hours_exceed_it_as_the_budget_allows(alarms: float) -> No
     assert 0.5 < exceeding / alarms < 2
 
 
+@pytest.mark.parametrize(("step", "hours"), [(900.0, 1), (1800.0, 2), (3600.0, 4)])
+def test_rare_rows_keep_the_budget_too(step: float, hours: int) -> None:
+    """Where one entry of the memory is several hours long, and all of them may be an alarm, as many fewer entries may exceed it."""
+
+    def entries(seed: int) -> FloatArray:
+        return exponential(7.0 / hours, 300, seed)
+
+    budget = Budget(np.full(300, 7.0), Tuning(step=step), floor=0.0)
+    for entry, row in enumerate(entries(1)):
+        budget.learn(row[None])
+        budget.close(entry)
+    exceeding = hours * (entries(2) > budget.threshold()).sum(axis=0).mean()
+    assert 0.5 < exceeding / 7.0 < 2
+
+
 def test_a_smaller_budget_is_a_higher_threshold() -> None:
     """Whatever the scores, and even for none at all it is finite."""
     thresholds = [kept(exponential(7), alarms=alarms).threshold()[0] for alarms in (100.0, 7.0, 1.4, 0.1, 0.0)]
