@@ -1,7 +1,7 @@
 """How good detection is on public data, beside peers: `python bench/detection.py` prints tables in markdown.
 
-`--set nab|asd|smd|petshop|young|short|all`, `--lens` or `--peers` for one side only. Data are read from `--data`; what is absent is
-skipped.
+`--set nab|asd|smd|petshop|young|short|other|all`, `--lens` or `--peers` for one side only. Data are read from `--data`; what is
+absent is skipped.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from quality.alone import alone, alone_differences, alone_table
 from quality.bootstrap import Resamples
 from quality.data import DEFAULT_ROOT, DataAbsent, Machine, load_asd, load_nab, load_petshop, load_smd
 from quality.healthy import healthy_table, peer_alarms
+from quality.other import coarser, fewer
 from quality.pages import HOSTS, of_host, of_services, pages_table
 from quality.peers import Kept, all_peers
 from quality.report import provenance
@@ -34,16 +35,21 @@ _SERVERS: dict[str, tuple[str, Callable[[Path], list[Machine]], servers.ServerTa
 _YOUNG = {"asd": (1, (3.0, 6.0, 12.0, 20.0)), "smd": (8, (3.0, 12.0))}
 """Of how many events one is looked at, and after how many hours; a watcher's ticks are slow beside the engine's rows."""
 
-
 _SHORT = (6.0, 12.0, 24.0, 48.0, 96.0)
 """Hours of a table."""
+
+_COARSER = {"asd": (3, 12), "smd": (5, 15)}
+"""How many rows become one."""
+
+_FEWER = (3, 8)
+"""Metrics that are left of a machine; three are too few for a group, so each is by itself."""
 
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(provenance(" ".join(["python bench/detection.py", *arguments]), datetime.now(UTC)))
-    for name in ("nab", *_SERVERS, "petshop", "young", "short") if options.set == "all" else (options.set,):
+    for name in ("nab", *_SERVERS, "petshop", "young", "short", "other") if options.set == "all" else (options.set,):
         try:
             if name == "nab":
                 print_nab(options)
@@ -53,6 +59,8 @@ def main(arguments: Sequence[str]) -> int:
                 print_young(options)
             elif name == "short":
                 print_short(options)
+            elif name == "other":
+                print_other(options)
             else:
                 print_servers(name, options)
         except DataAbsent as absent:
@@ -126,9 +134,25 @@ def print_short(options: argparse.Namespace) -> None:
         print(short_table([short_row(hours, found, [lens.group_scores(each) for each in found]) for hours, found in cut]))
 
 
+def print_other(options: argparse.Namespace) -> None:
+    for name, (title, load, _) in _SERVERS.items():
+        machines = load(options.data)
+        others = {f"means of {rows} rows": [coarser(machine, rows) for machine in machines] for rows in _COARSER[name]}
+        for metrics in _FEWER:
+            others[f"{metrics} metrics"] = [fewer(machine, metrics, seed) for seed, machine in enumerate(machines)]
+        for other, seen_so in others.items():
+            print(f"### {title}, {other}\n")
+            kept = Kept()
+            ours = [servers.run_scorer(lens.NAME, lens.machine_scores, seen_so)] if options.lens else []
+            peers = [servers.run_peer(peer, seen_so, kept) for peer in all_peers()] if options.peers else []
+            runs = [*ours, *peers]
+            print(servers.quality_table([*runs, servers.run_chance(seen_so)], seen_so))
+            print(servers.field_table(runs, seen_so))
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How good detection is on public data.")
-    parser.add_argument("--set", choices=["nab", *_SERVERS, "petshop", "young", "short", "all"], default="all")
+    parser.add_argument("--set", choices=["nab", *_SERVERS, "petshop", "young", "short", "other", "all"], default="all")
     parser.add_argument("--lens", action="store_true", help="only lens-exporter's own detector")
     parser.add_argument("--peers", action="store_true", help="only the peers")
     parser.add_argument("--data", type=Path, default=DEFAULT_ROOT, help="folder of the public data (default: %(default)s)")
