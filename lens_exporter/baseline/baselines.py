@@ -38,6 +38,7 @@ class Learning:
     false_alarms_per_week: float = 1.4
     group_labels: tuple[str, ...] | None = None
     missing: bool = False
+    phase: float = 0.0  # by so much after a multiple of half the window everything is begun anew
     offset: Callable[[float], float] = utc
     declared: Declarations = none_declared  # what people say is in order; those rows are learnt whatever their score
     alert_labels: AlertLabels = _own_labels  # what declarations speak about
@@ -62,9 +63,9 @@ class Due:
 class Baselines:
     """Holds the engine of one watcher and the newest columns; all of it can be thrown away and comes back from Prometheus.
 
-    At any moment the state is what learning all rows since the anchor gives: the anchor lies at a multiple of half the window, half
-    a window before the last such multiple. So between half and all of the window is known, a process that lived long and one
-    that just started agree, and twice per window everything is fetched anew. Not thread-safe.
+    At any moment the state is what learning all rows since the anchor gives: the anchor lies at a multiple of half the window (and
+    its phase), half a window before the last such multiple. So between half and all of the window is known, a process that lived
+    long and one that just started agree, and twice per window everything is fetched anew. Not thread-safe.
     """
 
     def __init__(self, metrics: Sequence[BaselineMetric], learning: Learning) -> None:
@@ -238,7 +239,7 @@ class Baselines:
         half = self._learning.window / 2.0
         # A short window is all that the first judge has to go by, so there it is the least that is known.
         back = 1.0 if self._known_in_time else 2.0
-        return (math.floor(at / half) - back) * half
+        return (math.floor((at - self._learning.phase) / half) - back) * half + self._learning.phase
 
 
 def empty(metric: BaselineMetric, first: float, last: float, step: float) -> Window:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from lens_exporter.baseline.analyzer import Analyzer
@@ -25,6 +26,8 @@ from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
 from lens_exporter.watch.ports import Announce, Collaborators, RowSource, Watched
 from lens_exporter.watch.watcher import Tick, Watcher
 from lens_exporter.wiring.ground import Ground
+
+_HOUR, _DAY = 3600.0, 86_400.0
 
 # Settings of a watcher that what it learns does not depend on. Any other that changes makes it learn anew.
 _NO_SAY = frozenset(
@@ -127,11 +130,21 @@ def learning(settings: WatcherSettings, declared: Declarations = none_declared) 
         false_alarms_per_week=settings.false_alarms_per_week,
         group_labels=settings.group_labels,
         missing=settings.missing_is_anomaly,
+        phase=_phase(settings),
         offset=ahead_of_utc(settings.timezone),
         declared=declared,
         alert_labels=labels_of_alerts(settings.name, settings.target_labels),
         warm_up=RobustDetector(settings.sensitivity),
     )
+
+
+def _phase(settings: WatcherSettings) -> float:
+    """Give when a watcher begins anew (seconds after a multiple of half its window), so that not all of them do at the same time.
+
+    In whole hours, by its name: every process that runs it knows the same. Short windows are soon read.
+    """
+    half = settings.window / 2.0
+    return crc32(settings.name.encode()) / 2**32 * half // _HOUR * _HOUR if half >= _DAY else 0.0
 
 
 def cooldown_of(settings: WatcherSettings, config: Config, database: Database) -> Cooldown:

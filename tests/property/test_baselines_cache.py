@@ -37,9 +37,9 @@ def past(seed: int) -> Past:
     return Past(BEGINS, STEP, labels, values, block=int(rng.integers(7, 400)))
 
 
-def looker(source: Past) -> Looker:
+def looker(source: Past, phase: float = 0.0) -> Looker:
     watched = Watched("api", METRICS, window=WINDOW, step=STEP)
-    return Looker(watched, source, Baselines(watched.asked, Learning(STEP, WINDOW)), Analyzer())
+    return Looker(watched, source, Baselines(watched.asked, Learning(STEP, WINDOW, phase=phase)), Analyzer())
 
 
 def same(one, other) -> None:
@@ -57,19 +57,24 @@ def same(one, other) -> None:
         sorted((c.category, str(sorted(c.target.items())), c.decision.intent) for c in x.conclusions) for x in (one, other)
     ]
     assert decisions[0] == decisions[1]
+    groups = [sorted((sorted(group.labels.items()), group.alarmed) for group in x.groups) for x in (one, other)]
+    assert groups[0] == groups[1]
+    levels = [[value for group in sorted(x.groups, key=str) for value in (group.score, group.threshold)] for x in (one, other)]
+    assert levels[0] == pytest.approx(levels[1], rel=1e-9)
 
 
-@given(st.integers(0, 3), st.lists(st.integers(1, 60), min_size=3, max_size=10), st.integers(470, 560))
+@given(st.integers(0, 3), st.lists(st.integers(1, 60), min_size=3, max_size=10), st.integers(470, 560), st.integers(0, 47))
 @settings(max_examples=12, deadline=None)
-def test_a_long_life_and_a_fresh_start_see_the_same(seed, gaps, first):
+def test_a_long_life_and_a_fresh_start_see_the_same(seed, gaps, first, hours):
     """However often, and at whatever distances, a watcher looked before: one that has just started says exactly the same."""
-    old_hand = looker(past(seed))
+    phase = 3600.0 * hours
+    old_hand = looker(past(seed), phase)
     at = BEGINS + first * STEP
     old_hand.look(at)
     for gap in gaps:
         at += gap * STEP
         seen = old_hand.look(at)
-        same(looker(past(seed)).look(at), seen)
+        same(looker(past(seed), phase).look(at), seen)
 
 
 def test_a_warm_look_asks_only_for_what_is_new():

@@ -1,12 +1,14 @@
-"""Which watchers go on with what they have learnt when the configuration changes."""
+"""When watchers begin anew: which go on when the configuration changes, and that not all do it at the same time."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from lens_exporter.baseline.baselines import Baselines
 from lens_exporter.config.settings import Config
 from lens_exporter.config.settings import Watcher as WatcherSettings
-from lens_exporter.wiring.watching import learns_alike
+from lens_exporter.wiring.watching import learning, learns_alike
 
 LOAD = {"load": {"query": "load"}}
 WATCHER = {"name": "api", "lens": "promql", "schedule": "* * * * *", "metrics": LOAD}
@@ -63,3 +65,23 @@ def test_another_server_is_another_past() -> None:
     assert learns_alike("api", config(WATCHER), config(WATCHER, **there))
     assert not learns_alike("api", config(far), config(far, **there))
     assert learns_alike("api", config(far), config(far, **here))
+
+
+def begins_anew(settings: dict[str, Any]) -> list[int]:
+    """The hours of four weeks at which the past that a watcher knows begins somewhere else."""
+    known = Baselines((), learning(WatcherSettings.model_validate(settings)))
+    thursday = 1_699_488_000.0  # at midnight, which weeks are counted from
+    begins = [known.due(thursday + 3600.0 * hour).first for hour in range(28 * 24)]
+    return [hour for hour, (before, now) in enumerate(pairwise(begins), 1) if before != now]
+
+
+def test_watchers_begin_anew_once_per_half_window_and_each_at_an_hour_of_its_own():
+    """A dozen of them ask for their past in more than ten different hours of a week; who is restarted keeps its hour."""
+    names = [f"watcher-{number}" for number in range(12)]
+    hours = {name: begins_anew({**WATCHER, "name": name}) for name in names}
+    for found in hours.values():
+        assert len(found) == 4
+        assert {later - earlier for earlier, later in pairwise(found)} == {7 * 24}
+    assert len({found[0] for found in hours.values()}) > 10
+    assert begins_anew({**WATCHER, "name": "watcher-3"}) == hours["watcher-3"]
+    assert {found[0] for found in (begins_anew({**WATCHER, "name": name, "window": "1d"}) for name in names)} == {12}
