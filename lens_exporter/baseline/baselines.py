@@ -12,10 +12,11 @@ from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
 from lens_exporter.baseline.detector import TAIL, Detector
 from lens_exporter.baseline.expected import AlertLabels, Declarations, Declared, none_declared
 from lens_exporter.baseline.expected_rows import ExpectedRows
-from lens_exporter.baseline.readings import Warm, readings
+from lens_exporter.baseline.readings import readings
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.baseline.roster import Grouped, Roster
 from lens_exporter.baseline.rules import Reading
+from lens_exporter.baseline.warm import Warm
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Window

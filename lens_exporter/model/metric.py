@@ -29,6 +29,11 @@ class BaselineMetric:
     template: str = ""  # the query with $selector where still more matchers may go, "" where it does not say
 
     @property
+    def side(self) -> float:
+        """Which side of normal is bad: 1 above, -1 below, 0 both."""
+        return {Direction.UP: 1.0, Direction.DOWN: -1.0, Direction.BOTH: 0.0}[self.direction]
+
+    @property
     def scale(self) -> float | None:
         """The full scale of its values, declared or by unit; None where nobody knows."""
         return self.full if self.full is not None else {"ratio": 1.0, "percent": 100.0}.get(self.unit)
