@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
@@ -112,7 +111,6 @@ class App:
         self._following: list[str] = []  # children that a reload replaces
         self._retired: list[Generation] = []  # their investigations may still be asking a model
         self._reloading = asyncio.Lock()
-        self._handing_over = threading.Lock()  # no tick is asked for of a generation that is just letting go of what it has learnt
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -232,9 +230,8 @@ class App:
         """Put a generation in the place of the one there is. Gives the names of the watchers that need not learn anew."""
         old = self._generation
         await asyncio.gather(*(self._supervisor.remove(name) for name in self._following))
-        with self._handing_over:
-            kept = generation.take_over(old)
-            self._generation = generation
+        kept = generation.take_over(old)
+        self._generation = generation
         old.close()
         self._retire(old)
         self._start(generation)
@@ -271,10 +268,6 @@ class App:
         self._ground.events.prune(before)
         self._engine.prune(before)
 
-    def _trigger(self, name: str) -> str:
-        with self._handing_over:
-            return self._generation.trigger(name)
-
     def _ports(self, loop: asyncio.AbstractEventLoop) -> Ports:
         def reload() -> ReloadOutcome:
             return asyncio.run_coroutine_threadsafe(self._reload(), loop).result()
@@ -285,7 +278,7 @@ class App:
             reload=reload,
             webhook=lambda body: self._generation.webhook(body),
             watchers=lambda: self._generation.watchers(),
-            trigger=self._trigger,
+            trigger=lambda name: self._generation.trigger(name),
             alerts=lambda: [views.alert(one) for one in self._generation.lifecycle.firing()],
             investigations=lambda limit, state: self._generation.investigations(limit, state),
             investigation=lambda id: self._generation.result(id),  # noqa: A006 - the name of the field

@@ -13,6 +13,7 @@ from lens_exporter.baseline.readings import standings
 from lens_exporter.errors import LensError, QueryError
 from lens_exporter.model.decision import Observation, Standing
 from lens_exporter.model.labels import Labels
+from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import Window
 from lens_exporter.watch.ports import RowSource, Watched
 
@@ -50,6 +51,10 @@ class Look:
         return {intent: count for intent, count in counted.items() if count}
 
 
+class Interrupted(Exception):
+    """It was told to end while it learnt a long past. What was learnt stays."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
     """What looking at one watcher's metrics has left behind."""
@@ -75,6 +80,11 @@ class Looker:
         self._missed: set[int] = set()  # as in Learnt
         self._anew = -math.inf
         self.caught_up: int | None = None  # steps made of learning a long past; None: it is not at that. Read by other threads.
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        """Give up learning a long past at the next step, now and from now on."""
+        self._interrupted = True
 
     def let_go(self) -> Learnt:
         """Give away what was learnt, and know nothing any more. It may not be looking."""
@@ -98,6 +108,7 @@ class Looker:
 
         Raises:
             RemoteError: the server cannot be asked; nothing was judged.
+            Interrupted: it was told to end.
 
         """
         due = self._baselines.due(at)
@@ -140,7 +151,7 @@ class Looker:
         """Learn a long past in blocks that the server and our memory can bear. What was learnt stays if the server goes away."""
         self.caught_up = 0
         try:
-            points = self._history.points_per_block(self._metrics, due.last, step=due.step)
+            points = min((self._points(metric, due) for metric in self._metrics), default=1)
             first = due.first
             while first <= due.settled:
                 end = min(first + (points - 1) * due.step, due.settled)
@@ -150,11 +161,22 @@ class Looker:
         finally:
             self.caught_up = None
 
+    def _points(self, metric: BaselineMetric, due: Due) -> int:
+        self._get_on()
+        return self._history.points_per_block((metric,), due.last, step=due.step)
+
+    def _get_on(self) -> None:
+        """Note that a step of learning a long past is made. Raises Interrupted."""
+        if self.caught_up is None:
+            return
+        if self._interrupted:
+            raise Interrupted
+        self.caught_up += 1
+
     def _fetch(self, first: float, last: float, due: Due, failures: dict[int, QueryError]) -> list[Window]:
         windows = []
         for index, metric in enumerate(self._metrics):
-            if self.caught_up is not None:
-                self.caught_up += 1
+            self._get_on()
             if index in failures:
                 windows.append(empty(metric, first, last, due.step))
                 continue

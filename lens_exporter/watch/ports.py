@@ -5,9 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
-from lens_exporter.baseline.baselines import Baselines
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.foundation.clock import Clock, NewId, monotonic, new_ulid
@@ -79,9 +77,6 @@ class Watched:
 class Collaborators:
     """Whom one watcher works with."""
 
-    history: RowSource
-    baselines: Baselines
-    analyzer: Analyzer
     cooldown: Cooldown
     notes: Notes
     alerts: Lifecycle

@@ -123,8 +123,9 @@ class WatcherRunner:
             left -= _POLL / 10
 
     def stop(self) -> None:
-        """Let run() return soon. A tick in flight gets a few seconds to end; what it stored stands."""
+        """Let run() return soon, and no tick begin. One in flight gets a few seconds to end; what it stored stands."""
         self._stopped = True
+        self.watcher.interrupt()
 
     def trigger(self) -> Started | AlreadyRunning:
         """Ask for a tick now. Answers at once; while a tick runs, at most one more is queued behind it."""
@@ -134,11 +135,14 @@ class WatcherRunner:
             if self._flight is not None:
                 self._queued = True
                 return AlreadyRunning(self._flight.since)
+            if self._stopped:
+                return AlreadyRunning(self._clock())  # the runner that takes its place ticks by itself
         return self.trigger()  # it ended in between
 
     def let_go(self) -> Learnt | None:
         """Give away what its watcher has learnt. None while a tick is at work on it, and if the last one crashed: maybe over it."""
         with self._lock:
+            self._stopped = True  # a tick of this one would learn all of it again
             learnt = self.watcher.let_go() if self._flight is None else None
             return learnt if self._sound else None
 
@@ -173,7 +177,7 @@ class WatcherRunner:
 
     def _start(self, trigger: str) -> bool:
         with self._lock:
-            if self._flight is not None:
+            if self._flight is not None or self._stopped:
                 return False
             self._flight = _Flight(trigger, self._clock(), self._stopwatch())
         self._fly(trigger)
@@ -217,7 +221,7 @@ class WatcherRunner:
         if crash is not None:
             raise crash
         if flight is not None and flight.caught_up != (caught_up := self.watcher.caught_up):
-            flight.caught_up, flight.moved = caught_up, self._stopwatch()
+            flight.caught_up, flight.moved, flight.reported = caught_up, self._stopwatch(), False
         if flight is not None and not flight.reported and self._is_late(flight):
             flight.reported = True
             await asyncio.to_thread(self._late)

@@ -13,7 +13,7 @@ from lens_exporter.model.labels import Labels, fingerprint
 from lens_exporter.watch.alerting import alert_of, target_of
 from lens_exporter.watch.cooldown import Admitted, Suppressed
 from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Update, plan
-from lens_exporter.watch.look import Learnt, Look, Looker
+from lens_exporter.watch.look import Interrupted, Learnt, Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
 from lens_exporter.watch.untold import Untold
@@ -48,11 +48,11 @@ class Tick:
 class Watcher:
     """Judges one set of metrics and keeps their alerts. Ticks must not overlap; watch.runner sees to that."""
 
-    def __init__(self, watched: Watched, collaborators: Collaborators) -> None:
+    def __init__(self, watched: Watched, looker: Looker, collaborators: Collaborators) -> None:
         self.watched = watched
+        self._looker = looker
         self._with = collaborators
         self._memory = Memory()
-        self._looker = Looker(watched, collaborators.history, collaborators.baselines, collaborators.analyzer)
         self._warnings: tuple[str, ...] = ()  # of the last look
         self._targets: tuple[Labels, ...] = ()  # of the alerts that were open when it last acted
         self._untold = Untold(watched.name, collaborators.events, collaborators.telemetry, collaborators.new_id)
@@ -89,9 +89,15 @@ class Watcher:
                 if seen is None and self._with.reader is not None:
                     # What was held back to be looked at again cannot be.
                     fates = self._begin_all(self._with.reader.unseen(at), at, failures)
+            except Interrupted:
+                return Tick(at, self._with.stopwatch() - started, trigger)
             tick = Tick(at, self._with.stopwatch() - started, trigger, seen, fates, tuple(failures))
             self._tell(tick)
         return tick
+
+    def interrupt(self) -> None:
+        """Let a tick that learns a long past end soon, and none after it begin to. What it has learnt stays."""
+        self._looker.interrupt()
 
     def let_go(self) -> Learnt:
         """Give away what was learnt. It may not be ticking."""

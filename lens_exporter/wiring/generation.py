@@ -142,7 +142,7 @@ class Generation:
         }
 
     def take_over(self, before: "Generation") -> list[str]:
-        """Go on with what watchers of another generation have learnt, where these learn the same; none may begin a tick meanwhile.
+        """Go on with what watchers of another generation have learnt, where these learn the same. Its runners begin no more ticks.
 
         Gives the names of those that need not learn anew.
         """

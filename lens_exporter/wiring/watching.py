@@ -23,6 +23,7 @@ from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.watch.alerting import labels_of_alerts
 from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
+from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import Announce, Collaborators, RowSource, Watched
 from lens_exporter.watch.watcher import Tick, Watcher
 from lens_exporter.wiring.ground import Ground
@@ -64,14 +65,14 @@ def watcher(
     published = config.published_series if settings.published_series is None else settings.published_series
     cooldown = settings.cooldown or config.cooldown
     thresholds = Thresholds(min_observations=settings.min_observations, exhaustion_horizon=settings.exhaustion_horizon)
+    analyzer = Analyzer(
+        thresholds, target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0, observed=published
+    )
+    history = histories[settings.datasource or ""]
     return Watcher(
         watched,
+        Looker(watched, history, baselines(watched.asked, learning(settings, declared)), analyzer),
         Collaborators(
-            history=histories[settings.datasource or ""],
-            baselines=baselines(watched.asked, learning(settings, declared)),
-            analyzer=Analyzer(
-                thresholds, target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0, observed=published
-            ),
             cooldown=cooldown_of(settings, config, ground.database),
             notes=Notes(ground.database),
             alerts=lifecycle,
@@ -108,7 +109,8 @@ def learns_alike(name: str, before: Config, after: Config) -> bool:
 def _learns(name: str, config: Config) -> tuple[object, ...]:
     settings = next(one for one in config.watchers if one.name == name)
     server = config.prometheus if settings.datasource is None else config.datasources[settings.datasource]
-    return server, settings.model_dump(exclude=set(_NO_SAY))
+    # What is learnt knows a metric by its place, and mappings are equal in any order.
+    return server, catalog.tracked(settings), settings.model_dump(exclude=set(_NO_SAY))
 
 
 def ahead_of_utc(zone: str) -> Callable[[float], float]:

@@ -17,6 +17,7 @@ from lens_exporter.prometheus.client import Prometheus
 from lens_exporter.prometheus.cost import QueryLimits
 from lens_exporter.prometheus.history import History
 from lens_exporter.watch.cooldown import Cooldown
+from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import Collaborators, Watched
 from lens_exporter.watch.watcher import Watcher
 from tests.servers.endpoints import endpoint
@@ -74,12 +75,11 @@ def prometheus(server):
 
 def watcher(line, prometheus, announced, metrics=METRICS):
     watched = Watched("api", metrics, selector='job="api"', window=4 * 3600.0, step=STEP)
+    baselines = Baselines(watched.asked, Learning(watched.step, watched.window))
     return Watcher(
         watched,
+        Looker(watched, History(prometheus), baselines, Analyzer()),
         Collaborators(
-            history=History(prometheus),
-            baselines=Baselines(watched.asked, Learning(watched.step, watched.window)),
-            analyzer=Analyzer(),
             cooldown=Cooldown(line.database, "api"),
             notes=Notes(line.database),
             alerts=line.lifecycle,

@@ -22,6 +22,7 @@ from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import Window
 from lens_exporter.watch.alerting import labels_of_alerts
 from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
+from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import Collaborators, Watched
 from lens_exporter.watch.watcher import Tick, Watcher
 from tests.unit.publish.timeline import NOON, Timeline, timeline
@@ -99,12 +100,11 @@ class Site:
     def restart(self) -> None:
         """Build the watcher anew over the same database, as after a crash."""
         self.line.restart()
+        baselines = Baselines(self.watched.asked, self._learning())
         self.watcher = Watcher(
             self.watched,
+            Looker(self.watched, self.story, baselines, Analyzer(cooldown_minutes=self._cooldown_minutes)),
             Collaborators(
-                history=self.story,
-                baselines=Baselines(self.watched.asked, self._learning()),
-                analyzer=Analyzer(cooldown_minutes=self._cooldown_minutes),
                 cooldown=Cooldown(self.line.database, self.watched.name, CooldownLimits()),
                 notes=self.notes,
                 alerts=self.line.lifecycle,

@@ -71,6 +71,24 @@ def test_a_past_that_cannot_be_read_is_not_asked_for_at_every_look() -> None:
     assert {one.metric for one in looker.look(NOW + 6 * 3600.0 + 2 * STEP).observations} == {"files", "load"}
 
 
+def test_who_takes_over_does_not_ask_for_a_bad_past_sooner() -> None:
+    """It was tried a moment ago, by the one before."""
+    past = Past(bad=NOW - 3 * 86_400.0)
+    watched = Watched("api", (FILES, LOAD), step=STEP)
+
+    def looker() -> Looker:
+        return Looker(watched, past, Baselines(watched.asked, Learning(STEP, watched.window)), Analyzer())
+
+    first, other = looker(), looker()
+    for row in range(2):
+        first.look(NOW + row * STEP)
+    other.go_on(first.let_go())
+    past.asked.clear()
+    other.look(NOW + 2 * STEP)
+    other.look(NOW + 3 * STEP)
+    assert min(start for _, start in past.asked) > NOW - 6 * 86_400.0
+
+
 def test_a_metric_that_failed_for_a_moment_begins_anew_with_all() -> None:
     """Its past is readable again, so nothing of it is lost."""
     past = Past(bad=-1.0)

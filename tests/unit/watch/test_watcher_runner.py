@@ -1,7 +1,9 @@
 """When a watcher ticks, and what a tick that hangs or crashes does to the rest."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -292,7 +294,8 @@ def test_what_was_learnt_is_given_away_between_ticks_only() -> None:
         assert left.baselines.due(NOON + 60).fresh
 
 
-def test_what_a_tick_crashed_over_is_given_to_nobody() -> None:
+@pytest.mark.parametrize("mended", [False, True])
+def test_what_a_tick_crashed_over_is_given_to_nobody(mended: bool) -> None:
     """A reload is how a part that crashes is begun anew; the next good tick makes what it has learnt worth having again."""
     with running() as it:
 
@@ -302,17 +305,18 @@ def test_what_a_tick_crashed_over_is_given_to_nobody() -> None:
         it.here.story.tell(MEMORY.name, broken)
         it.let_pass(2)
         assert it.ended.wait(5)
-        assert it.runner.let_go() is None
-        it.here.story.tell(MEMORY.name, quiet)
-        it.ended.clear()
-        it.start()
-        it.let_pass(2)
-        until(lambda: it.runner.status().error == "", 5)
-        assert it.runner.let_go() is not None
+        if mended:
+            it.here.story.tell(MEMORY.name, quiet)
+            it.ended.clear()
+            it.start()
+            it.let_pass(2)
+            until(lambda: it.runner.status().error == "", 5)
+        until(lambda: it.runner.status().running_since is None, 5)
+        assert (it.runner.let_go() is not None) == mended
 
 
 def test_a_tick_that_learns_a_long_past_hangs_only_where_it_gets_on_no_more() -> None:
-    """Three steps of nearly a minute each are a long start and no failure; a minute without a step is one."""
+    """Three steps of nearly a minute each are a long start and no failure; a minute without a step is one, each time."""
     with running(start=False) as it:
         it.here.line.time.now = NOON + 27 * 60.0  # so much after the half hour: the anchor is farthest away
         steps = threading.Semaphore(0)
@@ -327,19 +331,67 @@ def test_a_tick_that_learns_a_long_past_hangs_only_where_it_gets_on_no_more() ->
         it.here.story.tell(MEMORY.name, quiet)
         it.start()
         it.let_pass(1.1)
-        for step in (1, 2, 3):
+        for step in (2, 3, 4):  # the first one counts series
             until(lambda step=step: it.here.watcher.caught_up == step, 5)
             it.let_pass(0.9)
             assert it.runner.status().state is WatcherState.LEARNING
             steps.release()
-        until(lambda: it.here.watcher.caught_up == 4, 5)
         assert it.here.events("watcher.failed") == []
-        it.let_pass(1.2)
-        assert it.runner.status().state is WatcherState.HUNG
-        until(lambda: it.here.events("watcher.failed"), 5)
+        for told, step in enumerate((5, 6), 1):
+            until(lambda step=step: it.here.watcher.caught_up == step, 5)
+            it.let_pass(1.2)
+            assert it.runner.status().state is WatcherState.HUNG
+            until(lambda told=told: len(it.here.events("watcher.failed")) == told, 5)
+            steps.release()
         steps.release(1000)
         until(lambda: it.runner.status().running_since is None, 5)
         assert it.runner.status().state is WatcherState.WAITING
         assert it.here.watcher.caught_up is None
         it.runner.stop()
         assert it.ended.wait(10)
+
+
+def test_who_is_stopped_while_it_learns_keeps_what_it_has_learnt() -> None:
+    """It gives up at its next step, tells of no failure, and begins no other tick; who goes on asks for the rest only."""
+    with running(start=False) as it:
+        it.here.line.time.now = at = NOON + 29 * 60.0
+        steps = threading.Semaphore(2)
+        rows = it.here.story.rows
+        asked: list[float] = []
+
+        def step_by_step(metric: Any, start: float, *more: Any, **how: Any) -> Any:
+            steps.acquire(timeout=30)
+            asked.append(start)
+            return rows(metric, start, *more, **how)
+
+        it.here.story.rows = step_by_step
+        it.here.story.block = 600.0
+        it.here.story.tell(MEMORY.name, quiet)
+        it.runner.trigger()
+        until(lambda: it.here.watcher.caught_up == 4, 5)
+        it.runner.stop()
+        steps.release()
+        until(lambda: it.runner.status().running_since is None, 5)
+        assert it.here.events("watcher.failed") == []
+        assert isinstance(it.runner.trigger(), AlreadyRunning)
+        assert it.runner.status().running_since is None
+        learnt = it.runner.let_go()
+        assert learnt is not None
+        assert len(asked) == 3
+        due = learnt.baselines.due(at)
+        assert not due.fresh
+        assert due.first == asked[2] + 600.0
+
+
+def test_one_that_is_closed_holds_nothing_that_was_learnt() -> None:
+    """Its generation may be kept for as long as an investigation lasts; what its watchers knew is not."""
+    with running(start=False) as it:
+        it.here.story.tell(MEMORY.name, quiet)
+        it.runner.trigger()
+        it.settled(1)
+        known = weakref.ref(it.here.watcher._looker._baselines)
+        it.runner.close()
+        gc.collect()
+        assert known() is None
+        assert isinstance(it.runner.trigger(), AlreadyRunning)
+        assert it.ticks == 1

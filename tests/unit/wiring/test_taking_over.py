@@ -10,8 +10,8 @@ from lens_exporter.config.settings import Config
 from lens_exporter.config.settings import Watcher as WatcherSettings
 from lens_exporter.wiring.watching import learning, learns_alike
 
-LOAD = {"load": {"query": "load"}}
-WATCHER = {"name": "api", "lens": "promql", "schedule": "* * * * *", "metrics": LOAD}
+METRICS = {"load": {"query": "load"}, "errors": {"query": "errors"}}
+WATCHER = {"name": "api", "lens": "promql", "schedule": "* * * * *", "metrics": METRICS}
 
 # One other value for each setting of a watcher, and whether what it learns stays the same.
 OTHERS: list[tuple[str, Any, bool]] = [
@@ -25,7 +25,8 @@ OTHERS: list[tuple[str, Any, bool]] = [
     ("timezone", "Europe/Berlin", False),
     ("missing_is_anomaly", True, False),
     ("selector", 'job="api"', False),
-    ("metrics", {"load": {"query": "load", "direction": "up"}}, False),
+    ("metrics", {**METRICS, "load": {"query": "load", "direction": "up"}}, False),
+    ("metrics", dict(reversed(METRICS.items())), False),
     ("min_observations", 20, True),
     ("sensitivity", 5.0, False),
     ("exhaustion_horizon", "2h", True),
