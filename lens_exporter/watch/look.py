@@ -56,7 +56,7 @@ class Interrupted(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learnt:
+class Known:
     """What looking at one watcher's metrics has left behind."""
 
     baselines: Baselines
@@ -77,7 +77,7 @@ class Looker:
         self._history = history
         self._baselines = baselines
         self._analyzer = analyzer
-        self._missed: set[int] = set()  # as in Learnt
+        self._missed: set[int] = set()  # as in Known
         self._anew = -math.inf
         self.caught_up: int | None = None  # steps made of learning a long past; None: it is not at that. Read by other threads.
         self._interrupted = False
@@ -86,13 +86,13 @@ class Looker:
         """Give up learning a long past at the next step, now and from now on."""
         self._interrupted = True
 
-    def let_go(self) -> Learnt:
+    def let_go(self) -> Known:
         """Give away what was learnt, and know nothing any more. It may not be looking."""
-        learnt = Learnt(self._baselines, self._missed, self._anew)
+        learnt = Known(self._baselines, self._missed, self._anew)
         self._baselines, self._missed, self._anew = self._baselines.anew(), set(), -math.inf
         return learnt
 
-    def go_on(self, learnt: Learnt) -> None:
+    def go_on(self, learnt: Known) -> None:
         """Go on with what another has learnt of the same metrics, in the same way, on the same server. It may not be looking."""
         learnt.baselines.ask(self._baselines.declarations)
         self._baselines, self._missed, self._anew = learnt.baselines, learnt.missed, learnt.anew

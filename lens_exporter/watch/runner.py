@@ -11,7 +11,7 @@ from lens_exporter.foundation.clock import Clock, monotonic, wall
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.threads import begin
-from lens_exporter.watch.look import Learnt
+from lens_exporter.watch.look import Known
 from lens_exporter.watch.schedule import next_due
 from lens_exporter.watch.watcher import Tick, Watcher
 
@@ -139,7 +139,7 @@ class WatcherRunner:
                 return AlreadyRunning(self._clock())  # the runner that takes its place ticks by itself
         return self.trigger()  # it ended in between
 
-    def let_go(self) -> Learnt | None:
+    def let_go(self) -> Known | None:
         """Give away what its watcher has learnt. None while a tick is at work on it, and if the last one crashed: maybe over it."""
         with self._lock:
             self._stopped = True  # a tick of this one would learn all of it again

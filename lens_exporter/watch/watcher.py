@@ -13,7 +13,7 @@ from lens_exporter.model.labels import Labels, fingerprint
 from lens_exporter.watch.alerting import alert_of, target_of
 from lens_exporter.watch.cooldown import Admitted, Suppressed
 from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Update, plan
-from lens_exporter.watch.look import Interrupted, Learnt, Look, Looker
+from lens_exporter.watch.look import Interrupted, Known, Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
 from lens_exporter.watch.untold import Untold
@@ -99,11 +99,11 @@ class Watcher:
         """Let a tick that learns a long past end soon, and none after it begin to. What it has learnt stays."""
         self._looker.interrupt()
 
-    def let_go(self) -> Learnt:
+    def let_go(self) -> Known:
         """Give away what was learnt. It may not be ticking."""
         return self._looker.let_go()
 
-    def go_on(self, learnt: Learnt) -> None:
+    def go_on(self, learnt: Known) -> None:
         """Go on with what another watcher has learnt of the same metrics, in the same way, on the same server. As above."""
         self._looker.go_on(learnt)
 
