@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -49,20 +50,11 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(provenance(" ".join(["python bench/detection.py", *arguments]), datetime.now(UTC)))
-    for name in ("nab", *_SERVERS, "petshop", "young", "short", "other") if options.set == "all" else (options.set,):
+    for name, shown in _PRINTS.items():
+        if options.set not in (name, "all"):
+            continue
         try:
-            if name == "nab":
-                print_nab(options)
-            elif name == "petshop":
-                print_petshop(options)
-            elif name == "young":
-                print_young(options)
-            elif name == "short":
-                print_short(options)
-            elif name == "other":
-                print_other(options)
-            else:
-                print_servers(name, options)
+            shown(options)
         except DataAbsent as absent:
             print(f"{absent}\n")
     return 0
@@ -150,9 +142,19 @@ def print_other(options: argparse.Namespace) -> None:
             print(servers.field_table(runs, seen_so))
 
 
+_PRINTS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "nab": print_nab,
+    **{name: partial(print_servers, name) for name in _SERVERS},
+    "petshop": print_petshop,
+    "young": print_young,
+    "short": print_short,
+    "other": print_other,
+}
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How good detection is on public data.")
-    parser.add_argument("--set", choices=["nab", *_SERVERS, "petshop", "young", "short", "other", "all"], default="all")
+    parser.add_argument("--set", choices=[*_PRINTS, "all"], default="all")
     parser.add_argument("--lens", action="store_true", help="only lens-exporter's own detector")
     parser.add_argument("--peers", action="store_true", help="only the peers")
     parser.add_argument("--data", type=Path, default=DEFAULT_ROOT, help="folder of the public data (default: %(default)s)")

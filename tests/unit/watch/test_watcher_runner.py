@@ -62,6 +62,16 @@ class Running:
         self.until = self.here.line.time.now + 60.0 * minutes
         until(lambda: self.here.line.time.now >= self.until or self.ended.is_set(), 10)
 
+    def crash_at_a_tick(self) -> None:
+        """Let the next tick meet a failure that has no name, and wait until it has ended the run."""
+
+        def broken(_minute: float) -> float:
+            raise ZeroDivisionError
+
+        self.here.story.tell(MEMORY.name, broken)
+        self.let_pass(2)
+        assert self.ended.wait(5)
+
     @property
     def ticks(self) -> float:
         return self.here.metric("lens_ticks_total") or 0.0
@@ -156,13 +166,7 @@ def test_a_failed_tick_is_shown_and_the_next_one_tries_again() -> None:
 def test_a_tick_that_crashes_ends_the_run_for_the_supervisor() -> None:
     """A failure without a name is a bug: run() raises it, and a new run() goes on."""
     with running() as it:
-
-        def broken(_minute: float) -> float:
-            raise ZeroDivisionError
-
-        it.here.story.tell(MEMORY.name, broken)
-        it.let_pass(2)
-        assert it.ended.wait(5)
+        it.crash_at_a_tick()
         assert isinstance(it.crash, ZeroDivisionError)
         assert it.runner.status().state is WatcherState.FAILED
         assert "ZeroDivisionError" in it.runner.status().error
@@ -298,13 +302,7 @@ def test_what_was_learnt_is_given_away_between_ticks_only() -> None:
 def test_what_a_tick_crashed_over_is_given_to_nobody(mended: bool) -> None:
     """A reload is how a part that crashes is begun anew; the next good tick makes what it has learnt worth having again."""
     with running() as it:
-
-        def broken(_minute: float) -> float:
-            raise ZeroDivisionError
-
-        it.here.story.tell(MEMORY.name, broken)
-        it.let_pass(2)
-        assert it.ended.wait(5)
+        it.crash_at_a_tick()
         if mended:
             it.here.story.tell(MEMORY.name, quiet)
             it.ended.clear()
