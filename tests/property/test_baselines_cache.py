@@ -57,7 +57,7 @@ def same(one, other) -> None:
         sorted((c.category, str(sorted(c.target.items())), c.decision.intent) for c in x.conclusions) for x in (one, other)
     ]
     assert decisions[0] == decisions[1]
-    groups = [sorted((sorted(group.labels.items()), group.alarmed) for group in x.groups) for x in (one, other)]
+    groups = [sorted((sorted(group.labels.items()), group.readings) for group in x.groups) for x in (one, other)]
     assert groups[0] == groups[1]
     levels = [[value for group in sorted(x.groups, key=str) for value in (group.score, group.threshold)] for x in (one, other)]
     assert levels[0] == pytest.approx(levels[1], rel=1e-9)

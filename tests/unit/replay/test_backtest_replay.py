@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.baselines import Baselines
 from lens_exporter.baseline.expected import Declaration, Source, none_declared
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config
@@ -16,7 +17,7 @@ from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.replay.replay import replay
 from lens_exporter.replay.span import Span, moments
 from lens_exporter.wiring.ground import Ground
-from lens_exporter.wiring.watching import watcher
+from lens_exporter.wiring.watching import learning, watcher
 from tests.unit.baseline.past import Past
 
 STEP = 300.0
@@ -107,7 +108,7 @@ def test_what_a_replay_tells(database):
     found = replayed(database, past(), seen=ticks.append)
     assert (found.ticks, found.judged, found.failed, len(ticks)) == (73, 73, 0, 73)
     assert [tick.at for tick in ticks] == [SPAN.begin + STEP * tick for tick in range(73)]
-    assert found.learnt_from == BEGIN + 24 * HOUR
+    assert found.learnt_from == Baselines((), learning(config().watchers[0])).due(SPAN.begin).first > BEGIN
     assert sorted(metric for metric, _labels in found.series) == ["errors", "latency"]
     first, second = found.alerts
     assert (first.name, first.metric, first.series, first.group) == ("LensLatency", "latency", API, API)
