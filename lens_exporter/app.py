@@ -217,7 +217,7 @@ class App:
                 return await asyncio.to_thread(self._rejected, error)
             self._access.adopt(access)
             kept = await self._swap(generation)
-        message = f"{len(config.watchers)} watchers run with the new configuration, {len(kept)} of them with what they had learnt"
+        message = f"the new configuration is in force; watchers: {len(config.watchers)}, still knowing what they had learnt: {len(kept)}"
         return ReloadOutcome(accepted=True, message=message)
 
     def _rejected(self, error: LensError) -> ReloadOutcome:

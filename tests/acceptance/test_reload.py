@@ -69,7 +69,7 @@ def test_a_reload_does_not_learn_again_what_is_known(tmp_path):
             before = len(prometheus.requests)
             answer = here.lens.post("/-/reload")
             assert answer.status_code == 200
-            assert "2 watchers run with the new configuration, 1 of them with what they had learnt" in answer.text
+            assert "the new configuration is in force; watchers: 2, still knowing what they had learnt: 1" in answer.text
             until(lambda: all(len(here.asked_about(name, before)) > 2 for name in ("stays", "changes")), 30, what="both go on")
             assert max(here.asked_about("stays", before)) < 360.0  # rows of five minutes may still change
             assert max(here.asked_about("changes", before)) >= 600.0
