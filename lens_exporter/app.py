@@ -217,8 +217,8 @@ class App:
                 return await asyncio.to_thread(self._rejected, error)
             self._access.adopt(access)
             kept = await self._swap(generation)
-        message = f"the new configuration is in force; watchers: {len(config.watchers)}, still knowing what they had learnt: {len(kept)}"
-        return ReloadOutcome(accepted=True, message=message)
+        watchers = f"watchers: {len(config.watchers)}, still knowing what they had learnt: {len(kept)}"
+        return ReloadOutcome(accepted=True, message=f"the new configuration is in force; {watchers}")
 
     def _rejected(self, error: LensError) -> ReloadOutcome:
         _log.error("configuration refused, the last good one stays", error=str(error))

@@ -37,9 +37,11 @@ def _joined(machine: Machine, rows: int, length: int) -> tuple[Event, ...]:
     joined: list[Event] = []
     for event in machine.events:
         start, end = event.start // rows, min(length, (event.end - 1) // rows + 1)
+        if start >= end:
+            continue
         if joined and start <= joined[-1].end:
             start, causes = joined[-1].start, tuple(sorted({*joined.pop().causes, *event.causes}))
             joined.append(Event(start, end, causes))
-        elif start < end:
+        else:
             joined.append(Event(start, end, event.causes))
     return tuple(joined)

@@ -102,6 +102,11 @@ class Baselines:
         """Who is asked what people declare to be in order."""
         return self._learning.declared
 
+    @property
+    def knows(self) -> bool:
+        """Whether anything is learnt."""
+        return self._learnt_to is not None
+
     def anew(self) -> "Baselines":
         """Give what learns the same, and knows nothing yet."""
         return Baselines(self._metrics, self._learning)

@@ -49,7 +49,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyRunning:
-    """A tick is in flight; one extra tick follows it, however often it is asked for."""
+    """A tick is in flight; one extra tick follows it, however often it is asked for. None does of one that is being stopped."""
 
     since: float  # Unix seconds
 
@@ -94,6 +94,7 @@ class WatcherRunner:
         self._sound = True  # its last tick did not crash
         self._error = ""
         self._stopped = False
+        self._closed = False
         # From zero on, so that increase() sees the first one.
         for metric in ("lens_ticks_total", "lens_ticks_failed_total", "lens_ticks_skipped_total"):
             telemetry.inc(metric, 0, watcher=self.name)
@@ -140,15 +141,22 @@ class WatcherRunner:
         return self.trigger()  # it ended in between
 
     def let_go(self) -> Known | None:
-        """Give away what its watcher has learnt. None while a tick is at work on it, and if the last one crashed: maybe over it."""
+        """Stop, and give away what its watcher has learnt.
+
+        None where that is nothing, while a tick is at work on it, and if the last one crashed: maybe over it.
+        """
+        self.stop()  # a tick of this one would learn all of it again
         with self._lock:
-            self._stopped = True  # a tick of this one would learn all of it again
             learnt = self.watcher.let_go() if self._flight is None else None
-            return learnt if self._sound else None
+            return learnt if self._sound and learnt is not None and learnt.baselines.knows else None
 
     def close(self) -> None:
-        """Let go of what its watcher publishes and has learnt: investigations may keep its generation for a while."""
+        """Let go of what its watcher publishes and has learnt: investigations may keep its generation for a while.
+
+        A tick that is still at work on it lets go when it ends.
+        """
         self.watcher.close()
+        self._closed = True
         self.let_go()
 
     def status(self) -> WatcherStatus:
@@ -206,6 +214,8 @@ class WatcherRunner:
                 self._crash, self._error = crash, f"{type(crash).__name__}: {crash}"
             again, self._queued = self._queued and crash is None and not self._stopped, False
             self._flight = _Flight("manual", self._clock(), self._stopwatch()) if again else None
+            if self._closed:
+                self.watcher.let_go()  # nobody else will
         if again:
             try:
                 self._fly("manual")
@@ -224,14 +234,14 @@ class WatcherRunner:
             flight.caught_up, flight.moved, flight.reported = caught_up, self._stopwatch(), False
         if flight is not None and not flight.reported and self._is_late(flight):
             flight.reported = True
-            await asyncio.to_thread(self._late)
+            await asyncio.to_thread(self._late, learns=flight.caught_up is not None)
 
     def _skipped(self, due: float) -> None:
         self._telemetry.inc("lens_ticks_skipped_total", watcher=self.name)
         self._events.append("schedule.skipped", subject=self.name, due=due)
 
-    def _late(self) -> None:
+    def _late(self, *, learns: bool) -> None:
+        """Tell of a tick that hangs; one that learns may do so more than once, getting on in between."""
+        error = f"the tick still {'waits for more of its past' if learns else 'runs'} after {self._timeout:g} s"
         self._telemetry.inc("lens_ticks_failed_total", watcher=self.name)
-        self._events.append(
-            "watcher.failed", subject=self.name, error=f"the tick still runs after {self._timeout:g} s", seconds=self._timeout
-        )
+        self._events.append("watcher.failed", subject=self.name, error=error, seconds=self._timeout)

@@ -1,5 +1,7 @@
 """Machines at another step, or by fewer metrics: what is labelled stays where it was."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -27,9 +29,10 @@ def test_rows_become_means_and_what_is_labelled_in_part_is_labelled(machine):
 
 
 def test_an_event_in_rows_that_are_cut_is_none(machine):
-    """Seven by seven leaves 14 rows: the last event has its first row in them, and by nine none."""
-    assert coarser(machine, 7).events == (Event(0, 2, (0, 1, 2)),)
-    assert coarser(machine, 13).events == (Event(0, 1, (0, 1, 2)),)
+    """Seven by seven leaves 14 rows: the last event has its first row in them, and by thirteen none. It carries a cause of its own."""
+    last = dataclasses.replace(machine, events=(*machine.events[:1], Event(13, 20, (2,))))
+    assert coarser(last, 7).events == (Event(0, 2, (0, 2)),)
+    assert coarser(last, 13).events == (Event(0, 1, (0,)),)
 
 
 def test_causes_follow_the_metrics_that_are_left(machine):

@@ -290,12 +290,12 @@ def test_what_was_learnt_is_given_away_between_ticks_only() -> None:
         assert it.runner.let_go() is None
         it.here.story.gate.set()
         it.settled(1)
+        assert it.runner.status().running_since is None
         learnt = it.runner.let_go()
         assert learnt is not None
         assert not learnt.baselines.due(NOON + 60).fresh
-        left = it.runner.let_go()
-        assert left is not None
-        assert left.baselines.due(NOON + 60).fresh
+        assert it.runner.let_go() is None
+        assert it.runner.watcher.let_go().baselines.due(NOON + 60).fresh
 
 
 @pytest.mark.parametrize("mended", [False, True])
@@ -381,14 +381,21 @@ def test_who_is_stopped_while_it_learns_keeps_what_it_has_learnt() -> None:
         assert due.first == asked[2] + 600.0
 
 
-def test_one_that_is_closed_holds_nothing_that_was_learnt() -> None:
-    """Its generation may be kept for as long as an investigation lasts; what its watchers knew is not."""
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_one_that_is_closed_holds_nothing_that_was_learnt(in_flight: bool) -> None:
+    """Its generation may be kept for as long as an investigation lasts; what its watchers knew is not, whenever the last tick ends."""
     with running(start=False) as it:
         it.here.story.tell(MEMORY.name, quiet)
-        it.runner.trigger()
-        it.settled(1)
         known = weakref.ref(it.here.watcher._looker._baselines)
-        it.runner.close()
+        it.here.story.gate.clear()
+        it.runner.trigger()
+        until(lambda: it.here.story.asked, 5)
+        if in_flight:
+            it.runner.close()
+        it.here.story.gate.set()
+        until(lambda: it.runner.status().running_since is None, 5)
+        if not in_flight:
+            it.runner.close()
         gc.collect()
         assert known() is None
         assert isinstance(it.runner.trigger(), AlreadyRunning)
