@@ -32,7 +32,7 @@ class Doorsteps:
         self._audit = audit
         self._most = most  # connections in their handshake
         self._reading = offload(1)
-        self._under_way: dict[asyncio.Task[None], None] = {}  # the oldest first
+        self._under_way: dict[asyncio.Task[None], asyncio.Transport] = {}  # the oldest first
         self._telling: set[asyncio.Task[None]] = set()
         self._open: WeakKeyDictionary[asyncio.Transport, str] = WeakKeyDictionary()  # whose each is
 
@@ -43,7 +43,7 @@ class Doorsteps:
     def close(self) -> None:
         """Let nobody in any more."""
         for task in [*self._under_way]:
-            task.cancel()
+            self._drop(task)
 
     def _begin(self, transport: asyncio.Transport, inside: Inside) -> None:
         # Nothing is read before it is known what it will be.
@@ -56,12 +56,15 @@ class Doorsteps:
         else:
             if len(self._under_way) >= self._most:
                 # Who has been silent for longest makes room: the newest may be anybody.
-                oldest = next(iter(self._under_way))
-                del self._under_way[oldest]
-                oldest.cancel()
+                self._drop(next(iter(self._under_way)))
             task = asyncio.get_running_loop().create_task(self._let_in(transport, inside))
-            self._under_way[task] = None
+            self._under_way[task] = transport
             task.add_done_callback(lambda done: self._under_way.pop(done, None))
+
+    def _drop(self, task: asyncio.Task[None]) -> None:
+        # Aborted here and not by the task: one that is cancelled before its first step never runs.
+        self._under_way.pop(task).abort()
+        task.cancel()
 
     def _too_many(self, transport: asyncio.Transport) -> bool:
         address = str((transport.get_extra_info("peername") or ("",))[0])

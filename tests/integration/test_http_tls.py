@@ -1,5 +1,6 @@
 """TLS in front of every route: certificates, client certificates, their change, and how refusals are told."""
 
+import asyncio
 import shutil
 import socket
 import ssl
@@ -10,9 +11,15 @@ import pytest
 import requests
 import yaml
 
+from lens_exporter.config.secrets import Secrets
+from lens_exporter.config.web import Web
 from lens_exporter.errors import ConfigError, ServerMissing
+from lens_exporter.exposition.access import Access
+from lens_exporter.exposition.app import auditing
+from lens_exporter.exposition.doorstep import Doorsteps
+from lens_exporter.foundation.telemetry import Telemetry
 from tests.servers.certificates import Authority
-from tests.servers.lens_http import guarded
+from tests.servers.lens_http import Recorded, guarded, plain_ports
 from tests.servers.missing import skip_or_fail
 from tests.servers.waiting import until
 
@@ -334,3 +341,24 @@ def test_more_handshakes_than_there_is_room_for_drop_the_oldest(tmp_path, author
         assert gone(silent[0])
         for each in silent:
             each.close()
+
+
+def test_handshakes_that_come_in_one_turn_of_the_loop_make_room_too(tmp_path, authority, server):
+    """Who is dropped before its handshake has had its first step is dropped all the same."""
+    access = Access(Web.model_validate(web(tmp_path, server)), Secrets({}), Telemetry(), Recorded().append)
+
+    async def crowd():
+        doorsteps = Doorsteps(access, auditing(plain_ports()), most=10)
+        door = await asyncio.get_running_loop().create_server(lambda: doorsteps.step(None), "127.0.0.1", 0)
+        address = door.sockets[0].getsockname()
+        # The kernel takes them all; the loop, which this holds up, finds them together.
+        silent = [socket.create_connection(address, timeout=5) for _ in range(30)]
+        try:
+            return [await asyncio.to_thread(gone, each) for each in silent[:20]]
+        finally:
+            doorsteps.close()
+            door.close()
+            for each in silent:
+                each.close()
+
+    assert asyncio.run(crowd()) == [True] * 20
