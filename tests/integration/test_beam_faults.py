@@ -55,11 +55,15 @@ def ask(tools: Toolbox, name: str, **arguments) -> ToolResult:
 def test_a_mailbox_that_grows(node, tools, fault):
     """The process whose mailbox grows comes first, with how fast; it still does when nothing is sent any more."""
     fault(MAILBOX, "slow_consumer", "producer")
+    length = "element(2, erlang:process_info(whereis(slow_consumer), message_queue_len))"
+    before = int(node.run(length))
     result = ask(tools, "beam_find_growing_processes", sort_by="message_queue", seconds=1)
+    after = int(node.run(length))
     first = result.data["processes"][0]
     assert first["name"] == "slow_consumer"
     assert first["pid"] == node.run("whereis(slow_consumer)")
-    assert result.seen[f"pid:{first['pid']}:message_queue_per_second"] > 100
+    # In that second not more came than between the two looks around it, and however busy the machine is, some did.
+    assert 0 < result.seen[f"pid:{first['pid']}:message_queue_per_second"] <= 1.1 * (after - before)
     node.run(end("producer"))
     still = ask(tools, "beam_find_growing_processes", sort_by="message_queue", seconds=0.5)
     assert (still.data["processes"][0]["name"], still.data["growing"]) == ("slow_consumer", 0)
@@ -86,12 +90,13 @@ def test_binaries_that_are_kept(node, tools, fault):
     assert first["binaries"] >= 100
 
 
-def test_atoms_made_from_input(tools, fault):
+def test_atoms_made_from_input(node, tools, fault):
     """They are seen to grow, with when none are left; who makes them leads those that work meanwhile, and is not called known."""
     fault(ATOMS, "json_parser")
+    before = int(node.run("erlang:system_info(atom_count)"))
     result = ask(tools, "beam_find_atom_growth", seconds=2)
     per_second = result.seen["atoms_per_second"]
-    assert 50 < per_second < 600
+    assert 0 < 2 * per_second <= 1.1 * (int(node.run("erlang:system_info(atom_count)")) - before)
     assert result.seen["full_in_seconds"] == pytest.approx((40_000 - result.seen["atoms"]) / per_second)
     assert "json_parser" in [row["name"] for row in result.data["working_meanwhile"][:3]]
     assert "not known" in result.note
