@@ -28,7 +28,7 @@ from lens_exporter.foundation.supervisor import Child, TaskSupervisor
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.threads import in_thread
 from lens_exporter.model.access import LOCAL
-from lens_exporter.wiring import views
+from lens_exporter.wiring import snapshots, views
 from lens_exporter.wiring.configuration import address, load
 from lens_exporter.wiring.engine import Engine
 from lens_exporter.wiring.generation import Generation
@@ -66,7 +66,10 @@ def run(path: Path | None, web: dict[str, Any]) -> int:
     try:
         database.claim()
         database.migrate()
-        ground = lay(database, telemetry, secrets)
+        kept = snapshots.folder(config, database)
+        ground = lay(database, telemetry, secrets, snapshots=kept)
+        if kept is not None:
+            snapshots.tidy(kept, config)
         listener = listen(*address(config.web.listen_address))
         flush = _export_spans(config)
         asyncio.run(App(path, web, config, ground, listener, access, readiness, outage).run())
@@ -161,6 +164,7 @@ class App:
             await self._supervisor.remove("dispatcher", grace=_GRACE)
         closing = asyncio.to_thread(self._engine.close, _GRACE)
         left, _ = await asyncio.gather(self._supervisor.stop(grace=_GRACE), closing)
+        await asyncio.to_thread(self._generation.keep)
         self._generation.close()
         for generation in (self._generation, *self._retired):
             generation.close_clients()

@@ -121,6 +121,13 @@ class SchemaTooNew(LensError):
     """database {url} has schema {found}, newer than this version knows ({known}): start the newer lens-exporter"""
 
 
+# --- what watchers have learnt, on disk ---
+
+
+class SnapshotError(LensError):
+    """snapshot {path}: {reason}"""
+
+
 # --- lenses and their tools ---
 
 

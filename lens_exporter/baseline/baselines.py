@@ -1,8 +1,9 @@
 """What one watcher has learnt of its metrics: a cache of the past, brought up to the present row by row."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,21 @@ class Due:
     fresh: bool
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """All that Baselines know, but for what they were given: kept on disk it saves a restart from learning anew."""
+
+    roster: Roster
+    engine: Engine
+    recent: recent.Recent
+    warm: Warm
+    last_value: FloatArray
+    observations: IntArray
+    anchor: float | None
+    learnt_to: float
+    expected: Mapping[str, Any]
+
+
 class Baselines:
     """Holds the engine of one watcher and the newest columns; all of it can be thrown away and comes back from Prometheus.
 
@@ -72,23 +88,23 @@ class Baselines:
     def __init__(self, metrics: Sequence[BaselineMetric], learning: Learning) -> None:
         self._metrics = tuple(metrics)
         self._learning = replace(learning, step=round(learning.step, 3))
-        self._expected = ExpectedRows(self._metrics, learning.declared, learning.alert_labels, self._learning.step)
-        self.forget()
-
-    def forget(self) -> None:
-        """Throw everything away."""
-        learning = self._learning
-        tuning = Tuning(
-            step=learning.step,
+        self._tuning = Tuning(
+            step=self._learning.step,
             false_alarms_per_week=learning.false_alarms_per_week,
             memory=_LONE_MEMORY,
             missing=learning.missing,
             full=np.zeros(0),
             offset=learning.offset,
         )
+        self._expected = ExpectedRows(self._metrics, learning.declared, learning.alert_labels, self._learning.step)
+        self.forget()
+
+    def forget(self) -> None:
+        """Throw everything away."""
+        learning = self._learning
         self._roster = Roster(len(self._metrics), learning.group_labels)
         self._grouped: Grouped = self._roster.grouped()
-        self._engine = Engine(0, (), tuning)
+        self._engine = Engine(0, (), self._tuning)
         self._recent = recent.Recent(0, 0)
         self._warm = Warm(round(min(learning.window, DAY) / learning.step))
         self._last_value = np.zeros(0)
@@ -106,6 +122,41 @@ class Baselines:
     def knows(self) -> bool:
         """Whether anything is learnt."""
         return self._learnt_to is not None
+
+    @property
+    def learnt_to(self) -> float | None:
+        """The newest row that was learnt, Unix seconds."""
+        return self._learnt_to
+
+    @property
+    def given(self) -> dict[str, object]:
+        """What the objects in `learnt` hold that is no part of it."""
+        return {"tuning": self._tuning}
+
+    @property
+    def learnt(self) -> Learnt | None:
+        """What was learnt, which goes on changing as more is; None: nothing."""
+        if self._learnt_to is None:
+            return None
+        return Learnt(
+            self._roster,
+            self._engine,
+            self._recent,
+            self._warm,
+            self._last_value,
+            self._observations,
+            self._anchor,
+            self._learnt_to,
+            self._expected.learnt,
+        )
+
+    def resume(self, learnt: Learnt) -> None:
+        """Go on with what was learnt of the same metrics in the same way."""
+        self._roster, self._grouped, self._engine = learnt.roster, learnt.roster.grouped(), learnt.engine
+        self._recent, self._warm = learnt.recent, learnt.warm
+        self._last_value, self._observations = learnt.last_value, learnt.observations
+        self._anchor, self._learnt_to = learnt.anchor, learnt.learnt_to
+        self._expected.resume(learnt.expected)
 
     def anew(self) -> "Baselines":
         """Give what learns the same, and knows nothing yet."""

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,22 @@ class ExpectedRows:
     def ask(self, declarations: Declarations) -> None:
         """Ask somebody else from the next moment on."""
         self._declarations, self._heard_at = declarations, None
+
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """What was learnt as declared, in numbers and texts."""
+        rows = [
+            ([(one.name, one.value, one.regex, one.equal) for one in matchers], ranges) for matchers, ranges in self._learnt.items()
+        ]
+        return {"rows": rows, "began_anew_at": self._began_anew_at}
+
+    def resume(self, learnt: Mapping[str, Any]) -> None:
+        """Go on with what was learnt. Whether other things are declared now is asked at the next moment."""
+        self.forget()
+        for matchers, ranges in learnt["rows"]:
+            self._learnt[tuple(Matcher(*one) for one in matchers)] = list(ranges)
+        self._began_anew_at = learnt["began_anew_at"]
+        self._known, self._pending, self._heard_at = (), True, None
 
     def regroup(self, *, left: bool) -> None:
         """Others are watched, or in other groups, from now on; left: some are watched no longer, and new ones come last as ever."""

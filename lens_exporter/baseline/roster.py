@@ -55,6 +55,15 @@ class Roster:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __getstate__(self) -> tuple[tuple[str, ...] | None, int, list[Labels], list[int]]:
+        return self._group_labels, len(self._known), self.labels, self._metrics
+
+    def __setstate__(self, state: tuple[tuple[str, ...] | None, int, list[Labels], list[int]]) -> None:
+        group_labels, metrics, labels, of = state
+        self.__init__(metrics, group_labels)  # type: ignore[misc]  # as copying does it
+        for metric, one in zip(of, labels, strict=True):
+            self._seat(metric, one)
+
     def seat(self, metric: int, labels: tuple[Labels, ...]) -> IntArray:
         """Give the place of each series of a metric; new ones come last."""
         known = self._known[metric]

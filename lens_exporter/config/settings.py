@@ -392,6 +392,16 @@ class Config(Settings):
     database_password_env: VariableName | None = Field(
         None, description="environment variable that holds that password", json_schema_extra=NEEDS_RESTART
     )
+    snapshots: bool = Field(
+        True,
+        description="whether what watchers have learnt is written down when they stop, and every six hours, for the next start",
+        json_schema_extra=NEEDS_RESTART,
+    )
+    snapshots_path: FilePath | None = Field(
+        None,
+        description="folder for that, for this process alone; default: beside the SQLite file, and with PostgreSQL nowhere",
+        json_schema_extra=NEEDS_RESTART,
+    )
     published_series: int = Field(
         500,
         ge=0,

@@ -83,6 +83,9 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_tick_duration_seconds", H, "How long a tick took.", ("watcher",), _SECONDS),
     MetricSpec("lens_watcher_last_run_timestamp_seconds", G, "When this watcher last finished a tick successfully.", ("watcher",)),
     MetricSpec("lens_watcher_series", G, "Series this watcher judged at its last tick.", ("watcher",)),
+    MetricSpec("lens_snapshot_size_bytes", G, "Size of the file that holds what this watcher has learnt.", ("watcher",)),
+    MetricSpec("lens_snapshot_timestamp_seconds", G, "When that file was last written.", ("watcher",)),
+    MetricSpec("lens_snapshots_failed_total", C, "Times that file could not be read or written; it is a cache.", ("watcher",)),
     MetricSpec("lens_decisions_total", C, "Decisions by intent.", ("watcher", "intent")),
     MetricSpec(
         "lens_readings_total",
@@ -211,6 +214,17 @@ EVENTS: tuple[EventSpec, ...] = (
     ),
     EventSpec(
         "watcher.failed", "a tick failed; notes and baseline are kept, the next tick tries again", ("error", "seconds"), WARN
+    ),
+    EventSpec(
+        "snapshot.restored",
+        "a watcher goes on from what an earlier process had learnt, up to learnt_to (Unix seconds)",
+        ("path", "learnt_to"),
+    ),
+    EventSpec(
+        "snapshot.failed",
+        "what a watcher had learnt could not be read or written; it works all the same, and learns anew where it has to",
+        ("error",),
+        WARN,
     ),
     EventSpec(
         "anomaly.detected",

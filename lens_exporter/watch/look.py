@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lens_exporter.baseline.analyzer import Analyzer, Conclusion
 from lens_exporter.baseline.baselines import Baselines, Due, cut, empty
@@ -96,6 +97,34 @@ class Looker:
         """Go on with what another has learnt of the same metrics, in the same way, on the same server. It may not be looking."""
         learnt.baselines.ask(self._baselines.declarations)
         self._baselines, self._missed, self._anew = learnt.baselines, learnt.missed, learnt.anew
+
+    @property
+    def knows(self) -> bool:
+        """Whether anything is learnt."""
+        return self._baselines.knows
+
+    @property
+    def learnt_to(self) -> float | None:
+        """The newest row that was learnt, Unix seconds."""
+        return self._baselines.learnt_to
+
+    @property
+    def given(self) -> dict[str, object]:
+        """What the objects in `remembered` hold that is no part of it."""
+        return self._baselines.given
+
+    def remembered(self) -> dict[str, Any]:
+        """Give what was learnt, to be written down: it goes on changing with the next look."""
+        return {"learnt": self._baselines.learnt, "missed": sorted(self._missed), "anew": self._anew}
+
+    def recall(self, remembered: Mapping[str, Any], at: float) -> bool:
+        """Go on with what was written down, unless it is of no use for a look at this moment. Gives whether it was."""
+        self._baselines.resume(remembered["learnt"])
+        if self._baselines.due(at).fresh:
+            self._baselines.forget()
+            return False
+        self._missed, self._anew = set(remembered["missed"]), remembered["anew"]
+        return True
 
     def declared(self, at: float) -> Declared:
         """Give what is declared about a moment (Unix seconds), as heard when its look began."""

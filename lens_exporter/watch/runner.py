@@ -150,6 +150,12 @@ class WatcherRunner:
             learnt = self.watcher.let_go() if self._flight is None else None
             return learnt if self._sound and learnt is not None and learnt.baselines.knows else None
 
+    def keep(self) -> None:
+        """Write down what its watcher has learnt, unless a tick is at work on it or the last one crashed."""
+        with self._lock:
+            if self._flight is None and self._sound:
+                self.watcher.keep()
+
     def close(self) -> None:
         """Let go of what its watcher publishes and has learnt: investigations may keep its generation for a while.
 
@@ -212,6 +218,7 @@ class WatcherRunner:
                 self._error = "; ".join(map(str, self._last.failures))
             else:
                 self._crash, self._error = crash, f"{type(crash).__name__}: {crash}"
+                self.watcher.crashed()
             again, self._queued = self._queued and crash is None and not self._stopped, False
             self._flight = _Flight("manual", self._clock(), self._stopwatch()) if again else None
             if self._closed:

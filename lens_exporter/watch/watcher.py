@@ -16,6 +16,7 @@ from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over
 from lens_exporter.watch.look import Interrupted, Known, Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
+from lens_exporter.watch.snapshots import Snapshots
 from lens_exporter.watch.untold import Untold
 from lens_exporter.watch.withheld import Withhold, about, withheld
 
@@ -48,10 +49,12 @@ class Tick:
 class Watcher:
     """Judges one set of metrics and keeps their alerts. Ticks must not overlap; watch.runner sees to that."""
 
-    def __init__(self, watched: Watched, looker: Looker, collaborators: Collaborators) -> None:
+    def __init__(self, watched: Watched, looker: Looker, collaborators: Collaborators, snapshots: Snapshots | None = None) -> None:
+        """snapshots: where what is learnt is kept over a restart; None: nowhere."""
         self.watched = watched
         self._looker = looker
         self._with = collaborators
+        self._snapshots = snapshots
         self._memory = Memory()
         self._warnings: tuple[str, ...] = ()  # of the last look
         self._targets: tuple[Labels, ...] = ()  # of the alerts that were open when it last acted
@@ -78,6 +81,8 @@ class Watcher:
         seen: Look | None = None
         fates: dict[str, Admitted | Suppressed] = {}
         failures: list[LensError] = []
+        if self._snapshots is not None:
+            self._snapshots.restore(self._looker, at)
         with span("watcher.tick", watcher=self.name, trigger=trigger):
             try:
                 seen = reviewed(self.look(at), at, self.name, self._with)
@@ -93,7 +98,19 @@ class Watcher:
                 return Tick(at, self._with.stopwatch() - started, trigger)
             tick = Tick(at, self._with.stopwatch() - started, trigger, seen, fates, tuple(failures))
             self._tell(tick)
+        if self._snapshots is not None:
+            self._snapshots.keep_now_and_then(self._looker)
         return tick
+
+    def keep(self) -> None:
+        """Write down what was learnt, where anything is to be kept over a restart. It may not be ticking."""
+        if self._snapshots is not None:
+            self._snapshots.keep(self._looker)
+
+    def crashed(self) -> None:
+        """Let no other process go on with what was learnt: a tick crashed, maybe over it."""
+        if self._snapshots is not None:
+            self._snapshots.discard()
 
     def interrupt(self) -> None:
         """Let a tick that learns a long past end soon, and none after it begin to. What it has learnt stays."""
@@ -112,6 +129,8 @@ class Watcher:
         self._with.bands.forget(self.name)
         for metric in ("lens_watcher_last_run_timestamp_seconds", "lens_watcher_series"):
             self._with.telemetry.forget(metric, watcher=self.name)
+        if self._snapshots is not None:
+            self._snapshots.close()
 
     def _act(self, seen: Look, failures: list[LensError]) -> dict[str, Admitted | Suppressed]:
         try:

@@ -218,6 +218,11 @@ class Generation:
             if isinstance(lens, PythonLens):
                 lens.monitor_event_loop(loop)
 
+    def keep(self) -> None:
+        """Write down what watchers have learnt, for the next process. Its runners have stopped."""
+        for runner in self.runners.values():
+            runner.keep()
+
     def close(self) -> None:
         """Let go of what this generation alone published. Its investigations may still be under way: close_clients() ends them."""
         for runner in self.runners.values():

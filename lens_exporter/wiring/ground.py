@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lens_exporter.config.secrets import Secrets
@@ -29,6 +30,7 @@ class Ground:
     telemetry: Telemetry
     secrets: Secrets
     clock: Clock = wall
+    snapshots: Path | None = None  # the folder that watchers keep over a restart what they have learnt in
 
     def breaker_changed(self, change: BreakerChange) -> None:
         """Tell of a breaker that opened, half-opened or closed."""
@@ -50,6 +52,8 @@ def open_database(config: Config, secrets: Secrets, *, on_error: Callable[[Datab
     return Database(config.database_url, password=password() if password else None, on_error=on_error)
 
 
-def lay(database: Database, telemetry: Telemetry, secrets: Secrets, *, clock: Clock = wall) -> Ground:
+def lay(
+    database: Database, telemetry: Telemetry, secrets: Secrets, *, clock: Clock = wall, snapshots: Path | None = None
+) -> Ground:
     """Put events on a database and bind the two with the metrics."""
-    return Ground(database, Events(database, telemetry, clock=clock), telemetry, secrets, clock)
+    return Ground(database, Events(database, telemetry, clock=clock), telemetry, secrets, clock, snapshots)

@@ -25,8 +25,10 @@ from lens_exporter.watch.alerting import labels_of_alerts
 from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
 from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import Announce, Collaborators, RowSource, Watched
+from lens_exporter.watch.snapshots import Snapshots
 from lens_exporter.watch.watcher import Tick, Watcher
 from lens_exporter.wiring.ground import Ground
+from lens_exporter.wiring.snapshots import fingerprint
 
 _HOUR, _DAY = 3600.0, 86_400.0
 
@@ -83,6 +85,20 @@ def watcher(
             bands=bands,
             reader=reader,
         ),
+        _snapshots(settings.name, config, ground),
+    )
+
+
+def _snapshots(name: str, config: Config, ground: Ground) -> Snapshots | None:
+    if ground.snapshots is None:
+        return None
+    return Snapshots(
+        ground.snapshots,
+        name,
+        fingerprint(_learns(name, config)),
+        events=ground.events,
+        telemetry=ground.telemetry,
+        clock=ground.clock,
     )
 
 

@@ -1,7 +1,6 @@
 """What a watcher has learnt is a cache: throwing it away changes nothing but time."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import Watched
+from tests.unit.baseline.looks import same
 from tests.unit.baseline.past import Past
 
 STEP = 900.0
@@ -40,27 +40,6 @@ def past(seed: int) -> Past:
 def looker(source: Past, phase: float = 0.0) -> Looker:
     watched = Watched("api", METRICS, window=WINDOW, step=STEP)
     return Looker(watched, source, Baselines(watched.asked, Learning(STEP, WINDOW, phase=phase)), Analyzer())
-
-
-def same(one, other) -> None:
-    assert len(one.observations) == len(other.observations)
-    by_series = {(seen.metric, tuple(sorted(seen.target.items()))): seen for seen in other.observations}
-    for seen in one.observations:
-        twin = by_series[seen.metric, tuple(sorted(seen.target.items()))]
-        assert (seen.phase, seen.since, seen.value) == (twin.phase, twin.since, twin.value)
-        for name in ("expected", "lower", "upper", "score"):
-            ours, theirs = getattr(seen, name), getattr(twin, name)
-            assert (ours is None) == (theirs is None)
-            if ours is not None:
-                assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-9)
-    decisions = [
-        sorted((c.category, str(sorted(c.target.items())), c.decision.intent) for c in x.conclusions) for x in (one, other)
-    ]
-    assert decisions[0] == decisions[1]
-    groups = [sorted((sorted(group.labels.items()), group.readings) for group in x.groups) for x in (one, other)]
-    assert groups[0] == groups[1]
-    levels = [[value for group in sorted(x.groups, key=str) for value in (group.score, group.threshold)] for x in (one, other)]
-    assert levels[0] == pytest.approx(levels[1], rel=1e-9)
 
 
 @given(st.integers(0, 3), st.lists(st.integers(1, 60), min_size=3, max_size=10), st.integers(470, 560), st.integers(0, 47))

@@ -24,6 +24,7 @@ from lens_exporter.watch.alerting import labels_of_alerts
 from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
 from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import Collaborators, Watched
+from lens_exporter.watch.snapshots import Snapshots
 from lens_exporter.watch.watcher import Tick, Watcher
 from tests.unit.publish.timeline import NOON, Timeline, timeline
 
@@ -93,6 +94,7 @@ class Site:
         self.notes = Notes(line.database)
         self.watched = Watched("python", metrics, window=60 * MINUTE, **options)
         self.reader: Callable[[Site], Reader | None] = lambda _site: None
+        self.snapshots: Callable[[Site], Snapshots | None] = lambda _site: None
         self._numbers = count(1)
         self._cooldown_minutes = cooldown_minutes
         self.restart()
@@ -117,6 +119,7 @@ class Site:
                 new_id=self.new_id,
                 stopwatch=lambda: 0.0,
             ),
+            self.snapshots(self),
         )
 
     def _learning(self) -> Learning:

@@ -6,12 +6,14 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lens_exporter.errors import Unreachable
 from lens_exporter.watch.runner import AlreadyRunning, Started, WatcherRunner, WatcherState
+from lens_exporter.watch.snapshots import Snapshots
 from tests.servers.waiting import until
 from tests.unit.publish.timeline import NOON
 from tests.unit.watch.site import MEMORY, Site, quiet, site
@@ -311,6 +313,48 @@ def test_what_a_tick_crashed_over_is_given_to_nobody(mended: bool) -> None:
             until(lambda: it.runner.status().error == "", 5)
         until(lambda: it.runner.status().running_since is None, 5)
         assert (it.runner.let_go() is not None) == mended
+
+
+@contextmanager
+def running_kept(folder: Path, *, start: bool = True) -> Iterator[Running]:
+    """A runner whose watcher keeps what it has learnt in a folder."""
+    with running(start=False) as it:
+        here = it.here
+        here.snapshots = lambda _: Snapshots(folder, "python", "", events=here.line.events, telemetry=here.line.telemetry)
+        here.restart()
+        it.runner.watcher = here.watcher
+        if start:
+            it.start()
+        yield it
+
+
+def test_what_a_tick_crashed_over_is_kept_for_nobody(tmp_path: Path) -> None:
+    """Neither the file of the tick before it, nor one written at the stop; one that ticks well again is kept again."""
+    with running_kept(tmp_path) as it:
+        it.let_pass(2)
+        assert len(list(tmp_path.iterdir())) == 1
+        it.crash_at_a_tick()
+        until(lambda: it.runner.status().running_since is None, 5)
+        it.runner.keep()
+        assert list(tmp_path.iterdir()) == []
+        it.here.story.tell(MEMORY.name, quiet)
+        it.ended.clear()
+        it.start()
+        it.let_pass(2)
+        until(lambda: list(tmp_path.iterdir()), 5)
+
+
+def test_nothing_is_written_while_a_tick_is_at_work_on_it(tmp_path: Path) -> None:
+    """A tick that hangs when the process is to end must not be waited for, nor be read from."""
+    with running_kept(tmp_path, start=False) as it:
+        it.here.story.gate.clear()
+        it.runner.trigger()
+        until(lambda: it.here.story.asked, 5)
+        it.runner.keep()
+        assert list(tmp_path.iterdir()) == []
+        it.here.story.gate.set()
+        it.settled(1)
+        until(lambda: list(tmp_path.iterdir()), 5)
 
 
 def test_a_tick_that_learns_a_long_past_hangs_only_where_it_gets_on_no_more() -> None:

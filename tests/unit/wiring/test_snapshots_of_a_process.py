@@ -1,0 +1,74 @@
+"""Where snapshots lie, and which of them the next process may go on with."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lens_exporter.foundation.database import Database
+from lens_exporter.wiring import snapshots
+from lens_exporter.wiring.watching import _learns
+from tests.unit.wiring.test_taking_over import OTHERS, WATCHER, config
+
+SCRIPT = """
+import sys
+sys.path.insert(0, ".")
+from lens_exporter.wiring.snapshots import fingerprint
+from lens_exporter.wiring.watching import _learns
+from tests.unit.wiring.test_taking_over import WATCHER, config
+print(fingerprint(_learns("api", config({**WATCHER, "target_labels": ["instance", "pod"], "options": {"b": 1, "a": {2, 1, 3}}}))))
+"""
+
+
+def fingerprint(settings: dict[str, Any]) -> str:
+    return snapshots.fingerprint(_learns("api", config(settings)))
+
+
+@pytest.mark.parametrize(("setting", "value", "alike"), OTHERS)
+def test_a_setting_that_learning_depends_on_changes_the_fingerprint(setting: str, value: Any, alike: bool) -> None:
+    """A restart keeps what a reload would have kept."""
+    assert (fingerprint(WATCHER) == fingerprint({**WATCHER, setting: value})) is alike
+
+
+def test_two_processes_agree_about_it() -> None:
+    """Hashes of texts differ from process to process; nothing that is put into it may depend on them."""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True, env={"PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1
+
+
+def test_other_code_has_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an upgrade names may stand for other things: what the old version left is learnt anew."""
+    (tmp_path / "engine.py").write_text("a = 1")
+    monkeypatch.setattr(snapshots.baseline, "__path__", [str(tmp_path)])
+    snapshots._code.cache_clear()
+    before = fingerprint(WATCHER)
+    (tmp_path / "engine.py").write_text("a = 2")
+    snapshots._code.cache_clear()
+    after = fingerprint(WATCHER)
+    monkeypatch.undo()
+    snapshots._code.cache_clear()
+    assert len({before, after, fingerprint(WATCHER)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "url", "folder"),
+    [
+        ({}, "sqlite:////var/lib/lens/lens.db", "/var/lib/lens/lens.snapshots"),
+        ({}, "sqlite:///data/lens", "data/lens.snapshots"),
+        ({}, "sqlite://", None),
+        ({}, "postgresql://lens@db/lens", None),
+        ({"snapshots_path": "/kept"}, "postgresql://lens@db/lens", "/kept"),
+        ({"snapshots_path": "/kept"}, "sqlite:///data/lens.db", "/kept"),
+        ({"snapshots": False, "snapshots_path": "/kept"}, "sqlite:///data/lens.db", None),
+    ],
+)
+def test_they_lie_beside_the_file_of_the_database(settings: dict[str, Any], url: str, folder: str | None) -> None:
+    """With a database elsewhere only where the configuration says."""
+    assert snapshots.folder(config(WATCHER, **settings), Database(url)) == (folder and Path(folder))
