@@ -1,5 +1,6 @@
 """How rare a distance is: a Pareto tail over the largest distances of the past."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ _PRIOR_COUNT = 5.0  # pseudo-exceedances that pull the exponent towards the prio
 _PRIOR_EXPONENT = 3.0
 _STEEPEST = 20.0  # no exponent beyond: a few nearly equal exceedances prove no steeper tail
 _TINY = 1e-38  # the least scale: of a series that rests at zero
+_DECADES = math.log10(2.0)  # of an octave
 _RAREST = 30.0  # decimal orders of magnitude; a rarer distance counts as this rare
 
 
@@ -77,11 +79,12 @@ class Tail:
 
     def rarity(self, distances: FloatArray) -> FloatArray:
         """Give -log10 P(distance > x) for x [series, time]; NaN where x or the tail is not known."""
-        scale, exponent, share = self.scale[:, None], self.exponent[:, None], self.share[:, None]
+        # In octaves: powers and logarithms of two take the processor half as long as those of ten.
+        exponent, share = self.exponent[:, None], self.share[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            decades = np.log10(np.ascontiguousarray(distances)) - np.log10(scale)
-            body = np.log10(1.0 + (1.0 / share - 1.0) * 10.0 ** (exponent / (1.0 - share) * np.minimum(decades, 0.0)))
-        rarity: FloatArray = np.minimum(body + exponent * np.maximum(decades, 0.0), _RAREST)
+            octaves = np.log2(np.ascontiguousarray(distances)) - np.log2(self.scale[:, None])
+            body = np.log2(1.0 + (1.0 / share - 1.0) * np.exp2(exponent / (1.0 - share) * np.minimum(octaves, 0.0)))
+        rarity: FloatArray = np.minimum(_DECADES * (body + exponent * np.maximum(octaves, 0.0)), _RAREST)
         return rarity
 
     def with_rows(self, indices: IntArray, other: "Tail") -> "Tail":
