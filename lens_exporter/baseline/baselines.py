@@ -10,7 +10,7 @@ import numpy as np
 from lens_exporter.baseline import recent
 from lens_exporter.baseline.detection.engine import Engine
 from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
-from lens_exporter.baseline.detector import TAIL, Detector
+from lens_exporter.baseline.detector import TAIL, FirstJudge
 from lens_exporter.baseline.expected import AlertLabels, Declarations, Declared, none_declared
 from lens_exporter.baseline.expected_rows import ExpectedRows
 from lens_exporter.baseline.readings import readings
@@ -44,7 +44,7 @@ class Learning:
     offset: Callable[[float], float] = utc
     declared: Declarations = none_declared  # what people say is in order; those rows are learnt whatever their score
     alert_labels: AlertLabels = _own_labels  # what declarations speak about
-    warm_up: Detector = field(default_factory=RobustDetector)  # judges while less than a day is known
+    warm_up: FirstJudge = field(default_factory=RobustDetector)  # judges while less than a day is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,8 @@ class Baselines:
 
     @property
     def warm_up_seconds(self) -> float:
-        """How much of the past the first judgement of a new series looks at."""
-        return min(self._learning.window, DAY)
+        """How much of the past the first judgement of a new series looks at: a day before each of the newest columns."""
+        return min(self._learning.window, DAY) + SETTLE + (TAIL + 1) * self._learning.step
 
     def due(self, at: float) -> Due:
         """Say what has to be fetched to judge the moment `at` (Unix seconds).
@@ -223,8 +223,7 @@ class Baselines:
             self._recent.followed_by(now),
             seen,
             self._engine.extremes(),
-            self._warm.with_rows(times, values),
-            self._learning.warm_up,
+            self._warm.followed_by(times, values, self._learning.warm_up),
             warnings=tuple(window.warnings for window in windows),
             step=self._learning.step,
             false_alarms_per_week=self._learning.false_alarms_per_week if self._known_in_time else math.inf,

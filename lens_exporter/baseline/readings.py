@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lens_exporter.baseline.detector import Detector
 from lens_exporter.baseline.recent import Columns
-from lens_exporter.baseline.roster import Grouped, Roster
+from lens_exporter.baseline.roster import Grouped, Roster, run_of
 from lens_exporter.baseline.rules import Reading
-from lens_exporter.baseline.warm import Warm
+from lens_exporter.baseline.warm import Early
 from lens_exporter.model.decision import Standing
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
@@ -24,8 +23,7 @@ def readings(
     columns: Columns,
     observations: IntArray,
     extremes: tuple[FloatArray, FloatArray],
-    warm: Warm,
-    warm_up: Detector,
+    early: Early,
     *,
     warnings: Sequence[tuple[str, ...]],
     step: float,
@@ -35,8 +33,8 @@ def readings(
     metric_of = roster.metric_of
     learnt = _learnt(metrics, metric_of, grouped, columns, extremes)
     known = np.ones(len(roster), dtype=np.bool_)
-    known[warm.series] = False
-    first = warm.scores(warm_up, metrics, roster, grouped, per_week=false_alarms_per_week, step=step)
+    known[early.series] = False
+    first = early.scores(metrics, roster, grouped, per_week=false_alarms_per_week, step=step)
     found = []
     for index, (metric, members) in enumerate(zip(metrics, roster.members(), strict=True)):
         own, labels = members.places, members.labels
@@ -44,11 +42,11 @@ def readings(
             own = own[known[own]]
             labels = tuple(roster.labels[series] for series in own.tolist())
         if own.size:
-            window = Window(metric.name, labels, columns.times, columns.values[:, _run(own)].T, step, warnings[index])
+            window = Window(metric.name, labels, columns.times, columns.values[:, run_of(own)].T, step, warnings[index])
             found.append(Reading(metric, window, _scores(metric, columns, own, observations[own], learnt)))
-        young = np.flatnonzero(metric_of[warm.series] == index)
+        young = np.flatnonzero(metric_of[early.series] == index)
         if young.size or not own.size:
-            window = warm.window(metric.name, roster, young, step, warnings[index])
+            window = early.window(metric.name, roster, young, step, warnings[index])
             found.append(Reading(metric, window, first.of(young)))
     return found
 
@@ -69,14 +67,8 @@ def standings(found: Sequence[Reading]) -> tuple[Standing, ...]:
     return tuple(seen.values())
 
 
-def _run(places: IntArray) -> IntArray | slice:
-    """Give places as a slice where they are neighbours, as one metric's mostly are: a slice copies nothing."""
-    together = places.size and places[-1] - places[0] == places.size - 1
-    return slice(int(places[0]), int(places[-1]) + 1) if together else places
-
-
 def _scores(metric: BaselineMetric, columns: Columns, own: IntArray, observations: IntArray, learnt: Learnt) -> Scores:
-    run = _run(own)
+    run = run_of(own)
     expected, lower, upper, distance = (
         array[:, run].T for array in (columns.expected, columns.lower, columns.upper, columns.distance)
     )

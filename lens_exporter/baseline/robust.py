@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_exporter.baseline.detector import TAIL
+from lens_exporter.baseline.detector import TAIL, Bands
 from lens_exporter.model.window import FloatArray, Scores, Window
 
 _NORMAL_CONSISTENT = 1.4826  # MAD times this estimates the standard deviation of normal noise (Rousseeuw and Croux, 1993)
@@ -43,33 +43,46 @@ class RobustDetector:
         self._absolute_floor = absolute_floor
         self._minimum = minimum
 
-    @np.errstate(over="ignore", invalid="ignore")  # near the largest float an infinite or no score is the right answer
     def score(self, window: Window) -> Scores:
         """Score the last `tail` columns. Costs one sort of the window, then one pass over it for each column."""
-        values = np.where(np.isfinite(window.values), window.values, np.nan)
+        values = window.values
         series, length = values.shape
+        last = min(self._tail, length)
+        bands = self.bands(values, last, length)
         expected, half_width = np.full_like(values, np.nan), np.full_like(values, np.nan)
+        expected[:, length - last :], half_width[:, length - last :] = bands.expected[:, :last], bands.half_width[:, :last]
+        observed = np.isfinite(values[:, :-1]).sum(axis=1) if length else np.zeros(series, dtype=np.int64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            score = (np.where(np.isfinite(values), values, np.nan) - expected) / half_width
+            return Scores(expected, expected - half_width, expected + half_width, score, observed)
+
+    @np.errstate(over="ignore", invalid="ignore")  # near the largest float an infinite or no score is the right answer
+    def bands(self, values: FloatArray, last: int, most: int) -> Bands:
+        """Give the bands of the last columns of values [series, time] and of one that would follow (see FirstJudge)."""
+        series, length = values.shape
+        if not last:
+            values = values[:, max(0, length - most) :]  # what is left out of it needs not be sorted
+            length = values.shape[1]
         present = np.isfinite(values)
-        seen = np.cumsum(present, axis=1, dtype=np.int64)
-        fractional = np.logical_or.accumulate(present & (values != np.floor(values)), axis=1)
-        order = np.argsort(values, axis=1)  # gaps last
-        ranked = np.take_along_axis(values, order, axis=1)
-        for column in range(max(1, length - self._tail), length if series else 0):
-            # Every row has exactly `column` entries from before it, so the selection keeps its shape and its order.
-            earlier = ranked[order < column].reshape(series, column)
-            count = seen[:, column - 1]
+        values = np.where(present, values, np.nan)
+        seen, broken = _upto(present), _upto(present & (values != np.floor(values)))
+        order = np.argsort(values, axis=1) if last else None  # gaps last
+        ranked = np.sort(values, axis=1) if order is None else np.take_along_axis(values, order, axis=1)
+        expected, half_width = np.full((2, series, last + 1), np.nan)
+        for place, column in enumerate(range(length - last, length + 1)):
+            first = max(0, column - most)
+            if column == first or not series:
+                continue
+            # Every row has exactly so many entries from before it, so the selection keeps its shape and its order.
+            inside = None if order is None else (order < column) & (order >= first)
+            earlier = ranked if inside is None else ranked[inside].reshape(series, column - first)
+            count = seen[:, column] - seen[:, first]
             centre = _median(earlier, count)
-            width = self._half_width(centre, _deviation(earlier, count, centre), ~fractional[:, column - 1])
+            whole = broken[:, column] == broken[:, first]
+            width = self._half_width(centre, _deviation(earlier, count, centre), whole)
             known = count >= self._minimum
-            expected[known, column] = centre[known]
-            half_width[known, column] = width[known]
-        return Scores(
-            expected=expected,
-            lower=expected - half_width,
-            upper=expected + half_width,
-            score=(values - expected) / half_width,
-            observations=seen[:, -2] if length > 1 else np.zeros(series, dtype=np.int64),
-        )
+            expected[known, place], half_width[known, place] = centre[known], width[known]
+        return Bands(expected, half_width)
 
     def _half_width(self, centre: FloatArray, deviation: FloatArray, whole: NDArray[np.bool_]) -> FloatArray:
         level = np.abs(centre)
@@ -78,6 +91,13 @@ class RobustDetector:
         floor = np.maximum(self._relative_floor * level, self._absolute_floor)
         widest: FloatArray = np.maximum.reduce([noise, floor, counted])
         return widest
+
+
+def _upto(marks: NDArray[np.bool_]) -> IntArray:
+    """Count the marks [series, time] before each column, and before one that would follow: [series, time + 1]."""
+    counted = np.zeros((marks.shape[0], marks.shape[1] + 1), dtype=np.int64)
+    np.cumsum(marks, axis=1, out=counted[:, 1:])
+    return counted
 
 
 def _median(ranked: FloatArray, count: IntArray) -> FloatArray:

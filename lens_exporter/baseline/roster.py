@@ -139,3 +139,9 @@ def group_of(labels: Labels, group_labels: tuple[str, ...] | None = None) -> Gro
     if name is None:
         return None
     return tuple((label, labels[label]) for label in (name, *_WHERE) if labels.get(label))
+
+
+def run_of(places: IntArray) -> IntArray | slice:
+    """Give places as a slice where they are neighbours, as one metric's mostly are: a slice copies nothing."""
+    together = places.size and places[-1] - places[0] == places.size - 1
+    return slice(int(places[0]), int(places[-1]) + 1) if together else places
