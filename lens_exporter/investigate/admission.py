@@ -54,7 +54,7 @@ class Admission:
         known = self._book.known([*alerts.firing, *alerts.resolved])
         ends = _ends(alerts.resolved, known)
         fresh, promoted, duplicates = self._compare(alerts.firing, known, ends)
-        self._book.end(ends)
+        self._end(ends)
         unit = self._promote(promoted, group) if promoted else None
         touched = {one.investigation for one, at in ends if at is not None and one.state in WAITING}
         joinable = unit or self._book.waiting(group.key)
@@ -88,6 +88,8 @@ class Admission:
         """
         known = self._book.known_as(alert)
         if known is not None and known.state is not State.CANCELLED:
+            if known.ends_at is not None:
+                self._end([(known, None)])  # whoever said that it is over, it fires on
             unit = self._book.unit(known.investigation)
             if is_settled(known) or unit.due <= self._now:
                 return duplicate(known)
@@ -130,6 +132,18 @@ class Admission:
                 else:
                     duplicates.append(row)
         return fresh, promoted, duplicates
+
+    def _end(self, ends: list[tuple[Known, float | None]]) -> None:
+        """Note ends; None: it fires on, which the unit that waits with it hears too."""
+        self._book.end(ends)
+        on = {(row.fingerprint, row.starts_ms): row.investigation for row, at in ends if at is None and row.state in WAITING}
+        for investigation in sorted(set(on.values())):
+            unit = self._book.unit(investigation)
+            alerts = tuple(
+                replace(one, ends_at=None) if (one.fingerprint, milliseconds(one.starts_at)) in on else one
+                for one in unit.group.alerts
+            )
+            self._book.change(replace(unit, group=replace(unit.group, alerts=alerts)))
 
     def _promote(self, promoted: dict[AlertKey, str], group: AlertGroup) -> Unit:
         """Give announced units the webhook's key and make them due. Several that turn out to be one group become one unit."""

@@ -38,13 +38,13 @@ def outcome(here, name):
 
 def test_a_confirmed_anomaly_begins_at_once_and_is_asked_about_once():
     """One question before the alert, none at its updates, and its words on the alert until it is over."""
-    with reading(confirms(summary="above 459 ms since 12:05 UTC")) as (here, model):
+    with reading(confirms(summary="above 456 ms since 12:05 UTC")) as (here, model):
         here.story.tell(LATENCY.name, slightly(5, end=15))
         here.every_minute(0, 6)
         assert began(here) == 6
         here.every_minute(7, 14)
         assert len(model.asked) == 1
-        assert here.firing[0].annotations["lens_reading"].endswith("only its numbers): above 459 ms since 12:05 UTC.")
+        assert here.firing[0].annotations["lens_reading"].endswith("only its numbers): above 456 ms since 12:05 UTC.")
         here.every_minute(15, 18)
         assert here.firing == []
         told = {event.type for event in here.line.events.query(correlation=here.announced[0][1])}

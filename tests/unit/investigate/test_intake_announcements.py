@@ -175,3 +175,16 @@ def test_the_end_of_an_own_alert_is_kept_for_the_publisher(site):
     assert site.store.untold() == []
     site.store.finish(taken.investigation, site.now, {"verdict": "inconclusive", "status": "warning", "summary": "."})
     assert [(one.fingerprint, one.ends_at) for one in site.store.untold()] == [(MEMORY.fingerprint, site.now + 30)]
+
+
+def test_one_that_is_announced_again_after_it_was_given_up_fires_on(site):
+    """Alertmanager gives up what it has not heard of for a while; its investigation must not end with the other alert of its unit."""
+    critical = alert("LensFds", watcher="python", severity="critical")
+    taken = site.intake.announce(MEMORY, STORY)
+    site.intake.announce(critical, STORY)
+    site.accept(replace(MEMORY, ends_at=site.now + 1))
+    assert site.intake.announce(MEMORY, STORY).outcome is GroupOutcome.DUPLICATE
+    site.accept(replace(critical, ends_at=site.now + 1))
+    unit = site.store.unit(taken.investigation)
+    assert unit.state in (State.HELD, State.QUEUED)
+    assert [(one.name, one.ends_at is None) for one in unit.group.alerts] == [("LensMemory", True), ("LensFds", False)]

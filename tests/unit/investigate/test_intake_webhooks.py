@@ -227,3 +227,12 @@ def test_the_dispatcher_is_woken(site):
     """Critical work does not wait for the next look around."""
     site.accept(alert("A"))
     assert site.woken == 1
+
+
+def test_a_unit_that_waits_hears_that_an_alert_fires_on(site):
+    """What it shows the investigator as over was over for a moment only."""
+    taken = site.accept(alert("A"), alert("B"))
+    site.accept(alert("A", ends_at=site.now))
+    assert [one.ends_at for one in site.store.unit(taken.investigation).group.alerts] == [site.now, None]
+    site.accept(alert("A"))
+    assert [one.ends_at for one in site.store.unit(taken.investigation).group.alerts] == [None, None]
