@@ -56,15 +56,21 @@ class Doorsteps:
         else:
             if len(self._under_way) >= self._most:
                 # Who has been silent for longest makes room: the newest may be anybody.
-                self._drop(next(iter(self._under_way)))
+                for task in [*self._under_way]:
+                    if self._drop(task):
+                        break
             task = asyncio.get_running_loop().create_task(self._let_in(transport, inside))
             self._under_way[task] = transport
             task.add_done_callback(lambda done: self._under_way.pop(done, None))
 
-    def _drop(self, task: asyncio.Task[None]) -> None:
-        # Aborted here and not by the task: one that is cancelled before its first step never runs.
-        self._under_way.pop(task).abort()
+    def _drop(self, task: asyncio.Task[None]) -> bool:
+        """Give up a handshake, unless it has just ended: then somebody else has the connection. Gives whether it did."""
+        transport = self._under_way.pop(task)
+        if task.done():
+            return False
         task.cancel()
+        transport.abort()  # here and not by the task: one that is cancelled before its first step never runs
+        return True
 
     def _too_many(self, transport: asyncio.Transport) -> bool:
         address = str((transport.get_extra_info("peername") or ("",))[0])

@@ -362,3 +362,42 @@ def test_handshakes_that_come_in_one_turn_of_the_loop_make_room_too(tmp_path, au
                 each.close()
 
     assert asyncio.run(crowd()) == [True] * 20
+
+
+def test_a_handshake_that_has_just_ended_is_not_dropped_for_the_next(tmp_path, authority, server):
+    """Its task is still on the list in the turn of the loop in which the next connection comes."""
+    access = Access(Web.model_validate(web(tmp_path, server)), Secrets({}), Telemetry(), Recorded().append)
+
+    class Comes(asyncio.Protocol):
+        def __init__(self, then=lambda: None):
+            self.transport = asyncio.get_running_loop().create_future()
+            self._then = then
+
+        def connection_made(self, transport):
+            self.transport.set_result(transport)
+            self._then()
+
+    async def one_and_the_next():
+        loop = asyncio.get_running_loop()
+        doorsteps = Doorsteps(access, auditing(plain_ports()), most=1)
+        following = Comes()
+        elsewhere = await loop.create_server(lambda: following, "127.0.0.1", 0)
+        silent = socket.create_connection(elsewhere.sockets[0].getsockname(), timeout=5)
+        transport = await following.transport
+        # Made in the turn in which the first one's handshake ends, and there is room for one.
+        served = Comes(lambda: loop.call_soon(doorsteps.step(None).connection_made, transport))
+        door = await loop.create_server(lambda: doorsteps.step(lambda _known: served), "127.0.0.1", 0)
+        context = ssl.create_default_context(cafile=str(authority.cert))
+        _, writer = await asyncio.open_connection(*door.sockets[0].getsockname(), ssl=context, server_hostname="localhost")
+        first = await served.transport
+        for _ in range(3):
+            await asyncio.sleep(0)
+        dropped = first.is_closing()
+        doorsteps.close()
+        writer.close()
+        silent.close()
+        for each in (door, elsewhere):
+            each.close()
+        return dropped
+
+    assert asyncio.run(one_and_the_next()) is False
