@@ -50,7 +50,7 @@ def measured(series: int, kind: str) -> dict[str, float]:
         first.learn([window], recently=np.inf)
         learning += time.process_time() - begun
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fleet.snapshot"
+        path = Path(folder) / "fleet.lens-snapshot"
         state = {"learnt": first.learnt}
         size, writing, written = _took(lambda: snapshot.save(path, state, fingerprint="", given=first.given))
         second = _baselines(kind)

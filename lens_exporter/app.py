@@ -44,6 +44,7 @@ _EXPECTED_ROUND = 60.0  # well below the time for which rows are left to settle:
 _HOUSEKEEPING_ROUND = 3600.0
 _REVIEW_SECONDS = 300.0  # what an investigation takes beyond its agent's limit: checks, reviews, publishing
 _GRACE = 4.0  # seconds for what is under way when asked to stop
+_KEEPING = 15.0  # seconds to write down what was learnt; 100,000 series take six
 _DATABASE_ROUND = 2.0  # asks nothing of a database that works
 
 
@@ -164,11 +165,23 @@ class App:
             await self._supervisor.remove("dispatcher", grace=_GRACE)
         closing = asyncio.to_thread(self._engine.close, _GRACE)
         left, _ = await asyncio.gather(self._supervisor.stop(grace=_GRACE), closing)
-        await asyncio.to_thread(self._generation.keep)
+        left = (*left, *await self._kept())
         self._generation.close()
         for generation in (self._generation, *self._retired):
             generation.close_clients()
         self._ground.events.append("service.stopped", reason="asked to stop", left=list(left))
+
+    async def _kept(self) -> list[str]:
+        """Wait until watchers have written down what they have learnt; give what did not end: a disk may hang."""
+        writing = self._generation.keep()
+        futures = {asyncio.wrap_future(future): f"snapshot {name}" for name, future in writing.items()}
+        if not futures:
+            return []
+        done, _ = await asyncio.wait(futures, timeout=_KEEPING)
+        for one in done:
+            if (error := one.exception()) is not None:
+                _log.error("what was learnt is not written down", part=futures[one], exc_info=error)
+        return [name for future, name in futures.items() if future not in done]
 
     def _start(self, generation: Generation) -> None:
         generation.monitor_event_loop(asyncio.get_running_loop())

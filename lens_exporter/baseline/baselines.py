@@ -76,6 +76,13 @@ class Learnt:
     learnt_to: float
     expected: Mapping[str, Any]
 
+    def check(self, metrics: int) -> None:
+        """Refuse what does not belong together, or not to so many metrics. Raises ValueError."""
+        series = len(self.roster)
+        columns = (self.recent.series, self.engine.series, self.last_value.size, self.observations.size)
+        if self.roster.metrics != metrics or set(columns) != {series} or self.warm.series.max(initial=-1) >= series:
+            raise ValueError(f"{self.roster.metrics} metrics and {series} series do not fit {metrics} metrics and {columns} series")
+
 
 class Baselines:
     """Holds the engine of one watcher and the newest columns; all of it can be thrown away and comes back from Prometheus.
@@ -151,7 +158,13 @@ class Baselines:
         )
 
     def resume(self, learnt: Learnt) -> None:
-        """Go on with what was learnt of the same metrics in the same way."""
+        """Go on with what was learnt of the same metrics in the same way.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: it is not what `learnt` gives.
+
+        """
+        learnt.check(len(self._metrics))
         self._roster, self._grouped, self._engine = learnt.roster, learnt.roster.grouped(), learnt.engine
         self._recent, self._warm = learnt.recent, learnt.warm
         self._last_value, self._observations = learnt.last_value, learnt.observations

@@ -66,6 +66,11 @@ class Recent:
         """The last column."""
         return self._kept.part(slice(self._size - 1, self._size))
 
+    @property
+    def series(self) -> int:
+        """How many series it holds."""
+        return int(self._kept.values.shape[1])
+
     def take(self, kept: IntArray, groups_kept: IntArray) -> None:
         """Go on with these series and groups; -1 is a new one."""
         self._hold(self._kept.part(slice(0, self._size)).take(kept, groups_kept))

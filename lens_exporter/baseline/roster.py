@@ -55,6 +55,11 @@ class Roster:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def metrics(self) -> int:
+        """How many metrics they are of."""
+        return len(self._known)
+
     def __getstate__(self) -> tuple[tuple[str, ...] | None, int, list[Labels], list[int]]:
         return self._group_labels, len(self._known), self.labels, self._metrics
 

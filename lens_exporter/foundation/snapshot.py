@@ -5,52 +5,61 @@ import importlib
 import json
 import os
 import shutil
+import stat
+import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from lens_exporter.errors import SnapshotError
 
-_DOCUMENT = "document"  # the name of the JSON among the arrays
-_LARGEST_PART = 0.5  # of the free space: a cache must not fill the disk that the database is on
+SUFFIX = ".lens-snapshot"
+_FINGERPRINT, _DOCUMENT = "fingerprint", "document"  # names among the arrays, of a text and of the JSON
+_LARGEST_PART = 0.5  # of the space that is free without snapshots: a cache must not fill the disk that the database is on
 # What reading a file that is cut short, overwritten or made by somebody else comes to.
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, ImportError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, ImportError, RuntimeError, MemoryError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
+)
 
 
 def save(path: Path, state: object, *, fingerprint: str, given: Mapping[str, object]) -> int:
-    """Write an object's state in place of the file that is there; give the file's size in bytes.
+    """Write an object's state in place of the file that is there, for the owner alone; give the file's size in bytes.
 
     state: numbers, texts, None, lists, tuples, mappings, arrays, and objects of our own whose `__getstate__` consists of such.
     fingerprint: only a reader who names the same gets it back. given: what is not written but named, for the reader has it.
 
     Raises:
-        SnapshotError: it cannot be written, or would take more than half of the space that is free. The old file stands.
+        SnapshotError: it cannot be written, or all snapshots of the folder would take more than half of the space that is free
+            without them. The old file stands.
 
     """
     packing = _Packing(given)
-    document = json.dumps({"fingerprint": fingerprint, "state": packing.packed(state)}).encode()
-    size = len(document) + sum(array.nbytes for array in packing.arrays)
-    unfinished = path.with_name(path.name + ".new")
+    document = json.dumps(packing.packed(state)).encode()
+    unfinished: Path | None = None
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        free = shutil.disk_usage(path.parent).free
-        if size > _LARGEST_PART * free:
-            raise SnapshotError(path=path, reason=f"it would take {size} bytes, more than half of the {free} that are free")
+        _hold_to_the_free_space(path, len(document) + sum(array.nbytes for array in packing.arrays))
+        descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
+        unfinished = Path(name)
         # Not synced: what a power failure leaves of it is found out by its checksums, and then it is learnt anew.
-        with open(unfinished, "wb", opener=_private) as file:
+        with os.fdopen(descriptor, "wb") as file:
+            texts = {_FINGERPRINT: np.frombuffer(fingerprint.encode(), np.uint8), _DOCUMENT: np.frombuffer(document, np.uint8)}
             arrays = {str(number): array for number, array in enumerate(packing.arrays)}
-            np.savez(file, allow_pickle=False, **{_DOCUMENT: np.frombuffer(document, dtype=np.uint8)}, **arrays)
+            np.savez(file, allow_pickle=False, **texts, **arrays)
         unfinished.replace(path)
         return path.stat().st_size
     except OSError as error:
         raise SnapshotError(path=path, reason=str(error)) from error
     finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()  # there is one only if it failed
+        if unfinished is not None:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()  # there is one only if it failed
 
 
 def load(path: Path, *, fingerprint: str, given: Mapping[str, object], package: str) -> Any | None:
@@ -63,15 +72,40 @@ def load(path: Path, *, fingerprint: str, given: Mapping[str, object], package: 
 
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            document = json.loads(file[_DOCUMENT].tobytes())
-            if document["fingerprint"] != fingerprint:
+        with _opened(path) as raw, np.load(raw, allow_pickle=False) as file:
+            # Stored as it is: what is read takes no more memory than the file is long.
+            if any(member.compress_type != zipfile.ZIP_STORED for member in file.zip.infolist()):
+                raise ValueError("it is compressed")
+            if sum(member.file_size for member in file.zip.infolist()) > os.fstat(raw.fileno()).st_size:
+                raise ValueError("its parts are longer than the file")
+            if file[_FINGERPRINT].tobytes().decode() != fingerprint:
                 return None
-            return _Unpacking(file, given, package).unpacked(document["state"])
+            return _Unpacking(file, given, package).unpacked(json.loads(file[_DOCUMENT].tobytes()))
     except FileNotFoundError:
         return None
     except _UNREADABLE as error:
         raise SnapshotError(path=path, reason=f"{type(error).__name__}: {error}") from error
+
+
+def _hold_to_the_free_space(path: Path, size: int) -> None:
+    taken = {each: each.stat().st_size for each in path.parent.glob(f"*{SUFFIX}")}
+    others = sum(taken.values()) - taken.get(path, 0)
+    free = shutil.disk_usage(path.parent).free
+    most = int(_LARGEST_PART * (free + sum(taken.values())))
+    # The old file stands until the new one is whole.
+    if others + size > most or size > free:
+        of = f"{others + size} bytes with the others in its folder" if others else f"{size} bytes"
+        raise SnapshotError(path=path, reason=f"it would take {of}, more than half of what is free without them ({most})")
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a plain file of our own. Nothing else is waited for, or followed."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        os.close(descriptor)
+        raise ValueError("it is no file of ours")
+    return os.fdopen(descriptor, "rb")
 
 
 class _Packing:
@@ -146,8 +180,8 @@ class _Unpacking:
         if module != self._package and not module.startswith(self._package + "."):
             raise ValueError(f"{name} is not of {self._package}")
         found = vars(importlib.import_module(module))[qualified]
-        if not isinstance(found, type):
-            raise ValueError(f"{name} is no class")  # noqa: TRY004 - of the file, not of an argument
+        if not isinstance(found, type) or found.__module__ != module:
+            raise ValueError(f"{name} is no class of that module")
         return found
 
 
@@ -166,7 +200,3 @@ def _attributes(state: Any) -> Iterator[tuple[str, Any]]:
     """Give the attributes in what object.__getstate__ gives: those of a mapping, or of a mapping and of slots."""
     for part in state if isinstance(state, tuple) else (state,):
         yield from (part or {}).items()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -82,6 +82,7 @@ class Looker:
         self._anew = -math.inf
         self.caught_up: int | None = None  # steps made of learning a long past; None: it is not at that. Read by other threads.
         self._interrupted = False
+        self.long_pasts = 0  # learnt so far
 
     def interrupt(self) -> None:
         """Give up learning a long past at the next step, now and from now on."""
@@ -118,10 +119,20 @@ class Looker:
         return {"learnt": self._baselines.learnt, "missed": sorted(self._missed), "anew": self._anew}
 
     def recall(self, remembered: Mapping[str, Any], at: float) -> bool:
-        """Go on with what was written down, unless it is of no use for a look at this moment. Gives whether it was."""
-        self._baselines.resume(remembered["learnt"])
-        if self._baselines.due(at).fresh:
+        """Go on with what was written down, unless it is of no use for a look at this moment. Gives whether it was.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: it is not what `remembered` gives. Nothing is known then.
+
+        """
+        try:
+            self._baselines.resume(remembered["learnt"])
+        except Exception:
             self._baselines.forget()
+            raise
+        due = self._baselines.due(at)
+        if due.fresh:
+            self._baselines.begin(due)  # which also notes why
             return False
         self._missed, self._anew = set(remembered["missed"]), remembered["anew"]
         return True
@@ -187,6 +198,7 @@ class Looker:
                 self._baselines.learn(self._fetch(first, end, due, failures), recently=due.last - self._baselines.warm_up_seconds)
                 self._missed |= failures.keys()
                 first = end + due.step
+            self.long_pasts += 1
         finally:
             self.caught_up = None
 

@@ -151,10 +151,11 @@ class WatcherRunner:
             return learnt if self._sound and learnt is not None and learnt.baselines.knows else None
 
     def keep(self) -> None:
-        """Write down what its watcher has learnt, unless a tick is at work on it or the last one crashed."""
+        """Write down what its watcher has learnt, once it was stopped, unless a tick is at work on it or the last one crashed."""
         with self._lock:
-            if self._flight is None and self._sound:
-                self.watcher.keep()
+            ready = self._stopped and self._flight is None and self._sound
+        if ready:  # nobody begins another one: a disk that hangs holds nobody up
+            self.watcher.keep()
 
     def close(self) -> None:
         """Let go of what its watcher publishes and has learnt: investigations may keep its generation for a while.

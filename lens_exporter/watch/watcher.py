@@ -98,7 +98,7 @@ class Watcher:
                 return Tick(at, self._with.stopwatch() - started, trigger)
             tick = Tick(at, self._with.stopwatch() - started, trigger, seen, fates, tuple(failures))
             self._tell(tick)
-        if self._snapshots is not None:
+        if self._snapshots is not None and seen is not None:
             self._snapshots.keep_now_and_then(self._looker)
         return tick
 
@@ -108,9 +108,9 @@ class Watcher:
             self._snapshots.keep(self._looker)
 
     def crashed(self) -> None:
-        """Let no other process go on with what was learnt: a tick crashed, maybe over it."""
+        """Let no other process go on with what was learnt: a tick crashed, maybe over it. It may not be ticking."""
         if self._snapshots is not None:
-            self._snapshots.discard()
+            self._snapshots.discard(self._looker)
 
     def interrupt(self) -> None:
         """Let a tick that learns a long past end soon, and none after it begin to. What it has learnt stays."""

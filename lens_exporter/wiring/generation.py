@@ -2,6 +2,7 @@
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from concurrent.futures import Future
 from urllib.parse import urlsplit
 
 from lens_exporter.baseline import said
@@ -10,6 +11,7 @@ from lens_exporter.baseline.expected import Declaration, Declarations
 from lens_exporter.config.settings import Config
 from lens_exporter.errors import RemoteError, UnknownWatcher
 from lens_exporter.exposition.ports import Document, WatcherView
+from lens_exporter.foundation.threads import begin
 from lens_exporter.investigate import document, webhook
 from lens_exporter.investigate.inquiry import Inquiry
 from lens_exporter.investigate.intake import Intake
@@ -218,10 +220,9 @@ class Generation:
             if isinstance(lens, PythonLens):
                 lens.monitor_event_loop(loop)
 
-    def keep(self) -> None:
-        """Write down what watchers have learnt, for the next process. Its runners have stopped."""
-        for runner in self.runners.values():
-            runner.keep()
+    def keep(self) -> dict[str, Future[None]]:
+        """Write down what watchers have learnt, for the next process: one thread each, by watcher. Its runners have stopped."""
+        return {name: begin(f"keep-{name}", runner.keep) for name, runner in self.runners.items()}
 
     def close(self) -> None:
         """Let go of what this generation alone published. Its investigations may still be under way: close_clients() ends them."""

@@ -1,22 +1,27 @@
 """Where what watchers have learnt is kept over a restart, and what makes it of use to the next process."""
 
 import hashlib
-from collections.abc import Iterable
+import json
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import structlog
 
-from lens_exporter import baseline
-from lens_exporter.config.settings import Config
-from lens_exporter.errors import SnapshotError
+from lens_exporter import baseline, model, prometheus, watch
+from lens_exporter.config.settings import Config, Server
 from lens_exporter.foundation.database import Database
+from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.watch.snapshots import sweep
 
 _log = structlog.get_logger("lens_exporter")
 
 _SUFFIX = ".snapshots"
+_LEARNING = (baseline, model, prometheus, watch)  # whose code has a say in what is learnt
+
+Learns = tuple[Server, tuple[BaselineMetric, ...], dict[str, Any]]  # of whom, what, and how: a watcher's settings
 
 
 def folder(config: Config, database: Database) -> Path | None:
@@ -25,30 +30,30 @@ def folder(config: Config, database: Database) -> Path | None:
         return None
     if config.snapshots_path is not None:
         return config.snapshots_path
-    return None if database.path is None else database.path.with_suffix(_SUFFIX)
+    return None if database.path is None else database.path.with_name(database.path.name + _SUFFIX)
 
 
 def tidy(folder: Path, config: Config) -> None:
     """Delete what watchers have left that there are no more. One that cannot be deleted stays."""
-    try:
-        sweep(folder, {watcher.name for watcher in config.watchers})
-    except SnapshotError as error:
-        _log.warning("old snapshots stay", error=str(error))
+    for error in sweep(folder, {watcher.name for watcher in config.watchers}):
+        _log.warning("an old snapshot stays", error=str(error))
 
 
-def fingerprint(learns: Iterable[object]) -> str:
+def fingerprint(learns: Learns) -> str:
     """Identify what is learnt, and the code that learns: other code may have other ideas of the same names."""
-    digest = hashlib.sha256(_code().encode())
-    for one in learns:
-        digest.update(repr(one).encode())
-    return digest.hexdigest()
+    server, metrics, settings = learns
+    said = [server.model_dump(mode="json"), [asdict(metric) for metric in metrics], settings]
+    # As a reload compares them: lists in their order, mappings in any.
+    text = json.dumps(said, sort_keys=True, default=str)
+    return hashlib.sha256(_code().encode() + text.encode()).hexdigest()
 
 
 @cache
 def _code() -> str:
-    """Identify the code of baselines and the library that its numbers come from."""
+    """Identify the code that makes of samples what is learnt, and the library that its numbers come from."""
     digest = hashlib.sha256(np.__version__.encode())
-    (root,) = map(Path, baseline.__path__)
-    for path in sorted(root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    for package in _LEARNING:
+        (root,) = map(Path, package.__path__)
+        for path in sorted(root.rglob("*.py")):
+            digest.update(f"{package.__name__}/{path.relative_to(root)}".encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

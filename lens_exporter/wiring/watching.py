@@ -28,7 +28,7 @@ from lens_exporter.watch.ports import Announce, Collaborators, RowSource, Watche
 from lens_exporter.watch.snapshots import Snapshots
 from lens_exporter.watch.watcher import Tick, Watcher
 from lens_exporter.wiring.ground import Ground
-from lens_exporter.wiring.snapshots import fingerprint
+from lens_exporter.wiring.snapshots import Learns, fingerprint
 
 _HOUR, _DAY = 3600.0, 86_400.0
 
@@ -122,7 +122,7 @@ def learns_alike(name: str, before: Config, after: Config) -> bool:
     return _learns(name, before) == _learns(name, after)
 
 
-def _learns(name: str, config: Config) -> tuple[object, ...]:
+def _learns(name: str, config: Config) -> Learns:
     settings = next(one for one in config.watchers if one.name == name)
     server = config.prometheus if settings.datasource is None else config.datasources[settings.datasource]
     # What is learnt knows a metric by its place, and mappings are equal in any order.

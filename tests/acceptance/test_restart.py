@@ -25,12 +25,12 @@ def begin(here: Pasts) -> int:
 def test_a_restart_goes_on_with_what_was_learnt(tmp_path, how):
     """Whether it ended in order or not; with another budget meanwhile that watcher begins anew, and one that is gone leaves no file."""
     with LeakyPrometheus() as prometheus:
-        here, kept = Pasts(tmp_path, prometheus), tmp_path / "lens.snapshots"
+        here, kept = Pasts(tmp_path, prometheus), tmp_path / "lens.db.snapshots"
         here.lens.configure(here.config(window="4h"))
         try:
             first = begin(here)
             assert all(max(here.asked_about(name, first)) > WINDOW / 2 for name in NAMES)
-            until(lambda: all((kept / f"{name}.snapshot").exists() for name in NAMES), 10, what="both are kept")
+            until(lambda: all((kept / f"{name}.lens-snapshot").exists() for name in NAMES), 10, what="both are kept")
             if how == "killed":
                 here.lens.kill()
             else:
@@ -50,6 +50,6 @@ def test_a_restart_goes_on_with_what_was_learnt(tmp_path, how):
             here.lens.start()
             until(lambda: here.asked_about("changes", before), 30, what="one looks")
             assert max(here.asked_about("changes", before)) > WINDOW / 2
-            assert not (kept / "stays.snapshot").exists()
+            assert not (kept / "stays.lens-snapshot").exists()
         finally:
             here.lens.stop()

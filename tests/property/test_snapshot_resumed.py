@@ -48,7 +48,7 @@ def looker(source: Past) -> Looker:
 @settings(max_examples=12, deadline=None)
 def test_a_restart_changes_nothing(tmp_path_factory, seed, first, gaps):
     """However long it was down, it says afterwards what one says that was never stopped, and asks for what came since."""
-    path = tmp_path_factory.mktemp("kept") / "api.snapshot"
+    path = tmp_path_factory.mktemp("kept") / "api.lens-snapshot"
     never_stopped, stopped = looker(past(seed)), looker(past(seed))
     at = BEGINS + first * STEP
     same(never_stopped.look(at), stopped.look(at))

@@ -127,6 +127,11 @@ class Engine:
             self._running = before
         return self._whole(parts, rows, residuals, enduring, self._lone.peek, times.size)
 
+    @property
+    def series(self) -> int:
+        """How many series it judges."""
+        return self._membership.size
+
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """Give the highest and lowest value of each series [series] over a week without the running hour; NaN where unknown."""
         return self._spread.extremes()

@@ -1,7 +1,8 @@
 """State as a file: what comes back, and what is refused."""
 
-import json
+import os
 import stat
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ PACKAGE = "lens_exporter.baseline"
 
 
 def saved(folder: Path, state: object, **given: object) -> Path:
-    path = folder / "kept" / "api.snapshot"
+    path = folder / "kept" / "api.lens-snapshot"
     snapshot.save(path, state, fingerprint="mine", given=given)
     return path
 
@@ -80,13 +81,13 @@ def test_what_is_given_is_named_and_not_written(tmp_path: Path) -> None:
     """The reader has its own: here something that could not be written at all."""
     path = saved(tmp_path, ["clock", print], clock=print)
     assert loaded(path, clock=len) == ["clock", len]
-    with pytest.raises(SnapshotError, match=r"api\.snapshot: KeyError: 'clock'"):
+    with pytest.raises(SnapshotError, match=r"api\.lens-snapshot: KeyError: 'clock'"):
         loaded(path)
 
 
 def test_no_file_and_another_fingerprint_are_no_error(tmp_path: Path) -> None:
     """Then there is nothing to go on with."""
-    assert loaded(tmp_path / "none.snapshot") is None
+    assert loaded(tmp_path / "none.lens-snapshot") is None
     assert loaded(saved(tmp_path, [1]), fingerprint="other") is None
 
 
@@ -115,18 +116,45 @@ def _garbage(path: Path) -> None:
     path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 8)
 
 
-def _replaced(document: object) -> Callable[[Path], None]:
+def _replaced(text: str, **arrays: np.ndarray) -> Callable[[Path], None]:
     def replace(path: Path) -> None:
-        text = json.dumps({"fingerprint": "mine", "state": document}).encode()
         with path.open("wb") as file:
-            np.savez(file, document=np.frombuffer(text, dtype=np.uint8))
+            np.savez(file, fingerprint=_bytes("mine"), document=_bytes(text), **arrays)
 
     return replace
 
 
+def _bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
 def _pickled(path: Path) -> None:
     with path.open("wb") as file:
-        np.savez(file, document=np.array([print], dtype=object))
+        np.savez(file, fingerprint=_bytes("mine"), document=np.array([print], dtype=object))
+
+
+def _compressed(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, fingerprint=_bytes("mine"), document=_bytes('{"array": 0}'), **{"0": np.zeros(10_000_000)})
+
+
+def _endless(path: Path) -> None:
+    """A header that promises a petabyte."""
+    _replaced('{"array": 0}')(path)
+    header = np.lib.format.magic(1, 0) + (118).to_bytes(2, "little")
+    header += str({"descr": "<f8", "fortran_order": False, "shape": (1 << 47,)}).ljust(117).encode() + b"\n"
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("0.npy", header)
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _link(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
 
 
 def _other_archive(path: Path) -> None:
@@ -143,22 +171,28 @@ def _other_archive(path: Path) -> None:
         _garbage,
         _pickled,
         _other_archive,
-        _replaced({"object": "os:system", "state": None}),
-        _replaced({"object": "subprocess:Popen", "state": {}}),
-        _replaced({"object": "lens_exporter.baselinex:X", "state": {}}),
-        _replaced({"object": "lens_exporter.baseline.roster:group_of", "state": {}}),
-        _replaced({"object": "lens_exporter.baseline.roster:Nobody", "state": {}}),
-        _replaced({"object": "lens_exporter.baseline.roster:Roster", "state": 7}),
-        _replaced({"array": 3}),
-        _replaced({"what": 1}),
-        _replaced({"dict": [1]}),
+        _compressed,
+        _endless,
+        _pipe,
+        _link,
+        _replaced("[" * 100_000),
+        _replaced('{"object": "lens_exporter.baseline.baselines:BaselineMetric", "state": {}}'),
+        _replaced('{"object": "os:system", "state": null}'),
+        _replaced('{"object": "subprocess:Popen", "state": {}}'),
+        _replaced('{"object": "lens_exporter.baselinex:X", "state": {}}'),
+        _replaced('{"object": "lens_exporter.baseline.roster:group_of", "state": {}}'),
+        _replaced('{"object": "lens_exporter.baseline.roster:Nobody", "state": {}}'),
+        _replaced('{"object": "lens_exporter.baseline.roster:Roster", "state": 7}'),
+        _replaced('{"array": 3}'),
+        _replaced('{"what": 1}'),
+        _replaced('{"dict": [1]}'),
     ],
 )
 def test_what_save_does_not_write_is_refused_by_name(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     """A file that was cut short, changed, or made by somebody else; none of it runs anything."""
     path = saved(tmp_path, {"a": np.arange(5000.0)})
     spoil(path)
-    with pytest.raises(SnapshotError, match=r"snapshot .*api\.snapshot: \w+"):
+    with pytest.raises(SnapshotError, match=r"snapshot .*api\.lens-snapshot: \w+"):
         loaded(path)
 
 
@@ -166,10 +200,57 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
     """More than half of the disk is not taken, for the database may be on it; nor is a folder that is none."""
     path = saved(tmp_path, ["old"])
     endless = np.lib.stride_tricks.as_strided(np.zeros(1), shape=(1 << 50,), strides=(0,))
-    with pytest.raises(SnapshotError, match=r"it would take \d+ bytes, more than half of the \d+ that are free"):
+    with pytest.raises(SnapshotError, match=r"it would take \d+ bytes, more than half of what is free"):
         snapshot.save(path, endless, fingerprint="mine", given={})
     assert loaded(path) == ["old"]
     assert [one.name for one in path.parent.iterdir()] == [path.name]
     (tmp_path / "file").write_text("")
     with pytest.raises(SnapshotError, match=r"File exists: '.*file'"):
-        snapshot.save(tmp_path / "file" / "api.snapshot", [], fingerprint="mine", given={})
+        snapshot.save(tmp_path / "file" / "api.lens-snapshot", [], fingerprint="mine", given={})
+
+
+def test_no_bit_can_be_flipped_unnoticed(tmp_path: Path) -> None:
+    """What a disk changes is either found out or was of no account."""
+    state = {"values": np.arange(20.0), "roster": Roster(1), "text": "api-7"}
+    path = saved(tmp_path, state)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 1 << place % 8
+        path.write_bytes(spoilt)
+        try:
+            back = loaded(path)
+        except SnapshotError:
+            continue
+        if back is not None:  # None: a bit of the fingerprint, or of what it is called
+            assert back["values"].tolist() == state["values"].tolist()
+            assert back["text"] == "api-7"
+
+
+def test_what_somebody_else_put_there_is_not_written_to(tmp_path: Path) -> None:
+    """A link in place of the file is replaced, and what it leads to stays as it is."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "api.lens-snapshot").symlink_to(victim)
+    assert loaded(saved(tmp_path, ["mine"])) == ["mine"]
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system takes root to make")
+def test_all_files_of_a_folder_leave_half_of_the_space(tmp_path: Path) -> None:
+    """Several watchers do not take half of the rest each; one that has its file already may write it again."""
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(tmp_path)], check=False, capture_output=True)
+    if made.returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        arrays = np.zeros(1_500_000 // 8)
+        snapshot.save(tmp_path / "a.lens-snapshot", arrays, fingerprint="", given={})
+        snapshot.save(tmp_path / "b.lens-snapshot", arrays, fingerprint="", given={})
+        with pytest.raises(SnapshotError, match="bytes with the others in its folder, more than half"):
+            snapshot.save(tmp_path / "c.lens-snapshot", arrays, fingerprint="", given={})
+        snapshot.save(tmp_path / "a.lens-snapshot", arrays, fingerprint="", given={})
+        snapshot.save(tmp_path / "b.lens-snapshot", arrays, fingerprint="", given={})
+        assert sorted(one.name for one in tmp_path.iterdir()) == ["a.lens-snapshot", "b.lens-snapshot"]
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)

@@ -92,7 +92,7 @@ class Site:
         self.declared: list[Declaration] = []
         self.bands = Bands()
         self.notes = Notes(line.database)
-        self.watched = Watched("python", metrics, window=60 * MINUTE, **options)
+        self.watched = Watched("python", metrics, **{"window": 60 * MINUTE, **options})
         self.reader: Callable[[Site], Reader | None] = lambda _site: None
         self.snapshots: Callable[[Site], Snapshots | None] = lambda _site: None
         self._numbers = count(1)

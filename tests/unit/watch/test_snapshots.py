@@ -2,36 +2,37 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lens_exporter.baseline.roster import Roster
 from lens_exporter.errors import Unreachable
+from lens_exporter.foundation import snapshot
 from lens_exporter.watch.snapshots import Snapshots, sweep
-from tests.unit.watch.site import Site, site
+from tests.unit.watch.site import MEMORY, Site, quiet, site
 
+DAY = 86_400.0
 WINDOW = 60  # minutes; half of it is the longest that is asked for
-HOUR = 3600.0
 
 
 @contextmanager
-def kept(folder: Path) -> Iterator[Site]:
-    """A watcher whose knowledge is kept in a folder, on the site's clock; `site.restart()` is another process."""
-    with site() as here:
+def kept(folder: Path, **options: Any) -> Iterator[Site]:
+    """A watcher whose knowledge is kept in a folder; `site.restart()` is another process."""
+    with site(**options) as here:
         here.snapshots = lambda it: snapshots(it, folder)
         here.restart()
         yield here
 
 
 def snapshots(here: Site, folder: Path, fingerprint: str = "this") -> Snapshots:
-    clock = here.line.time
-    return Snapshots(
-        folder, "python", fingerprint, events=here.line.events, telemetry=here.line.telemetry, clock=clock, stopwatch=clock
-    )
+    return Snapshots(folder, "python", fingerprint, events=here.line.events, telemetry=here.line.telemetry)
 
 
-def rows_asked_for(here: Site, minute: float) -> float:
-    """How many minutes of the past a tick asks for."""
+def rows_asked_for(here: Site, minute: float, *, whole: bool = False) -> float:
+    """How many minutes of the past a tick asks for: the longest question, or the whole."""
     asked: list[float] = []
     original = here.story.rows
 
@@ -42,39 +43,110 @@ def rows_asked_for(here: Site, minute: float) -> float:
     here.story.rows = rows  # type: ignore[method-assign]
     here.at(minute)
     here.story.rows = original  # type: ignore[method-assign]
-    return max(asked)
+    return sum(asked) if whole else max(asked)
 
 
 def test_the_first_tick_writes_it_down_and_the_next_process_goes_on(tmp_path: Path) -> None:
     """A restart asks for the rows that came since, and says that it went on from there."""
     with kept(tmp_path) as here:
         assert rows_asked_for(here, 1) > WINDOW / 2
-        assert [one.name for one in tmp_path.iterdir()] == ["python.snapshot"]
+        assert [one.name for one in tmp_path.iterdir()] == ["python.lens-snapshot"]
         here.restart()
         assert rows_asked_for(here, 4) < 15
         (restored,) = here.events("snapshot.restored")
-        assert restored["path"] == str(tmp_path / "python.snapshot")
+        assert restored["path"] == str(tmp_path / "python.lens-snapshot")
         assert here.metric("lens_snapshots_failed_total") == 0
-        assert here.metric("lens_snapshot_size_bytes") == (tmp_path / "python.snapshot").stat().st_size
-        assert here.metric("lens_snapshot_timestamp_seconds") == here.line.time.now - 180.0
+        assert here.metric("lens_snapshot_size_bytes") == (tmp_path / "python.lens-snapshot").stat().st_size
+        assert here.metric("lens_snapshot_timestamp_seconds") == (tmp_path / "python.lens-snapshot").stat().st_mtime
 
 
 def test_it_is_written_every_six_hours_and_when_told_to(tmp_path: Path) -> None:
-    """A disk is not written at every tick."""
-    path = tmp_path / "python.snapshot"
-    with kept(tmp_path) as here:
-        here.at(0)
-        written = path.stat().st_mtime_ns
-        for minute in (1, 30, 359):
-            here.at(minute)
-        assert path.stat().st_mtime_ns == written
-        here.at(360)
-        again = path.stat().st_mtime_ns
-        assert again > written
-        here.at(361)
-        assert path.stat().st_mtime_ns == again
+    """A disk is not written at every tick, but after a long past was learnt. A restart is no reason to begin counting anew."""
+    path = tmp_path / "python.lens-snapshot"
+    with kept(tmp_path, window=4 * DAY) as here:
+
+        def written(minute: float) -> bool:
+            before = path.stat().st_ino if path.exists() else None
+            here.at(minute - 700)  # a while after midnight, when all of it is begun anew
+            return path.exists() and path.stat().st_ino != before  # each is a new file that takes the old one's name
+
+        assert written(0)
+        assert [written(minute) for minute in range(50, 351, 50)] == [False] * 7
+        assert written(360)
+        assert not written(361)
+        here.restart()
+        assert [written(minute) for minute in range(400, 701, 50)] == [False] * 7
+        assert written(721)
+        assert written(721 + 120)  # two hours at once are a long past
+        before = path.stat().st_ino
         here.watcher.keep()
-        assert path.stat().st_mtime_ns > again
+        assert path.stat().st_ino != before
+
+
+def test_a_start_that_was_interrupted_goes_on_and_is_written_when_it_is_whole(tmp_path: Path) -> None:
+    """What was learnt before the stop is not fetched again, and what was learnt after it is not lost to the next crash."""
+    with kept(tmp_path, window=DAY) as here:
+        here.story.block = 7200.0
+        original, asked = here.story.rows, []
+
+        def rows(metric, start, end, *, step):
+            asked.append(start)
+            if len(asked) == 3:
+                here.watcher.interrupt()
+            return original(metric, start, end, step=step)
+
+        here.story.rows = rows  # type: ignore[method-assign]
+        here.at(1)
+        here.story.rows = original  # type: ignore[method-assign]
+        assert len(asked) == 3
+        here.watcher.keep()
+        here.restart()
+        again = rows_asked_for(here, 2, whole=True)
+        assert 0.5 * DAY / 60.0 - 240.0 < again < 1.5 * DAY / 60.0 - 200.0
+        here.restart()
+        assert rows_asked_for(here, 3) < 15
+
+
+def test_who_is_closed_leaves_the_file_to_the_next(tmp_path: Path) -> None:
+    """A tick that hung over a reload may end later, or crash: the file and its metrics are another one's then."""
+    path = tmp_path / "python.lens-snapshot"
+    with kept(tmp_path) as here:
+        here.at(1)
+        old = here.watcher
+        old.close()
+        here.restart()
+        here.at(2)
+        here.watcher.keep()
+        inode = path.stat().st_ino
+        old.keep()
+        old.crashed()
+        old.tick(here.line.time.now + 60.0)
+        assert path.stat().st_ino == inode
+        assert here.metric("lens_snapshot_size_bytes") == path.stat().st_size
+
+
+@pytest.mark.parametrize("what", ["nothing", "no_metric", "a_series_less", "rows"])
+def test_content_that_does_not_fit_costs_the_time_to_learn(tmp_path: Path, what: str) -> None:
+    """A file with the right name for something else inside is told as any other that cannot be read."""
+    path = tmp_path / "python.lens-snapshot"
+    with kept(tmp_path) as here:
+        here.at(1)
+        looker = here.watcher._looker
+        state = looker.remembered()
+        learnt = state["learnt"]
+        spoilt = {
+            "nothing": {**state, "learnt": None},
+            "no_metric": {**state, "learnt": replace(learnt, roster=Roster(0))},
+            "a_series_less": {**state, "learnt": replace(learnt, observations=learnt.observations[1:])},
+            "rows": {"rows": [1, 2, 3]},
+        }[what]
+        snapshot.save(path, spoilt, fingerprint="this", given=looker.given)
+        here.restart()
+        assert rows_asked_for(here, 2) > WINDOW / 2
+        (failed,) = here.events("snapshot.failed")
+        assert "it is not what it should be" in failed["error"]
+        assert here.metric("lens_snapshots_failed_total") == 1
+        assert here.events("snapshot.restored") == []
 
 
 def test_what_lies_too_far_back_is_not_taken_up(tmp_path: Path) -> None:
@@ -99,7 +171,7 @@ def test_other_settings_begin_anew(tmp_path: Path) -> None:
 
 def test_a_spoilt_file_costs_the_time_to_learn_and_is_replaced(tmp_path: Path) -> None:
     """It has an event and a metric, and the tick is as any other."""
-    path = tmp_path / "python.snapshot"
+    path = tmp_path / "python.lens-snapshot"
     with kept(tmp_path) as here:
         here.at(1)
         path.write_bytes(path.read_bytes()[:1000])
@@ -148,22 +220,33 @@ def test_a_file_stays_while_the_server_is_away(tmp_path: Path) -> None:
 
 
 def test_after_a_crash_nobody_goes_on_with_it(tmp_path: Path) -> None:
-    """Else what crashes one process would crash the next one too."""
+    """Else what crashes one process would crash the next one too. Who crashed over what was restored forgets it."""
     with kept(tmp_path) as here:
         here.at(1)
         here.watcher.crashed()
         assert list(tmp_path.iterdir()) == []
+        assert rows_asked_for(here, 2) < 15
         here.restart()
-        assert rows_asked_for(here, 2) > WINDOW / 2
+        here.story.tell(MEMORY.name, lambda _minute: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            here.at(3)
+        here.watcher.crashed()
+        here.story.tell(MEMORY.name, quiet)
+        assert rows_asked_for(here, 4) > WINDOW / 2
+        assert rows_asked_for(here, 5) < 15
 
 
 def test_only_files_of_watchers_that_are_gone_are_swept(tmp_path: Path) -> None:
     """And of what was being written when a process was killed; nobody else's file is touched."""
-    for name in ("python.snapshot", "gone.snapshot", "gone.snapshot.new", "python.txt", "gone.txt"):
+    others = {"python.txt", "prod.snapshot", "etcd.snapshot.db", "1.lens-snapshot", "a b.lens-snapshot", "x.lens-snapshot.bak"}
+    ours = {"gone.lens-snapshot", "gone.lens-snapshot.ab_12.new", "python.lens-snapshot.x.new"}
+    for name in {*others, *ours, "python.lens-snapshot"}:
         (tmp_path / name).write_text("")
-    sweep(tmp_path, {"python"})
-    assert {one.name for one in tmp_path.iterdir()} == {"python.snapshot", "python.txt", "gone.txt"}
-    sweep(tmp_path / "none", {"python"})
+    (tmp_path / "folder.lens-snapshot").mkdir()
+    (failure,) = sweep(tmp_path, {"python"})
+    assert "folder.lens-snapshot" in str(failure)
+    assert {one.name for one in tmp_path.iterdir()} == {*others, "python.lens-snapshot", "folder.lens-snapshot"}
+    assert sweep(tmp_path / "none", {"python"}) == []
 
 
 @pytest.mark.parametrize("restarts", [1, 3])
@@ -175,7 +258,7 @@ def test_alerts_go_on_over_restarts_as_without(tmp_path: Path, restarts: int) ->
             if folder is not None:
                 here.snapshots = lambda it, folder=folder: snapshots(it, folder)
                 here.restart()
-            here.story.tell("memory_utilization", lambda minute: 0.85 if 10 <= minute < 25 else 0.42 + 0.01 * (minute % 3))
+            here.story.tell(MEMORY.name, lambda minute: 0.85 if 10 <= minute < 25 else 0.42 + 0.01 * (minute % 3))
             for minute in range(40):
                 if folder is not None and minute in [12, 13, 14, 27, 28][:restarts]:
                     here.watcher.keep()

@@ -60,7 +60,7 @@ def test_other_code_has_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("settings", "url", "folder"),
     [
-        ({}, "sqlite:////var/lib/lens/lens.db", "/var/lib/lens/lens.snapshots"),
+        ({}, "sqlite:////var/lib/lens/lens.db", "/var/lib/lens/lens.db.snapshots"),
         ({}, "sqlite:///data/lens", "data/lens.snapshots"),
         ({}, "sqlite://", None),
         ({}, "postgresql://lens@db/lens", None),
