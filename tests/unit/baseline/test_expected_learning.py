@@ -10,6 +10,7 @@ from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.expected import Declaration, Source
 from lens_exporter.baseline.expected_rows import REST, ExpectedRows
 from lens_exporter.baseline.roster import Roster
+from lens_exporter.foundation import snapshot
 from lens_exporter.model.matcher import Matcher
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.watch.look import Looker
@@ -46,6 +47,14 @@ class Watching:
         watched = Watched("api", tuple(BaselineMetric(name, name) for name in NAMES), window=8 * 86_400.0, step=STEP)
         learning = Learning(STEP, watched.window, declared=lambda: tuple(self.declared))
         self.looker = Looker(watched, self.source, Baselines(watched.asked, learning), Analyzer())
+
+    def restarted(self, path, row):
+        """Give another process's watcher that goes on from the file that this one leaves, if it is of use at that row."""
+        snapshot.save(path, self.looker.remembered(), fingerprint="", given=self.looker.given)
+        other = Watching(*self.declared)
+        state = snapshot.load(path, fingerprint="", given=other.looker.given, package="lens_exporter.baseline")
+        other.looker.recall(state, BEGINS + row * STEP)
+        return other
 
     def at(self, row):
         """Look at a row, and say how its group stands: score in parts of the threshold."""
@@ -178,3 +187,41 @@ def test_a_group_counts_as_declared_from_its_matching_series_first_value_on():
     known[disk] = True
     assert rows.learn(times, present, known, roster, roster.grouped()).tolist() == [[True] * 8 + [False] * 2]
     assert rows.learn(times + 8 * STEP, present, known, roster, roster.grouped()) is None
+
+
+def test_a_restart_knows_what_was_learnt_as_declared(tmp_path):
+    """The same declarations afterwards fetch nothing; others do, also if they came while it was down."""
+    one = Watching(LOAD_TEST)
+    row = 5 * DAY + LOAD + 12
+    one.at(row)
+    again = one.restarted(tmp_path / "a", row + 1)
+    assert again.at(row + 1) == pytest.approx(one.at(row + 1), rel=1e-9)
+    assert not again.began_anew
+    one.declared = []
+    other = one.restarted(tmp_path / "b", row + 2)
+    assert other.at(row + 2) == pytest.approx(Watching().at(row + 2), rel=1e-9)
+    assert other.began_anew
+
+
+def test_a_restart_does_not_shorten_the_rest_between_two_beginnings(tmp_path):
+    """Whether the first one was before it or is because of it: the next declaration waits a quarter of an hour."""
+    row = 5 * DAY
+    one = Watching()
+    one.at(row)
+    one.declared.append(span(FIRST - 10, FIRST - 5))
+    one.at(row + 1)
+    assert one.began_anew
+    two = one.restarted(tmp_path / "a", row + 2)
+    two.declared.append(span(FIRST - 20, FIRST - 15))
+    two.at(row + 3)
+    assert not two.began_anew
+    two.at(row + 4)
+    assert two.began_anew
+    three = one
+    three.declared.append(span(FIRST - 30, FIRST - 25))
+    three = three.restarted(tmp_path / "b", row + 20)
+    three.at(row + 20)
+    assert three.began_anew
+    three.declared.append(span(FIRST - 40, FIRST - 35))
+    three.at(row + 21)
+    assert not three.began_anew

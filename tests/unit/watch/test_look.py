@@ -6,6 +6,7 @@ import pytest
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.errors import QueryError
+from lens_exporter.foundation import snapshot
 from lens_exporter.model.metric import BaselineMetric, substituted
 from lens_exporter.model.window import Window
 from lens_exporter.watch.look import Looker
@@ -140,3 +141,32 @@ def test_who_takes_over_asks_its_own_who_declares() -> None:
     other.look(NOW)
     other.look(NOW + STEP)
     assert heard == ["other", "other"]
+
+
+def test_a_restart_does_not_try_such_a_past_any_sooner(tmp_path) -> None:
+    """Which metric was left out of what was learnt, and when all was last tried, is kept too."""
+    past = Past(bad=NOW - 3 * 86_400.0)
+    watched = Watched("api", (FILES, LOAD), step=STEP)
+
+    def process() -> Looker:
+        return Looker(watched, past, Baselines(watched.asked, Learning(STEP, watched.window)), Analyzer())
+
+    def restarted(looker: Looker, at: float) -> Looker:
+        snapshot.save(tmp_path / "api", looker.remembered(), fingerprint="", given=looker.given)
+        other = process()
+        state = snapshot.load(tmp_path / "api", fingerprint="", given=other.given, package="lens_exporter.baseline")
+        assert other.recall(state, at)
+        return other
+
+    def whole(looker: Looker, at: float) -> bool:
+        past.asked.clear()
+        looker.look(at)
+        return any(name == "load" and start < NOW - 6 * 86_400.0 for name, start in past.asked)
+
+    looker = process()
+    assert whole(looker, NOW)
+    assert whole(restarted(looker, NOW + STEP), NOW + STEP)  # it answers now, so all of it is tried once
+    looker.look(NOW + STEP)
+    later = restarted(looker, NOW + 2 * STEP)
+    assert not whole(later, NOW + 2 * STEP)
+    assert whole(later, NOW + 6 * 3600.0 + STEP)
