@@ -172,6 +172,12 @@ def _regex(value: str) -> str:
     return value
 
 
+def _some_path(value: object) -> object:
+    if value == "":
+        raise ValueError("expected a path")
+    return value
+
+
 def _beside_the_file(value: Path, info: ValidationInfo) -> Path:
     if "\0" in str(value):
         raise ValueError("no path holds a zero byte")
@@ -192,5 +198,6 @@ Moments = Annotated[str, AfterValidator(_moments), Field(title='"flagged", or a 
 Selector = Annotated[str, AfterValidator(_selector), Field(title="PromQL matchers")]
 TimeZone = Annotated[str, AfterValidator(_time_zone), Field(title='time zone like "Europe/Berlin"')]
 Regex = Annotated[str, AfterValidator(_regex), Field(title="regular expression")]
-FilePath = Annotated[Path, AfterValidator(_beside_the_file), Field(title="path")]  # relative to the configuration file
+# Relative to the configuration file.
+FilePath = Annotated[Path, BeforeValidator(_some_path), AfterValidator(_beside_the_file), Field(title="path")]
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]*$", title="name of letters, digits, _ and -")]
