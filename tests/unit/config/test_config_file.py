@@ -174,6 +174,7 @@ ERRORS = [
     ("web: &a [*a]", "lens.yml:1: column 6: not YAML: an alias that contains itself"),
     ("origin: 2026-02-30", "lens.yml:1: column 9: not YAML: looks like a date or a number and is none; put it in quotes"),
     ("datasources:\n  on: {}", "lens.yml:2: datasources: expected a key of text, got on; put it in quotes"),
+    ('snapshots_path: ""', 'lens.yml:1: snapshots_path: expected a path, got ""'),
 ]
 
 
