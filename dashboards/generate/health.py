@@ -95,6 +95,12 @@ def _watchers() -> Panels:
             Query(f"histogram_quantile(0.9, {took})", "{{watcher}} nine of ten"),
         ),
         series("Series", "How many a watcher judges.", "short", Query(f"lens_watcher_series{{{OWN}}}", "{{watcher}} {{instance}}")),
+        series(
+            "Age of snapshots",
+            "How far back a restart would have to ask: the file with what a watcher has learnt is written every six hours.",
+            "s",
+            Query(f"time() - lens_snapshot_timestamp_seconds{{{OWN}}}", "{{watcher}} {{instance}}"),
+        ),
     ]
 
 

@@ -18,6 +18,7 @@ ABSENT = {
     "lens_anomalies_suppressed_total": "begins with the first anomaly that comes again within its cooldown",
     "lens_group_score": "a group is judged together once two days of it are known",
     "lens_group_threshold": "as its score",
+    "lens_snapshot_timestamp_seconds": "these watchers look back two minutes, and nothing younger than five is learnt",
     "lens_host_swap_utilization_ratio": "this machine may have no swap",
     "lens_host_cpu_throttled_seconds_total": "only where a quota of CPU is set",
     "lens_host_pressure_ratio": "only where the kernel tells",
