@@ -115,7 +115,7 @@ def warm(server: LocalServer, metric: BaselineMetric, points: int, end: int, rou
 def cold(server: LocalServer, end: int) -> float:
     """Print what 14 days in blocks cost; give our processor seconds."""
     source, start = history(server), end + STEP - DAYS * 86_400
-    points = source.points_per_block([_FLEET], end, step=STEP)
+    points = source.points_per_block(_FLEET, end, step=STEP)
     blocks = [(at, min(at + (points - 1) * STEP, end)) for at in range(start, end + 1, points * STEP)]
     own = ours = Cost(0.0, 0.0)
     samples = 0

@@ -11,7 +11,7 @@ import sys
 import time
 import tracemalloc
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,9 +74,9 @@ class Timed:
         with self.clock.of("rows"):
             return self.source.rows(metric, start, end, step=step)
 
-    def points_per_block(self, metrics: Sequence[BaselineMetric], at: float, *, step: float) -> int:
+    def points_per_block(self, metric: BaselineMetric, at: float, *, step: float) -> int:
         with self.clock.of("rows"):
-            return self.source.points_per_block(metrics, at, step=step)
+            return self.source.points_per_block(metric, at, step=step)
 
 
 @dataclass

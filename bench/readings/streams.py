@@ -49,7 +49,7 @@ class Timeline:
             values[:, low:high] = self.values[here, first + low : first + high]
         return Window(metric.name, tuple(self.labels[row] for row in here), times, values, step)
 
-    def points_per_block(self, metrics: object, at: float, *, step: float) -> int:  # noqa: ARG002 - the protocol's names
+    def points_per_block(self, metric: object, at: float, *, step: float) -> int:  # noqa: ARG002 - the protocol's names
         """Answer as watch.ports.RowSource."""
         return 5000
 

@@ -84,21 +84,18 @@ class History:
         values = _grid(parts, roster, (min(found, limit), last - first + 1), first, step)
         return _window(metric, first, values, step, roster.labels[:limit], warnings)
 
-    def points_per_block(self, metrics: Sequence[BaselineMetric], at: float, *, step: float) -> int:
-        """Count the grid points that rows() of each of these metrics may have for one query each, of a bearable answer.
+    def points_per_block(self, metric: BaselineMetric, at: float, *, step: float) -> int:
+        """Count the grid points that rows() of this metric may have for one query, of a bearable answer.
 
-        Whoever needs more fetches one block after the other. It asks for each metric's number of series at `at` (Unix seconds).
+        Whoever needs more fetches one block after the other. It asks for the metric's number of series at `at` (Unix seconds).
         At least 1: what is too expensive even so, rows() refuses.
 
         Raises:
             Unreachable, RemoteTimeout, BreakerOpen: nobody is there.
 
         """
-        fewest = cost.MAX_POINTS
-        for metric in metrics:
-            fleet = self._counted(metric.query, at)
-            fewest = min(fewest, self._most_points(metric.query, cost.MAX_POINTS, round(step, 3), fleet.series or None))
-        return max(1, fewest)
+        fleet = self._counted(metric.query, at)
+        return max(1, self._most_points(metric.query, cost.MAX_POINTS, round(step, 3), fleet.series or None))
 
     def window(self, metric: BaselineMetric, at: float, *, length: float, step: float) -> Window:
         """Give the last `length` seconds before `at` every `step` seconds; `at` (Unix seconds) is aligned down to the step.

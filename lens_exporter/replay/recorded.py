@@ -1,7 +1,6 @@
 """History for a replay: asked for once in blocks of days, and served tick by tick."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,9 +75,9 @@ class RecordedRows:
         self.series: dict[tuple[str, frozenset[tuple[str, str]]], Labels] = {}  # that had a value while they were judged
         self.oldest = math.inf  # Unix seconds of the first value of all
 
-    def points_per_block(self, metrics: Sequence[BaselineMetric], at: float, *, step: float) -> int:
+    def points_per_block(self, metric: BaselineMetric, at: float, *, step: float) -> int:
         """Count the points of a block. Raises as the source does."""
-        return retrying(lambda: self._source.points_per_block(metrics, at, step=step))
+        return retrying(lambda: self._source.points_per_block(metric, at, step=step))
 
     def rows(self, metric: BaselineMetric, start: float, end: float, *, step: float) -> Window:
         """Give every multiple of step from start to end. Raises as the source does; what a query was refused for stays refused."""
@@ -98,7 +97,7 @@ class RecordedRows:
 
     def _ahead(self, metric: BaselineMetric, first: int, last: int, step: float) -> _Block:
         """Fetch rows from first to as far as a block goes, at least to last."""
-        points = min(self.points_per_block([metric], last * step, step=step), self._longest.get(metric, math.inf))
+        points = min(self.points_per_block(metric, last * step, step=step), self._longest.get(metric, math.inf))
         end = int(max(last, min(first + points - 1, math.floor(self._until / step + _GRID_TOLERANCE))))
         while True:
             try:

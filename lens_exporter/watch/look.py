@@ -204,7 +204,7 @@ class Looker:
 
     def _points(self, metric: BaselineMetric, due: Due) -> int:
         self._get_on()
-        return self._history.points_per_block((metric,), due.last, step=due.step)
+        return self._history.points_per_block(metric, due.last, step=due.step)
 
     def _get_on(self) -> None:
         """Note that a step of learning a long past is made. Raises Interrupted."""

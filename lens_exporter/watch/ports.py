@@ -25,8 +25,8 @@ class RowSource(Protocol):
     def rows(self, metric: BaselineMetric, start: float, end: float, *, step: float) -> Window:
         """Give every multiple of step from start to end. Raises RemoteError and QueryError families."""
 
-    def points_per_block(self, metrics: Sequence[BaselineMetric], at: float, *, step: float) -> int:
-        """Say how many points one block of all these metrics may have. Raises RemoteError."""
+    def points_per_block(self, metric: BaselineMetric, at: float, *, step: float) -> int:
+        """Say how many points of this metric one block may have. Raises RemoteError."""
 
 
 class OpenAlert(Protocol):

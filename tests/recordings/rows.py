@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,9 +48,9 @@ class RecordedSeries:
         labels = tuple(self.labels[row] for row, there in zip(here, seen, strict=True) if there)
         return Window(metric.name, labels, start + step * np.arange(size, dtype=np.float64), values[seen], step)
 
-    def points_per_block(self, metrics: Sequence[BaselineMetric], at: float, *, step: float) -> int:
+    def points_per_block(self, metric: BaselineMetric, at: float, *, step: float) -> int:
         """Answer as watch.ports.RowSource."""
-        del metrics, at, step
+        del metric, at, step
         return _BLOCK
 
 

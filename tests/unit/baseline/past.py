@@ -1,6 +1,5 @@
 """A data source in memory whose past does not change: what Prometheus is to a watcher, for many series at once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +20,7 @@ class Past:
     block: int = 500  # points of a block
     asked: list[tuple[str, float, float]] = field(default_factory=list)
 
-    def points_per_block(self, _metrics: Sequence[BaselineMetric], _at: float, *, step: float) -> int:
+    def points_per_block(self, _metric: BaselineMetric, _at: float, *, step: float) -> int:
         return self.block
 
     def rows(self, metric: BaselineMetric, start: float, end: float, *, step: float) -> Window:

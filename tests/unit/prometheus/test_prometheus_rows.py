@@ -191,7 +191,7 @@ def test_a_hundred_thousand_series_with_a_range_fit_the_defaults_in_single_point
     server.respond = pods
     rate = BaselineMetric("rate", "rate(x[5m])")
     rows = history(server)
-    assert rows.points_per_block([rate], BEGIN, step=60) == 2
+    assert rows.points_per_block(rate, BEGIN, step=60) == 2
     rows.rows(rate, BEGIN, BEGIN + 300, step=60)
     assert [round((end - start) / 60) + 1 for start, end in asked(server)] == [2, 2, 2]
 
@@ -202,7 +202,7 @@ def test_what_is_too_expensive_in_single_points_names_the_setting(server):
     pods.counted = 100_000
     server.respond = pods
     slow = BaselineMetric("rate", "rate(x[1h])")
-    assert history(server).points_per_block([slow], BEGIN, step=60) == 1
+    assert history(server).points_per_block(slow, BEGIN, step=60) == 1
     with pytest.raises(QueryTooExpensive, match=r"24,000,000 samples for 100,000 series, the limit is 5,000,000 \(max_samples\)"):
         history(server).rows(slow, BEGIN, BEGIN, step=60)
     assert asked(server) == []
@@ -234,35 +234,24 @@ def test_blocks_are_as_long_as_limits_and_answers_allow(server, query, series, l
     server.respond = pods
     metric = BaselineMetric("x", query)
     rows = history(server, **limits)
-    assert rows.points_per_block([metric], BEGIN, step=60) == points
+    assert rows.points_per_block(metric, BEGIN, step=60) == points
     assert counts(server) == [f"count({query}\n)"]
     for size, queries in ((points, 1), (points + 1, 2)):
         server.requests.clear()
         rows = history(server, **limits)
-        rows.points_per_block([metric], BEGIN, step=60)
+        rows.points_per_block(metric, BEGIN, step=60)
         rows.rows(metric, BEGIN, BEGIN + (size - 1) * 60, step=60)
         assert len(asked(server)) == queries
-
-
-def test_the_greediest_metric_sets_the_length_of_blocks(server):
-    """One block holds rows of all of a watcher's metrics; each is counted once."""
-    sizes = {"count(small\n)": 200, "count(large\n)": 50_000}
-    server.respond = lambda request: Pods.answer("vector", [{"metric": {}, "value": [BEGIN, str(sizes[request.form["query"][0]])]}])
-    metrics = [BaselineMetric("small", "small"), BaselineMetric("large", "large")]
-    assert history(server).points_per_block(metrics, BEGIN, step=60) == 8
-    assert counts(server) == list(sizes)
-    assert history(server).points_per_block(metrics[::-1], BEGIN, step=60) == 8
-    assert history(server).points_per_block([], BEGIN, step=60) == 11_000
 
 
 def test_a_count_nobody_can_give_is_the_assumed_one_but_an_absent_server_is_an_error(server):
     """The count is a help; a server that hangs is not asked again for the same."""
     server.respond = lambda _request: ok({"status": "error", "errorType": "execution", "error": "no"}, 422)
-    assert history(server).points_per_block([METRIC], BEGIN, step=60) == 11_000
+    assert history(server).points_per_block(METRIC, BEGIN, step=60) == 11_000
     server.respond = lambda _request: Reply(hang=True)
     impatient = History(Prometheus(endpoint(server.url), QueryLimits(timeout=0.2)))
     with pytest.raises(RemoteTimeout):
-        impatient.points_per_block([METRIC, METRIC], BEGIN, step=60)
+        impatient.points_per_block(METRIC, BEGIN, step=60)
     assert len(server.requests) == 2
 
 

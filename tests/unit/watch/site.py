@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -59,7 +59,7 @@ class Story:
         self.series.setdefault(metric, [])
         self.series[metric] = [(known, old) for known, old in self.series[metric] if known != labels] + [(labels, course)]
 
-    def points_per_block(self, _metrics: Sequence[BaselineMetric], _at: float, *, step: float) -> int:
+    def points_per_block(self, _metric: BaselineMetric, _at: float, *, step: float) -> int:
         return int(self.block / step)
 
     def rows(self, metric: BaselineMetric, start: float, end: float, *, step: float) -> Window:

@@ -41,7 +41,7 @@ class Past:
         self.bad = bad
         self.asked: list[tuple[str, float]] = []  # metric, first moment
 
-    def points_per_block(self, metrics, at, *, step):
+    def points_per_block(self, metric, at, *, step):
         return 500
 
     def rows(self, metric, start, end, *, step):
@@ -170,3 +170,21 @@ def test_a_restart_does_not_try_such_a_past_any_sooner(tmp_path) -> None:
     later = restarted(looker, NOW + 2 * STEP)
     assert not whole(later, NOW + 2 * STEP)
     assert whole(later, NOW + 6 * 3600.0 + STEP)
+
+
+def test_the_greediest_metric_sets_the_length_of_blocks() -> None:
+    """One block holds the rows of all metrics, so that groups are learnt together."""
+
+    class Greedy(Past):
+        def points_per_block(self, metric, at, *, step):
+            return {"files": 40, "load": 7}[metric.name]
+
+        def rows(self, metric, start, end, *, step):
+            blocks.append((metric.name, round((end - start) / step) + 1))
+            return super().rows(metric, start, end, step=step)
+
+    blocks: list[tuple[str, int]] = []
+    watched = Watched("api", (FILES, LOAD), step=STEP)
+    Looker(watched, Greedy(bad=0.0), Baselines(watched.asked, Learning(STEP, watched.window)), Analyzer()).look(NOW)
+    assert {name for name, _ in blocks} == {"files", "load"}
+    assert {points for _, points in blocks[:-4]} == {7}
