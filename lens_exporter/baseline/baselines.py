@@ -188,7 +188,8 @@ class Baselines:
     @property
     def warm_up_seconds(self) -> float:
         """How much of the past the first judgement of a new series looks at: a day before each of the newest columns."""
-        return min(self._learning.window, DAY) + SETTLE + (TAIL + 1) * self._learning.step
+        step = self._learning.step
+        return max(min(self._learning.window, DAY), TAIL * step) + SETTLE + (TAIL + 1) * step
 
     def due(self, at: float) -> Due:
         """Say what has to be fetched to judge the moment `at` (Unix seconds).

@@ -22,7 +22,7 @@ _SEVERAL, _PART = 3, 0.15  # of a group: so many at least, and this part of its 
 class Warm:
     """Rows of the last day, of series that are not known for a day yet, and the bands of the newest of them.
 
-    A row's band comes from the day before it and is found once: a tick costs one sort of the day, however many columns it shows.
+    A row's band comes from the day before it and is found once: a tick costs one sort of the day where one row has settled since.
     Rows that may still change are judged by all before them, or, where twenty times as many have settled, by those alone.
     """
 
@@ -33,9 +33,9 @@ class Warm:
         self._size = 0  # settled columns; behind them is room for those that are only judged
         self._times = np.zeros(0)
         self._values = np.zeros((0, 0))  # [series, column]
-        # Of the last settled columns, so many of which have no band yet, and of one that would follow.
+        # Of the last settled columns, of which the newest have no band yet and so many before them have, and of one that follows.
         self._bands = _no_bands(0, TAIL)
-        self._unjudged = 0
+        self._unjudged = self._judged = 0
         self._next: Bands | None = None
 
     def learn(self, times: FloatArray, values: FloatArray, new: BoolArray) -> None:
@@ -53,8 +53,10 @@ class Warm:
             mine[:, : max(0, TAIL - added)] = theirs[:, added:]
         if added == 1 and self._next is not None:
             bands.expected[:, -1:], bands.half_width[:, -1:] = self._next.expected, self._next.half_width
+            self._judged = min(TAIL, self._judged + 1)
         else:
             self._unjudged = min(TAIL, self._size, self._unjudged + added)
+            self._judged = min(self._judged, TAIL - self._unjudged)
         self._bands, self._next = bands, None
 
     def followed_by(self, times: FloatArray, values: FloatArray, judge: FirstJudge) -> "Early":
@@ -71,7 +73,7 @@ class Warm:
         shown, own = min(TAIL, self._size + ahead), min(TAIL, ahead)
         bands = _no_bands(self.series.size, shown)
         if shown > own or enough.any():
-            following = self._judge_settled(judge)
+            following = self._judge_settled(judge, shown - own)
             first = TAIL - (shown - own)
             for mine, theirs, last in (
                 (bands.expected, self._bands.expected, following.expected),
@@ -119,16 +121,18 @@ class Warm:
             end = kept + times.size
         self._values[:, self._size : end], self._times[self._size : end] = values, times
 
-    def _judge_settled(self, judge: FirstJudge) -> Bands:
+    def _judge_settled(self, judge: FirstJudge, shown: int) -> Bands:
         """See to it that every settled column that is shown has its band; give that of a column that would follow."""
-        if self._next is None:
-            last = self._unjudged
+        # Others came meanwhile, or a tick shows more of them than the ones before did.
+        last = min(self._unjudged, shown) if shown <= self._unjudged + self._judged else shown
+        if self._next is None or last:
             rows = self._values[:, max(0, self._size - self._rows - last) : self._size]
             expected, half_width = _judged(judge, rows, last, self._rows, following=True)
             self._bands.expected[:, TAIL - last :], self._bands.half_width[:, TAIL - last :] = (
                 expected[:, :last],
                 half_width[:, :last],
             )
+            self._judged = last if last < self._unjudged else max(last, self._unjudged + self._judged)
             self._next, self._unjudged = Bands(expected[:, last:], half_width[:, last:]), 0
         return self._next
 

@@ -8,6 +8,7 @@ import shutil
 import stat
 import struct
 import tempfile
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from lens_exporter.errors import SnapshotError
 SUFFIX = ".lens-snapshot"
 _FINGERPRINT, _DOCUMENT = "fingerprint", "document"  # names among the arrays, of a text and of the JSON
 _LARGEST_PART = 0.5  # of the space that is free without snapshots: a cache must not fill the disk that the database is on
+_one_at_a_time = threading.Lock()  # writes: each counts what the others have taken
 # What reading a file that is cut short, overwritten or made by somebody else comes to.
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, ImportError, RuntimeError, MemoryError),
@@ -44,16 +46,17 @@ def save(path: Path, state: object, *, fingerprint: str, given: Mapping[str, obj
     unfinished: Path | None = None
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _hold_to_the_free_space(path, len(document) + sum(array.nbytes for array in packing.arrays))
-        descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
-        unfinished = Path(name)
-        # Not synced: what a power failure leaves of it is found out by its checksums, and then it is learnt anew.
-        with os.fdopen(descriptor, "wb") as file:
-            texts = {_FINGERPRINT: np.frombuffer(fingerprint.encode(), np.uint8), _DOCUMENT: np.frombuffer(document, np.uint8)}
-            arrays = {str(number): array for number, array in enumerate(packing.arrays)}
-            np.savez(file, allow_pickle=False, **texts, **arrays)
-        unfinished.replace(path)
-        return path.stat().st_size
+        with _one_at_a_time:
+            _hold_to_the_free_space(path, len(document) + sum(array.nbytes for array in packing.arrays))
+            descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
+            unfinished = Path(name)
+            # Not synced: what a power failure leaves of it is found out by its checksums, and then it is learnt anew.
+            with os.fdopen(descriptor, "wb") as file:
+                texts = {_FINGERPRINT: np.frombuffer(fingerprint.encode(), np.uint8), _DOCUMENT: np.frombuffer(document, np.uint8)}
+                arrays = {str(number): array for number, array in enumerate(packing.arrays)}
+                np.savez(file, allow_pickle=False, **texts, **arrays)
+            unfinished.replace(path)
+            return path.stat().st_size
     except OSError as error:
         raise SnapshotError(path=path, reason=str(error)) from error
     finally:
@@ -88,23 +91,29 @@ def load(path: Path, *, fingerprint: str, given: Mapping[str, object], package: 
 
 
 def _hold_to_the_free_space(path: Path, size: int) -> None:
-    taken = {each: each.stat().st_size for each in path.parent.glob(f"*{SUFFIX}")}
+    taken = {}
+    for each in path.parent.glob(f"*{SUFFIX}"):
+        with contextlib.suppress(FileNotFoundError):  # its watcher may take it away
+            taken[each] = each.lstat().st_size
     others = sum(taken.values()) - taken.get(path, 0)
     free = shutil.disk_usage(path.parent).free
-    most = int(_LARGEST_PART * (free + sum(taken.values())))
-    # The old file stands until the new one is whole.
-    if others + size > most or size > free:
-        of = f"{others + size} bytes with the others in its folder" if others else f"{size} bytes"
-        raise SnapshotError(path=path, reason=f"it would take {of}, more than half of what is free without them ({most})")
+    without = free + sum(taken.values())
+    if others + size > _LARGEST_PART * without:
+        told = (
+            f"{size} bytes beside {others} of other snapshots are more than half of the {without} that would be free without them"
+        )
+        raise SnapshotError(path=path, reason=told)
+    if size > free:  # the old file stands until the new one is whole
+        raise SnapshotError(path=path, reason=f"it takes {size} bytes, and {free} are free")
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """Open a plain file of our own. Nothing else is waited for, or followed."""
+    """Open a plain file that nobody else may write. Nothing else is waited for, or followed."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+    mode = os.fstat(descriptor).st_mode  # not whose it is: some servers of files give all of them to one user
+    if not stat.S_ISREG(mode) or mode & (stat.S_IWGRP | stat.S_IWOTH):
         os.close(descriptor)
-        raise ValueError("it is no file of ours")
+        raise ValueError(f"it is no plain file that only its owner may write ({stat.filemode(mode)}): delete it")
     return os.fdopen(descriptor, "rb")
 
 

@@ -88,10 +88,10 @@ class Admission:
         """
         known = self._book.known_as(alert)
         if known is not None and known.state is not State.CANCELLED:
-            if known.ends_at is not None:
-                self._end([(known, None)])  # whoever said that it is over, it fires on
+            if gave_up_too_soon(known):
+                self._end([(known, None)])
             unit = self._book.unit(known.investigation)
-            if is_settled(known) or unit.due <= self._now:
+            if known.group_key.startswith(ANNOUNCED) or is_settled(known) or unit.due <= self._now:
                 return duplicate(known)
             unit = self._expedite(unit)  # the webhook was faster
             return Taken(GroupOutcome.PROMOTED, {AlertOutcome.PROMOTED: 1}, unit.id, unit.due, unit.correlation)
@@ -136,13 +136,10 @@ class Admission:
     def _end(self, ends: list[tuple[Known, float | None]]) -> None:
         """Note ends; None: it fires on, which the unit that waits with it hears too."""
         self._book.end(ends)
-        on = {(row.fingerprint, row.starts_ms): row.investigation for row, at in ends if at is None and row.state in WAITING}
-        for investigation in sorted(set(on.values())):
+        on = [row for row, at in ends if at is None and row.state in WAITING]
+        for investigation in sorted({row.investigation for row in on}):
             unit = self._book.unit(investigation)
-            alerts = tuple(
-                replace(one, ends_at=None) if (one.fingerprint, milliseconds(one.starts_at)) in on else one
-                for one in unit.group.alerts
-            )
+            alerts = tuple(replace(one, ends_at=None) if _is_among(one, on) else one for one in unit.group.alerts)
             self._book.change(replace(unit, group=replace(unit.group, alerts=alerts)))
 
     def _promote(self, promoted: dict[AlertKey, str], group: AlertGroup) -> Unit:
@@ -239,11 +236,25 @@ class Admission:
 
 def is_settled(known: Known) -> bool:
     """Whether an announcement of this alert changes nothing: its unit waits for the webhook, runs, or is done."""
+    if gave_up_too_soon(known):
+        return False
     return known.state in (State.RUNNING, State.DONE) or (known.state in WAITING and known.group_key.startswith(ANNOUNCED))
+
+
+def gave_up_too_soon(known: Known) -> bool:
+    """Whether an alert that fires on, by its watcher's word, counts as over in a unit that waits.
+
+    The publisher of one that is done has heard of the end, and hears of no other word.
+    """
+    return known.ends_at is not None and known.state in WAITING
 
 
 def duplicate(known: Known) -> Taken:
     return Taken(GroupOutcome.DUPLICATE, {AlertOutcome.DUPLICATE: 1}, known.investigation, correlation=known.correlation)
+
+
+def _is_among(alert: Alert, rows: Sequence[Known]) -> bool:
+    return _match([row for row in rows if row.fingerprint == alert.fingerprint], milliseconds(alert.starts_at)) is not None
 
 
 def _match(rows: Sequence[Known], starts_ms: int) -> Known | None:

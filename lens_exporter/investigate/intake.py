@@ -91,7 +91,7 @@ class Intake:
 
         """
         known = self._store.known(alert)
-        if known is not None and is_settled(known) and known.ends_at is None:
+        if known is not None and is_settled(known):
             return duplicate(known)
         taken, happened = self._admit(lambda admission: admission.announced(alert, correlation))
         if taken.outcome is GroupOutcome.DUPLICATE:

@@ -63,6 +63,7 @@ class Known:
     baselines: Baselines
     missed: set[int]  # metrics whose rows were left out of what was learnt
     anew: float  # when everything was begun anew for one of them, Unix seconds
+    kept_to: float | None = None  # the newest row that is written down, Unix seconds
 
 
 class Looker:
@@ -126,16 +127,16 @@ class Looker:
 
         """
         try:
+            self._missed, self._anew = set(remembered["missed"]), remembered["anew"]
             self._baselines.resume(remembered["learnt"])
+            due = self._baselines.due(at)
         except Exception:
-            self._baselines.forget()
+            self.let_go()
             raise
-        due = self._baselines.due(at)
         if due.fresh:
             self._baselines.begin(due)  # which also notes why
-            return False
-        self._missed, self._anew = set(remembered["missed"]), remembered["anew"]
-        return True
+            self._missed, self._anew = set(), -math.inf
+        return not due.fresh
 
     def declared(self, at: float) -> Declared:
         """Give what is declared about a moment (Unix seconds), as heard when its look began."""

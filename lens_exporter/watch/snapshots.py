@@ -46,7 +46,7 @@ class Snapshots:
         self._clock = clock
         self._asked = False  # for what an earlier process has left
         self._unproved = False  # no tick has ended well on what was restored
-        self._kept_to: float | None = None  # the newest row in the file, Unix seconds
+        self.kept_to: float | None = None  # the newest row in the file, Unix seconds
         self._long_pasts = 0  # that had been learnt when it was written
         self._closed = False
         telemetry.inc("lens_snapshots_failed_total", 0, watcher=watcher)
@@ -58,6 +58,7 @@ class Snapshots:
         self._asked = True
         try:
             state = snapshot.load(self._path, fingerprint=self._fingerprint, given=looker.given, package=_PACKAGE)
+            self._unproved = True
             if state is None or not looker.recall(state, at):
                 return
             self._show()
@@ -66,7 +67,7 @@ class Snapshots:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             self._failed(SnapshotError(path=self._path, reason=f"it is not what it should be: {error}"))
         else:
-            self._unproved, self._kept_to = True, looker.learnt_to
+            self.kept_to = looker.learnt_to
             self._events.append("snapshot.restored", subject=self._watcher, path=str(self._path), learnt_to=looker.learnt_to)
 
     def keep_now_and_then(self, looker: Looker) -> None:
@@ -75,14 +76,14 @@ class Snapshots:
         known = looker.learnt_to
         if known is None:
             return
-        if self._kept_to is None or known - self._kept_to >= _EVERY or looker.long_pasts != self._long_pasts:
+        if self.kept_to is None or known - self.kept_to >= _EVERY or looker.long_pasts != self._long_pasts:
             self.keep(looker)
 
     def keep(self, looker: Looker) -> None:
         """Write down what is known."""
         if self._closed or not looker.knows:
             return
-        self._kept_to, self._long_pasts = looker.learnt_to, looker.long_pasts
+        self.kept_to, self._long_pasts = looker.learnt_to, looker.long_pasts
         try:
             snapshot.save(self._path, looker.remembered(), fingerprint=self._fingerprint, given=looker.given)
             self._show()
@@ -96,7 +97,7 @@ class Snapshots:
         """
         if self._closed:
             return
-        self._asked, self._kept_to = True, None
+        self._asked, self.kept_to = True, None
         if self._unproved:
             looker.let_go()
         try:

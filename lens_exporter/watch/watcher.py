@@ -118,11 +118,14 @@ class Watcher:
 
     def let_go(self) -> Known:
         """Give away what was learnt. It may not be ticking."""
-        return self._looker.let_go()
+        learnt = self._looker.let_go()
+        return learnt if self._snapshots is None else replace(learnt, kept_to=self._snapshots.kept_to)
 
     def go_on(self, learnt: Known) -> None:
         """Go on with what another watcher has learnt of the same metrics, in the same way, on the same server. As above."""
         self._looker.go_on(learnt)
+        if self._snapshots is not None:
+            self._snapshots.kept_to = learnt.kept_to
 
     def close(self) -> None:
         """Stop publishing bands and metrics of this watcher: it is gone from the configuration."""

@@ -12,6 +12,7 @@ import structlog
 
 from lens_exporter import baseline, model, prometheus, watch
 from lens_exporter.config.settings import Config, Server
+from lens_exporter.foundation import snapshot
 from lens_exporter.foundation.database import Database
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.watch.snapshots import sweep
@@ -56,4 +57,5 @@ def _code() -> str:
         (root,) = map(Path, package.__path__)
         for path in sorted(root.rglob("*.py")):
             digest.update(f"{package.__name__}/{path.relative_to(root)}".encode() + b"\0" + path.read_bytes())
+    digest.update(Path(snapshot.__file__).read_bytes())
     return digest.hexdigest()

@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lens_exporter.baseline.analyzer import Analyzer
+from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.baseline.warm import _SETTLED, Warm
+from lens_exporter.model.metric import BaselineMetric
+from lens_exporter.watch.look import Looker
+from lens_exporter.watch.ports import Watched
+from tests.unit.baseline.looks import same
+from tests.unit.baseline.past import Past
 
 ROWS = 40  # of a day
 SERIES = 6
@@ -47,10 +54,10 @@ def naive(values: np.ndarray, end: int, ahead: int, begun: int) -> tuple[np.ndar
 
 @given(
     st.integers(0, 50),
-    st.lists(st.tuples(st.integers(1, 70), st.integers(1, 4)), min_size=1, max_size=12),
+    st.lists(st.tuples(st.sampled_from([1, 2, 3, 20, 70]), st.sampled_from([1, 2, 4, 22, 29, 35])), min_size=1, max_size=14),
     st.sampled_from(["together", "one after the other"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_each_column_is_judged_by_the_day_before_it(seed, steps, manner):
     """However many rows come at once, and however many of them may still change."""
     values, times = table(seed), np.arange(LENGTH, dtype=np.float64)
@@ -104,3 +111,36 @@ def test_nobody_and_nothing_are_no_trouble(ahead):
     assert first.expected.shape == (2, min(TAIL, ahead))
     warm.learn(np.arange(3.0), np.zeros((2, 3)), np.zeros(2, dtype=np.bool_))
     assert warm.followed_by(np.arange(3.0, 3.0 + ahead), np.ones((2, ahead)), RobustDetector()).series.size == 0
+
+
+@pytest.mark.parametrize(("step", "window"), [(60.0, 7_200.0), (300.0, 14 * 86_400.0), (3600.0, 14 * 86_400.0), (3600.0, 86_400.0)])
+@pytest.mark.parametrize("block", [1, 7])
+def test_who_has_just_started_says_what_one_says_that_ran_on(step, window, block):
+    """While everything is young: bands of every shown column, at each step and whatever blocks the past came in."""
+    random = np.random.default_rng(3)
+    names = ("load", "errors")
+    begins = 1_700_006_400.0
+    values = {name: random.normal(100.0, 10.0, (3, 140)) for name in names}
+    for each in values.values():
+        each[random.random(each.shape) < 0.05] = np.nan
+        each[1, :60] = np.nan
+    labels = {name: tuple({"queue": f"{number}"} for number in range(3)) for name in names}
+
+    def fresh() -> Looker:
+        watched = Watched("x", tuple(BaselineMetric(name, name) for name in names), window=window, step=step)
+        source = Past(begins, step, labels, values, block=block)
+        return Looker(watched, source, Baselines(watched.asked, Learning(step, window)), Analyzer())
+
+    ran_on = fresh()
+    for row in range(30, 120):
+        at = begins + row * step
+        seen = ran_on.look(at)
+        if row % 9 == 0:
+            again = fresh()
+            same(again.look(at), seen)
+            ours, theirs = (vars(vars(looker)["_baselines"])["_warm"] for looker in (ran_on, again))
+            assert ours.series.tolist() == theirs.series.tolist()
+            shown = min(theirs._judged, ours._judged)
+            for one in ("expected", "half_width"):
+                mine, others = (getattr(warm._bands, one)[:, TAIL - shown :] for warm in (ours, theirs))
+                np.testing.assert_allclose(mine, others, rtol=1e-9)

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,10 @@ def _pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def _open_to_all(path: Path) -> None:
+    path.chmod(0o666)
+
+
 def _link(path: Path) -> None:
     path.rename(path.with_name("elsewhere"))
     path.symlink_to(path.with_name("elsewhere"))
@@ -175,6 +180,7 @@ def _other_archive(path: Path) -> None:
         _endless,
         _pipe,
         _link,
+        _open_to_all,
         _replaced("[" * 100_000),
         _replaced('{"object": "lens_exporter.baseline.baselines:BaselineMetric", "state": {}}'),
         _replaced('{"object": "os:system", "state": null}'),
@@ -200,7 +206,7 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
     """More than half of the disk is not taken, for the database may be on it; nor is a folder that is none."""
     path = saved(tmp_path, ["old"])
     endless = np.lib.stride_tricks.as_strided(np.zeros(1), shape=(1 << 50,), strides=(0,))
-    with pytest.raises(SnapshotError, match=r"it would take \d+ bytes, more than half of what is free"):
+    with pytest.raises(SnapshotError, match=r"\d+ bytes beside 0 of other snapshots are more than half of the \d+ that"):
         snapshot.save(path, endless, fingerprint="mine", given={})
     assert loaded(path) == ["old"]
     assert [one.name for one in path.parent.iterdir()] == [path.name]
@@ -245,12 +251,20 @@ def test_all_files_of_a_folder_leave_half_of_the_space(tmp_path: Path) -> None:
         pytest.skip("nothing can be mounted here")
     try:
         arrays = np.zeros(1_500_000 // 8)
-        snapshot.save(tmp_path / "a.lens-snapshot", arrays, fingerprint="", given={})
-        snapshot.save(tmp_path / "b.lens-snapshot", arrays, fingerprint="", given={})
-        with pytest.raises(SnapshotError, match="bytes with the others in its folder, more than half"):
-            snapshot.save(tmp_path / "c.lens-snapshot", arrays, fingerprint="", given={})
-        snapshot.save(tmp_path / "a.lens-snapshot", arrays, fingerprint="", given={})
-        snapshot.save(tmp_path / "b.lens-snapshot", arrays, fingerprint="", given={})
-        assert sorted(one.name for one in tmp_path.iterdir()) == ["a.lens-snapshot", "b.lens-snapshot"]
+
+        def save(name: str) -> None:
+            snapshot.save(tmp_path / f"{name}.lens-snapshot", arrays, fingerprint="", given={})
+
+        (tmp_path / "nothing.lens-snapshot").symlink_to("nowhere")  # is nobody's trouble
+        with ThreadPoolExecutor(4) as threads:  # as at the end of the process
+            at_once = {name: threads.submit(save, name) for name in "abcd"}
+        kept = [name for name, one in at_once.items() if one.exception() is None]
+        assert len(kept) == 2
+        left = next(name for name in "abcd" if name not in kept)
+        with pytest.raises(SnapshotError, match=r"beside 3\d{6} of other snapshots are more than half"):
+            save(left)
+        for name in kept:
+            save(name)
+        assert {one.name for one in tmp_path.iterdir()} == {f"{name}.lens-snapshot" for name in (*kept, "nothing")}
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)

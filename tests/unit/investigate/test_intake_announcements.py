@@ -188,3 +188,17 @@ def test_one_that_is_announced_again_after_it_was_given_up_fires_on(site):
     unit = site.store.unit(taken.investigation)
     assert unit.state in (State.HELD, State.QUEUED)
     assert [(one.name, one.ends_at is None) for one in unit.group.alerts] == [("LensMemory", True), ("LensFds", False)]
+    assert unit.due == site.now  # of the critical one: announcing the other again hurries nobody
+
+
+def test_one_whose_finding_is_published_is_not_told_of_again_and_again(site):
+    """Alertmanager may not hold what its watcher keeps announcing; its end is heard once, whoever of the two is right."""
+    taken = site.intake.announce(MEMORY, STORY)
+    site.begin(taken.investigation)
+    site.finish(taken.investigation)
+    heard = []
+    for minute in range(5):
+        site.store.end([((MEMORY.fingerprint, 1_000_000), site.now + 60.0 * minute)])
+        site.intake.announce(MEMORY, STORY)
+        heard += site.tell()
+    assert heard == [(MEMORY.fingerprint, site.now)]

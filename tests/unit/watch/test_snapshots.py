@@ -125,7 +125,7 @@ def test_who_is_closed_leaves_the_file_to_the_next(tmp_path: Path) -> None:
         assert here.metric("lens_snapshot_size_bytes") == path.stat().st_size
 
 
-@pytest.mark.parametrize("what", ["nothing", "no_metric", "a_series_less", "rows"])
+@pytest.mark.parametrize("what", ["nothing", "no_list", "no_time", "no_metric", "a_series_less", "rows"])
 def test_content_that_does_not_fit_costs_the_time_to_learn(tmp_path: Path, what: str) -> None:
     """A file with the right name for something else inside is told as any other that cannot be read."""
     path = tmp_path / "python.lens-snapshot"
@@ -135,6 +135,8 @@ def test_content_that_does_not_fit_costs_the_time_to_learn(tmp_path: Path, what:
         state = looker.remembered()
         learnt = state["learnt"]
         spoilt = {
+            "no_list": {"learnt": learnt, "anew": 0.0},
+            "no_time": {**state, "learnt": replace(learnt, learnt_to="x")},
             "nothing": {**state, "learnt": None},
             "no_metric": {**state, "learnt": replace(learnt, roster=Roster(0))},
             "a_series_less": {**state, "learnt": replace(learnt, observations=learnt.observations[1:])},
@@ -267,3 +269,17 @@ def test_alerts_go_on_over_restarts_as_without(tmp_path: Path, restarts: int) ->
             told.append([(event.type, event.at) for event in here.line.events.query() if event.type.startswith("anomaly.")])
     assert told[0] == told[1]
     assert len(told[0]) >= 2
+
+
+def test_what_is_handed_over_at_a_reload_is_not_written_again(tmp_path: Path) -> None:
+    """The new generation goes on with the file too."""
+    path = tmp_path / "python.lens-snapshot"
+    with kept(tmp_path) as here:
+        here.at(1)
+        inode = path.stat().st_ino
+        old = here.watcher
+        here.restart()
+        here.watcher.go_on(old.let_go())
+        old.close()
+        here.at(2)
+        assert path.stat().st_ino == inode
