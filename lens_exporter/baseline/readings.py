@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lens_exporter.baseline.early import Early
 from lens_exporter.baseline.recent import Columns
 from lens_exporter.baseline.roster import Grouped, Roster, run_of
 from lens_exporter.baseline.rules import Reading
-from lens_exporter.baseline.warm import Early
 from lens_exporter.model.decision import Standing
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
