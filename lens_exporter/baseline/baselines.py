@@ -213,15 +213,16 @@ class Baselines:
             self.forget()
             self._anchor = self._anchor_of(due.last)
 
-    def learn(self, windows: Sequence[Window], *, recently: float) -> None:
+    def learn(self, windows: Sequence[Window], *, recently: float, told_from: float = -math.inf) -> None:
         """Learn the settled rows of every metric, all of the same times, which follow what was learnt before.
 
         A metric that could not be read is a window without series. Rows younger than `recently` are kept for a first judgement of
-        series that are not known for a day yet.
+        series that are not known for a day yet. Of rows up to `told_from` nobody hears: they are spared what only serves to tell.
         """
         times = max((window.times for window in windows), key=len)
         for start, end in self._days(times):
-            self._learn([cut(window, start, end) for window in windows], times[start:end], recently)
+            told = int(np.count_nonzero(times[start:end] > told_from))
+            self._learn([cut(window, start, end) for window in windows], times[start:end], recently, min(TAIL, max(1, told)))
 
     def read(self, windows: Sequence[Window]) -> list[Reading]:
         """Judge the rows that follow without learning them; the last of them is the judged moment."""
@@ -247,15 +248,15 @@ class Baselines:
         """Give what is declared about a moment (Unix seconds), as heard when its look began."""
         return self._expected.declared(at, self._roster, self._grouped)
 
-    def _learn(self, windows: Sequence[Window], times: FloatArray, recently: float) -> None:
+    def _learn(self, windows: Sequence[Window], times: FloatArray, recently: float, told: int) -> None:
         if self._learnt_to is not None and times[0] // DAY != self._learnt_to // DAY:
             self._leave(self._learnt_to)
         self._seat(windows)
         values = self._roster.table(windows, times.size)
         present = np.isfinite(values)
         expected = self._expected.learn(times, present, self._observations > 0, self._roster, self._grouped)
-        scored = self._engine.advance(times, values, expected=expected, told=TAIL)
-        self._recent.add(recent.columns(times, values, scored))
+        scored = self._engine.advance(times, values, expected=expected, told=told)
+        self._recent.add(recent.columns(times[-told:], values[:, -told:], scored))
         newest = np.where(present.any(axis=1), times[times.size - 1 - np.argmax(present[:, ::-1], axis=1)], -np.inf)
         self._last_value = np.maximum(self._last_value, newest)
         self._observations = self._observations + present.sum(axis=1)

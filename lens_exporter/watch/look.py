@@ -8,6 +8,7 @@ from typing import Any
 
 from lens_exporter.baseline.analyzer import Analyzer, Conclusion
 from lens_exporter.baseline.baselines import Baselines, Due, cut, empty
+from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.expected import NOTHING_DECLARED, Declared
 from lens_exporter.baseline.naming import category
 from lens_exporter.baseline.readings import standings
@@ -196,7 +197,11 @@ class Looker:
             first = due.first
             while first <= due.settled:
                 end = min(first + (points - 1) * due.step, due.settled)
-                self._baselines.learn(self._fetch(first, end, due, failures), recently=due.last - self._baselines.warm_up_seconds)
+                self._baselines.learn(
+                    self._fetch(first, end, due, failures),
+                    recently=due.last - self._baselines.warm_up_seconds,
+                    told_from=due.settled - TAIL * due.step,  # as many as are ever shown
+                )
                 self._missed |= failures.keys()
                 first = end + due.step
             self.long_pasts += 1
