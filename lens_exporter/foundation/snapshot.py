@@ -75,7 +75,7 @@ def load(path: Path, *, fingerprint: str, given: Mapping[str, object], package: 
 
     """
     try:
-        with _opened(path) as raw, np.load(raw, allow_pickle=False) as file:
+        with _opened(path) as raw, np.load(_archive(raw), allow_pickle=False) as file:
             # Stored as it is: what is read takes no more memory than the file is long.
             if any(member.compress_type != zipfile.ZIP_STORED for member in file.zip.infolist()):
                 raise ValueError("it is compressed")
@@ -115,6 +115,13 @@ def _opened(path: Path) -> IO[bytes]:
         os.close(descriptor)
         raise ValueError(f"it is no plain file that only its owner may write ({stat.filemode(mode)}): delete it")
     return os.fdopen(descriptor, "rb")
+
+
+def _archive(raw: IO[bytes]) -> IO[bytes]:
+    if not zipfile.is_zipfile(raw):
+        raise ValueError("it is no snapshot")  # numpy would say how to run what is in it
+    raw.seek(0)
+    return raw
 
 
 class _Packing:

@@ -162,6 +162,10 @@ def _link(path: Path) -> None:
     path.symlink_to(path.with_name("elsewhere"))
 
 
+def _text(path: Path) -> None:
+    path.write_text("garbage" * 100)
+
+
 def _other_archive(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("readme", "hello")
@@ -176,6 +180,7 @@ def _other_archive(path: Path) -> None:
         _garbage,
         _pickled,
         _other_archive,
+        _text,
         _compressed,
         _endless,
         _pipe,
@@ -198,8 +203,9 @@ def test_what_save_does_not_write_is_refused_by_name(tmp_path: Path, spoil: Call
     """A file that was cut short, changed, or made by somebody else; none of it runs anything."""
     path = saved(tmp_path, {"a": np.arange(5000.0)})
     spoil(path)
-    with pytest.raises(SnapshotError, match=r"snapshot .*api\.lens-snapshot: \w+"):
+    with pytest.raises(SnapshotError, match=r"snapshot .*api\.lens-snapshot: \w+") as told:
         loaded(path)
+    assert "unsafely" not in str(told.value)
 
 
 def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
