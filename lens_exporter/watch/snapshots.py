@@ -6,16 +6,14 @@ from pathlib import Path
 
 from lens_exporter.errors import SnapshotError
 from lens_exporter.foundation import snapshot
-from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.watch.look import Looker
 
 _EVERY = 6 * 3600.0  # seconds; a disk is written no oftener, but for a long past that was just learnt
 _PACKAGE = "lens_exporter.baseline"  # whose objects are in it
-_OURS = re.compile(
-    rf"([A-Za-z][\w-]*){re.escape(snapshot.SUFFIX)}(\.\w+\.new)?", re.ASCII
-)  # a watcher's file, or what was to be one
+# A watcher's file, or what was to be one.
+_OURS = re.compile(rf"([A-Za-z][\w-]*){re.escape(snapshot.SUFFIX)}(\.\w+\.new)?", re.ASCII)
 
 
 class Snapshots:
@@ -24,16 +22,7 @@ class Snapshots:
     Whoever ticks calls it, or whoever knows that nobody ticks. After `close` it does nothing, whoever still ticks.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        watcher: str,
-        fingerprint: str,
-        *,
-        events: Events,
-        telemetry: Telemetry,
-        clock: Clock = wall,
-    ) -> None:
+    def __init__(self, folder: Path, watcher: str, fingerprint: str, *, events: Events, telemetry: Telemetry) -> None:
         """Begin with nothing read.
 
         fingerprint tells what is learnt, of whom, and by which code: what was left with another one is not taken up.
@@ -43,7 +32,6 @@ class Snapshots:
         self._fingerprint = fingerprint
         self._events = events
         self._telemetry = telemetry
-        self._clock = clock
         self._asked = False  # for what an earlier process has left
         self._unproved = False  # no tick has ended well on what was restored
         self.kept_to: float | None = None  # the newest row in the file, Unix seconds

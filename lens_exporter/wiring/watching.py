@@ -98,7 +98,6 @@ def _snapshots(name: str, config: Config, ground: Ground) -> Snapshots | None:
         fingerprint(_learns(name, config)),
         events=ground.events,
         telemetry=ground.telemetry,
-        clock=ground.clock,
     )
 
 
