@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -101,16 +102,19 @@ class Engine:
         rows = _rows(values)
         told = times.size if told is None else min(told, times.size)
         parts, residuals, enduring = [], [], []
+        seasons: list[tuple[int, BoolArray]] = []  # that were found: before which row, of which series
         for block in self._bins(times):
-            self._turn(int(times[block.start] // self._tuning.bin), times[-told])
+            found = self._turn(int(times[block.start] // self._tuning.bin), times[-told])
+            if found.any():
+                seasons.append((block.start, found))
             wanted = None if expected is None else expected[:, block].T
             judged, self._running = self._score(times[block], rows[block], wanted)
             self._learn(judged)
             if block.stop > times.size - told:
                 parts.append(self._shown(judged))
                 enduring.append(judged.enduring)
-            residuals.append(judged.r)
-        return self._whole(parts, rows, residuals, enduring, self._lone.advance, told)
+            residuals.append(_known_residuals(judged))
+        return self._whole(parts, rows, residuals, enduring, partial(self._lone.advance, seasons=seasons), told)
 
     def peek(self, times: FloatArray, values: FloatArray) -> Scored:
         """Score rows that follow without learning them, as far as is known before the first of them."""
@@ -121,7 +125,7 @@ class Engine:
             for block in self._bins(times):
                 judged, self._running = self._score(times[block], rows[block], None)
                 parts.append(self._shown(judged))
-                residuals.append(judged.r)
+                residuals.append(_known_residuals(judged))
                 enduring.append(judged.enduring)
         finally:
             self._running = before
@@ -184,17 +188,24 @@ class Engine:
         for start, end in zip(starts, [*starts[1:], times.size], strict=True):
             yield slice(start, end)
 
-    def _turn(self, bin_: int, told_from: float) -> None:
-        """Close the bin, and the hour, that are over, and open the next. Rows before told_from (Unix seconds) are not told."""
+    def _turn(self, bin_: int, told_from: float) -> BoolArray:
+        """Close the bin, and the hour, that are over, and open the next. Rows before told_from (Unix seconds) are not told.
+
+        Tells of which series a season was found.
+        """
+        found = np.zeros(self._membership.size, dtype=np.bool_)
         if bin_ == self._bin:
-            return
+            return found
         if self._bin is not None:
-            self._seasons.close()
+            found = self._seasons.close()
+            if found.any():
+                self._spread.begin_anew(found)
         hour = int(bin_ * self._tuning.bin // self._tuning.hour)
         if self._hour is not None and hour != self._hour:
             self._end_hour(self._hour, hour, int(told_from // self._tuning.hour))
         self._bin, self._hour = bin_, hour
         self._seasons.open(bin_)
+        return found
 
     def _score(self, times: FloatArray, values: FloatArray, expected: BoolArray | None) -> tuple[_Judged, _Running]:
         """Score rows [time, series] of one bin by what is known."""
@@ -328,6 +339,12 @@ class Engine:
         none = np.zeros((self._groups, 0))
         no = empty.astype(np.bool_)
         return Scored(empty, empty, empty, empty, no, no, GroupScored(none, none, none.astype(np.bool_)))
+
+
+def _known_residuals(judged: _Judged) -> FloatArray:
+    """Give the residuals [time, series] of what was expected; NaN where nothing was."""
+    known = np.isfinite(judged.base)
+    return judged.r if known.all() else np.where(known, judged.r, np.nan)
 
 
 def _rows(values: FloatArray) -> FloatArray:

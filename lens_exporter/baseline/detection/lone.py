@@ -1,5 +1,7 @@
 """Series that are judged by themselves: whether a value like this was seen before, as such or at this hour."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +15,11 @@ from lens_exporter.model.window import FloatArray
 
 _BLOCKS = 16  # of a lone series' memory at least; the oldest leaves as a whole
 _LONGEST = 250  # rows of a block
-_ORIGIN = 5.0  # added, so that a surprise which a long history makes negative is still told from none
 _NEWS = 3.0  # what is news scores at least this, everything else less
+_SO_MANY = 20.0  # such values in a whole history are too many to be news; more would rank above the rest of an incident
+_ORIGIN = _NEWS + math.log10(_SO_MANY)  # added to a surprise
 _HALF = 40.0  # departures of which half of that is reached
+_USUAL, _FURTHER = 20.0, 0.3  # departures of what is news, about, and the power of them that makes it greater or smaller news
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,10 +33,11 @@ class LoneScored:
 class Lone:
     """Asks of a value and of its residual whether they are unlike any before; a row is news only above all of the last hundred.
 
-    score = surprise + 5, at least 3, for news that matters: surprise is minus the log10 of how many such values were to be expected
-    in the whole history; news matters if they are a hundred at most, or if it is an anomaly at the usual budget of false alarms.
-    Every other row is ranked below by how far it departs, 3 q / (q + 40), q as in `streams.enduring`: what was said once goes on
-    being unusual until it is learnt. anomaly: news above the threshold that the budget of false alarms and the series' own record
+    score = 3 + log10(20 / n) + 0.3 log10((q + 1) / 20), if that is 3 or more, for news: n is how many values as novel were to be
+    expected in the whole history, q how far it departs, as in `streams.enduring`. News that is an anomaly at the usual budget of
+    false alarms has at least 3.
+    Every other row is ranked below by how far it departs, 3 q / (q + 40): what was said once goes on being unusual until it is
+    learnt. anomaly: news above the threshold that the budget of false alarms and the series' own record
     of news ask for (see Peaks).
     """
 
@@ -45,11 +50,16 @@ class Lone:
         rows = 7.0 * DAY / tuning.step  # a week
         self._peaks = Peaks(series.size, alarms_per_row=tuning.false_alarms_per_week / rows, usual=USUAL_PER_WEEK / rows)
 
-    def advance(self, values: FloatArray, r: FloatArray, departed: FloatArray) -> LoneScored:
-        """Score the last of rows [time, all series] and remember all. departed [told, all series] are their q, NaN at gaps."""
+    def advance(
+        self, values: FloatArray, r: FloatArray, departed: FloatArray, seasons: Sequence[tuple[int, BoolArray]] = ()
+    ) -> LoneScored:
+        """Score the last of rows [time, all series] and remember all. departed [told, all series] are their q, NaN at gaps.
+
+        seasons: before which row the residuals of which series [all series] began to be those of something far better.
+        """
         if not self.series.size:
             return _nobody(len(departed))
-        surprise = either(self._value.advance(values[:, self.series].T), self._residual.advance(r[:, self.series].T))
+        surprise = either(self._value.advance(values[:, self.series].T), self._of_residuals(r[:, self.series].T, seasons))
         return self._scored(surprise, self._peaks.advance(surprise, len(departed)), departed)
 
     def peek(self, values: FloatArray, r: FloatArray, departed: FloatArray) -> LoneScored:
@@ -59,10 +69,22 @@ class Lone:
         surprise = either(self._value.peek(values[:, self.series].T), self._residual.peek(r[:, self.series].T))
         return self._scored(surprise, self._peaks.peek(surprise).last(len(departed)), departed)
 
+    def _of_residuals(self, r: FloatArray, seasons: Sequence[tuple[int, BoolArray]]) -> FloatArray:
+        """Give the surprise of residuals [series, time], and forget those that are no measure of what follows."""
+        parts, first = [], 0
+        for row, found in seasons:
+            which = found[self.series]
+            if which.any():
+                parts.append(self._residual.advance(r[:, first:row]))
+                self._residual.forget(which)
+                first = row
+        return np.concatenate([*parts, self._residual.advance(r[:, first:])], axis=1)
+
     def _scored(self, surprise: FloatArray, peaked: Peaked, departed: FloatArray) -> LoneScored:
         """Put together surprises [series, time], of which the last are told, and how far rows [told, all series] depart."""
-        news = np.where(peaked.fresh, surprise[:, -len(departed) :] + _ORIGIN, 0.0).T
         q = departed[:, self.series]
+        novel = surprise[:, -len(departed) :].T + _ORIGIN + _FURTHER * np.log10((q + 1.0) / _USUAL)
+        news = np.where(peaked.fresh.T, novel, 0.0)
         score = np.where((news >= _NEWS) | peaked.loud.T, np.maximum(news, _NEWS), _NEWS * q / (q + _HALF))
         return LoneScored(np.nan_to_num(score), peaked.alarm.T)
 

@@ -116,6 +116,14 @@ class Novelty:
         taken._level = _rows_first(rows_of(self._level.T, indices, 0.0))
         return taken
 
+    def forget(self, which: BoolArray) -> None:
+        """Forget what the series `which` [series] have shown, but not how many values it were."""
+        kept = np.where(which, -1, np.arange(which.size))
+        self._past, self._tail, self._largest = self._past.take(kept), self._tail.take(kept), self._largest.take(kept)
+        self._running[:, which] = np.inf
+        self._step[which], self._count[:, which], self._level[:, which] = 0.0, 0, 0.0
+        self._ahead = _nothing_ahead(which.size)
+
     @np.errstate(invalid="ignore", over="ignore")  # gaps are infinite: their distances to each other are dropped below
     def _measure(self, values: FloatArray, after: "_Measured | None" = None) -> "_Measured":
         """Find the distances of rows [series, time] of the running block, or of those that come after others of it."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection.structure import IntArray, Slots, Structure
 
-Kind = TypeVar("Kind", np.float64, np.float32, np.bool_)
+Kind = TypeVar("Kind", np.float64, np.float32, np.int64, np.int8, np.bool_)
 
 
 def picked(array: NDArray[Kind], kept: IntArray, *, new: float | bool) -> NDArray[Kind]:

@@ -26,7 +26,7 @@ class Scored:
 
     expected, lower, upper: the band, NaN while it is not known. score is at least 0 and comparable across series: for a member of a
     group its share in the group's score (departure, jump and what the others do not explain, each in its own spreads); for a
-    lone series, where it is news, 5 - log10 of how many values as novel as this its history would be expected to hold, and below 3
+    lone series, where it is news, 3 + log10(20 / how many values as novel its history would be expected to hold), and below 3
     how far it departs (`Lone`). anomaly: at the budget.
     """
 

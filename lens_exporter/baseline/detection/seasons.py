@@ -14,7 +14,8 @@ _LEVELS = 28  # medians of six hours each: the level is the median of the last w
 _SIX_HOURS = 6 * 3600.0
 _ERROR_DAYS = 1.5  # time constant of the trailing error: the mean age of three days of errors
 _WEEKLY_MUST_WIN = 0.7  # part of the best other error; a week is known from two samples at most, so it must be clearly better
-_LEVEL, _DAILY, _WEEKLY = 0, 1, 2  # places among the candidates
+_MUCH_BETTER = 0.5  # of the error of all simpler candidates: from then on residuals are another measure
+_LEVEL, _DAILY, _WEEKLY = 0, 1, 2  # places among the candidates, from the simplest on
 
 
 class Seasons:
@@ -40,6 +41,7 @@ class Seasons:
         self._errors = np.zeros((3, series))
         self._weights = np.zeros((3, series))
         self._candidates = np.full((3, series), np.nan)
+        self._found = np.zeros(series, dtype=np.int8)  # the least simple candidate that was ever much better
         self._bin: int | None = None  # the open one
         self._total, self._count = np.zeros(series), np.zeros(series)  # of its values so far
         # What was worked out already: until a bin ends, and for as long as a bin lies ahead.
@@ -81,10 +83,10 @@ class Seasons:
             self._total += row
         self._count += present.sum(axis=0)
 
-    def close(self) -> None:
-        """End the open bin."""
+    def close(self) -> BoolArray:
+        """End the open bin. Tells of which series [series] a season was just found that explains far more than was known before."""
         if self._bin is None:
-            return
+            return np.zeros(self._level.shape, dtype=np.bool_)
         first = np.where(self._count > 0.0, self._total / np.maximum(self._count, 1.0), np.nan)
         self._origin = np.where(np.isnan(self._origin), first, self._origin)
         mean = first - self._origin
@@ -95,12 +97,14 @@ class Seasons:
         self._errors = np.where(known, keep * self._errors + error, self._errors)
         self._weights = np.where(known, keep * self._weights + 1.0, self._weights)
         self._learn_level(self._bin)
+        before, self._found = self._found, np.maximum(self._found, self._much_better())
+        return self._found > before
 
     def take(self, kept: IntArray) -> None:
         """Keep the series at these indices, in this order; -1 is a new one."""
         for name in ("_recent", "_around", "_levels", "_candidates", "_origin", "_level"):
             setattr(self, name, picked(getattr(self, name), kept, new=np.nan))
-        for name in ("_errors", "_weights", "_total", "_count"):
+        for name in ("_errors", "_weights", "_total", "_count", "_found"):
             setattr(self, name, picked(getattr(self, name), kept, new=0.0))
         self._expected.clear()
         self._seasonal.clear()
@@ -147,11 +151,22 @@ class Seasons:
         return seasonal
 
     def _picked(self, candidates: FloatArray) -> FloatArray:
-        usable = np.isfinite(candidates) & (self._weights >= self._per_day / 4)
-        level, daily, weekly = np.where(usable, self._errors / np.maximum(self._weights, 1e-9), np.inf)
+        level, daily, weekly = np.where(np.isfinite(candidates), self._mean_errors(), np.inf)
         usual = np.where(daily < level, candidates[_DAILY], candidates[_LEVEL])
         best: FloatArray = np.where(weekly / _WEEKLY_MUST_WIN < np.minimum(level, daily), candidates[_WEEKLY], usual)
         return best
+
+    def _much_better(self) -> NDArray[np.int8]:
+        """Give the least simple candidate [series] that errs half as much as all simpler ones, as far as those are known."""
+        level, daily, weekly = self._mean_errors()
+        daily_wins = np.isfinite(level) & (daily <= _MUCH_BETTER * level)
+        weekly_wins = np.isfinite(daily) & (weekly <= _MUCH_BETTER * np.minimum(level, daily))
+        return np.where(weekly_wins, _WEEKLY, np.where(daily_wins, _DAILY, _LEVEL)).astype(np.int8)
+
+    def _mean_errors(self) -> FloatArray:
+        """Give the trailing error of each candidate [candidate, series]; infinite while too little is known of it."""
+        errors: FloatArray = np.where(self._weights >= self._per_day / 4, self._errors / np.maximum(self._weights, 1e-9), np.inf)
+        return errors
 
 
 def _mean(values: NDArray[np.float32]) -> FloatArray:

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
-from lens_exporter.baseline.detection.tuning import REFIT, Tuning
+from lens_exporter.baseline.detection.tuning import DAY, REFIT, Tuning
 from lens_exporter.model.window import FloatArray
 
 _ENTRIES = 168 // REFIT  # of the memory: a week
+_ALWAYS = np.iinfo(np.int64).min  # since when entries count
 _COUNT, _R, _E, _SUMS = 0, 1, 4, 7  # places among the sums: values; r, r^2, r^4; e, e^2, e^4
 _FOURTH_OF_NORMAL = 3.0  # E z^4 of the normal distribution
 _TAIL_SHARE = 0.25  # how much of the scale is the fourth moment's: a heavy-tailed series is judged by its tails too
@@ -84,6 +85,10 @@ class Spread:
     and the highest value counts as at most ten ranges above what another part of the week reached: a single counter that
     underflows must not be the scale of everything for a week.
 
+    When a season is found that explains far more than was known before, older residuals are no measure of those to come. The last
+    day's count in any case, so that the scale comes down within a day. Were they kept for a week, everything would look normal for
+    so long, the budget would follow, and when they leave ordinary rows would be alarms.
+
     The memory has an entry for the hours between two fits. Of second and fourth powers it keeps the square and the fourth root:
     single precision does not reach to the fourth power of gigabytes, nor down to that of nanoseconds.
     """
@@ -96,8 +101,10 @@ class Spread:
         self._present = np.zeros((_ENTRIES if tuning.missing else 0, series), dtype=np.float32)
         self._rows = np.zeros(_ENTRIES)
         self._entry: int | None = None  # the one an hour ended in last
+        self._since = np.full(series, _ALWAYS)
+        self._per_day = max(1, round(DAY / (REFIT * tuning.hour)))
         self._open = _nothing_yet(series)
-        self._enough = 0.5 * 86_400.0 / tuning.step
+        self._enough = 0.5 * DAY / tuning.step
         self._first = max(_FIRST / tuning.step, _FIRST_ROWS)
         self._steady = np.zeros(series, dtype=np.bool_)
         self._extent: _Extent | None = None
@@ -119,6 +126,11 @@ class Spread:
             off *= off
             off *= off
             _add(entry.sums[place + 2], off)
+
+    def begin_anew(self, which: BoolArray) -> None:
+        """Count only what comes, and the last day, of the series that `which` [series] marks."""
+        if self._entry is not None:
+            self._since[which] = self._entry + 1
 
     def close(self, hour: int, following: int) -> None:
         """End an hour. The rows that come are of the hour `following`."""
@@ -149,8 +161,9 @@ class Spread:
             _OF_RANGE * np.nan_to_num(extent.highest - extent.lowest) + _OF_LEVEL * np.abs(np.nan_to_num(level)),
             np.maximum(_OF_FULL * self._full, _NOTHING),
         )
-        r_mean, r_sd, r_spread = self._moments(_R, np.maximum(count, 1.0), floor)
-        e_mean, _, e_spread = self._moments(_E, np.maximum(count, 1.0), floor)
+        counted = self._counted()
+        r_mean, r_sd, r_spread = self._moments(_R, counted, floor)
+        e_mean, _, e_spread = self._moments(_E, counted, floor)
         known = count >= self._enough
         reach = np.where(known, np.maximum(_FAR * r_spread, _RANGES * extent.usual), np.inf)
         trust = np.where(known, 1.0, np.where(count >= self._first, _FIRST_TRUST, 0.0))
@@ -182,13 +195,32 @@ class Spread:
         self._sums, self._present = (picked(one, kept, new=0.0) for one in (self._sums, self._present))
         self._low, self._high = (picked(one, kept, new=np.nan) for one in (self._low, self._high))
         self._open = self._open.take(kept)
-        self._steady = picked(self._steady, kept, new=False)
+        self._steady, self._since = picked(self._steady, kept, new=False), picked(self._since, kept, new=_ALWAYS)
         self._extent = None
 
-    def _moments(self, place: int, count: FloatArray, floor: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        mean = self._sums[place].sum(axis=0, dtype=np.float64) / count
-        second = _sum_of_squares(self._sums[place + 1].astype(np.float64)) / count
-        fourth = _sum_of_squares(self._sums[place + 2].astype(np.float64) ** 2) / count
+    def _counted(self) -> NDArray[np.float32] | None:
+        """Give 1 for the entries [entry, series] that count and 0 for the others; None: all of them do."""
+        if self._entry is None:
+            return None
+        oldest = self._entry - _ENTRIES + 1
+        if self._since.max(initial=_ALWAYS) <= oldest:
+            return None
+        number = oldest + (np.arange(_ENTRIES) - oldest) % _ENTRIES  # of the entry in each place
+        since = np.minimum(self._since, self._entry - self._per_day + 1)
+        counted = (number[:, None] >= since).astype(np.float32)
+        enough = (self._sums[_COUNT] * counted).sum(axis=0) >= self._enough  # else the last day was all gaps
+        return np.where(enough, counted, np.float32(1.0))
+
+    def _moments(
+        self, place: int, counted: NDArray[np.float32] | None, floor: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        rows, first, root, fourth_root = (
+            self._sums[each] if counted is None else self._sums[each] * counted for each in (_COUNT, place, place + 1, place + 2)
+        )
+        count = np.maximum(rows.sum(axis=0, dtype=np.float64), 1.0)
+        mean = first.sum(axis=0, dtype=np.float64) / count
+        second = _sum_of_squares(root.astype(np.float64)) / count
+        fourth = _sum_of_squares(fourth_root.astype(np.float64) ** 2) / count
         sd = np.maximum(np.sqrt(np.maximum(second - mean**2, 0.0)), floor)
         tails = np.maximum(np.sqrt(np.sqrt(fourth / _FOURTH_OF_NORMAL)), sd)
         return mean, sd, sd ** (1.0 - _TAIL_SHARE) * tails**_TAIL_SHARE

@@ -100,3 +100,23 @@ def test_what_lasts_moves_with_its_series():
     after = engine.advance(times[row:END], np.stack([values[row:END], values[row:END]])).score
     np.testing.assert_allclose(after[1], whole[row:END], rtol=1e-9)
     assert not after[0].any()
+
+
+@pytest.mark.parametrize("step", [5.0, 10.0, 15.0, 60.0])
+def test_the_first_value_that_something_is_expected_of_is_no_news(step):
+    """Until the first quarter of an hour is over nothing is: those rows have no residual, and not one of 0."""
+    rng, rows = np.random.default_rng(6), round(2 * 3600 / step)
+    found = Engine(1, [], Tuning(step=step)).advance(BEGINS + 7.0 * step + step * np.arange(rows), rng.standard_normal((1, rows)))
+    assert found.score.max() < 2 * NEWS
+    assert found.anomaly.sum() <= 2
+
+
+def test_an_hour_at_the_wrong_time_of_day_is_news():
+    """A value that the day shows at another hour; what the residuals were before the day was known hides nothing."""
+    rows = np.arange(9 * DAY)
+    values = 100.0 + 30.0 * np.sin(2 * np.pi * rows / DAY) + 3.0 * np.random.default_rng(2).standard_normal(rows.size)
+    at = 8 * DAY + 66
+    values[at : at + 12] -= 60.0
+    found = scored(values)
+    assert found.anomaly[0, at : at + 2].any()
+    assert found.score[0, at : at + 12].max() == found.score[0, DAY:].max()

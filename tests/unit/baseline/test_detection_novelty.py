@@ -248,3 +248,19 @@ def test_eight_thousand_rows_are_remembered_in_under_five_kilobytes_a_series() -
     """The stated size, with all that a series keeps."""
     novelty = Novelty(100, memory=8000, refit=250)
     assert len(pickle.dumps(novelty)) / 100 < 4500
+
+
+def test_what_was_forgotten_is_news_again_and_still_counts() -> None:
+    """Of one series: the other goes on as if nothing had happened, and so does how many values there were."""
+    rng = np.random.default_rng(8)
+    rows, later = 10.0 * rng.standard_normal((2, 600)), rng.standard_normal((2, 300))
+    kept, forgotten = (Novelty(2, memory=1000, refit=50) for _ in range(2))
+    for one in (kept, forgotten):
+        one.advance(rows)
+    forgotten.peek(later[:, :2])
+    forgotten.forget(np.array([False, True]))
+    before, after = kept.advance(later), forgotten.advance(later)
+    np.testing.assert_array_equal(after[0], before[0])
+    assert np.isnan(after[1, :20]).all()  # too little to know a tail by
+    surprise = (each.peek(np.full((2, 1), 12.0))[1, 0] for each in (kept, forgotten))
+    assert next(surprise) < 0.0 < next(surprise)

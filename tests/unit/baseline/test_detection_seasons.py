@@ -149,3 +149,21 @@ def test_a_gap_of_any_length_is_one_step():
     seasons.close()
     seasons.open(later)
     assert seasons.expected(later)[0] == pytest.approx(3.0)
+
+
+def test_a_season_that_explains_far_more_is_told_of_once() -> None:
+    """A day and night is found on the second day, what weekdays have in common in the second week, and neither twice."""
+    seasons = Seasons(3, Tuning(step=900.0))
+    day = np.arange(16 * PER_DAY) / PER_DAY
+    noise = 0.1 * np.random.default_rng(3).standard_normal(day.size)
+    told: dict[int, list[float]] = {0: [], 1: [], 2: []}
+    for place, row in enumerate(np.stack([round_the_clock(day) + noise, weekdays(day) + noise, 10.0 + noise], axis=1)):
+        seasons.open(FIRST + place)
+        seasons.learn(row[None], np.ones((1, 3), dtype=np.bool_))
+        for series in np.flatnonzero(seasons.close()):
+            told[int(series)].append(day[place])
+    assert len(told[0]) == 1
+    assert 1.0 < told[0][0] < 1.5
+    assert len(told[1]) == 2
+    assert 7.0 < told[1][1] < 16.0
+    assert not told[2]

@@ -165,3 +165,35 @@ def test_a_wild_residual_is_learnt_as_far_as_the_reach() -> None:
     assert tame[1] == pytest.approx(scale.r_mean[0] - scale.reach[0])
     assert 50.0 < scale.reach[0] < 100.0
     assert np.isnan(tame[2])
+
+
+def lived(r: FloatArray, *, found_at: int, present: FloatArray | None = None) -> list[float]:
+    """Learn residuals [time] hour by hour, a season found at the begin of an hour; gives the spread after each."""
+    spread, spreads = Spread(1, Tuning(step=300.0)), []
+    for hour in range(len(r) // ROWS):
+        rows = slice(hour * ROWS, (hour + 1) * ROWS)
+        if hour == found_at:
+            spread.begin_anew(np.array([True]))
+        each = r[rows, None]
+        spread.learn(each, each, each, np.isfinite(each) if present is None else present[rows, None], nothing_known(1))
+        spread.close(hour, hour + 1)
+        spreads.append(float(spread.fit(np.zeros(1)).r_spread[0]))
+    return spreads
+
+
+def test_what_was_learnt_before_a_season_was_found_counts_for_a_day_more() -> None:
+    """The scale of a season's own swing would make everything look normal for a week."""
+    swing, rest = noise(width=10.0)[: 30 * ROWS, 0], noise(seed=5)[:, 0]
+    r = np.concatenate([swing, rest, rest])
+    found = lived(r, found_at=30)
+    assert found[29] == pytest.approx(10.0, rel=0.2)
+    assert 2.0 < found[42] < 9.0  # half a day later it is on its way
+    assert found[54] == pytest.approx(1.0, rel=0.2)  # entries are of three hours
+    np.testing.assert_allclose(found[54:], found[54], rtol=0.2)
+    assert lived(r, found_at=-1)[-1] > 3.0
+
+
+def test_a_day_of_gaps_after_a_season_was_found_leaves_the_scale_as_it_was() -> None:
+    """There would be nothing to know it by."""
+    r = np.concatenate([noise(width=10.0)[: 30 * ROWS, 0], np.full(26 * ROWS, np.nan)])
+    assert lived(r, found_at=30)[-1] == pytest.approx(10.0, rel=0.2)
