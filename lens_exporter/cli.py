@@ -1,11 +1,13 @@
 """The command line: Prometheus-style flags, help with examples, errors in one line and exit codes that mean something.
 
-Exit codes: 0 done, 1 it did not work out, 2 the configuration or the call is wrong.
+Exit codes: 0 done, 1 it did not work out, 2 the configuration or the call is wrong, 130 ended by Ctrl-C (143 by SIGTERM).
 """
 
 import gc
 import math
 import os
+import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import click
 
 from lens_exporter import __version__
-from lens_exporter.errors import ConfigError, LensError, UnknownWord
+from lens_exporter.errors import ConfigError, LensError, NotConfigured, UnknownWord
 from lens_exporter.model.budget import MOST_PER_WEEK, USUAL_PER_WEEK
 
 _CONFIG = click.option(
@@ -58,6 +60,15 @@ class _Within(click.FloatRange):
         return number
 
 
+def _is_one_file(*places: Path | int) -> bool:
+    """Tell whether two paths, or descriptors of standard streams, are the same plain file."""
+    try:
+        one, other = map(os.stat, places)
+    except OSError:
+        return False  # what is not there is nobody's input
+    return stat.S_ISREG(one.st_mode) and os.path.samestat(one, other)
+
+
 class _OneLineErrors(click.Group):
     """Errors that have a name end in one line and an exit code; anything else is a fault of ours and keeps its traceback."""
 
@@ -67,12 +78,14 @@ class _OneLineErrors(click.Group):
         except ConfigError as error:
             click.echo(str(error), err=True)
             ctx.exit(2)
-        except UnknownWord as error:
+        except (UnknownWord, NotConfigured) as error:
             click.echo(f"lens-exporter: {error}", err=True)
             ctx.exit(2)
         except LensError as error:
             click.echo(f"lens-exporter: {error}", err=True)
             ctx.exit(1)
+        except KeyboardInterrupt:
+            ctx.exit(128 + signal.SIGINT)
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -220,7 +233,7 @@ def events(correlation: str | None, kind: str | None, limit: int, form: str, con
     epilog=_examples(
         "lens-exporter detect --input series.csv --output scores.csv",
         "lens-exporter detect --input node.csv --group node-7 --false-alarms-per-week 0.5",
-        "curl -s http://here/series.csv | lens-exporter detect | grep ',1$'",
+        "curl -s http://here/series.csv | lens-exporter detect | awk -F, '$8 == 1'",
     )
 )
 @click.option(
@@ -233,7 +246,7 @@ def events(correlation: str | None, kind: str | None, limit: int, form: str, con
     "--output",
     "target",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="Long CSV, one line per row and series.  [default: standard output]",
+    help="Long CSV, one line per row and series; there when all is scored.  [default: standard output]",
 )
 @click.option(
     "--false-alarms-per-week",
@@ -250,11 +263,12 @@ def detect(source: Path | None, target: Path | None, budget: float, group: str |
     from lens_exporter.replay.detect import Request  # noqa: PLC0415
     from lens_exporter.replay.files import detect_files  # noqa: PLC0415
 
-    if source and target and target.exists() and source.exists() and source.samefile(target):
-        raise click.UsageError("--output would overwrite --input")
+    stdin, stdout = (None if path == Path("-") else path for path in (source, target))
+    if _is_one_file(0 if stdin is None else stdin, 1 if stdout is None else stdout):
+        given, taken = "standard input" if stdin is None else "--input", "standard output" if stdout is None else "--output"
+        raise click.UsageError(f"{taken} would overwrite {given}")
     if group == "":
         raise click.UsageError("--group needs a name")
-    stdin, stdout = (None if path == Path("-") else path for path in (source, target))
     detect_files(stdin, stdout, Request(false_alarms_per_week=budget, group=group, missing=missing))
 
 

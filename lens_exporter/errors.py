@@ -32,6 +32,10 @@ class ConfigInvalid(ConfigError):
     """{lines}"""  # every problem of the file, one per line
 
 
+class NotConfigured(LensError):
+    """{where}: {problem}"""  # what the configuration leaves out, and this call needs
+
+
 class ExtraMissing(LensError):
     """{setting} needs more packages: pip install 'lens-exporter[{extra}]'"""
 
@@ -340,6 +344,13 @@ class TableUnreadable(LensError):
 
 class TableUnwritable(LensError):
     """cannot write {where}: {reason}"""
+
+
+# --- one look ---
+
+
+class LookFailed(LensError):
+    """watcher {watcher}: {failed} of {metrics} metrics could not be read"""
 
 
 # --- replays of the past ---

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from lens_exporter.errors import RemoteError, Unreachable
 
 _SERVICE = "lens-exporter"
+_SHOWN = 80  # characters of an answer
 
 
 def health(url: str, timeout: float) -> str:
@@ -16,7 +17,7 @@ def health(url: str, timeout: float) -> str:
     The certificate of this machine itself is not checked: it names the address that others use.
 
     Raises:
-        Unreachable: nobody answers within `timeout` seconds; RemoteError: with something else than 200.
+        Unreachable: nobody answers within `timeout` seconds; RemoteError: with something else than 200, or somebody else does.
 
     """
     address = urlsplit(url)
@@ -39,6 +40,8 @@ def health(url: str, timeout: float) -> str:
         connection.close()
     if answer.status != http.client.OK:
         raise RemoteError(service=_SERVICE, url=url, reason=f"{answer.status} {said}")
+    if not said.startswith(_SERVICE):  # other servers have this page too: Prometheus, Alertmanager
+        raise RemoteError(service=_SERVICE, url=url, reason=f'something else answers there, with "{said[:_SHOWN]}"')
     return said
 
 

@@ -14,7 +14,7 @@ from lens_exporter.baseline.expected import Declaration
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config, Watcher
 from lens_exporter.config.words import expect_known
-from lens_exporter.errors import ConfigError, DatabaseError, UnknownAlert, UnknownStory, UnknownWatcher
+from lens_exporter.errors import DatabaseError, LookFailed, NotConfigured, UnknownAlert, UnknownStory
 from lens_exporter.foundation.clock import new_ulid
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.events import EVENT_TYPES
@@ -22,6 +22,7 @@ from lens_exporter.foundation.events import document as event_document
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate import document, webhook
 from lens_exporter.investigate.store import Store
+from lens_exporter.lenses import catalog
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import Investigated
 from lens_exporter.model.decision import Anomaly
@@ -31,7 +32,7 @@ from lens_exporter.watch.look import Look
 from lens_exporter.watch.schedule import next_due
 from lens_exporter.watch.table import table
 from lens_exporter.watch.withheld import about, words
-from lens_exporter.wiring.configuration import load
+from lens_exporter.wiring.configuration import load, watcher_named
 from lens_exporter.wiring.declared import heard, stored
 from lens_exporter.wiring.generation import Generation
 from lens_exporter.wiring.ground import lay, open_database
@@ -46,17 +47,18 @@ def watch(path: Path | None, name: str, *, once: bool, write: Write) -> None:
     """Write what a watcher sees and what it would decide, once or at each time of its schedule.
 
     Raises:
-        UnknownWatcher, ConfigError, RemoteError: as the names say.
+        UnknownWord: there is no such watcher. LookFailed: the one look could not read all that it is to judge.
+        ConfigError, RemoteError: as the names say.
 
     """
     config = load(path)
-    settings = next((each for each in config.watchers if each.name == name), None)
-    if settings is None:
-        raise UnknownWatcher(name=name, known=", ".join(each.name for each in config.watchers) or "none")
+    settings = watcher_named(config, name)
     with _apart(config, settings) as generation, _fate(settings, config) as fate:
         while True:
             seen = generation.runners[name].watcher.look(time.time())
             write(table(name, seen, fate=partial(fate, seen)))
+            if once and seen.failures:
+                raise LookFailed(watcher=name, failed=len(seen.failures), metrics=len(catalog.tracked(settings)))
             if once:
                 return
             time.sleep(max(0.0, next_due(settings.schedule, time.time()) - time.time()))
@@ -66,12 +68,12 @@ def investigate(path: Path | None, *, fingerprint: str | None, payload: Path | N
     """Investigate an alert an Alertmanager holds, or the alerts of a saved webhook body, and write the finding.
 
     Raises:
-        UnknownAlert, BadWebhook, ConfigError, RemoteError: as the names say.
+        UnknownAlert, NotConfigured, BadWebhook, ConfigError, RemoteError: as the names say.
 
     """
     config = load(path)
     with _apart(config) as generation:
-        group = webhook.parse(payload.read_bytes()) if payload else _held(config, generation, fingerprint or "")
+        group = webhook.parse(payload.read_bytes()) if payload else _held(config, generation, fingerprint or "", path)
         if not group.alerts:
             raise UnknownAlert(fingerprint="any", where=payload)
         story = new_ulid()
@@ -171,9 +173,10 @@ def _fate(settings: Watcher, config: Config) -> Iterator[Callable[[Look, Anomaly
         database.close()
 
 
-def _held(config: Config, generation: Generation, fingerprint: str) -> AlertGroup:
+def _held(config: Config, generation: Generation, fingerprint: str, path: Path | None) -> AlertGroup:
     if not config.alertmanager.urls:
-        raise ConfigError(where="alertmanager.urls", problem="no Alertmanager is configured, so no alert can be looked up")
+        where = f"{path}: alertmanager.urls" if path else "alertmanager.urls"
+        raise NotConfigured(where=where, problem="no Alertmanager is configured, so no alert can be looked up")
     holdings = held_alerts(generation.alertmanagers)
     found = tuple(held.alert for held in holdings.alerts if held.alert.fingerprint == fingerprint)
     if found:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from lens_exporter.config.beam import Published
+from lens_exporter.config.queries import Query
 from lens_exporter.config.values import (
     DatabaseUrl,
     Duration,
@@ -208,7 +209,7 @@ class Llm(Settings):
 class Metric(Settings):
     """One tracked quantity of a watcher."""
 
-    query: str = Field(min_length=1, description="PromQL that answers an instant vector; each of its series is judged by itself")
+    query: Query = Field(min_length=1, description="PromQL that answers an instant vector; each of its series is judged by itself")
     unit: str = Field("", description='ratio, bytes, seconds, per_second, or "" for a plain number')
     category: str = Field(
         "",

@@ -87,7 +87,7 @@ def expect_known(what: str, name: str, known: Iterable[str]) -> None:
     if name not in names:
         close = difflib.get_close_matches(name, names, 1)
         meant = f' (did you mean "{close[0]}"?)' if close else ""
-        raise UnknownWord(what=what, name=name, meant=meant, known=", ".join(names))
+        raise UnknownWord(what=what, name=name, meant=meant, known=", ".join(names) or "none")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

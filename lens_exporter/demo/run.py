@@ -1,13 +1,10 @@
 """`lens-exporter demo`: the whole loop on this machine, every hop shown as it is seen in the servers' own APIs."""
 
 import shutil
-import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from lens_exporter.demo.display import Display, Row
 from lens_exporter.demo.hops import Hop
@@ -16,6 +13,7 @@ from lens_exporter.demo.servers import LocalServer
 from lens_exporter.demo.stack import Stack
 from lens_exporter.demo.story import Act, acts, play
 from lens_exporter.errors import ServerGone, ServerMissing, ServerNotReady
+from lens_exporter.foundation.signals import ended_by_signals
 
 _AT_MOST = 225.0  # seconds in all; stopping the servers comes on top
 _TAIL = 8  # lines of each log when something is missing
@@ -30,7 +28,7 @@ def run_demo(*, keep: bool = False) -> int:
     story = acts()
     worth_keeping = False
     try:
-        with _ended_by_signals(), Display(sum(len(act.hops) for act in story)) as display, Stack(folder) as stack:
+        with ended_by_signals(), Display(sum(len(act.hops) for act in story)) as display, Stack(folder) as stack:
             try:
                 complete = _run(stack, story, display)
             except (ServerMissing, ServerNotReady, ServerGone) as error:
@@ -90,19 +88,3 @@ def _keep(stack: Stack, display: Display) -> None:
     for server in stack.servers:
         display.line(f"  {server.name:<14} {server.url}   log {server.log}")
     display.line(f"Stop them with: kill {' '.join(str(server.pid) for server in stack.servers)}")
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    # A terminated demo must leave the block below and stop its servers, as Ctrl-C does.
-    def end(number: int, _frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    # One that is ignored stays so: under nohup the demo outlives its terminal.
-    ended = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, end) for number in ended}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

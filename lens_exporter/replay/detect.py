@@ -9,9 +9,10 @@ import numpy as np
 from lens_exporter.baseline.detection.engine import Engine
 from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.budget import USUAL_PER_WEEK
+from lens_exporter.replay.lasting import Lasting
 from lens_exporter.replay.scores import ScoresCsv
 from lens_exporter.replay.table import Table
-from lens_exporter.replay.timeline import Timeline, opening
+from lens_exporter.replay.timeline import Timeline, expect_ascending, is_index, opening
 
 _UNSETTLED = "no row can be one, the table is too short for a threshold"
 _FEW = 50  # rows: with fewer nearly nothing is news of a series by itself
@@ -50,10 +51,16 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
     yield csv.header()
     blocks = table.blocks()
     begun, step = opening(blocks)
+    expect_ascending(table, begun)
     say(f"{table.name}: {series} series, {'step unknown' if step is None else f'a row every {step:g} s'}")
     step = step or _UNKNOWN_STEP
     pace = _AS_IF / step if step < _CLOSE else 1.0  # a table of seconds ends before a detector for hours and days has begun
-    if pace != 1.0:
+    if pace != 1.0 and is_index(begun):
+        say(
+            f"{table.name}: the column timestamp looks like an index of rows (0, 1, 2, ...): they are judged as if a minute lay"
+            " between them; give times where it is not a minute"
+        )
+    elif pace != 1.0:
         say(
             f"{table.name}: rows less than {_CLOSE:g} s apart are judged as if a minute lay between them, which is meant for tables"
             " of hours; give means of a minute where it is days"
@@ -64,12 +71,14 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
         [] if request.group is None else [range(series)],
         Tuning(step=step * pace, false_alarms_per_week=budget, missing=request.missing),
     )
-    timeline = Timeline(table, step, say)
+    timeline, lasting = Timeline(table, step, say), Lasting(series)
     first = float(begun[0].times[0]) if begun and pace != 1.0 else 0.0  # of such rows hours are counted from the first
     count = readings = alarms = 0
     settled = False  # whether the group has had a threshold
     for rows in chain(begun, blocks):
         scored = engine.advance(pace * (timeline.place(rows) - first), rows.values)
+        if request.group is None:
+            scored = lasting.added(scored, rows.values)
         yield csv.lines(rows, scored)
         count += len(rows.lines)
         readings += int(scored.anomaly.sum())
@@ -77,7 +86,18 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
         settled = settled or bool(np.isfinite(scored.groups.threshold[:, -1:]).any())
         seen(count)
     if request.group is not None:
-        note = f"; {request.group}: {f'{alarms} rows are' if settled else _UNSETTLED}"
+        note = f"; {request.group}: {told(alarms, 'row') if settled else _UNSETTLED}"
     else:
         note = ", fewer rows than a series needs to be judged by itself" if count < _FEW else ""
-    say(f"{table.name}: {count} rows, {readings} values are anomalies{note}")
+    say(f"{table.name}: {ended(count, readings)}{note}")
+
+
+def ended(rows: int, readings: int) -> str:
+    """Say how many rows there were, and how many values of them are anomalies."""
+    anomalies = "an anomaly" if readings == 1 else "anomalies"
+    return f"{rows} row{'' if rows == 1 else 's'}, {told(readings, 'value')} {anomalies}"
+
+
+def told(count: int, noun: str) -> str:
+    """Give "1 row is" or "2 rows are"."""
+    return f"{count} {noun} is" if count == 1 else f"{count} {noun}s are"

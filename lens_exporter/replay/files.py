@@ -4,38 +4,64 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lens_exporter.errors import TableUnreadable, TableUnwritable
-from lens_exporter.replay.detect import Request, detect
+from lens_exporter.errors import LensError, TableUnreadable, TableUnwritable
+from lens_exporter.foundation.output import Output, output
+from lens_exporter.foundation.signals import ended_by_signals
+from lens_exporter.replay.detect import Request, detect, told
 from lens_exporter.replay.table import Table
 
 
 def detect_files(source: Path | None, target: Path | None, request: Request) -> None:
     """Write the scores of one table to a file; None stands for the standard streams.
 
-    Nothing is created before the header of the table was found right.
+    A file is there, or takes the place of an earlier one, when all is scored. What does not come so far says how far it came.
 
     Raises:
         TableInvalid, TableUnreadable, TableUnwritable: as the names say. BrokenPipeError: nobody reads on.
+        KeyboardInterrupt, SystemExit: it was told to end.
 
     """
     name = "<stdin>" if source is None else str(source)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    say = partial(console.print, markup=False)
     garbled = target is None and sys.stdout.isatty()  # the scores themselves run over the screen
-    with _reading(source, name) as descriptor, _progress(console, descriptor, shown=console.is_terminal and not garbled) as seen:
-        table = Table(name, partial(os.read, descriptor))
-        pieces = detect(table, request, partial(console.print, markup=False), seen)
+    shows = console.is_terminal and not garbled
+    with ended_by_signals(), _reading(source, name) as descriptor, _progress(console, descriptor, shown=shows) as seen:
+        scored = 0
+
+        def counted(rows: int) -> None:
+            nonlocal scored
+            scored = rows
+            seen(rows)
+
+        pieces = detect(Table(name, partial(os.read, descriptor)), request, say, counted)
         header = next(pieces)
-        with _writing(target) as write:
-            write(header)
-            for piece in pieces:
-                write(piece)
+        replaces = False
+        try:
+            with _writing(target) as file:
+                replaces = file.replaces
+                for piece in chain((header,), pieces):
+                    file.stream.write(piece)
+                    file.stream.flush()  # whoever reads the other end has it at once
+        except (KeyboardInterrupt, SystemExit):
+            say(f"{name}: interrupted, {told(scored, 'row')} scored{_left(target) if replaces else ''}")
+            raise
+        except LensError:
+            if replaces:
+                say(f"{name}: {told(scored, 'row')} scored{_left(target)}")
+            raise
+
+
+def _left(target: Path | None) -> str:
+    return f"; {target} stands as it was" if target and target.exists() else f"; {target} is not written"
 
 
 @contextmanager
@@ -53,20 +79,17 @@ def _reading(source: Path | None, name: str) -> Iterator[int]:
 
 
 @contextmanager
-def _writing(target: Path | None) -> Iterator[Callable[[bytes], None]]:
-    """Give what writes a piece so that whoever reads the other end has it at once."""
+def _writing(target: Path | None) -> Iterator[Output]:
+    if target is not None:
+        with output(target) as file:
+            yield file
+        return
     try:
-        with nullcontext(sys.stdout.buffer) if target is None else target.open("wb") as stream:
-
-            def write(piece: bytes) -> None:
-                stream.write(piece)
-                stream.flush()
-
-            yield write
+        yield Output(sys.stdout.buffer, replaces=False)
     except BrokenPipeError:
-        raise  # head and its like have seen enough: the command line ends without a word
+        raise  # as of a file
     except OSError as error:
-        raise TableUnwritable(where=target or "<stdout>", reason=error.strerror) from error
+        raise TableUnwritable(where="<stdout>", reason=error.strerror or error) from error
 
 
 @contextmanager
@@ -83,6 +106,6 @@ def _progress(console: Console, descriptor: int, *, shown: bool) -> Iterator[Cal
 
         def seen(rows: int) -> None:
             place = None if size is None else os.lseek(descriptor, 0, os.SEEK_CUR)
-            progress.update(task, description=f"{rows:,} rows", completed=place)
+            progress.update(task, description=f"{rows:,} row{'' if rows == 1 else 's'}", completed=place)
 
         yield seen

@@ -47,7 +47,13 @@ def span_of(begin: str, end: str, every: str | None, now: float) -> Span:
         raise ValueError(f"--to: {rfc3339(last)} is still to come")
     if first >= last:
         raise ValueError(f"--from {rfc3339(first)} is not before --to {rfc3339(last)}")
-    return Span(first, last, 0.0 if every is None else _named("--every", every, seconds))
+    return Span(first, last, 0.0 if every is None else _named("--every", every, _apart))
+
+
+def _apart(text: str) -> float:
+    if (length := seconds(text)) > 0.0:
+        return length
+    raise ValueError("expected a duration above zero")
 
 
 def _named(flag: str, text: str, read: Callable[[str], float]) -> float:

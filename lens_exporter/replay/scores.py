@@ -87,4 +87,7 @@ def _rounded(values: FloatArray) -> FloatArray:
     places = _DIGITS - 1 - np.floor(np.log10(np.abs(values)))
     power = 10.0 ** np.abs(places)  # never a negative power: those are not exact
     rounded = np.where(places >= 0, np.round(values * power) / power, np.round(values / power) * power)
-    return np.where(np.isfinite(rounded), rounded, values)
+    found = np.where(np.isfinite(rounded), rounded, values)
+    tiny = ~np.isfinite(rounded) & (values != 0) & (np.abs(values) < 1)  # so small that no power of ten makes it whole
+    found[tiny] = [float(f"{value:.{_DIGITS - 1}e}") for value in values[tiny].tolist()]
+    return found

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from lens_exporter.errors import TableUnwritable, UnknownWatcher
+from lens_exporter.foundation.output import output as whole
 from lens_exporter.rules.alerts import When
 from lens_exporter.rules.document import Engine, document
 from lens_exporter.rules.plan import plan_for
-from lens_exporter.wiring.configuration import load
+from lens_exporter.wiring.configuration import load, watcher_named
 
 Write = Callable[[str], object]
 
@@ -16,19 +16,15 @@ def baseline(path: Path | None, name: str, *, engine: Engine, when: When, output
     """Write the rules of one watcher into a file, or to `write`.
 
     Raises:
-        UnknownWatcher, ConfigError: as the names say.
+        UnknownWord: there is no such watcher. ConfigError, TableUnwritable: as the names say.
 
     """
     config = load(path)
-    settings = next((each for each in config.watchers if each.name == name), None)
-    if settings is None:
-        raise UnknownWatcher(name=name, known=", ".join(each.name for each in config.watchers) or "none")
+    settings = watcher_named(config, name)
     source = config.datasources[settings.datasource] if settings.datasource else config.prometheus
     text = document(plan_for(settings, source), engine, when, config=path.name if path else "")
     if output is None:
         write(text)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TableUnwritable(where=output, reason=error.strerror or error) from error
+    with whole(output) as file:
+        file.stream.write(text.encode())

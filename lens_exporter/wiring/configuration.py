@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lens_exporter.config import file, words
-from lens_exporter.config.settings import Config
+from lens_exporter.config.settings import Config, Watcher
 from lens_exporter.config.values import Key
 from lens_exporter.config.web import Web
 from lens_exporter.errors import ConfigInvalid
@@ -32,6 +32,12 @@ def load(path: Path | None, web: Mapping[str, Any] | None = None) -> Config:
         lines = [f"--web.{_flag(key)}: {text}" for key, text in explained]
         raise ConfigInvalid(lines="\n".join(lines)) from None
     return config.model_copy(update={"web": checked})
+
+
+def watcher_named(config: Config, name: str) -> Watcher:
+    """Give the settings of a watcher that a command names. Raises UnknownWord, with those there are."""
+    words.expect_known("watcher", name, [each.name for each in config.watchers])
+    return next(each for each in config.watchers if each.name == name)
 
 
 def _flag(key: Key) -> str:

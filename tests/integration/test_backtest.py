@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -104,6 +105,11 @@ def backtest(folder, config, *arguments):
     return lens("--config.file=lens.yml", "--watcher=api", *arguments, folder=folder)
 
 
+def unexpected(answer):
+    """Give what standard error says beside how far it is."""
+    return [line for line in answer.stderr.splitlines() if not line.startswith("backtest of api: ")]
+
+
 def live(config, span):
     """Tick the live watcher at the moments of its schedule, and say which alerts it stored and when."""
     settings = Config.model_validate(config)
@@ -176,7 +182,7 @@ def test_a_backtest_reports_what_live_ticks_say_beside_rules_and_silences(promet
         "--incidents=incidents.csv",
         "--plot=out.png",
     )
-    assert (answer.returncode, answer.stderr) == (0, "")
+    assert (answer.returncode, unexpected(answer)) == (0, [])
     found = json.loads(answer.stdout)
 
     fired, ended = live(config, span)
@@ -214,8 +220,10 @@ def test_a_backtest_reports_what_live_ticks_say_beside_rules_and_silences(promet
 def test_text_is_for_people(prometheus, now, tmp_path):
     """Plain in a pipe: no colours, the alerts in a table, and what was not asked for says how to."""
     answer = backtest(tmp_path, configuration(prometheus), f"--from={now - 3.5 * HOUR}", f"--to={now - 2 * HOUR}", "--every=5m")
-    assert (answer.returncode, answer.stderr) == (0, "")
+    assert (answer.returncode, unexpected(answer)) == (0, [])
     assert "\x1b" not in answer.stdout
+    begin, end = (f"{datetime.fromtimestamp(now - back * HOUR, UTC):%Y-%m-%d %H:%M}" for back in (3.5, 2))
+    assert f"backtest of api: {begin} to {end} UTC, 19 ticks" in answer.stderr.splitlines()
     lines = answer.stdout.splitlines()
     assert lines[0].startswith("backtest of api, ")
     assert "1 alert would have fired" in answer.stdout
@@ -230,6 +238,50 @@ def expected_silence(begin, end):
     matcher = {"name": "instance", "value": "api-7:9000", "isRegex": False, "isEqual": True}
     moments_of_it = {"startsAt": rfc3339(begin), "endsAt": rfc3339(end), "updatedAt": rfc3339(begin)}
     return {"id": "8c2a", "matchers": [matcher], "createdBy": "ann", "comment": "Expected: upgrade", **moments_of_it}
+
+
+def test_years_without_a_value_are_left_out(prometheus, now, tmp_path):
+    """It begins where the first value is, says so, and counts its rates from there."""
+    answer = backtest(tmp_path, configuration(prometheus), "--from=-1000d", f"--to={now - HOUR}", "--every=6h", "--format=json")
+    assert (answer.returncode, unexpected(answer)) == (0, [])
+    found = json.loads(answer.stdout)
+    oldest = now + 600 - 5 * 24 * HOUR + STEP
+    begun = datetime.fromisoformat(found["from"]).timestamp()
+    assert oldest - 600 <= begun <= oldest
+    assert datetime.fromisoformat(found["history"]["from"]).timestamp() == oldest
+    assert found["ticks"]["all"] in {20, 21}
+    said = answer.stderr.splitlines()
+    assert said[1].startswith(f"backtest of api: {datetime.fromtimestamp(begun, UTC):%Y-%m-%d %H:%M} to ")
+    assert said[1].endswith(f" UTC, {found['ticks']['all']} ticks; no value is older")
+    assert said[2].startswith(f"backtest of api: {found['ticks']['all']} ticks in ")
+
+
+@pytest.mark.parametrize(
+    ("query", "begins"),
+    [
+        ("demo_cpu > 1e9", None),
+        ("sum(demo_cpu +)", None),
+        ("time()", 1000),  # which cannot be counted, and has a value at all times
+        ("demo_cpu offset 4h or vector(0)", 1000),
+        ("demo_cpu", None),  # of the last four hours, in which nothing was written
+        ("demo_cpu offset 4h", 0),
+    ],
+)
+def test_what_has_no_value_is_not_ticked_through(prometheus, query, begins, tmp_path):
+    """At no time: that is the error, at once. At all times: every tick is made."""
+    config = configuration(prometheus)
+    config["watchers"][0]["metrics"] = {"cpu": {"query": query}}
+    begin = "-3h" if query == "demo_cpu" else "-1000d"
+    config["watchers"][0]["window"] = "10m"
+    answer = backtest(tmp_path, config, f"--from={begin}", "--every=300d", "--format=json")
+    if begins is None:
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert "watcher api has nothing to judge from" in answer.stderr
+        assert ("parse error" in answer.stderr) == ("+)" in query)
+    else:
+        said = answer.stderr.splitlines()[1]
+        assert ("no value is older" in said) == (begins == 0)
+        assert (", 4 ticks" in said) == (begins == 1000)
 
 
 @pytest.mark.parametrize("by", ["request", "silence"])
@@ -250,7 +302,7 @@ def test_what_is_declared_is_not_told(prometheus, now, tmp_path, by):
         asked = (f"--from={now - 3.5 * HOUR}", f"--to={now - 2 * HOUR}", "--every=5m")
         answer = backtest(tmp_path, config, *asked, "--format=json")
         ignoring = backtest(tmp_path, config, *asked, "--ignore-expected")
-    assert (answer.returncode, answer.stderr, ignoring.returncode, ignoring.stderr) == (0, "", 0, "")
+    assert (answer.returncode, unexpected(answer), ignoring.returncode, unexpected(ignoring)) == (0, [], 0, [])
     found = json.loads(answer.stdout)
     assert found["alerts"] == []
     expected = found["expected"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -242,11 +243,50 @@ def test_watch_once_says_that_nobody_knows_what_is_expected(tmp_path):
     assert "file is not a database" in said
 
 
-def test_watching_nothing_known_names_what_there_is(tmp_path):
-    """Exit code 1 and the names to choose from."""
-    answer = lens("watch", "nope", "--once", folder=tmp_path)
-    assert (answer.returncode, answer.stdout) == (1, "")
-    assert answer.stderr == "lens-exporter: there is no watcher 'nope'; known: host, python\n"
+@pytest.mark.parametrize(
+    "command",
+    [("watch", "pyhton", "--once"), ("backtest", "--watcher=pyhton", "--from=-1h"), ("rules", "baseline", "--watcher=pyhton")],
+)
+def test_a_watcher_that_is_not_there_is_a_wrong_call(command, tmp_path):
+    """Exit code 2, what was probably meant and what there is: of every command that takes one."""
+    answer = lens(*command, folder=tmp_path)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr == "lens-exporter: there is no watcher 'pyhton' (did you mean \"python\"?); known: host, python\n"
+
+
+def test_watch_once_that_cannot_read_has_failed(tmp_path):
+    """Exit code 1, for a script that looks; what was read is shown all the same, with what was not."""
+    with FaultyServer(ok({"status": "error", "errorType": "bad_data", "error": "parse error"}, 400)) as prometheus:
+        (tmp_path / "lens.yml").write_text(f"prometheus: {{url: {prometheus.url}}}\n{FILES}", "utf-8")
+        answer = lens("watch", "files", "--once", "--config.file=lens.yml", folder=tmp_path)
+    assert answer.returncode == 1
+    assert "could not be read: PromQL query failed (bad_data): parse error" in answer.stdout
+    assert answer.stderr == "lens-exporter: watcher files: 1 of 1 metrics could not be read\n"
+
+
+def test_ctrl_c_ends_a_command_as_it_ends_others(tmp_path):
+    """130, as shells have it."""
+    with GatedPrometheus() as prometheus:
+        (tmp_path / "lens.yml").write_text(f"prometheus: {{url: {prometheus.url}}}\n{FILES}", "utf-8")
+        # Whoever runs these tests in a shell's background has SIGINT ignored, and so would the command.
+        heard = "import signal; signal.signal(2, signal.default_int_handler); from lens_exporter.cli import main; main()"
+        command = [sys.executable, "-c", heard, "watch", "files", "--config.file=lens.yml"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("files ")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+            assert process.stderr is not None
+            assert "Traceback" not in process.stderr.read()
+
+
+def test_an_alert_cannot_be_looked_up_without_an_alertmanager(tmp_path):
+    """The file that names none, and the setting."""
+    (tmp_path / "lens.yml").write_text("watchers: [{host: '* * * * *'}]\n", "utf-8")
+    answer = lens("investigate", "--alert=8c2a", "--config.file=lens.yml", folder=tmp_path)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    said = "lens-exporter: lens.yml: alertmanager.urls: no Alertmanager is configured, so no alert can be looked up\n"
+    assert answer.stderr == said
 
 
 def test_investigating_a_saved_webhook_prints_the_finding(tmp_path):

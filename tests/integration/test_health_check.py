@@ -37,6 +37,11 @@ def test_it_needs_no_password_and_no_name_in_the_certificate(tmp_path):
     [
         (Reply(b"over capacity", 503), RemoteError, "503 over capacity"),
         (Reply(b"", 404), RemoteError, "404"),
+        (
+            Reply(b"Prometheus Server is Healthy.\n"),
+            RemoteError,
+            'something else answers there, with "Prometheus Server is Healthy."',
+        ),
         (Reply(hang=True), Unreachable, "timed out"),
     ],
 )

@@ -15,23 +15,23 @@ from lens_exporter.baseline import said
 from lens_exporter.baseline.expected import Declaration
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config, Watcher
-from lens_exporter.config.words import expect_known
-from lens_exporter.errors import LensError, NothingToJudge
+from lens_exporter.errors import LensError
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.prometheus.history import History
+from lens_exporter.replay.backtest.beginning import begun, nothing
 from lens_exporter.replay.backtest.document import document
 from lens_exporter.replay.backtest.incidents import read_incidents
 from lens_exporter.replay.backtest.plot import draw, expect_drawable
 from lens_exporter.replay.backtest.recording import Recording
 from lens_exporter.replay.backtest.report import Asked, Expected, Report, report
-from lens_exporter.replay.backtest.text import day_and_time, text
+from lens_exporter.replay.backtest.text import day_and_time, lasted, many, text
 from lens_exporter.replay.backtest.theirs import Heard, ask, hear
 from lens_exporter.replay.replay import Replayed, replay
 from lens_exporter.replay.span import Span
 from lens_exporter.watch.cooldown import Admitted
 from lens_exporter.watch.watcher import Tick
-from lens_exporter.wiring.configuration import load
+from lens_exporter.wiring.configuration import load, watcher_named
 from lens_exporter.wiring.declared import heard, stored
 from lens_exporter.wiring.ground import lay
 from lens_exporter.wiring.remotes import Remotes
@@ -59,39 +59,45 @@ def backtest(path: Path | None, request: Request) -> None:
 
     """
     config = load(path)
-    expect_known("watcher", request.watcher, [each.name for each in config.watchers])
-    settings = next(each for each in config.watchers if each.name == request.watcher)
+    settings = watcher_named(config, request.watcher)
     incidents = None if request.incidents is None else read_incidents(request.incidents)
-    recording = None
     if request.plot is not None:
         expect_drawable(request.plot)
-        recording = Recording(request.span)
     with _database() as database:
         remotes = Remotes(lay(database, Telemetry(), Secrets()))
         source = config.datasources[settings.datasource] if settings.datasource else config.prometheus
         key = f"datasources.{settings.datasource}" if settings.datasource else "prometheus"
         history = History(remotes.prometheus(key, source))
+        _say(f"backtest of {settings.name}: looking for the oldest value")
+        span, words = begun(settings, history, request.span, source.url)
+        _say(f"backtest of {settings.name}: {words}")
+        recording = None if request.plot is None else Recording(span)
         silences = hear(tuple(remotes.alertmanagers(config.alertmanager)))
-        expected = Expected(ignored=True) if request.ignore_expected else _expected(settings, config, silences, request.span)
+        expected = Expected(ignored=True) if request.ignore_expected else _expected(settings, config, silences, span)
         started = time.monotonic()
-        replayed = _replay(settings, config, database, history, request.span, source.max_series, expected, recording)
+        replayed = _replay(settings, config, database, history, span, source.max_series, expected, recording)
         seconds = time.monotonic() - started
+        _say(f"backtest of {settings.name}: {many(replayed.ticks, 'tick')} in {lasted(seconds)}")
         asked = Asked(
             watcher=settings.name,
             source=source.url,
             schedule=settings.schedule,
-            span=request.span,
+            span=span,
             budget=settings.false_alarms_per_week,
             group_labels=settings.group_labels,
             reading=settings.reading is not None,
             expected=expected,
         )
         _expect_something(asked, replayed)
-        theirs = ask(history, silences, request.span.begin, request.span.end)
+        theirs = ask(history, silences, span.begin, span.end)
     found = report(asked, replayed, theirs, incidents, seconds=seconds)
     _write(found, as_json=request.as_json)
     if request.plot is not None and recording is not None:
         draw(found, recording, request.plot)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
 
 
 @contextmanager
@@ -176,8 +182,7 @@ def _expect_something(asked: Asked, replayed: Replayed) -> None:
     reason = next(iter(replayed.errors), "none of its queries has a value there")
     if not replayed.ticks:
         reason = f"its schedule {asked.schedule} has no moment there"
-    begin, end = (f"{day_and_time(at)} UTC" for at in (asked.span.begin, asked.span.end))
-    raise NothingToJudge(watcher=asked.watcher, begin=begin, end=end, source=asked.source, reason=reason)
+    raise nothing(asked.watcher, asked.span, asked.source, reason)
 
 
 def _write(found: Report, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lens_exporter.baseline.numbers import number
 from lens_exporter.errors import ExtraMissing, TableUnwritable
+from lens_exporter.foundation.output import output
 from lens_exporter.replay.backtest.drawing import DAY, lanes_of, legend_of, shade, the_lanes, the_score, the_value
 from lens_exporter.replay.backtest.panels import Panel, panels
 from lens_exporter.replay.backtest.recording import Recording
@@ -44,10 +45,8 @@ def expect_drawable(path: Path) -> None:
 def draw(report: Report, recording: Recording, path: Path) -> None:
     """Write the picture of a replay. Raises TableUnwritable."""
     figure = _figure(report, recording, panels(report, recording))
-    try:
-        figure.savefig(path, dpi=_DOTS)
-    except OSError as error:
-        raise TableUnwritable(where=path, reason=error.strerror or error) from error
+    with output(path) as file:
+        figure.savefig(file.stream, dpi=_DOTS, format=path.suffix.lower().removeprefix("."))
 
 
 def _figure(report: Report, recording: Recording, chosen: Sequence[Panel]) -> "Figure":

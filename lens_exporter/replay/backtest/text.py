@@ -52,13 +52,13 @@ def _head(report: Report) -> Iterator[Line]:
     yield f"backtest of {asked.watcher}, {day_and_time(begin)} to {day_and_time(end)} UTC ({lasted(end - begin)})", _HEADING
     every = f", at least {duration_text(asked.span.every)} apart" if asked.span.every else ""
     pace = f"{replayed.ticks / report.seconds:,.0f} ticks a second" if report.seconds else "in no time"
-    yield f"{_many(replayed.ticks, 'tick')} ({asked.schedule}{every}) in {lasted(report.seconds)}, {pace}", _QUIET
-    series = f"{_many(len(replayed.series), 'series', 'series')} in {_many(len(report.groups), 'group')}"
+    yield f"{many(replayed.ticks, 'tick')} ({asked.schedule}{every}) in {lasted(report.seconds)}, {pace}", _QUIET
+    series = f"{many(len(replayed.series), 'series', 'series')} in {many(len(report.groups), 'group')}"
     yield f"{series}; history from {day_and_time(replayed.learnt_from)}, {asked.source}", _QUIET
     if replayed.judged < replayed.ticks:
-        yield f"in {_many(replayed.ticks - replayed.judged, 'tick')} nothing could be judged yet, or any more", "yellow"
+        yield f"in {many(replayed.ticks - replayed.judged, 'tick')} nothing could be judged yet, or any more", "yellow"
     for error, times in sorted(replayed.errors.items(), key=lambda pair: -pair[1])[:_MOST]:
-        yield f"could not be read in {_many(times, 'tick')}: {cleaned_line(error)}", "red"
+        yield f"could not be read in {many(times, 'tick')}: {cleaned_line(error)}", "red"
     if asked.reading:
         yield "a model reads this watcher's anomalies when it runs; none was asked here", "yellow"
 
@@ -66,15 +66,15 @@ def _head(report: Report) -> Iterator[Line]:
 def _alerts(report: Report) -> Iterator[Line]:
     asked, count = report.asked, len(report.alerts)
     words = (
-        f"{_many(count, 'alert')} would have fired, {number(report.per_week(count))} a week"
+        f"{many(count, 'alert')} would have fired, {number(report.per_week(count))} a week"
         if count
         else "no alert would have fired"
     )
     yield words, _HEADING
-    budget = f"the budget is {number(asked.budget)} a week for each of {_many(len(report.groups), 'group')}"
+    budget = f"the budget is {number(asked.budget)} a week for each of {many(len(report.groups), 'group')}"
     yield f"{budget}; {number(report.per_week(report.budgeted))} a week count against it", ""
     if kept := len(report.replayed.suppressed):
-        yield f"{_many(kept, 'anomaly', 'anomalies')} came too soon after an alert about the same thing, and stayed quiet", ""
+        yield f"{many(kept, 'anomaly', 'anomalies')} came too soon after an alert about the same thing, and stayed quiet", ""
     if not count:
         return
     yield "", ""
@@ -107,12 +107,12 @@ def _groups(report: Report) -> Iterator[Line]:
     for one in loud[:_MOST]:
         # One alert in a day is seven a week, and proves nothing.
         over = one.budgeted > 1 and report.per_week(one.budgeted) > report.asked.budget
-        said = f"{_told(one)}: {_many(one.alerts, 'alert')}, {number(report.per_week(one.alerts))} a week"
+        said = f"{_told(one)}: {many(one.alerts, 'alert')}, {number(report.per_week(one.alerts))} a week"
         yield f"{said}{', more than its budget' if over else ''}", "yellow" if over else ""
     if rest := loud[_MOST:]:
-        yield f"{_many(sum(one.alerts for one in rest), 'alert')} of {_many(len(rest), 'more group')}", ""
+        yield f"{many(sum(one.alerts for one in rest), 'alert')} of {many(len(rest), 'more group')}", ""
     if silent := len(report.groups) - len(loud):
-        yield f"{_many(silent, 'group')} without an alert", ""
+        yield f"{many(silent, 'group')} without an alert", ""
 
 
 def _rules(report: Report) -> Iterator[Line]:
@@ -126,12 +126,12 @@ def _rules(report: Report) -> Iterator[Line]:
     met = sum(bool(one.rule_alerts) for one in report.alerts)
     margin = duration_text(MARGIN)
     yield (
-        f"fired {_times(len(theirs.alerts))}; {met} of {_many(len(report.alerts), 'alert')} coincide (same thing, within {margin})",
+        f"fired {_times(len(theirs.alerts))}; {met} of {many(len(report.alerts), 'alert')} coincide (same thing, within {margin})",
         "",
     )
     alone = report.alone
     if alone:
-        yield f"none of ours coincides with {_many(len(alone), 'of them', 'of them')}:", ""
+        yield f"none of ours coincides with {many(len(alone), 'of them', 'of them')}:", ""
     for one in alone[:_MOST]:
         yield f"  {day_and_time(one.began)}  {lasted(one.ended - one.began)}  {cleaned(one.name)}  {target_name(one.about)}", _QUIET
     if len(alone) > _MOST:
@@ -146,8 +146,8 @@ def _silences(report: Report) -> Iterator[Line]:
     for error in theirs.silences_unread:
         yield f"could not be asked: {cleaned_line(error)}", "yellow"
     if len(theirs.silences_unread) < theirs.alertmanagers or theirs.silences:
-        held = _many(len(report.silenced), "alert")
-        yield f"{_many(len(theirs.silences), 'silence')} known of this time; {held} would have fired into one", ""
+        held = many(len(report.silenced), "alert")
+        yield f"{many(len(theirs.silences), 'silence')} known of this time; {held} would have fired into one", ""
 
 
 def _expected(report: Report) -> Iterator[Line]:
@@ -158,8 +158,8 @@ def _expected(report: Report) -> Iterator[Line]:
     if expected.unread:
         yield f"what is stored could not be read: {cleaned_line(expected.unread)}", "yellow"
     kept = len(report.replayed.expected)
-    told = f"{_many(kept, 'anomaly was', 'anomalies were')} expected, and not told"
-    yield f"{_many(len(expected.declarations), 'declaration')} about this time; {told}", ""
+    told = f"{many(kept, 'anomaly was', 'anomalies were')} expected, and not told"
+    yield f"{many(len(expected.declarations), 'declaration')} about this time; {told}", ""
 
 
 def _incidents(report: Report) -> Iterator[Line]:
@@ -170,13 +170,13 @@ def _incidents(report: Report) -> Iterator[Line]:
     caught = [one for one in detections if one.by is not None]
     delay = report.median_delay
     after = f", half of them within {lasted(delay)}" if delay is not None else ""
-    yield f"{len(caught)} of {_many(len(detections), 'incident')} caught{after}", ""
+    yield f"{len(caught)} of {many(len(detections), 'incident')} caught{after}", ""
     false = len(report.false_alarms)
-    yield f"{_many(false, 'alert')} outside of them all, {number(report.per_week(false))} a week", ""
+    yield f"{many(false, 'alert')} outside of them all, {number(report.per_week(false))} a week", ""
     for one in detections:
         yield f"  {_detection(one, report)}", _QUIET if one.by is not None else "yellow"
     if report.elsewhere:
-        yield f"{_many(len(report.elsewhere), 'incident')} outside of the span", ""
+        yield f"{many(len(report.elsewhere), 'incident')} outside of the span", ""
 
 
 def _detection(one: Detection, report: Report) -> str:
@@ -200,8 +200,8 @@ def cleaned_line(said: str) -> str:
     return " ".join(said.split())
 
 
-def _many(count: int, one: str, many: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+def many(count: int, one: str, several: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
 def _times(count: int) -> str:

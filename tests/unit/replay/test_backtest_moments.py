@@ -51,6 +51,7 @@ def test_what_is_no_moment_is_refused(text):
         ("-1h", "-2h", None, "--from 2026-11-20T09:00:00Z is not before --to 2026-11-20T08:00:00Z"),
         ("now", "now", None, "is not before"),
         ("-1h", "+1h", None, "--to: 2026-11-20T11:00:00Z is still to come"),
+        ("-1h", "now", "0s", '--every: expected a duration above zero, got "0s"'),
         ("-1h", "now", "often", '--every: expected a duration like .*, got "often"'),
     ],
 )

@@ -51,3 +51,17 @@ def test_rows_of_usual_steps_are_taken_as_they_are():
     said = []
     assert not group_scores(5, said).any()
     assert not any("as if" in words for words in said)
+
+
+def test_an_index_is_told_as_such():
+    """Who numbers rows hears how they are taken, and what to give instead; who gives seconds does not."""
+    said = []
+    group_scores(1, said, begins=0)
+    (notice,) = (words for words in said if "index" in words)
+    assert notice == (
+        "t.csv: the column timestamp looks like an index of rows (0, 1, 2, ...): they are judged as if a minute lay between them;"
+        " give times where it is not a minute"
+    )
+    assert not any("apart" in words for words in said)
+    group_scores(1, said := [])
+    assert not any("index" in words for words in said)

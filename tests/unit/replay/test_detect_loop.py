@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from lens_exporter.replay.detect import Request, detect
+from lens_exporter.replay.detect import Request, detect, ended, told
 from tests.unit.replay.sources import table
 
 QUARTER = 900
@@ -40,6 +40,13 @@ def test_what_is_said():
     series = sum(row["anomaly"] == "1" for row in found if row["series"] != "all")
     group = sum(row["anomaly"] == "1" for row in found if row["series"] == "all")
     assert said == ["t.csv: 6 series, a row every 900 s", f"t.csv: 960 rows, {series} values are anomalies; all: {group} rows are"]
+
+
+def test_one_is_no_plural():
+    """Of rows, of values and of what is an anomaly."""
+    assert [told(count, "row") for count in (0, 1, 2)] == ["0 rows are", "1 row is", "2 rows are"]
+    assert scores(heavy_tailed()[:1], Request())[1][-1].startswith("t.csv: 1 row, 0 values are anomalies, ")
+    assert ended(1, 1) == "1 row, 1 value is an anomaly"
 
 
 @pytest.mark.parametrize("group", [None, "all"])

@@ -75,6 +75,7 @@ def lower(value: float) -> str:
         (1e15 / 3, "333333333300000.0"),
         (775295128912345.6, "775295128900000.0"),
         (9.99999999999e22, "1e+23"),
+        (6.716308679456903e-300, "6.716308679e-300"),
     ],
 )
 def test_numbers_are_as_long_as_they_mean_something(value, text):

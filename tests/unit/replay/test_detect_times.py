@@ -5,7 +5,7 @@ import pytest
 
 from lens_exporter.errors import TableInvalid
 from lens_exporter.replay.cells import moment
-from lens_exporter.replay.timeline import Timeline, opening
+from lens_exporter.replay.timeline import Timeline, expect_ascending, is_index, opening
 from tests.unit.replay.sources import rows, table
 
 
@@ -84,6 +84,48 @@ def test_the_step_of_a_wide_table_is_told_by_fewer_rows():
 def test_the_step_of_very_few_rows(stamps, expected):
     """Rows that do not ascend tell no step."""
     assert opening(iter(rows(csv(*stamps))))[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("stamps", "problem"),
+    [
+        ([300, 200, 100], "times are in descending order, newest first: turn the table round"),
+        ([300, 300, 200], "times are in descending order, newest first: turn the table round"),
+        ([5, 5, 5], "times never ascend"),
+    ],
+)
+@pytest.mark.parametrize("points", [1, 65_536])
+def test_a_table_that_never_ascends_is_refused(stamps, problem, points):
+    """Also where it is shorter than the hour that clocks are set by: its rows would be scored from what came after them."""
+    read = table(csv(*stamps), points=points)
+    with pytest.raises(TableInvalid, match=rf"t.csv:3: column 1 \(timestamp\): {problem}"):
+        expect_ascending(read, list(read.blocks()))
+
+
+@pytest.mark.parametrize("stamps", [[], [5], [5, 4], [5, 4, 6], [1, 2, 3]])
+def test_a_table_that_ascends_once_is_taken(stamps):
+    """Two rows may be a clock that was set; what becomes of the rows is for the timeline to say."""
+    read = table(csv(*stamps))
+    expect_ascending(read, list(read.blocks()))
+
+
+@pytest.mark.parametrize(
+    ("stamps", "newest_first"), [([*range(9000, 6000, -300), 9300, *range(6000, 0, -300)], True), ([0, 9000, 60], False)]
+)
+def test_a_table_that_mostly_descends_is_asked_about(stamps, newest_first):
+    """One row that goes up makes it no table in order; one that goes back makes it none that is upside down."""
+    with pytest.raises(TableInvalid, match="times must ascend") as caught:
+        place(stamps, 300.0)
+    assert str(caught.value).endswith("; is the table newest first?") == newest_first
+
+
+@pytest.mark.parametrize(
+    ("stamps", "expected"),
+    [(range(20), True), (range(1, 9), True), (["0.0", "1.0"], True), ([0], False), (range(2, 9), False), ([0, 1, 3], False)],
+)
+def test_rows_that_are_numbered(stamps, expected):
+    """From 0 or 1 in steps of one: no clock has shown that since 1970."""
+    assert is_index(rows(csv(*stamps))) == expected
 
 
 def test_times_that_ascend_are_kept():

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from lens_exporter.errors import TableUnwritable, UnknownWatcher
+from lens_exporter.errors import ConfigInvalid, TableUnwritable, UnknownWord
 from lens_exporter.rules.alerts import When
 from lens_exporter.rules.command import baseline
 from lens_exporter.rules.document import Engine
@@ -50,10 +50,19 @@ def test_the_tenants_are_those_of_the_watchers_own_source(config):
 
 def test_who_is_not_there_is_named(config, tmp_path):
     """With those that are; and a folder that is not there is no place to write."""
-    with pytest.raises(UnknownWatcher, match="'checkin'; known: host, checkout"):
+    with pytest.raises(UnknownWord, match=r"'checkin' .*; known: host, checkout"):
         write(config, "checkin")
     with pytest.raises(TableUnwritable, match="No such file"):
         write(config, output=tmp_path / "nowhere" / "rules.yml")
+
+
+def test_a_query_that_is_no_promql_makes_no_rules(config, tmp_path):
+    """An earlier file stands, and the line of the query is named."""
+    (tmp_path / "rules.yml").write_text("precious", "utf-8")
+    config.write_text(CONFIG.replace("query: errors", "query: sum(("), "utf-8")
+    with pytest.raises(ConfigInvalid, match=r"lens.yml:8: watchers\[1\].metrics.errors.query: the \( at character 5 is not closed"):
+        write(config, output=tmp_path / "rules.yml")
+    assert (tmp_path / "rules.yml").read_text("utf-8") == "precious"
 
 
 def test_without_a_configuration_the_built_in_lenses_are_there():
