@@ -137,7 +137,7 @@ class Analyzer:
         how = "missing" if observation.value is None else "high" if carrier.side > 0 else "low"
         return Anomaly(
             anomaly_type=f"{category(carrier.metric)}_{how}",
-            severity=Severity.CRITICAL if any(v.critical for v in anomalous) else Severity.WARNING,
+            severity=_severity(anomalous),
             summary=prose.summary(carrier, others),
             description=prose.description(carrier, others),
             query=narrowed(carrier.metric.query, observation.target, carrier.metric.template),
@@ -151,6 +151,13 @@ class Analyzer:
             group=carrier.group.labels if carrier.rules == (Rule.GROUP,) and carrier.group else None,
             furthest=max(map(_distance, anomalous)),
         )
+
+
+def _severity(anomalous: Sequence[Verdict]) -> Severity:
+    """Tell how grave it is: what comes back about the same hour on most days is for those who look, and wakes nobody."""
+    if any(v.critical for v in anomalous):
+        return Severity.CRITICAL
+    return Severity.INFO if all(v.recurs for v in anomalous) else Severity.WARNING
 
 
 def _distance(verdict: Verdict) -> float:

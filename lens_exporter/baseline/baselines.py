@@ -238,6 +238,7 @@ class Baselines:
             self._recent.followed_by(now),
             seen,
             self._engine.extremes(),
+            self._engine.habits(),
             self._warm.followed_by(times, values, self._learning.warm_up),
             warnings=tuple(window.warnings for window in windows),
             step=self._learning.step,

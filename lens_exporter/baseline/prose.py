@@ -123,6 +123,8 @@ def _how_long(verdict: Verdict) -> list[str]:
         sentences.append(f"Without a value for {_readings(verdict.missed)}{silent}; it nearly always has one.")
     if Rule.JUMP in verdict.rules:
         sentences.append("It jumped to a value unlike any that is remembered.")
+    if verdict.recurs:
+        sentences.append(f"It did the same about this hour on {verdict.recurs} of the last 7 days, so it is told as info.")
     if Rule.CEILING in verdict.rules and metric.ceiling is not None:
         where = "At or below" if metric.direction is Direction.DOWN else "At or above"
         tail = "" if verdict.outside else since

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lens_exporter.baseline.detection.scored import Habits
 from lens_exporter.baseline.early import Early
 from lens_exporter.baseline.recent import Columns
 from lens_exporter.baseline.roster import Grouped, Roster, run_of
@@ -23,6 +24,7 @@ def readings(
     columns: Columns,
     observations: IntArray,
     extremes: tuple[FloatArray, FloatArray],
+    habits: Habits,
     early: Early,
     *,
     warnings: Sequence[tuple[str, ...]],
@@ -31,7 +33,7 @@ def readings(
 ) -> list[Reading]:
     """Give each metric's readings: of the series that are known, and of those that the first judge still has to look after."""
     metric_of = roster.metric_of
-    learnt = _learnt(metrics, metric_of, grouped, columns, extremes)
+    learnt = _learnt(metrics, metric_of, grouped, columns, extremes, habits)
     known = np.ones(len(roster), dtype=np.bool_)
     known[early.series] = False
     first = early.scores(metrics, roster, grouped, per_week=false_alarms_per_week, step=step)
@@ -88,6 +90,9 @@ def _scores(metric: BaselineMetric, columns: Columns, own: IntArray, observation
         novel=columns.novel[:, run].T,
         highest=learnt.highest[own],
         lowest=learnt.lowest[own],
+        recurs=learnt.recurs[own],
+        recurred_to=learnt.recurred_to[own],
+        group_recurred_to=learnt.group_recurred_to[own],
         group_score=learnt.group_score[own],
         group_threshold=learnt.group_threshold[own],
         group=learnt.group[own],
@@ -102,6 +107,7 @@ def _learnt(
     grouped: Grouped,
     columns: Columns,
     extremes: tuple[FloatArray, FloatArray],
+    habits: Habits,
 ) -> Learnt:
     """Find which groups stand in alarm, since when, and who carries it. Arrays are of all series."""
     group_of = grouped.of
@@ -127,6 +133,9 @@ def _learnt(
         novel=columns.novel.T,
         highest=highest,
         lowest=lowest,
+        recurs=habits.days,
+        recurred_to=habits.highest,
+        group_recurred_to=np.append(habits.together, np.nan)[group_of],
         group_score=np.append(columns.group_score[-1], np.nan)[group_of],
         group_threshold=np.append(columns.group_threshold[-1], np.inf)[group_of],
         group=group_of,

@@ -18,6 +18,9 @@ from lens_exporter.model.window import BoolArray, FloatArray, Learnt, Scores, Wi
 
 _NEARLY_FULL = 0.95  # of the way from what is expected to a declared full scale
 _OF_A_SPIKE = 0.5  # of the furthest single reading: so far a young series may stay
+_MORE = 1.5  # times as far as it ever was about this hour: then it is more than the habit
+_HABITUAL = {Rule.CONSECUTIVE, Rule.GROUP}  # rules that the past can make a habit; what was never seen, or is full soon, is none
+NEVER = 8  # of seven days
 LISTED = 100  # series of one metric of which each gets a word, even if all is well with them
 
 
@@ -33,6 +36,7 @@ class Thresholds:
     young_factor: float = 1.5  # times the largest departure that lasted, at least, of a series not known for a day yet
     critical_within: float = 900.0  # seconds to the hard limit, when already beyond the ceiling
     critical_share: float = 0.97  # of the hard limit
+    recurs_on: int = 3  # of the last seven days: then it is a habit
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Verdict:
     trend: Trend | None = None
     critical: bool = False
     missed: int = 0  # readings in a row without a value, where that is asked for
+    recurs: int = 0  # of the last seven days, those on which it did as much about this hour, where that makes it a habit
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,7 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
                 critical=facts.critical(rules, trend),
                 group=facts.group(),
                 missed=facts.missed,
+                recurs=facts.recurs(rules),
             )
         )
     return Judged(tuple(verdicts), resting)
@@ -244,6 +250,15 @@ class _Facts:
     def leads(self) -> bool:
         learnt = self.reading.scores.learnt
         return learnt is not None and bool(learnt.leads[self.row])
+
+    def recurs(self, rules: tuple[Rule, ...]) -> int:
+        """Give the days of the last seven on which it did as much about this hour; 0 where they are few, or it does more now."""
+        learnt, row = self.reading.scores.learnt, self.row
+        if learnt is None or not rules or not _HABITUAL.issuperset(rules) or learnt.recurs[row] < self.thresholds.recurs_on:
+            return 0
+        more = abs(self.reading.scores.score[row, -1]) > _MORE * learnt.recurred_to[row]
+        more |= Rule.GROUP in rules and learnt.group_score[row] > _MORE * learnt.group_recurred_to[row]
+        return 0 if more else int(learnt.recurs[row])
 
     def _unlike_all_before(self) -> bool:
         """Whether a young series is further away than it has stayed for as long before its run; others have a band that knows.

@@ -292,6 +292,11 @@ class Watcher(Settings):
         6.0, gt=0, description="half-width of the band in robust standard deviations, while less than a day is known"
     )
     exhaustion_horizon: Duration = Field(3600.0, description="a trend that reaches the limit within this time is an anomaly")
+    lower_recurring: bool = Field(
+        True,
+        description="what comes back about the same hour of the day, on three of the last seven days and as far, is told as info; "
+        "false: as any other anomaly",
+    )
     cooldown: Cooldown | None = Field(None, description="default: the top-level cooldown")
     target_labels: tuple[str, ...] | None = Field(None, description="labels that identify a target; default: all of a series")
     reading: Reading | None = Field(None, description="a model's reading of new anomalies; default: none, and no model is asked")

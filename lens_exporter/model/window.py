@@ -44,6 +44,9 @@ class Learnt:
     novel: BoolArray  # [series, time]: a value unlike any before
     highest: FloatArray  # of the past week without the last hour; NaN where nothing is known
     lowest: FloatArray
+    recurs: IntArray  # of the last seven days, those on which it was beyond its band about this hour, and its group beyond its own
+    recurred_to: FloatArray  # how far out it was then, in half-widths of its band; NaN where it was not
+    group_recurred_to: FloatArray  # the highest score of its group then
     group_score: FloatArray
     group_threshold: FloatArray
     group: IntArray  # which of group_labels it belongs to; -1 where it is judged by itself

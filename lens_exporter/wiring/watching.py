@@ -12,7 +12,7 @@ from lens_exporter.baseline.expected import BELOW_CRITICAL, Declaration, Declara
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.baseline.robust import RobustDetector
-from lens_exporter.baseline.rules import Thresholds
+from lens_exporter.baseline.rules import NEVER, Thresholds
 from lens_exporter.config.settings import Config
 from lens_exporter.config.settings import Watcher as WatcherSettings
 from lens_exporter.foundation.database import Database
@@ -34,7 +34,10 @@ _HOUR, _DAY = 3600.0, 86_400.0
 
 # Settings of a watcher that what it learns does not depend on. Any other that changes makes it learn anew.
 _NO_SAY = frozenset(
-    {"schedule", "timeout", "min_observations", "exhaustion_horizon", "cooldown", "reading", "published_series", "runbook_url"}
+    {
+        *("schedule", "timeout", "min_observations", "exhaustion_horizon", "lower_recurring", "cooldown", "reading"),
+        *("published_series", "runbook_url"),
+    }
 )
 
 
@@ -66,9 +69,8 @@ def watcher(
     )
     published = config.published_series if settings.published_series is None else settings.published_series
     cooldown = settings.cooldown or config.cooldown
-    thresholds = Thresholds(min_observations=settings.min_observations, exhaustion_horizon=settings.exhaustion_horizon)
     analyzer = Analyzer(
-        thresholds, target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0, observed=published
+        thresholds(settings), target_labels=settings.target_labels, cooldown_minutes=cooldown.default / 60.0, observed=published
     )
     history = histories[settings.datasource or ""]
     return Watcher(
@@ -137,6 +139,15 @@ def ahead_of_utc(zone: str) -> Callable[[float], float]:
         return offset.total_seconds() if offset is not None else 0.0
 
     return ahead
+
+
+def thresholds(settings: WatcherSettings) -> Thresholds:
+    """Give the numbers of the rules that a watcher judges by."""
+    return Thresholds(
+        min_observations=settings.min_observations,
+        exhaustion_horizon=settings.exhaustion_horizon,
+        recurs_on=Thresholds().recurs_on if settings.lower_recurring else NEVER,
+    )
 
 
 def learning(settings: WatcherSettings, declared: Declarations = none_declared) -> Learning:

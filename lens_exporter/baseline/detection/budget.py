@@ -15,6 +15,7 @@ _LOW, _HIGH = 0.25, 0.86  # quantiles of a day's hourly maxima: incidents fill l
 _TRIMMED = 5  # of so many days the highest and the lowest are left out of the mean
 _NOISE = 1.0  # scores below are all the same: nothing
 _FEWEST_DAYS = 1
+_FEWEST_HOURS = 6  # of a day: in fewer nothing has an hour of its own
 _AT_ONCE = 4096  # columns: what one step of a fit takes in memory is bounded
 _HOURS = 168.0  # of a week
 _LEAST = 1e-6  # alarms a week; none at all would be a threshold without end
@@ -73,6 +74,26 @@ class Budget:
             threshold[part] = np.maximum(high + scale * self._level[part], self._floor)
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
         return bounded
+
+    def habits(self, hour: int, threshold: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Say on how many of the last seven days the score was beyond its threshold about this hour, and how high at most.
+
+        hour is the running one; about it are the one before and the one after. A day on which it was beyond for more than a quarter
+        of the time has no such hour. Both answers and the threshold are [columns], the highest NaN where it never was.
+        """
+        days = np.zeros(threshold.size, dtype=np.int64)
+        highest = np.full(threshold.size, np.nan)
+        if self._per_day < _FEWEST_HOURS:
+            return days, highest
+        beyond = self._maxima > threshold
+        for day in range(1, _DAYS + 1):
+            around = hour - day * self._per_day + np.arange(-self._per_day // 2, self._per_day // 2)
+            around = around[(around >= hour - self._size) & (around < hour)]
+            about = around[np.abs(around - hour + day * self._per_day) <= 1] % self._size
+            habit = beyond[about].any(axis=0) & (4 * beyond[around % self._size].sum(axis=0) <= self._per_day)
+            days += habit
+            highest = np.fmax(highest, np.where(habit, np.fmax.reduce(self._maxima[about]), np.nan))
+        return days, highest
 
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
         """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up."""

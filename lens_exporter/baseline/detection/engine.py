@@ -14,7 +14,7 @@ from lens_exporter.baseline.detection.grouping import membership, slots
 from lens_exporter.baseline.detection.lone import Lone, LoneScored
 from lens_exporter.baseline.detection.mask import Mask
 from lens_exporter.baseline.detection.regroup import picked, regrouped
-from lens_exporter.baseline.detection.scored import GroupScored, Scored, joined
+from lens_exporter.baseline.detection.scored import GroupScored, Habits, Scored, joined
 from lens_exporter.baseline.detection.seasons import Seasons
 from lens_exporter.baseline.detection.spread import Scale, Spread
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray, Structure
@@ -88,6 +88,7 @@ class Engine:
         self._running = _Running(np.zeros(series), np.zeros(series), np.full((rows, self._groups), np.nan), np.zeros(self._groups))
         self._lasts = -math.expm1(-tuning.step / LONG)  # weight of the newest row in what lasts
         self._hours = 0
+        self._habits: Habits | None = None  # until the hour is over
         self._hour: int | None = None
         self._bin: int | None = None
 
@@ -140,6 +141,19 @@ class Engine:
         """Give the highest and lowest value of each series [series] over a week without the running hour; NaN where unknown."""
         return self._spread.extremes()
 
+    def habits(self) -> Habits:
+        """Say what comes back about this hour of the day."""
+        if self._habits is None:
+            self._habits = self._found_habits(self._hour or 0)
+        return self._habits
+
+    def _found_habits(self, hour: int) -> Habits:
+        own, highest = self._series_budget.habits(hour, self._series_threshold)
+        ours, together = self._group_budget.habits(hour, self._group_threshold)
+        days = np.where(self._membership < 0, own, np.minimum(own, np.append(ours, 0)[self._membership]))
+        far = np.where(highest < streams.CAP, highest / self._series_threshold, np.inf)  # beyond the cap nobody knows how far
+        return Habits(days, np.where(own > 0, far, np.nan), together)
+
     def take(
         self,
         kept: IntArray,
@@ -153,6 +167,7 @@ class Engine:
 
         A new series is one that had only gaps before. shares and full are as at the beginning, for the series from now on.
         """
+        self._habits = None
         lone = np.flatnonzero(membership(kept.size, groups) < 0)
         self._structures = regrouped(self._structures, slots(groups), kept, groups_kept)
         self._slots = tuple(structure.slots for structure in self._structures)
@@ -304,6 +319,7 @@ class Engine:
 
         Nothing is learnt from a threshold. One that the next fit replaces before a row is told needs not be found.
         """
+        self._habits = None
         self._spread.close(hour, following)
         self._group_budget.close(hour)
         self._series_budget.close(hour, self._scale.known)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_exporter.baseline.detection.structure import BoolArray
+from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.model.window import FloatArray
 
 
@@ -37,6 +37,19 @@ class Scored:
     anomaly: BoolArray
     novel: BoolArray  # a lone series' value unlike any before; never of a member of a group
     groups: GroupScored
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Habits:
+    """What comes back about this hour of the day. days: of the last seven, on which a series and its group were beyond [series].
+
+    highest: how far out the series was then, in half-widths of its band [series]; together: the score of its group [groups]; NaN
+    where it never was.
+    """
+
+    days: IntArray
+    highest: FloatArray
+    together: FloatArray
 
 
 def joined(parts: list[Scored], rows: int) -> Scored:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from lens_exporter.baseline.baselines import Baselines
+from lens_exporter.baseline.rules import NEVER
 from lens_exporter.config.settings import Config
 from lens_exporter.config.settings import Watcher as WatcherSettings
-from lens_exporter.wiring.watching import learning, learns_alike
+from lens_exporter.wiring.watching import learning, learns_alike, thresholds
 
 METRICS = {"load": {"query": "load"}, "errors": {"query": "errors"}}
 WATCHER = {"name": "api", "lens": "promql", "schedule": "* * * * *", "metrics": METRICS}
@@ -30,6 +31,7 @@ OTHERS: list[tuple[str, Any, bool]] = [
     ("min_observations", 20, True),
     ("sensitivity", 5.0, False),
     ("exhaustion_horizon", "2h", True),
+    ("lower_recurring", False, True),
     ("cooldown", {"default": "2h"}, True),
     ("target_labels", ["instance"], False),
     ("reading", {}, True),
@@ -51,6 +53,13 @@ def config(settings: dict[str, Any], **more: Any) -> Config:
 def test_a_setting_that_learning_depends_on_begins_anew(setting: str, value: Any, alike: bool) -> None:
     """What only says when to look, whom to tell and what to show costs nothing that was learnt."""
     assert learns_alike("api", config(WATCHER), config({**WATCHER, setting: value})) is alike
+
+
+@pytest.mark.parametrize(("asked", "days"), [({}, 3), ({"lower_recurring": True}, 3), ({"lower_recurring": False}, NEVER)])
+def test_habits_are_lowered_unless_somebody_does_not_want_it(asked: dict[str, Any], days: int) -> None:
+    """No week has so many days."""
+    assert thresholds(WatcherSettings.model_validate({**WATCHER, **asked})).recurs_on == days
+    assert NEVER > 7
 
 
 def test_every_setting_but_the_name_is_decided_about() -> None:

@@ -1,0 +1,76 @@
+"""What comes back about the same hour of the day, as a nightly job does: told as info, unless it does more than ever."""
+
+import numpy as np
+import pytest
+
+from lens_exporter.model.decision import Severity
+from tests.unit.baseline.lives import DAY, HOUR, MEMBERS, Watch, group, lone
+
+NIGHT = 14 * DAY + 3 * HOUR  # a job's begin, after two weeks
+ROWS = NIGHT + 6 * HOUR
+LOOKS = range(NIGHT - 2 * HOUR, ROWS)
+
+
+def nightly(minutes=20, *, nights=range(15), late=0, last=1.0):
+    """A job that doubles three metrics, some rows later each other night, and on the last night so many times as much."""
+
+    def change(values):
+        random = np.random.default_rng(5)
+        for night in nights:
+            first = night * DAY + 3 * HOUR + late * (night % 2)
+            for name in MEMBERS[:3]:
+                part = values[name][first : first + minutes // 5]
+                part += part * (last if night == 14 else 1.0) * random.uniform(0.9, 1.1, part.size)
+
+    return change
+
+
+def all_day_long(values):
+    """For three days all is doubled every other half hour, and calm in between."""
+    for first in range(11 * DAY, 14 * DAY + 4 * HOUR, HOUR):
+        for name in MEMBERS:
+            values[name][first : first + HOUR // 2] *= 2.0
+
+
+def at_six(values):
+    """The job has run every night, and what it does comes three hours later now."""
+    nightly(nights=range(14))(values)
+    for name in MEMBERS[:3]:
+        values[name][NIGHT + 3 * HOUR : NIGHT + 4 * HOUR] *= 2.0
+
+
+HABITS = {
+    "twenty minutes": group(ROWS, nightly()),
+    "an hour": group(ROWS, nightly(60)),
+    "not to the minute": group(ROWS, nightly(late=3)),
+    "three nights of seven": group(ROWS, nightly(nights=(9, 11, 12, 14))),
+    "alone": lone(group(ROWS, nightly()).values["memory"]),
+}
+NEWS = {
+    "the third night": group(ROWS, nightly(nights=(12, 13, 14))),
+    "four times as much": group(ROWS, nightly(last=4.0)),
+    "another hour": group(ROWS, at_six),
+    "trouble all day long": group(ROWS, all_day_long),
+}
+
+
+@pytest.fixture(scope="module")
+def seen():
+    return Watch(HABITS | NEWS).through(LOOKS)
+
+
+@pytest.mark.parametrize("life", HABITS)
+def test_a_habit_is_told_as_info(seen, life):
+    """Once a night or twice, and the text says why."""
+    found = seen[life]
+    assert 1 <= len(found.begun) <= 2
+    assert {anomaly.severity for _, anomaly in found.alarms} == {Severity.INFO}
+    assert all("about this hour on" in anomaly.description for _, anomaly in found.alarms)
+
+
+@pytest.mark.parametrize("life", NEWS)
+def test_what_is_no_habit_is_told_as_ever(seen, life):
+    """Too few nights, far more than on any of them, another hour, or no hour of its own."""
+    severe = [anomaly for _, anomaly in seen[life].alarms if anomaly.severity is Severity.WARNING]
+    assert severe
+    assert not any("about this hour on" in anomaly.description for anomaly in severe)
