@@ -18,7 +18,7 @@ from lens_exporter.model.window import BoolArray, FloatArray, Learnt, Scores, Wi
 
 _NEARLY_FULL = 0.95  # of the way from what is expected to a declared full scale
 _OF_A_SPIKE = 0.5  # of the furthest single reading: so far a young series may stay
-_MORE = 1.5  # times as far as it ever was about this hour: then it is more than the habit
+_AS_MUCH = 2 / 3  # of a departure: what came as far before was the same
 _HABITUAL = {Rule.CONSECUTIVE, Rule.GROUP}  # rules that the past can make a habit; what was never seen, or is full soon, is none
 NEVER = 8  # of seven days
 LISTED = 100  # series of one metric of which each gets a word, even if all is well with them
@@ -252,13 +252,15 @@ class _Facts:
         return learnt is not None and bool(learnt.leads[self.row])
 
     def recurs(self, rules: tuple[Rule, ...]) -> int:
-        """Give the days of the last seven on which it did as much about this hour; 0 where they are few, or it does more now."""
+        """Give the days of the last seven on which it did as much about this hour; 0 where they are too few for a habit."""
         learnt, row = self.reading.scores.learnt, self.row
-        if learnt is None or not rules or not _HABITUAL.issuperset(rules) or learnt.recurs[row] < self.thresholds.recurs_on:
+        if learnt is None or not rules or not _HABITUAL.issuperset(rules):
             return 0
-        more = abs(self.reading.scores.score[row, -1]) > _MORE * learnt.recurred_to[row]
-        more |= Rule.GROUP in rules and learnt.group_score[row] > _MORE * learnt.group_recurred_to[row]
-        return 0 if more else int(learnt.recurs[row])
+        as_much = learnt.habit[row] >= _AS_MUCH * abs(self.reading.scores.score[row, -1])
+        if Rule.GROUP in rules:
+            as_much &= learnt.group_habit[learnt.group[row]] >= _AS_MUCH * learnt.group_score[row]
+        days = int(as_much.sum())
+        return days if days >= self.thresholds.recurs_on else 0
 
     def _unlike_all_before(self) -> bool:
         """Whether a young series is further away than it has stayed for as long before its run; others have a band that knows.

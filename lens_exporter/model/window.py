@@ -30,10 +30,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """What is known beside the band where a budget of false alarms judges. Every array has one entry per row of the window.
+    """What is known beside the band where a budget of false alarms judges.
 
-    A group is the series of one instance, pod or node; a series without enough neighbours is judged by itself, and then only
-    `novel`, `highest` and `lowest` say something.
+    Arrays have one entry per row of the window where nothing else is said. A group is the series of one instance, pod or node; of
+    a series without enough neighbours, which is judged by itself, only `novel`, `highest`, `lowest` and `habit` say something.
     """
 
     grouped: BoolArray  # it is judged with its group
@@ -44,9 +44,8 @@ class Learnt:
     novel: BoolArray  # [series, time]: a value unlike any before
     highest: FloatArray  # of the past week without the last hour; NaN where nothing is known
     lowest: FloatArray
-    recurs: IntArray  # of the last seven days, those on which it was beyond its band about this hour, and its group beyond its own
-    recurred_to: FloatArray  # how far out it was then, in half-widths of its band; NaN where it was not
-    group_recurred_to: FloatArray  # the highest score of its group then
+    habit: FloatArray  # [series, day]: how far out it was about this hour on the last seven days, in half-widths; NaN: no such hour
+    group_habit: FloatArray  # [group, day], of all groups: their scores then
     group_score: FloatArray
     group_threshold: FloatArray
     group: IntArray  # which of group_labels it belongs to; -1 where it is judged by itself

@@ -75,25 +75,24 @@ class Budget:
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
         return bounded
 
-    def habits(self, hour: int, threshold: FloatArray) -> tuple[IntArray, FloatArray]:
-        """Say on how many of the last seven days the score was beyond its threshold about this hour, and how high at most.
+    def about(self, hour: int, threshold: FloatArray) -> FloatArray:
+        """Give how high the score was about this hour on each of the last seven days, [day, columns], yesterday first.
 
-        hour is the running one; about it are the one before and the one after. A day on which it was beyond for more than a quarter
-        of the time has no such hour. Both answers and the threshold are [columns], the highest NaN where it never was.
+        hour is the running one; about it are the one before and the one after. NaN where nothing is known, and of a day on which it
+        was beyond the threshold [columns] for more than a quarter of the time: such a day has no hours of its own.
         """
-        days = np.zeros(threshold.size, dtype=np.int64)
-        highest = np.full(threshold.size, np.nan)
+        highest = np.full((_DAYS, threshold.size), np.nan)
         if self._per_day < _FEWEST_HOURS:
-            return days, highest
+            return highest
         beyond = self._maxima > threshold
-        for day in range(1, _DAYS + 1):
-            around = hour - day * self._per_day + np.arange(-self._per_day // 2, self._per_day // 2)
+        for day in range(_DAYS):
+            same = hour - (day + 1) * self._per_day
+            around = same + np.arange(-self._per_day // 2, self._per_day // 2)
             around = around[(around >= hour - self._size) & (around < hour)]
-            about = around[np.abs(around - hour + day * self._per_day) <= 1] % self._size
-            habit = beyond[about].any(axis=0) & (4 * beyond[around % self._size].sum(axis=0) <= self._per_day)
-            days += habit
-            highest = np.fmax(highest, np.where(habit, np.fmax.reduce(self._maxima[about]), np.nan))
-        return days, highest
+            most = np.fmax.reduce(self._maxima[around[np.abs(around - same) <= 1] % self._size])
+            often = 4 * beyond[around % self._size].sum(axis=0) > self._per_day
+            highest[day] = np.where(often, np.nan, most)
+        return highest
 
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
         """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up."""

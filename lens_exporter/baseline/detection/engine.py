@@ -144,15 +144,17 @@ class Engine:
     def habits(self) -> Habits:
         """Say what comes back about this hour of the day."""
         if self._habits is None:
-            self._habits = self._found_habits(self._hour or 0)
+            own, ours = (
+                budget.about(self._hour or 0, threshold)
+                for budget, threshold in (
+                    (self._series_budget, self._series_threshold),
+                    (self._group_budget, self._group_threshold),
+                )
+            )
+            with np.errstate(invalid="ignore"):  # a threshold that is not known yet is infinite
+                far = np.where(own >= streams.CAP, np.inf, own) / self._series_threshold  # beyond the cap nobody knows how far
+            self._habits = Habits(far, ours)
         return self._habits
-
-    def _found_habits(self, hour: int) -> Habits:
-        own, highest = self._series_budget.habits(hour, self._series_threshold)
-        ours, together = self._group_budget.habits(hour, self._group_threshold)
-        days = np.where(self._membership < 0, own, np.minimum(own, np.append(ours, 0)[self._membership]))
-        far = np.where(highest < streams.CAP, highest / self._series_threshold, np.inf)  # beyond the cap nobody knows how far
-        return Habits(days, np.where(own > 0, far, np.nan), together)
 
     def take(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_exporter.baseline.detection.structure import BoolArray, IntArray
+from lens_exporter.baseline.detection.structure import BoolArray
 from lens_exporter.model.window import FloatArray
 
 
@@ -41,14 +41,12 @@ class Scored:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Habits:
-    """What comes back about this hour of the day. days: of the last seven, on which a series and its group were beyond [series].
+    """How far out it was about this hour on each of the last seven days; NaN where that is not known, or goes on all day.
 
-    highest: how far out the series was then, in half-widths of its band [series]; together: the score of its group [groups]; NaN
-    where it never was.
+    own: each series, in half-widths of its band [day, series]. together: the score of each group [day, groups].
     """
 
-    days: IntArray
-    highest: FloatArray
+    own: FloatArray
     together: FloatArray
 
 

@@ -110,28 +110,27 @@ def test_series_come_and_go_with_budgets_of_their_own() -> None:
     assert threshold[3] > first
 
 
-def test_what_exceeds_the_threshold_about_the_same_hour_is_a_habit() -> None:
-    """Of five columns: never; at 3 on four days; one hour later on two; all day long on three; at 3 on one day, at 14 on two."""
-    maxima = np.ones((8 * DAY, 5))
+def test_how_high_it_was_about_the_same_hour_is_known_for_each_day() -> None:
+    """Of four columns: never; at 3 on four days; an hour later on two; all day long on three."""
+    maxima = np.ones((8 * DAY, 4))
     for day in (1, 2, 4, 6):
         maxima[day * DAY + 3, 1] = 5.0 + day
     for day in (5, 6):
         maxima[day * DAY + 4, 2] = 5.0
     maxima[4 * DAY : 7 * DAY, 3] = 5.0
-    maxima[[5 * DAY + 3, 5 * DAY + 14, 6 * DAY + 14], 4] = 5.0
     now = 7 * DAY + 3
-    days, highest = kept(maxima[:now]).habits(now, np.full(5, 4.0))
-    assert days.tolist() == [0, 4, 2, 0, 1]
-    np.testing.assert_array_equal(highest, [np.nan, 11.0, 5.0, np.nan, 5.0])
+    found = kept(maxima[:now]).about(now, np.full(4, 4.0))
+    np.testing.assert_array_equal(found[:, 0], np.ones(7))
+    np.testing.assert_array_equal(found[:, 1], [11.0, 1.0, 9.0, 1.0, 7.0, 6.0, 1.0])
+    np.testing.assert_array_equal(found[:, 2], [5.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    np.testing.assert_array_equal(found[:, 3], [np.nan, np.nan, np.nan, 1.0, 1.0, 1.0, 1.0])
 
 
 def test_the_hour_that_has_just_ended_is_no_habit() -> None:
     """It has the place in memory that an hour before the oldest day would have."""
     maxima = np.ones((7 * DAY, 1))
     maxima[-1] = 5.0
-    days, highest = kept(maxima).habits(7 * DAY, np.full(1, 4.0))
-    assert days.tolist() == [0]
-    assert np.isnan(highest[0])
+    assert kept(maxima).about(7 * DAY, np.full(1, 4.0)).max() == 1.0
 
 
 def test_where_an_entry_is_hours_long_nothing_has_an_hour_of_its_own() -> None:
@@ -139,4 +138,4 @@ def test_where_an_entry_is_hours_long_nothing_has_an_hour_of_its_own() -> None:
     for hour in range(14):
         budget.learn(np.full((1, 1), 9.0))
         budget.close(hour)
-    assert budget.habits(14, np.ones(1))[0].tolist() == [0]
+    assert np.isnan(budget.about(14, np.ones(1))).all()
