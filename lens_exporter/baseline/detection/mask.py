@@ -54,6 +54,8 @@ class Mask:
 
     def learn(self, times: FloatArray, scores: FloatArray, masked: BoolArray) -> None:
         """Remember one row of each five minutes; scores and masked are [time, groups]."""
+        if not scores.shape[1]:
+            return
         for at, score, out in zip(times, scores, masked, strict=True):
             slot = int(at // _SLOT)
             if self._slot is not None and slot <= self._slot:
@@ -86,6 +88,8 @@ class Mask:
 
     def apply(self, scores: FloatArray, tail: Tail, hot_for: FloatArray) -> tuple[BoolArray, FloatArray]:
         """Give which rows are masked [time, groups] and for how long each group has been hot afterwards [groups], in seconds."""
+        if not scores.shape[1]:
+            return np.zeros(scores.shape, dtype=np.bool_), hot_for
         with np.errstate(invalid="ignore"):
             surprise = tail.share + tail.exponent * np.log10(np.maximum(scores, _TINY) / tail.begins)
             hot = (surprise > _HOT) & tail.known

@@ -95,6 +95,8 @@ def lasting(scores: FloatArray, recent: FloatArray) -> tuple[FloatArray, FloatAr
     recent [rows, groups] are the scores h just before; NaN rows count for nothing. The mean square, not the mean: half an hour
     with one wild row is further from normal than half an hour of slight ones.
     """
+    if not scores.shape[1]:
+        return scores, recent
     length = recent.shape[0]
     both = np.concatenate([recent, scores], axis=0)
     squares = np.where(np.isfinite(both), np.minimum(both, CAP), 0.0) ** 2
