@@ -19,7 +19,7 @@ from lens_exporter.model.window import BoolArray, FloatArray, Learnt, Scores, Wi
 _NEARLY_FULL = 0.95  # of the way from what is expected to a declared full scale
 _OF_A_SPIKE = 0.5  # of the furthest single reading: so far a young series may stay
 _AS_MUCH = 2 / 3  # of a departure: what came as far before was the same
-_HABITUAL = {Rule.CONSECUTIVE, Rule.GROUP}  # rules that the past can make a habit; what was never seen, or is full soon, is none
+_HABITUAL = {Rule.CONSECUTIVE, Rule.JUMP, Rule.GROUP}  # what the past can make a habit of: a limit that is near is none
 NEVER = 8  # of seven days
 LISTED = 100  # series of one metric of which each gets a word, even if all is well with them
 
