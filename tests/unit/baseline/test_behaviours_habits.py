@@ -45,7 +45,7 @@ HABITS = {
     "not to the minute": group(ROWS, nightly(late=3)),
     "three nights of seven": group(ROWS, nightly(nights=(9, 11, 12, 14))),
     "alone": lone(group(ROWS, nightly()).values["memory"]),
-    "alone, more than ever": lone(group(ROWS, nightly(last=1.4)).values["memory"]),
+    "alone, more than ever": lone(group(ROWS, nightly(last=1.2)).values["memory"]),
 }
 NEWS = {
     "the third night": group(ROWS, nightly(nights=(12, 13, 14))),
