@@ -3,15 +3,20 @@
 import numpy as np
 import pytest
 
-from lens_exporter.model.decision import Severity
+from lens_exporter.baseline.analyzer import Analyzer
+from lens_exporter.baseline.rules import Reading, Thresholds
+from lens_exporter.model.decision import Rule, Severity
+from lens_exporter.model.metric import BaselineMetric
+from lens_exporter.model.window import Learnt, Scores
 from tests.unit.baseline.lives import DAY, HOUR, MEMBERS, Watch, group, lone
+from tests.unit.baseline.windows import window
 
 NIGHT = 14 * DAY + 3 * HOUR  # a job's begin, after two weeks
 ROWS = NIGHT + 6 * HOUR
 LOOKS = range(NIGHT - 2 * HOUR, ROWS)
 
 
-def nightly(minutes=20, *, nights=range(15), late=0, last=1.0):
+def nightly(minutes=20, *, nights=range(15), late=0, last=1.0, vary=0.1):
     """A job that doubles three metrics, some rows later each other night, and on the last night so many times as much."""
 
     def change(values):
@@ -20,7 +25,7 @@ def nightly(minutes=20, *, nights=range(15), late=0, last=1.0):
             first = night * DAY + 3 * HOUR + late * (night % 2)
             for name in MEMBERS[:3]:
                 part = values[name][first : first + minutes // 5]
-                part += part * (last if night == 14 else 1.0) * random.uniform(0.9, 1.1, part.size)
+                part += part * (last if night == 14 else 1.0) * random.uniform(1 - vary, 1 + vary, part.size)
 
     return change
 
@@ -45,7 +50,7 @@ HABITS = {
     "not to the minute": group(ROWS, nightly(late=3)),
     "three nights of seven": group(ROWS, nightly(nights=(9, 11, 12, 14))),
     "alone": lone(group(ROWS, nightly()).values["memory"]),
-    "alone, more than ever": lone(group(ROWS, nightly(last=1.2)).values["memory"]),
+    "alone, more than ever": lone(group(ROWS, nightly(last=1.15, vary=0.01)).values["memory"]),
 }
 NEWS = {
     "the third night": group(ROWS, nightly(nights=(12, 13, 14))),
@@ -75,3 +80,51 @@ def test_what_is_no_habit_is_told_as_ever(seen, life):
     severe = [anomaly for _, anomaly in seen[life].alarms if anomaly.severity is Severity.WARNING]
     assert severe
     assert not any("about this hour on" in anomaly.description for anomaly in severe)
+
+
+def jumped(habit, *, recurs_on=3):
+    """A lone series that has stood three half-widths above its band's middle for two readings, the first of them news."""
+    none, flat = np.zeros(1), np.full((1, 30), 10.0)
+    values = np.where(np.arange(30) < 28, 10.0, 13.0)
+    news = np.zeros((1, 30), dtype=np.bool_)
+    news[0, 28] = True
+    learnt = Learnt(
+        grouped=none > 0,
+        alarmed=none.astype(np.int64),
+        missed=none.astype(np.int64),
+        leads=none > 0,
+        place=none.astype(np.int64),
+        novel=news,
+        highest=none + 11.0,
+        lowest=none + 9.0,
+        habit=np.array([habit]),
+        group_habit=np.empty((0, 7)),
+        group_score=none + np.nan,
+        group_threshold=none + np.inf,
+        group=none.astype(np.int64) - 1,
+        group_labels=(),
+    )
+    scores = Scores(flat, flat - 1.0, flat + 1.0, values[None] - flat, np.array([5000]), learnt)
+    reading = Reading(BaselineMetric("load", "load"), window(values.tolist()), scores)
+    (conclusion,) = Analyzer(Thresholds(recurs_on=recurs_on)).decide([reading]).conclusions
+    return conclusion.decision
+
+
+@pytest.mark.parametrize(
+    ("habit", "severity"),
+    [
+        ([2.0, 0.5, 2.0, np.inf, 0.5, np.nan, 0.5], Severity.INFO),
+        ([1.9, 0.5, 2.0, 9.0, 0.5, np.nan, 0.5], Severity.WARNING),
+        ([np.nan] * 7, Severity.WARNING),
+    ],
+)
+def test_news_is_a_habit_where_two_thirds_of_it_came_on_three_days(habit, severity):
+    """A little more than ever is no news of a job that does about as much every night."""
+    decision = jumped(habit)
+    assert decision.rules == (Rule.JUMP,)
+    assert decision.severity is severity
+
+
+def test_nothing_is_lowered_where_nobody_wants_it():
+    assert jumped([np.inf] * 7).severity is Severity.INFO
+    assert jumped([np.inf] * 7, recurs_on=8).severity is Severity.WARNING
