@@ -43,7 +43,7 @@ _COARSER = {"asd": (3, 12), "smd": (5, 15)}
 """How many rows become one."""
 
 _FEWER = (3, 8)
-"""Metrics that are left of a machine; three are too few for a group, so each is by itself."""
+"""Metrics that are left of a machine, judged as a group also where a watcher would judge each by itself."""
 
 
 def main(arguments: Sequence[str]) -> int:
