@@ -11,6 +11,7 @@ from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.watch.look import Looker
 
 _EVERY = 6 * 3600.0  # seconds; a disk is written no oftener, but for a long past that was just learnt
+_AGAIN = 1800.0  # seconds, after it could not be written
 _PACKAGE = "lens_exporter.baseline"  # whose objects are in it
 # A watcher's file, or what was to be one.
 _OURS = re.compile(rf"([A-Za-z][\w-]*){re.escape(snapshot.SUFFIX)}(\.\w+\.new)?", re.ASCII)
@@ -36,6 +37,7 @@ class Snapshots:
         self._unproved = False  # no tick has ended well on what was restored
         self.kept_to: float | None = None  # the newest row in the file, Unix seconds
         self._long_pasts = 0  # that had been learnt when it was written
+        self._failed_at: float | None = None  # the newest row of a try that failed
         self._closed = False
         telemetry.inc("lens_snapshots_failed_total", 0, watcher=watcher)
 
@@ -59,10 +61,13 @@ class Snapshots:
             self._events.append("snapshot.restored", subject=self._watcher, path=str(self._path), learnt_to=looker.learnt_to)
 
     def keep_now_and_then(self, looker: Looker) -> None:
-        """Write down what is known, if it is six hours more than what is written, or a long past was learnt since."""
+        """Write down what is known, if it is six hours more than what is written, or a long past was learnt since.
+
+        What could not be written is tried again after half an hour.
+        """
         self._unproved = False
         known = looker.learnt_to
-        if known is None:
+        if known is None or (self._failed_at is not None and 0.0 <= known - self._failed_at < _AGAIN):
             return
         if self.kept_to is None or known - self.kept_to >= _EVERY or looker.long_pasts != self._long_pasts:
             self.keep(looker)
@@ -71,11 +76,12 @@ class Snapshots:
         """Write down what is known."""
         if self._closed or not looker.knows:
             return
-        self.kept_to, self._long_pasts = looker.learnt_to, looker.long_pasts
         try:
             snapshot.save(self._path, looker.remembered(), fingerprint=self._fingerprint, given=looker.given)
+            self.kept_to, self._long_pasts, self._failed_at = looker.learnt_to, looker.long_pasts, None
             self._show()
         except SnapshotError as error:
+            self._failed_at = looker.learnt_to
             self._failed(error)
 
     def discard(self, looker: Looker) -> None:

@@ -189,7 +189,7 @@ def test_a_spoilt_file_costs_the_time_to_learn_and_is_replaced(tmp_path: Path) -
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_the_restart(tmp_path: Path) -> None:
-    """The watcher works on, and says so once per attempt: every six hours."""
+    """The watcher works on, and says so once per attempt: every half hour, until it can."""
     folder = tmp_path / "file"
     folder.write_text("")
     with kept(folder) as here:
@@ -199,6 +199,12 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_the_restart(tmp_path:
         assert len(errors) == 2  # one reading, one writing
         assert "Not a directory" in errors[0]
         assert f"File exists: '{folder}'" in errors[1]
+        folder.unlink()
+        here.at(25)
+        assert not folder.exists()
+        here.at(31)
+        assert [one.name for one in folder.iterdir()] == ["python.lens-snapshot"]
+        assert len(here.events("snapshot.failed")) == 2
 
 
 def test_nothing_is_written_before_anything_is_known(tmp_path: Path) -> None:
