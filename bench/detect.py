@@ -4,7 +4,6 @@
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -65,11 +64,20 @@ def whole(path: Path, group: str | None) -> tuple[float, float]:
     command = [sys.executable, "-m", "lens_exporter.cli", "detect", "--input", str(path), "--output", str(path.with_suffix(".out"))]
     begun = time.perf_counter()
     process = subprocess.Popen([*command, *(["--group", group] if group else [])], stderr=subprocess.PIPE)
-    said = process.stderr.read().decode()
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{command} ended with {status}:\n{said}")
-    return time.perf_counter() - begun, used.ru_maxrss * 1024 / 1e6
+    peak = 0
+    while process.poll() is None:  # what wait4 tells has our own memory in it, from before the command began in its place
+        peak = max(peak, _peak_so_far(process.pid))
+        time.sleep(0.02)
+    seconds = time.perf_counter() - begun
+    if process.returncode:
+        raise SystemExit(f"{command} ended with {process.returncode}:\n{process.communicate()[1].decode()}")
+    return seconds, peak / 1e6
+
+
+def _peak_so_far(pid: int) -> int:
+    """Bytes; 0 of a process that is about to end."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 def main() -> None:
