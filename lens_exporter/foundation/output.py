@@ -3,8 +3,8 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ from lens_exporter.foundation.signals import ended_by_signals
 
 _NAMED = 40  # characters of the file's name in that of the unfinished one, which may not be longer than a name can be
 _NO_NEW_FILES = {errno.EACCES, errno.EPERM, errno.EROFS}  # what a folder says that takes none
+_ESCAPED = re.compile(rb"\\(\d{3})")  # how mountinfo writes a blank
 # Names of what this process has open. A plain file among them is somebody's standard output: it is not ours to replace.
 _OPEN_ALREADY = ("/dev/std", "/dev/fd/", "/proc/")
 
@@ -33,9 +34,9 @@ class Output:
 def output(path: Path) -> Iterator[Output]:
     """Give a stream that becomes the file when the block ends, and is removed when anything is raised in it.
 
-    It is written beside the file, and synced. Links are followed; a file that is there keeps its mode, and its owner where we
-    may give files away. What is no plain file (a pipe, a device), or lies in a folder that takes no new file, is written
-    as it goes.
+    It is written beside the file, and synced. Links are followed; a file that is there keeps its mode, owner and group. What is no
+    plain file (a pipe, a device), is a standard stream of ours, somebody else's, mounted by itself, or has several names, or lies
+    in a folder that takes no new file, is written as it goes.
 
     Raises:
         TableUnwritable: with the reason of the operating system. BrokenPipeError: nobody reads on.
@@ -62,7 +63,38 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _is_written_directly(path: Path, there: os.stat_result | None) -> bool:
-    return str(path.absolute()).startswith(_OPEN_ALREADY) or (there is not None and not stat.S_ISREG(there.st_mode))
+    if str(path.absolute()).startswith(_OPEN_ALREADY):
+        return True
+    if there is None:
+        return False
+    several = there.st_nlink > 1 or _is_mounted(path)
+    return not stat.S_ISREG(there.st_mode) or several or _is_open(there) or not _is_ours(there)
+
+
+def _is_mounted(path: Path) -> bool:
+    """Tell whether a container has the file mounted by itself: it can be written, not replaced."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:
+        return False
+    place = os.fsencode(os.path.realpath(path))
+    return any(_ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), mount.split()[4]) == place for mount in mounts)
+
+
+def _is_open(there: os.stat_result) -> bool:
+    """Tell whether a standard stream leads there, by whatever link it was named."""
+    for descriptor in (0, 1, 2):
+        with contextlib.suppress(OSError):  # one that is closed
+            if os.path.samestat(there, os.fstat(descriptor)):
+                return True
+    return False
+
+
+def _is_ours(there: os.stat_result) -> bool:
+    """Tell whether a new file can have the same owner and group."""
+    if os.geteuid() == 0:
+        return True
+    return there.st_uid == os.geteuid() and there.st_gid in (os.getegid(), *os.getgroups())
 
 
 def _beside(path: Path, there: os.stat_result | None) -> tuple[Path, Path, int] | None:
@@ -84,17 +116,11 @@ def _replacing(place: Path, unfinished: Path, descriptor: int, there: os.stat_re
     try:
         with os.fdopen(descriptor, "wb") as stream:
             if there is not None:
-                with contextlib.suppress(PermissionError):
-                    os.fchown(descriptor, there.st_uid, there.st_gid)
+                os.fchown(descriptor, there.st_uid, there.st_gid)
                 os.fchmod(descriptor, stat.S_IMODE(there.st_mode))
             yield stream
             stream.flush()
             os.fsync(descriptor)
-        try:
-            unfinished.replace(place)
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                raise
-            shutil.copyfile(unfinished, place)  # a container has that file mounted by itself: it can be written, not replaced
+        unfinished.replace(place)
     finally:
         unfinished.unlink(missing_ok=True)  # there is one only if it failed

@@ -16,7 +16,7 @@ from lens_exporter.replay.backtest.text import day_and_time, many
 from lens_exporter.replay.span import Span, moments
 from lens_exporter.watch.ports import RowSource
 
-_APART = 300.0  # seconds between points: a server takes a sample for current that long, so none lies between two of them
+_APART = 300.0  # seconds between points: a server takes a sample for current that long, so hardly a value lies between two of them
 _FEW, _MOST = 64, 4096  # points of one query: five hours, two weeks
 _COUNTED = 1000  # ticks, which take an eighth of a second; of more the rest is estimated
 
@@ -31,6 +31,8 @@ def begun(settings: Watcher, source: RowSource, asked: Span, url: str) -> tuple[
     metrics = [metric.selecting(settings.selector) for metric in catalog.tracked(settings)]
     since = asked.begin - settings.window  # what is learnt before the first tick
     oldest, errors = _oldest(source, metrics, since, asked.end, step=settings.step, enough=asked.begin)
+    if math.isinf(oldest) and settings.step < _APART:  # a query may have values for moments only, as `x > 100` has
+        oldest, errors = _oldest(source, metrics, since, asked.end, step=settings.step, enough=asked.begin, apart=settings.step)
     if math.isinf(oldest):
         raise nothing(settings.name, asked, url, str(errors[0]) if errors else "none of its queries has a value there")
     span = replace(asked, begin=max(asked.begin, oldest))
@@ -45,13 +47,20 @@ def nothing(watcher: str, span: Span, url: str, reason: str) -> NothingToJudge:
 
 
 def _oldest(
-    source: RowSource, metrics: Sequence[BaselineMetric], since: float, until: float, *, step: float, enough: float
+    source: RowSource,
+    metrics: Sequence[BaselineMetric],
+    since: float,
+    until: float,
+    *,
+    step: float,
+    enough: float,
+    apart: float = _APART,
 ) -> tuple[float, list[QueryError]]:
     """Give the first moment of any metric's values, infinity where there are none, and why metrics can have none.
 
     Nothing after the oldest one found so far is asked for, and nothing more once it lies before `enough`.
     """
-    apart = step * max(1, _APART // step)
+    apart = step * max(1, apart // step)
     oldest, errors = math.inf, list[QueryError]()
     for metric in metrics:
         try:

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -129,3 +131,54 @@ def test_modes_hold(tmp_path):
     finally:
         tmp_path.chmod(0o755)
     assert path.read_bytes() == b"new"
+
+
+def test_what_has_another_name_or_is_a_standard_stream_is_written_as_it_goes(tmp_path):
+    """Replaced, the other name would keep what was; and a log would lose what the shell writes to it next."""
+    path, other = tmp_path / "out.csv", tmp_path / "other.csv"
+    path.write_bytes(b"old")
+    other.hardlink_to(path)
+    assert not write(path)
+    assert other.read_bytes() == b"new"
+    log, link = tmp_path / "log", tmp_path / "link"
+    link.symlink_to("/dev/stdout")
+    code = f"""
+from pathlib import Path
+from lens_exporter.foundation.output import output
+with output(Path({str(link)!r})) as it:
+    print(it.replaces)
+"""
+    with log.open("ab") as file:
+        number = file.fileno()
+        subprocess.run([sys.executable, "-c", code], stdout=file, check=True)
+        assert os.fstat(number).st_ino == log.stat().st_ino
+    assert log.read_text() == "False\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts, and takes another's place")
+def test_what_is_mounted_or_belongs_to_somebody_else_is_written_as_it_goes(tmp_path):
+    """Neither can be replaced by what we make."""
+    path, other = tmp_path / "a file", tmp_path / "other"
+    path.write_bytes(b"old")
+    other.write_bytes(b"other")
+    if subprocess.run(["mount", "--bind", other, path], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+        try:
+            assert not write(path)
+            assert other.read_bytes() == b"new"
+        finally:
+            subprocess.run(["umount", path], check=True)
+    tmp_path.chmod(0o777)
+    path.chmod(0o666)
+    code = """
+import os
+from pathlib import Path
+from lens_exporter.foundation.output import output
+os.setgroups([])
+os.setegid(65534)
+os.seteuid(65534)
+with output(Path("a file")) as it:
+    print(it.replaces)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"False\n"
+    assert path.stat().st_uid == 0
