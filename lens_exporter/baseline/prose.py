@@ -124,7 +124,7 @@ def _how_long(verdict: Verdict) -> list[str]:
     if Rule.JUMP in verdict.rules:
         sentences.append("It jumped to a value unlike any that is remembered.")
     if verdict.recurs:
-        sentences.append(f"It did the same about this hour on {verdict.recurs} of the last 7 days, so it is told as info.")
+        sentences.append(f"It did the same about this hour on {verdict.recurs} of the last 7 days.")
     if Rule.CEILING in verdict.rules and metric.ceiling is not None:
         where = "At or below" if metric.direction is Direction.DOWN else "At or above"
         tail = "" if verdict.outside else since

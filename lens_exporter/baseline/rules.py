@@ -20,7 +20,8 @@ _NEARLY_FULL = 0.95  # of the way from what is expected to a declared full scale
 _OF_A_SPIKE = 0.5  # of the furthest single reading: so far a young series may stay
 _AS_MUCH = 2 / 3  # of a departure: what came as far before was the same
 _HABITUAL = {Rule.CONSECUTIVE, Rule.JUMP, Rule.GROUP}  # what the past can make a habit of: a limit that is near is none
-NEVER = 8  # of seven days
+_HOURS_ABOUT = 3  # of a day, that are about one of its hours
+_CHANCE = 0.05  # what leaves its band at any hour of the day meets this one on some days too
 LISTED = 100  # series of one metric of which each gets a word, even if all is well with them
 
 
@@ -36,7 +37,7 @@ class Thresholds:
     young_factor: float = 1.5  # times the largest departure that lasted, at least, of a series not known for a day yet
     critical_within: float = 900.0  # seconds to the hard limit, when already beyond the ceiling
     critical_share: float = 0.97  # of the hard limit
-    recurs_on: int = 3  # of the last seven days: then it is a habit
+    recurs_on: int | None = 3  # of the last seven days: then it is a habit; None: nothing is
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,15 +253,17 @@ class _Facts:
         return learnt is not None and bool(learnt.leads[self.row])
 
     def recurs(self, rules: tuple[Rule, ...]) -> int:
-        """Give the days of the last seven on which it did as much about this hour; 0 where they are too few for a habit."""
-        learnt, row = self.reading.scores.learnt, self.row
-        if learnt is None or not rules or not _HABITUAL.issuperset(rules):
+        """Give the days of the last seven on which it did as much about this hour, to this side; 0 where that is no habit."""
+        learnt, row, least = self.reading.scores.learnt, self.row, self.thresholds.recurs_on
+        if learnt is None or least is None or not rules or not _HABITUAL.issuperset(rules):
             return 0
-        as_much = learnt.habit[row] >= _AS_MUCH * abs(self.reading.scores.score[row, -1])
+        score = self.reading.scores.score[row, -1]
+        as_much = (learnt.above if score > 0 else learnt.below)[row] >= _AS_MUCH * abs(score)
         if Rule.GROUP in rules:
-            as_much &= learnt.group_habit[learnt.group[row]] >= _AS_MUCH * learnt.group_score[row]
+            as_much &= learnt.group_about[learnt.group[row]] >= _AS_MUCH * learnt.group_score[row]
         days = int(as_much.sum())
-        return days if days >= self.thresholds.recurs_on else 0
+        by_chance = 1.0 - (1.0 - float(learnt.otherwise[row])) ** _HOURS_ABOUT
+        return days if days >= least and _at_least(days, as_much.size, by_chance) <= _CHANCE else 0
 
     def _unlike_all_before(self) -> bool:
         """Whether a young series is further away than it has stayed for as long before its run; others have a band that knows.
@@ -420,6 +423,11 @@ def _may_be_rising(metric: BaselineMetric, values: FloatArray, learnt: Learnt | 
     candidates = rows[moved]
     rising[candidates] = may_rise(sign * values[candidates])
     return rising
+
+
+def _at_least(hits: int, tries: int, chance: float) -> float:
+    """Give how likely so many hits, or more, are by chance (the tail of the binomial distribution)."""
+    return sum(math.comb(tries, each) * chance**each * (1.0 - chance) ** (tries - each) for each in range(hits, tries + 1))
 
 
 def _finite(values: FloatArray) -> FloatArray:

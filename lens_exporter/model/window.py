@@ -33,7 +33,8 @@ class Learnt:
     """What is known beside the band where a budget of false alarms judges.
 
     Arrays have one entry per row of the window where nothing else is said. A group is the series of one instance, pod or node; of
-    a series without enough neighbours, which is judged by itself, only `novel`, `highest`, `lowest` and `habit` say something.
+    a series without enough neighbours, which is judged by itself, only `novel`, `highest`, `lowest` and how it was about
+    this hour say something.
     """
 
     grouped: BoolArray  # it is judged with its group
@@ -44,8 +45,10 @@ class Learnt:
     novel: BoolArray  # [series, time]: a value unlike any before
     highest: FloatArray  # of the past week without the last hour; NaN where nothing is known
     lowest: FloatArray
-    habit: FloatArray  # [series, day]: how far out it was about this hour on the last seven days, in half-widths; NaN: no such hour
-    group_habit: FloatArray  # [group, day], of all groups: their scores then
+    above: FloatArray  # [series, day]: how far out it was about this hour on the last seven days, in half-widths; NaN: not known
+    below: FloatArray  # [series, day]: the same to the other side
+    otherwise: FloatArray  # the part of the hours at other times of the day in which it left its band
+    group_about: FloatArray  # [group, day], of all groups: their scores about this hour
     group_score: FloatArray
     group_threshold: FloatArray
     group: IntArray  # which of group_labels it belongs to; -1 where it is judged by itself

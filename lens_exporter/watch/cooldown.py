@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lens_exporter.foundation.database import Database, metadata
-from lens_exporter.model.decision import Anomaly
+from lens_exporter.model.decision import Anomaly, Severity
 from lens_exporter.model.labels import fingerprint
 
 cooldowns_table = sa.Table(
@@ -68,7 +68,7 @@ class Cooldown:
             DatabaseError: nothing was decided.
 
         """
-        key = {"watcher": self._watcher, "category": anomaly.category, "target": fingerprint(anomaly.target)}
+        key = self._key(anomaly)
         until = at + self._limits.clamped(anomaly.cooldown_minutes)
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         proposed = insert(cooldowns_table).values(**key, admitted_at=at, until=until)
@@ -92,7 +92,7 @@ class Cooldown:
             DatabaseError: the database cannot be read.
 
         """
-        key = {"watcher": self._watcher, "category": anomaly.category, "target": fingerprint(anomaly.target)}
+        key = self._key(anomaly)
         with self._database.reading() as connection:
             if not sa.inspect(connection).has_table(cooldowns_table.name):
                 return None
@@ -110,6 +110,11 @@ class Cooldown:
         over = (cooldowns_table.c.watcher == self._watcher) & self._is_over(at)
         with self._database.transaction() as connection:
             connection.execute(cooldowns_table.delete().where(over))
+
+    def _key(self, anomaly: Anomaly) -> dict[str, str]:
+        """Give what has a cooldown. What was told as info keeps nobody from being woken later."""
+        category = f"{anomaly.category} (info)" if anomaly.severity is Severity.INFO else anomaly.category
+        return {"watcher": self._watcher, "category": category, "target": fingerprint(anomaly.target)}
 
     def _is_over(self, at: float) -> sa.ColumnElement[bool]:
         # No cooldown lasts longer than the maximum: one that seems to was kept while the clock was wrong, and ends with that.

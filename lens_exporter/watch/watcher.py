@@ -8,7 +8,8 @@ from lens_exporter.baseline import prose
 from lens_exporter.baseline.notes import WatcherNotes
 from lens_exporter.errors import DatabaseError, LensError
 from lens_exporter.foundation.tracing import span
-from lens_exporter.model.decision import Anomaly, Observation
+from lens_exporter.model.alert import Alert
+from lens_exporter.model.decision import Anomaly, Observation, Severity
 from lens_exporter.model.labels import Labels, fingerprint
 from lens_exporter.watch.alerting import alert_of, target_of
 from lens_exporter.watch.cooldown import Admitted, Suppressed
@@ -192,13 +193,13 @@ class Watcher:
                 kept = replace(alert, labels={**alert.labels, "severity": one.alert.labels["severity"]})
                 self._with.alerts.fire(kept, correlation=one.correlation, origin=_ORIGIN)
                 # It is known, unless the first announcement failed or a crash came before it: then this one makes up for it.
-                self._with.announce(kept, one.correlation)
+                self._announce(kept, one.correlation)
             case Escalate(one, anomaly):
                 alert = alert_of(anomaly, self.watched, correlation=one.correlation, replaces=one.alert)
                 # In this order, so that a crash between the two leaves the severe one standing.
                 self._with.alerts.fire(alert, correlation=one.correlation, origin=_ORIGIN)
                 self._end(one, OverReason.SUPERSEDED, at)
-                self._with.announce(alert, one.correlation)
+                self._announce(alert, one.correlation)
             case Over(one, reason, because):
                 self._end(one, reason, at, because)
         return None
@@ -239,7 +240,12 @@ class Watcher:
     def _fire(self, anomaly: Anomaly, correlation: str) -> None:
         alert = alert_of(anomaly, self.watched, correlation=correlation)
         self._with.alerts.fire(alert, correlation=correlation, origin=_ORIGIN)
-        self._with.announce(alert, correlation)
+        self._announce(alert, correlation)
+
+    def _announce(self, alert: Alert, correlation: str) -> None:
+        """Have it investigated, unless it wakes nobody: what comes back every night would cost a model every night."""
+        if alert.labels["severity"] != Severity.INFO.value:
+            self._with.announce(alert, correlation)
 
     def _end(self, one: OpenAlert, reason: OverReason, at: float, because: str = "") -> None:
         alert = one.alert

@@ -12,7 +12,7 @@ from lens_exporter.baseline.expected import BELOW_CRITICAL, Declaration, Declara
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.baseline.robust import RobustDetector
-from lens_exporter.baseline.rules import NEVER, Thresholds
+from lens_exporter.baseline.rules import Thresholds
 from lens_exporter.config.settings import Config
 from lens_exporter.config.settings import Watcher as WatcherSettings
 from lens_exporter.foundation.database import Database
@@ -146,7 +146,7 @@ def thresholds(settings: WatcherSettings) -> Thresholds:
     return Thresholds(
         min_observations=settings.min_observations,
         exhaustion_horizon=settings.exhaustion_horizon,
-        recurs_on=Thresholds().recurs_on if settings.lower_recurring else NEVER,
+        recurs_on=Thresholds().recurs_on if settings.lower_recurring else None,
     )
 
 

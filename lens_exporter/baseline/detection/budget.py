@@ -1,6 +1,7 @@
 """A threshold that is a budget of false alarms: no oracle, no labels, and no incident that could move it far."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,14 +16,30 @@ _LOW, _HIGH = 0.25, 0.86  # quantiles of a day's hourly maxima: incidents fill l
 _TRIMMED = 5  # of so many days the highest and the lowest are left out of the mean
 _NOISE = 1.0  # scores below are all the same: nothing
 _FEWEST_DAYS = 1
-_FEWEST_HOURS = 6  # of a day: in fewer nothing has an hour of its own
+_NEAR = 3  # hours: what goes on about an hour of the day, is done within these before and after it
+_FEWEST_HOURS = 12  # of a day: in fewer nothing has an hour of its own
 _AT_ONCE = 4096  # columns: what one step of a fit takes in memory is bounded
 _HOURS = 168.0  # of a week
 _LEAST = 1e-6  # alarms a week; none at all would be a threshold without end
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class About:
+    """What was about one hour of the day on the last seven days.
+
+    above, below: the largest score to each side [day, columns], yesterday first; NaN where that is not known. otherwise: the part
+    of the hours at other times of the day in which it was beyond the threshold [columns].
+    """
+
+    above: FloatArray
+    below: FloatArray
+    otherwise: FloatArray
+
+
 class Budget:
     """Keeps the hourly maxima of a score for a week and extrapolates to the level that b hours a week exceed by chance.
+
+    A score may have a sign, that of the side it departs to: what counts is its size.
 
     Of each of the last seven days the 25 % and 86 % quantiles of its hourly maxima are taken, and of these the geometric mean over
     the days without the highest and the lowest, giving a and c. An exponential tail through both has the scale
@@ -47,7 +64,10 @@ class Budget:
 
     def learn(self, scores: FloatArray) -> None:
         """Take note of scores [time, columns] of the running hour; NaN where there is none."""
-        np.fmax(self._highest, np.fmax.reduce(scores), out=self._highest)
+        for newest in (np.fmax.reduce(scores), np.fmin.reduce(scores)):
+            self._highest = np.where(
+                np.abs(newest) <= np.abs(self._highest), self._highest, np.where(np.isnan(newest), self._highest, newest)
+            )
 
     def close(self, hour: int, counted: BoolArray | None = None) -> None:
         """End an hour. counted [columns] marks the columns that have scores at all, if not all have."""
@@ -67,7 +87,7 @@ class Budget:
         order = (self._hour + 1 + np.arange(self._size)) % self._size  # oldest first, in days that end now
         for first in range(0, known.size, _AT_ONCE):
             part = slice(first, first + _AT_ONCE)
-            days = np.ascontiguousarray(self._maxima[order, part].T).reshape(-1, _DAYS, self._per_day)
+            days = np.ascontiguousarray(np.abs(self._maxima[order, part]).T).reshape(-1, _DAYS, self._per_day)
             enough = np.isfinite(days).sum(axis=2) >= max(1, self._per_day // 2)  # [columns, days]
             low, high = (_typical(np.where(enough, each, np.nan)) for each in ranks.quantiles(days, (_LOW, _HIGH)))
             scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
@@ -75,24 +95,22 @@ class Budget:
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
         return bounded
 
-    def about(self, hour: int, threshold: FloatArray) -> FloatArray:
-        """Give how high the score was about this hour on each of the last seven days, [day, columns], yesterday first.
-
-        hour is the running one; about it are the one before and the one after. NaN where nothing is known, and of a day on which it
-        was beyond the threshold [columns] for more than a quarter of the time: such a day has no hours of its own.
-        """
-        highest = np.full((_DAYS, threshold.size), np.nan)
-        if self._per_day < _FEWEST_HOURS:
-            return highest
-        beyond = self._maxima > threshold
+    def about(self, hour: int, threshold: FloatArray) -> About:
+        """Say what was about this hour, the running one, on the last seven days: the one before and the one after count too."""
+        above, below = np.full((2, _DAYS, threshold.size), np.nan)
+        apart = (np.arange(self._size) - hour) % self._per_day
+        others = self._maxima[np.minimum(apart, self._per_day - apart) > _NEAR]
+        known = np.maximum(np.isfinite(others).sum(axis=0), 1)
+        otherwise = (np.abs(others) > threshold).sum(axis=0) / known
+        if self._hour is None or self._per_day < _FEWEST_HOURS:
+            return About(above, below, otherwise)
         for day in range(_DAYS):
-            same = hour - (day + 1) * self._per_day
-            around = same + np.arange(-self._per_day // 2, self._per_day // 2)
-            around = around[(around >= hour - self._size) & (around < hour)]
-            most = np.fmax.reduce(self._maxima[around[np.abs(around - same) <= 1] % self._size])
-            often = 4 * beyond[around % self._size].sum(axis=0) > self._per_day
-            highest[day] = np.where(often, np.nan, most)
-        return highest
+            about = hour - (day + 1) * self._per_day + np.arange(-1, 2)
+            about = about[(about >= hour - self._size) & (about <= self._hour)]  # what is older, or was not there, has its place
+            if about.size:
+                entries = self._maxima[about % self._size]
+                above[day], below[day] = np.fmax.reduce(entries), -np.fmin.reduce(entries)
+        return About(above, below, otherwise)
 
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
         """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up."""

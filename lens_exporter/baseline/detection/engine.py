@@ -45,7 +45,7 @@ class _Judged:
     r: FloatArray
     wild: FloatArray  # what of r, and so of values and e, is too wild to be learnt
     e: FloatArray
-    z: FloatArray  # |z| of the residual
+    z: FloatArray  # of the residual, capped
     learnt: FloatArray  # h, as far as it is a measure of what is usual
     learnt_lasting: FloatArray  # G, likewise
     lasting: FloatArray  # G
@@ -144,16 +144,14 @@ class Engine:
     def habits(self) -> Habits:
         """Say what comes back about this hour of the day."""
         if self._habits is None:
-            own, ours = (
-                budget.about(self._hour or 0, threshold)
-                for budget, threshold in (
-                    (self._series_budget, self._series_threshold),
-                    (self._group_budget, self._group_threshold),
-                )
-            )
+            hour = self._hour or 0
+            own = self._series_budget.about(hour, self._series_threshold)
             with np.errstate(invalid="ignore"):  # a threshold that is not known yet is infinite
-                far = np.where(own >= streams.CAP, np.inf, own) / self._series_threshold  # beyond the cap nobody knows how far
-            self._habits = Habits(far, ours)
+                # Beyond the cap nobody knows how far it was.
+                above, below = (
+                    np.where(one >= streams.CAP, np.inf, one) / self._series_threshold for one in (own.above, own.below)
+                )
+            self._habits = Habits(above, below, own.otherwise, self._group_budget.about(hour, self._group_threshold).above)
         return self._habits
 
     def take(
@@ -241,7 +239,7 @@ class Engine:
         masked, hot_for = self._mask.apply(learnt, self._tail, self._running.hot_for)
         if expected is not None:
             masked &= ~expected
-        z = np.minimum(found.residual, streams.CAP)
+        z = np.copysign(np.minimum(found.residual, streams.CAP), r - self._scale.r_mean)
         enduring, square = streams.enduring(self._departed(values, scores), self._running.square, self._lasts)
         wild, residual = r - tame, found.residual
         judged = _Judged(times, values, r, wild, e, z, learnt, learnt_lasting, lasting, masked, base, residual, scores, enduring)

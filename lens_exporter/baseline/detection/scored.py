@@ -41,13 +41,16 @@ class Scored:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Habits:
-    """How far out it was about this hour on each of the last seven days; NaN where that is not known, or goes on all day.
+    """What was about this hour on each of the last seven days, yesterday first; NaN where that is not known.
 
-    own: each series, in half-widths of its band [day, series]. together: the score of each group [day, groups].
+    above, below: how far out each series was to either side, in half-widths of its band [day, series]. otherwise: the part of the
+    hours at other times of the day in which it left its band [series]. groups: the score of each group [day, groups].
     """
 
-    own: FloatArray
-    together: FloatArray
+    above: FloatArray
+    below: FloatArray
+    otherwise: FloatArray
+    groups: FloatArray
 
 
 def joined(parts: list[Scored], rows: int) -> Scored:

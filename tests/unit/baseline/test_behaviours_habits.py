@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from lens_exporter.baseline.analyzer import Analyzer
+from lens_exporter.baseline.detection.engine import Engine
+from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.baseline.rules import Reading, Thresholds
 from lens_exporter.model.decision import Rule, Severity
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import Learnt, Scores
-from tests.unit.baseline.lives import DAY, HOUR, MEMBERS, Watch, group, lone
+from tests.unit.baseline.lives import BEGINS, DAY, HOUR, MEMBERS, Watch, group, lone
 from tests.unit.baseline.windows import window
 
 NIGHT = 14 * DAY + 3 * HOUR  # a job's begin, after two weeks
@@ -44,10 +46,27 @@ def at_six(values):
         values[name][NIGHT + 3 * HOUR : NIGHT + 4 * HOUR] *= 2.0
 
 
+def outage(values):
+    """The job has run every night, and at its hour everything falls to nothing now."""
+    nightly(nights=range(14))(values)
+    for name in MEMBERS:
+        values[name][NIGHT : NIGHT + HOUR] = 0.0
+
+
+def spikes(seed=2):
+    """Three times a day, at any minute, one reading is thrice as high; on the last night an hour is nearly so."""
+    random = np.random.default_rng(seed)
+    values = group(ROWS).values["memory"]
+    for at in random.integers(0, NIGHT, 42):
+        values[at] *= 3.0
+    values[NIGHT : NIGHT + HOUR] *= 2.9
+    return values
+
+
 HABITS = {
     "twenty minutes": group(ROWS, nightly()),
     "an hour": group(ROWS, nightly(60)),
-    "not to the minute": group(ROWS, nightly(late=3)),
+    "not to the minute": group(ROWS, nightly(late=1)),
     "three nights of seven": group(ROWS, nightly(nights=(9, 11, 12, 14))),
     "alone": lone(group(ROWS, nightly()).values["memory"]),
     "alone, more than ever": lone(group(ROWS, nightly(last=1.15, vary=0.01)).values["memory"]),
@@ -56,6 +75,10 @@ NEWS = {
     "the third night": group(ROWS, nightly(nights=(12, 13, 14))),
     "four times as much": group(ROWS, nightly(last=4.0)),
     "another hour": group(ROWS, at_six),
+    "an outage at the hour of the job": group(ROWS, outage),
+    "the same alone": lone(group(ROWS, outage).values["memory"]),
+    "an hour of what comes at any hour for a moment": lone(spikes()),
+    "what came at that hour for a moment, by chance": lone(spikes(3)),
     "trouble all day long": group(ROWS, all_day_long),
 }
 
@@ -82,49 +105,71 @@ def test_what_is_no_habit_is_told_as_ever(seen, life):
     assert not any("about this hour on" in anomaly.description for anomaly in severe)
 
 
-def jumped(habit, *, recurs_on=3):
-    """A lone series that has stood three half-widths above its band's middle for two readings, the first of them news."""
-    none, flat = np.zeros(1), np.full((1, 30), 10.0)
-    values = np.where(np.arange(30) < 28, 10.0, 13.0)
+def judged(above, *, otherwise=0.02, rules=(Rule.JUMP,), group_about=None, **thresholds):
+    """One series that has stood three half-widths above the middle of its band for three readings, the first of them news."""
+    one, none, flat = np.ones(1), np.zeros(1), np.full((1, 30), 10.0)
+    values = np.where(np.arange(30) < 27, 10.0, 13.0)
     news = np.zeros((1, 30), dtype=np.bool_)
-    news[0, 28] = True
+    news[0, 27] = Rule.JUMP in rules
+    together = Rule.GROUP in rules
     learnt = Learnt(
-        grouped=none > 0,
-        alarmed=none.astype(np.int64),
+        grouped=one * together > 0,
+        alarmed=(3 * one * together).astype(np.int64),
         missed=none.astype(np.int64),
-        leads=none > 0,
+        leads=one * together > 0,
         place=none.astype(np.int64),
         novel=news,
         highest=none + 11.0,
         lowest=none + 9.0,
-        habit=np.array([habit]),
-        group_habit=np.empty((0, 7)),
-        group_score=none + np.nan,
-        group_threshold=none + np.inf,
-        group=none.astype(np.int64) - 1,
-        group_labels=(),
+        above=np.array([above]),
+        below=np.full((1, 7), np.inf),
+        otherwise=none + otherwise,
+        group_about=np.array([group_about or [np.nan] * 7]),
+        group_score=none + 30.0,
+        group_threshold=none + 15.0,
+        group=none.astype(np.int64) - (not together),
+        group_labels=({"instance": "api-0:9000"},),
     )
     scores = Scores(flat, flat - 1.0, flat + 1.0, values[None] - flat, np.array([5000]), learnt)
-    reading = Reading(BaselineMetric("load", "load"), window(values.tolist()), scores)
-    (conclusion,) = Analyzer(Thresholds(recurs_on=recurs_on)).decide([reading]).conclusions
-    return conclusion.decision
+    metric = BaselineMetric("load", "load", ceiling=12.0 if Rule.CEILING in rules else None)
+    reading = Reading(metric, window(values.tolist()), scores)
+    (conclusion,) = Analyzer(Thresholds(**thresholds)).decide([reading]).conclusions
+    assert set(rules) <= set(conclusion.decision.rules)
+    return conclusion.decision.severity
+
+
+MOST = [2.0, 0.5, 2.0, np.inf, 0.5, np.nan, 2.5]  # of three half-widths; two thirds are asked for
+NIGHTS = [20.0, 5.0, 20.0, 35.0, 5.0, np.nan, 5.0]  # scores of its group; it stands at 30
+INFO, WARNING = Severity.INFO, Severity.WARNING
 
 
 @pytest.mark.parametrize(
-    ("habit", "severity"),
+    ("above", "options", "severity"),
     [
-        ([2.0, 0.5, 2.0, np.inf, 0.5, np.nan, 0.5], Severity.INFO),
-        ([1.9, 0.5, 2.0, 9.0, 0.5, np.nan, 0.5], Severity.WARNING),
-        ([np.nan] * 7, Severity.WARNING),
+        (MOST, {}, INFO),  # a little more than ever is no news of a job that does about as much every night
+        ([1.9, 0.5, 2.0, 9.0, 0.5, np.nan, 0.5], {}, WARNING),  # too few days
+        ([np.nan] * 7, {}, WARNING),
+        (MOST, {"otherwise": 0.2}, WARNING),  # at any hour of the day: four days of seven are no wonder
+        (MOST, {"rules": (Rule.CEILING, Rule.JUMP)}, WARNING),  # a limit is a limit
+        (MOST, {"rules": (Rule.GROUP,), "group_about": NIGHTS}, INFO),
+        (MOST, {"rules": (Rule.GROUP,), "group_about": [20.0, *[19.0] * 6]}, WARNING),  # the others were calm then
+        ([0.5] * 7, {"rules": (Rule.GROUP,), "group_about": NIGHTS}, WARNING),  # others did it
+        ([np.inf] * 7, {"recurs_on": None}, WARNING),  # nobody wants it lowered
     ],
 )
-def test_news_is_a_habit_where_two_thirds_of_it_came_on_three_days(habit, severity):
-    """A little more than ever is no news of a job that does about as much every night."""
-    decision = jumped(habit)
-    assert decision.rules == (Rule.JUMP,)
-    assert decision.severity is severity
+def test_a_habit_is_as_much_to_the_same_side_about_the_same_hour_on_three_days(above, options, severity):
+    assert judged(above, **options) is severity
 
 
-def test_nothing_is_lowered_where_nobody_wants_it():
-    assert jumped([np.inf] * 7).severity is Severity.INFO
-    assert jumped([np.inf] * 7, recurs_on=8).severity is Severity.WARNING
+def test_what_was_about_this_hour_moves_with_its_series():
+    """Also where it was asked for before they moved; a new one has no past."""
+    engine = Engine(3, [], Tuning(step=900.0))
+    values = 10.0 + np.random.default_rng(1).standard_normal((3, 8 * 96 + 14))
+    values[1, 12::96] += 40.0
+    engine.advance(BEGINS + 900.0 * np.arange(values.shape[1]), values)
+    before = engine.habits().above
+    assert np.nanmin(before[:, 1]) > 1.0 > np.nanmax(before[:, [0, 2]])
+    engine.take(np.array([1, -1, 0]), [], np.array([], dtype=np.int64))
+    after = engine.habits().above
+    np.testing.assert_array_equal(after[:, [0, 2]], before[:, [1, 0]])
+    assert np.isnan(after[:, 1]).all()

@@ -110,27 +110,38 @@ def test_series_come_and_go_with_budgets_of_their_own() -> None:
     assert threshold[3] > first
 
 
-def test_how_high_it_was_about_the_same_hour_is_known_for_each_day() -> None:
-    """Of four columns: never; at 3 on four days; an hour later on two; all day long on three."""
-    maxima = np.ones((8 * DAY, 4))
-    for day in (1, 2, 4, 6):
+def test_how_far_it_was_about_the_same_hour_is_known_for_each_day_and_side() -> None:
+    """Of three columns: never far; at 3 on four days, once to the other side; an hour later on two."""
+    maxima = np.ones((8 * DAY, 3))
+    for day in (1, 2, 4):
         maxima[day * DAY + 3, 1] = 5.0 + day
+    maxima[6 * DAY + 3, 1] = -8.0
     for day in (5, 6):
         maxima[day * DAY + 4, 2] = 5.0
-    maxima[4 * DAY : 7 * DAY, 3] = 5.0
     now = 7 * DAY + 3
-    found = kept(maxima[:now]).about(now, np.full(4, 4.0))
-    np.testing.assert_array_equal(found[:, 0], np.ones(7))
-    np.testing.assert_array_equal(found[:, 1], [11.0, 1.0, 9.0, 1.0, 7.0, 6.0, 1.0])
-    np.testing.assert_array_equal(found[:, 2], [5.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0])
-    np.testing.assert_array_equal(found[:, 3], [np.nan, np.nan, np.nan, 1.0, 1.0, 1.0, 1.0])
+    found = kept(maxima[:now]).about(now, np.full(3, 4.0))
+    np.testing.assert_array_equal(found.above[:, 0], np.ones(7))
+    np.testing.assert_array_equal(found.above[:, 1], [1.0, 1.0, 9.0, 1.0, 7.0, 6.0, 1.0])
+    np.testing.assert_array_equal(found.above[:, 2], [5.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    np.testing.assert_array_equal(found.below[:, 1], [8.0, *[-1.0] * 6])
+    np.testing.assert_allclose(found.otherwise, 0.0)
+    far = kept(maxima[:now]).about(now + 12, np.full(3, 4.0))
+    np.testing.assert_allclose(far.otherwise * 7 * 17, [0.0, 4.0, 2.0])
 
 
 def test_the_hour_that_has_just_ended_is_no_habit() -> None:
     """It has the place in memory that an hour before the oldest day would have."""
     maxima = np.ones((7 * DAY, 1))
     maxima[-1] = 5.0
-    assert kept(maxima).about(7 * DAY, np.full(1, 4.0)).max() == 1.0
+    assert kept(maxima).about(7 * DAY, np.full(1, 4.0)).above.max() == 1.0
+
+
+def test_days_of_silence_are_not_those_of_the_week_before() -> None:
+    """Until an hour after them is over, their places hold what was there a week earlier."""
+    budget = kept(np.full((9 * DAY, 1), 5.0))
+    above = budget.about(14 * DAY, np.full(1, 4.0)).above[:, 0]
+    assert np.isnan(above[:4]).all()
+    np.testing.assert_array_equal(above[4:], 5.0)
 
 
 def test_where_an_entry_is_hours_long_nothing_has_an_hour_of_its_own() -> None:
@@ -138,4 +149,10 @@ def test_where_an_entry_is_hours_long_nothing_has_an_hour_of_its_own() -> None:
     for hour in range(14):
         budget.learn(np.full((1, 1), 9.0))
         budget.close(hour)
-    assert np.isnan(budget.about(14, np.ones(1))).all()
+    assert np.isnan(budget.about(14, np.ones(1)).above).all()
+
+
+def test_the_side_of_a_score_changes_no_threshold() -> None:
+    maxima = exponential(7, 3)
+    sides = np.where(np.random.default_rng(3).random(maxima.shape) < 0.5, -1.0, 1.0)
+    np.testing.assert_array_equal(kept(sides * maxima).threshold(), kept(maxima).threshold())

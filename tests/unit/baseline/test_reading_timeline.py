@@ -224,8 +224,10 @@ def test_a_lowered_alert_stays_lowered_over_a_restart_and_its_words_stay_too():
         here.every_minute(9, 20)
         assert here.firing[0].labels["severity"] == "info"
         assert "Lowered to info" in here.firing[0].annotations["lens_reading"]
+        assert here.announced == []  # what is info is not investigated
         here.at(21)
         assert here.firing[0].labels["severity"] == "warning"
+        assert [alert.labels["severity"] for alert, _ in here.announced] == ["warning"]
 
 
 def test_a_series_that_flaps_gets_one_allowance_an_hour():

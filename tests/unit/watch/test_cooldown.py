@@ -1,6 +1,7 @@
 """The cooldown of a watcher."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -58,6 +59,16 @@ def test_watcher_category_and_target_each_have_their_own(database: Database) -> 
     assert isinstance(cooldown.admit(anomaly(kind="threads_high"), NOON), Admitted)
     assert isinstance(Cooldown(database, "host").admit(anomaly(), NOON), Admitted)
     assert isinstance(cooldown.admit(anomaly(kind="memory_low"), NOON), Suppressed)
+
+
+def test_what_was_told_as_info_keeps_no_warning_back(database: Database) -> None:
+    """Nor the other way round; each has a cooldown of its own."""
+    cooldown = Cooldown(database, "python")
+    info = replace(anomaly(), severity=Severity.INFO)
+    assert isinstance(cooldown.admit(info, NOON), Admitted)
+    assert isinstance(cooldown.admit(anomaly(), NOON + 1), Admitted)
+    assert [isinstance(cooldown.admit(one, NOON + 2), Suppressed) for one in (info, anomaly())] == [True, True]
+    assert cooldown.cooling_until(replace(anomaly(), severity=Severity.CRITICAL), NOON + 2) == NOON + 301
 
 
 @pytest.mark.parametrize(
