@@ -155,6 +155,9 @@ class ErlangNode:
         """Let it do nothing while its connections stay open."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        # A busy machine stops the threads one after another; until then some of them answer.
+        until(lambda: all(_state(task) == "T" for task in tasks.iterdir()), what="the node to stand still")
 
     def thaw(self) -> None:
         assert self._process is not None
@@ -175,3 +178,8 @@ class ErlangNode:
         self._log.close()
         if self._own_epmd is not None:
             self._own_epmd.__exit__()
+
+
+def _state(task: Path) -> str:
+    """Give the letter by which the kernel names the state of a thread: what follows its name."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
