@@ -258,9 +258,11 @@ class _Facts:
         if learnt is None or least is None or not rules or not _HABITUAL.issuperset(rules):
             return 0
         score = self.reading.scores.score[row, -1]
-        as_much = (learnt.above if score > 0 else learnt.below)[row] >= _AS_MUCH * abs(score)
-        if Rule.GROUP in rules:
-            as_much &= learnt.group_about[learnt.group[row]] >= _AS_MUCH * learnt.group_score[row]
+        together = Rule.GROUP in rules
+        # What is asked for must be an alarm itself: what lies within the band, or the budget, comes at any hour.
+        as_much = (learnt.above if score > 0 else learnt.below)[row] >= max(_AS_MUCH * abs(score), 0.0 if together else 1.0)
+        if together:
+            as_much &= learnt.group_about[learnt.group[row]] >= max(_AS_MUCH * learnt.group_score[row], learnt.group_threshold[row])
         days = int(as_much.sum())
         by_chance = 1.0 - (1.0 - float(learnt.otherwise[row])) ** _HOURS_ABOUT
         return days if days >= least and _at_least(days, as_much.size, by_chance) <= _CHANCE else 0

@@ -91,7 +91,7 @@ class Snapshots:
         """
         if self._closed:
             return
-        self._asked, self.kept_to = True, None
+        self._asked, self.kept_to, self._failed_at = True, None, None
         if self._unproved:
             looker.let_go()
         try:

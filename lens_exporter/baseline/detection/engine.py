@@ -239,7 +239,7 @@ class Engine:
         masked, hot_for = self._mask.apply(learnt, self._tail, self._running.hot_for)
         if expected is not None:
             masked &= ~expected
-        z = np.copysign(np.minimum(found.residual, streams.CAP), r - self._scale.r_mean)
+        z = self._departed(values, np.copysign(np.minimum(found.residual, streams.CAP), r - self._scale.r_mean))
         enduring, square = streams.enduring(self._departed(values, scores), self._running.square, self._lasts)
         wild, residual = r - tame, found.residual
         judged = _Judged(times, values, r, wild, e, z, learnt, learnt_lasting, lasting, masked, base, residual, scores, enduring)
@@ -258,7 +258,7 @@ class Engine:
         return learnt
 
     def _departed(self, values: FloatArray, scores: FloatArray) -> FloatArray:
-        """Give metric scores [time, series] without those that a watcher asked for where a value is missing."""
+        """Give scores of metrics [time, series] without those that a watcher asked for where a value is missing."""
         return np.where(np.isnan(values), np.nan, scores) if self._tuning.missing else scores
 
     def _shown(self, judged: _Judged) -> Scored:

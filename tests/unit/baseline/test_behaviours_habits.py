@@ -105,10 +105,10 @@ def test_what_is_no_habit_is_told_as_ever(seen, life):
     assert not any("about this hour on" in anomaly.description for anomaly in severe)
 
 
-def judged(above, *, otherwise=0.02, rules=(Rule.JUMP,), group_about=None, **thresholds):
-    """One series that has stood three half-widths above the middle of its band for three readings, the first of them news."""
+def judged(above, *, distance=3.0, otherwise=0.02, rules=(Rule.JUMP,), group_about=None, group_threshold=15.0, **thresholds):
+    """One series that has stood some half-widths above the middle of its band for three readings, the first of them news."""
     one, none, flat = np.ones(1), np.zeros(1), np.full((1, 30), 10.0)
-    values = np.where(np.arange(30) < 27, 10.0, 13.0)
+    values = np.where(np.arange(30) < 27, 10.0, 10.0 + distance)
     news = np.zeros((1, 30), dtype=np.bool_)
     news[0, 27] = Rule.JUMP in rules
     together = Rule.GROUP in rules
@@ -126,7 +126,7 @@ def judged(above, *, otherwise=0.02, rules=(Rule.JUMP,), group_about=None, **thr
         otherwise=none + otherwise,
         group_about=np.array([group_about or [np.nan] * 7]),
         group_score=none + 30.0,
-        group_threshold=none + 15.0,
+        group_threshold=none + group_threshold,
         group=none.astype(np.int64) - (not together),
         group_labels=({"instance": "api-0:9000"},),
     )
@@ -149,11 +149,14 @@ INFO, WARNING = Severity.INFO, Severity.WARNING
         (MOST, {}, INFO),  # a little more than ever is no news of a job that does about as much every night
         ([1.9, 0.5, 2.0, 9.0, 0.5, np.nan, 0.5], {}, WARNING),  # too few days
         ([np.nan] * 7, {}, WARNING),
+        ([0.9] * 7, {"distance": 1.2}, WARNING),  # inside the band it may be at any hour
+        ([1.0] * 7, {"distance": 1.2}, INFO),
         (MOST, {"otherwise": 0.2}, WARNING),  # at any hour of the day: four days of seven are no wonder
         (MOST, {"rules": (Rule.CEILING, Rule.JUMP)}, WARNING),  # a limit is a limit
         (MOST, {"rules": (Rule.GROUP,), "group_about": NIGHTS}, INFO),
         (MOST, {"rules": (Rule.GROUP,), "group_about": [20.0, *[19.0] * 6]}, WARNING),  # the others were calm then
         ([0.5] * 7, {"rules": (Rule.GROUP,), "group_about": NIGHTS}, WARNING),  # others did it
+        (MOST, {"rules": (Rule.GROUP,), "group_about": [20.0] * 7, "group_threshold": 21.0}, WARNING),  # it was no alarm then
         ([np.inf] * 7, {"recurs_on": None}, WARNING),  # nobody wants it lowered
     ],
 )
@@ -173,3 +176,13 @@ def test_what_was_about_this_hour_moves_with_its_series():
     after = engine.habits().above
     np.testing.assert_array_equal(after[:, [0, 2]], before[:, [1, 0]])
     assert np.isnan(after[:, 1]).all()
+
+
+def test_a_gap_was_to_no_side():
+    """Also where missing values are asked for: a metric that is away every night has not been high at that hour."""
+    values = 10.0 + np.random.default_rng(1).standard_normal((6, 8 * 96 + 14))
+    for night in range(2, 8):
+        values[0, night * 96 + 12 : night * 96 + 16] = np.nan
+    engine = Engine(6, [range(6)], Tuning(step=900.0, missing=True))
+    engine.advance(BEGINS + 900.0 * np.arange(values.shape[1]), values)
+    assert np.nanmax(engine.habits().above[:, 0]) < 1.5
