@@ -12,19 +12,20 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import structlog
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # recordings are read as the tests read them
 
 from quality import lens, lone, servers
-from quality.alone import alone, alone_differences, alone_table
+from quality.alone import Told, alone, alone_differences, alone_table, told, told_table
 from quality.bootstrap import Resamples
 from quality.data import DEFAULT_ROOT, DataAbsent, Machine, load_asd, load_nab, load_petshop, load_smd
 from quality.healthy import healthy_table, peer_alarms
 from quality.other import coarser, fewer
 from quality.pages import HOSTS, of_host, of_services, pages_table
 from quality.peers import Kept, all_peers
-from quality.report import provenance
+from quality.report import PER_WEEK, provenance
 from quality.short import pieces, short_row, short_table
 from quality.young import cases, seen, young_table
 
@@ -90,9 +91,20 @@ def print_servers(name: str, options: argparse.Namespace) -> None:
         print(servers.target_table(run, machines, targets))
     print("#### Metrics by themselves\n")
     by_itself = [alone(run.name, machines, run.series) for run in (*peers, chance)]
-    if options.lens:
-        by_itself.insert(0, alone(lens.NAME, machines, [lens.metric_scores(machine) for machine in machines]))
+    decisions: list[Told] = []
+    for budget in PER_WEEK.values() if options.lens else ():
+        said = [lens.metric_scores(machine, budget) for machine in machines]
+        decisions.append(told(lens.NAME, servers.budget_words(budget), machines, [each.anomaly for each in said]))
+        if len(decisions) == 1:
+            by_itself.insert(0, alone(lens.NAME, machines, [each.score for each in said]))
+    for peer, run in zip(all_peers(), peers, strict=False):
+        alarms = [
+            np.stack([peer.decide(score[None], machine.step) for score in scores])
+            for machine, scores in zip(machines, run.series, strict=True)
+        ]
+        decisions.append(told(peer.name, peer.decision, machines, alarms))
     print(alone_table(by_itself))
+    print(told_table(decisions))
     if options.lens and peers:
         print(alone_differences(by_itself[0], by_itself[1:-1], Resamples(resamples=options.resamples)))
 

@@ -54,10 +54,11 @@ def machine_scores(train: FloatArray, test: FloatArray, step: float) -> MachineS
     return MachineScores(score[-1], score[:-1], {per_week: each.anomaly[-1, begin:] for per_week, each in said.items()})
 
 
-def metric_scores(machine: Machine) -> FloatArray:
-    """Score the test part of a machine as if each metric were all there is: [metric, time]."""
+def metric_scores(machine: Machine, per_week: float = _DEFAULT_PER_WEEK) -> Said:
+    """Judge the test part of a machine as if each metric were all there is: [metric, time]."""
     times, values = np.concatenate([machine.train_times, machine.test_times]), np.concatenate([machine.train, machine.test]).T
-    return run(times, values).score[:, len(machine.train) :]
+    said = run(times, values, per_week=per_week)
+    return Said(said.score[:, len(machine.train) :], said.anomaly[:, len(machine.train) :])
 
 
 def group_scores(piece: Piece) -> FloatArray:

@@ -24,6 +24,7 @@ class Columns:
     distance: FloatArray  # of the value from what is expected, in half-widths of the band; signed
     score: FloatArray  # each series' share in its group's score, or its own surprise
     novel: BoolArray
+    unusual: BoolArray
     group_score: FloatArray
     group_threshold: FloatArray
     alarmed: BoolArray
@@ -37,11 +38,12 @@ class Columns:
         values, expected, lower, upper, distance = (
             picked(one, kept, new=np.nan) for one in (self.values, self.expected, self.lower, self.upper, self.distance)
         )
-        score, novel = picked(self.score, kept, new=0.0), picked(self.novel, kept, new=False)
+        score = picked(self.score, kept, new=0.0)
+        novel, unusual = (picked(one, kept, new=False) for one in (self.novel, self.unusual))
         group_score = picked(self.group_score, groups_kept, new=np.nan)
         threshold = picked(self.group_threshold, groups_kept, new=np.inf)
         alarmed = picked(self.alarmed, groups_kept, new=False)
-        return Columns(self.times, values, expected, lower, upper, distance, score, novel, group_score, threshold, alarmed)
+        return Columns(self.times, values, expected, lower, upper, distance, score, novel, unusual, group_score, threshold, alarmed)
 
 
 class Recent:
@@ -95,7 +97,7 @@ def _nothing(series: int, groups: int) -> Columns:
     """Give no columns at all."""
     own, ours = np.zeros((0, series)), np.zeros((0, groups))
     no, none = own.astype(np.bool_), ours.astype(np.bool_)
-    return Columns(np.zeros(0), own, own, own, own, own, own, no, ours, ours, none)
+    return Columns(np.zeros(0), own, own, own, own, own, own, no, no, ours, ours, none)
 
 
 def columns(times: FloatArray, values: FloatArray, scored: Scored) -> Columns:
@@ -114,6 +116,7 @@ def columns(times: FloatArray, values: FloatArray, scored: Scored) -> Columns:
         distance,
         scored.score[:, last].T,
         scored.novel[:, last].T,
+        scored.unusual[:, last].T,
         scored.groups.score[:, last].T,
         scored.groups.threshold[:, last].T,
         scored.groups.anomaly[:, last].T,

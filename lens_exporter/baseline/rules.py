@@ -32,12 +32,17 @@ class Thresholds:
     min_observations: int = 10
     exhaustion_horizon: float = 3600.0  # seconds
     consecutive: int = 3  # readings outside the band, or beyond the ceiling
-    jump_readings: int = 2  # a step needs a second reading: one sample alone wakes nobody
+    long: float = 1800.0  # seconds outside the band that are told, however little beyond it
+    jump_readings: int = 2  # what is far out needs a second reading: one sample alone wakes nobody
     jump_factor: float = 2.0  # times the largest departure before, at least
     young_factor: float = 1.5  # times the largest departure that lasted, at least, of a series not known for a day yet
     critical_within: float = 900.0  # seconds to the hard limit, when already beyond the ceiling
     critical_share: float = 0.97  # of the hard limit
     recurs_on: int | None = 3  # of the last seven days: then it is a habit; None: nothing is
+
+    def lasting(self, step: float) -> int:
+        """Give how many readings outside the band, step seconds apart, are told however little they are beyond it."""
+        return max(self.consecutive, min(TAIL, round(self.long / step)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +197,7 @@ class _Facts:
             if self.leads and self.alarmed >= self.thresholds.consecutive:
                 found.append(Rule.GROUP)
         else:
-            if outside >= self.thresholds.consecutive and self._unlike_all_before():
+            if self._stays(outside):
                 found.append(Rule.CONSECUTIVE)
             if outside >= self.thresholds.jump_readings and self._jumped():
                 found.append(Rule.JUMP)
@@ -266,6 +271,21 @@ class _Facts:
         days = int(as_much.sum())
         by_chance = 1.0 - (1.0 - float(learnt.otherwise[row])) ** _HOURS_ABOUT
         return days if days >= least and _at_least(days, as_much.size, by_chance) <= _CHANCE else 0
+
+    def _stays(self, outside: int) -> bool:
+        """Whether it has been outside its band for so many readings that it is told.
+
+        Two are enough where both are further out than its budget allows; a band alone is left too often, so that asks for half
+        an hour. A young series has no budget of its own yet.
+        """
+        learnt, least, window = self.reading.scores.learnt, self.thresholds, self.reading.window
+        if learnt is None:
+            return outside >= least.consecutive and self._unlike_all_before()
+        if outside >= least.lasting(window.step):
+            return True
+        run = slice(self.start + int(self.run.first[self.row]) - window.values.shape[1], None)
+        unusual = learnt.unusual[self.row, run][np.isfinite(window.values[self.row, run])]
+        return outside >= least.jump_readings and bool(unusual[-least.jump_readings :].all())
 
     def _unlike_all_before(self) -> bool:
         """Whether a young series is further away than it has stayed for as long before its run; others have a band that knows.

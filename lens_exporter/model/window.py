@@ -43,6 +43,7 @@ class Learnt:
     leads: BoolArray  # it carries the group's alarm, and is worth telling
     place: IntArray  # among what carries the alarm, 0 the strongest
     novel: BoolArray  # [series, time]: a value unlike any before
+    unusual: BoolArray  # [series, time]: it departs further than its budget allows
     highest: FloatArray  # of the past week without the last hour; NaN where nothing is known
     lowest: FloatArray
     above: FloatArray  # [series, day]: how far out it was about this hour on the last seven days, in half-widths; NaN: not known

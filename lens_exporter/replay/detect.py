@@ -71,7 +71,7 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
         [] if request.group is None else [range(series)],
         Tuning(step=step * pace, false_alarms_per_week=budget, missing=request.missing),
     )
-    timeline, lasting = Timeline(table, step, say), Lasting(series)
+    timeline, lasting = Timeline(table, step, say), Lasting(series, step * pace)
     first = float(begun[0].times[0]) if begun and pace != 1.0 else 0.0  # of such rows hours are counted from the first
     count = readings = alarms = 0
     settled = False  # whether the group has had a threshold

@@ -12,9 +12,10 @@ from lens_exporter.model.window import BoolArray, FloatArray, IntArray
 class Lasting:
     """Counts how many rows in a row each series was above its band, and below; a gap neither counts nor ends a run."""
 
-    def __init__(self, series: int) -> None:
+    def __init__(self, series: int, step: float) -> None:
+        """Begin with no row; step is the seconds between two."""
         self._above, self._below = np.zeros((2, series), dtype=np.int64)
-        self._enough = Thresholds().consecutive
+        self._enough = Thresholds().lasting(step)
 
     def added(self, scored: Scored, values: FloatArray) -> Scored:
         """Give the scores of rows that follow, values [series, time], with each as an anomaly that is outside for long enough."""

@@ -14,7 +14,7 @@ DAY = 24  # rows
 BEGINS = 1_700_092_800.0
 GROUPS = ([0, 1, 2, 3, 4], [5, 6, 7, 8])  # 9 and 10 are lone
 SERIES = 11
-NAMES = ("expected", "lower", "upper", "score", "anomaly", "novel")
+NAMES = ("expected", "lower", "upper", "score", "anomaly", "novel", "unusual")
 
 
 @st.composite
@@ -160,7 +160,7 @@ def test_joining_late_is_having_had_gaps(values: FloatArray, row: int) -> None:
 @given(pasts())
 @settings(max_examples=6, deadline=None)
 def test_what_is_said_is_well_formed(values: FloatArray) -> None:
-    """A band holds what is expected; scores are numbers from 0 on; a gap has score 0 and is no anomaly; only lone series are novel."""
+    """A band holds what is expected; scores are numbers from 0 on; a gap has score 0 and is no anomaly; only lone series are novel or unusual."""
     found = engine().advance(times(values.shape[1]), values)
     known = np.isfinite(found.upper)
     assert (found.lower[known] <= found.expected[known]).all()
@@ -170,6 +170,7 @@ def test_what_is_said_is_well_formed(values: FloatArray) -> None:
     assert (found.score[gaps] == 0.0).all()
     assert not found.anomaly[gaps].any()
     assert not found.novel[:9].any()
+    assert not found.unusual[:9].any()
 
 
 def test_an_engine_of_nobody_says_nothing() -> None:

@@ -46,19 +46,22 @@ class Budget:
     s = (c - a) / ln(0.75 / 0.14), and the level that the part p of all hours exceeds is c + s ln(0.14 / p).
     Where rows are so rare that an entry is several hours long (`Tuning.hour`), all of them count: an alarm may last that long.
 
+    The level is never below `floor`, nor below `least` for each factor e by which the hours are to be fewer than 0.14 of all: what
+    departs little is nothing, whatever the budget, and the less may be told, the further it must depart.
+
     Every hour counts, also those under an alarm: quantiles of the bulk do not move when a few hours of a day are extreme, and the
     trimmed mean hardly does when one day is all incident. So an incident neither raises the threshold nor, being left out, lowers
     it until ordinary hours alarm: that was the way an excess-based threshold overran its budget. A median over the days would be
     safer still, but wanders: at the same rate of false alarms it caught a tenth fewer events.
     """
 
-    def __init__(self, alarms_per_week: FloatArray, tuning: Tuning, *, floor: float) -> None:
+    def __init__(self, alarms_per_week: FloatArray, tuning: Tuning, *, floor: float = 0.0, least: float = 0.0) -> None:
         """Begin with nothing known. alarms_per_week [columns] is what each column may use up."""
         self._per_day = max(1, round(DAY / tuning.hour))
         self._size = _DAYS * self._per_day
-        self._maxima = np.full((self._size, alarms_per_week.size), np.nan, dtype=np.float32)
+        self._maxima = np.full((self._size, alarms_per_week.size), np.nan, dtype=np.float16)  # of scores below 200: a part in 2,000
         self._highest = np.full(alarms_per_week.size, np.nan)  # of the running hour
-        self._floor = floor
+        self._floor, self._least = floor, least
         self._level = _levels(alarms_per_week)
         self._hour: int | None = None
 
@@ -87,13 +90,19 @@ class Budget:
         order = (self._hour + 1 + np.arange(self._size)) % self._size  # oldest first, in days that end now
         for first in range(0, known.size, _AT_ONCE):
             part = slice(first, first + _AT_ONCE)
-            days = np.ascontiguousarray(np.abs(self._maxima[order, part]).T).reshape(-1, _DAYS, self._per_day)
+            days = np.ascontiguousarray(np.abs(self._maxima[order, part]).T, dtype=np.float32).reshape(-1, _DAYS, self._per_day)
             enough = np.isfinite(days).sum(axis=2) >= max(1, self._per_day // 2)  # [columns, days]
             low, high = (_typical(np.where(enough, each, np.nan)) for each in ranks.quantiles(days, (_LOW, _HIGH)))
             scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
-            threshold[part] = np.maximum(high + scale * self._level[part], self._floor)
+            threshold[part] = np.maximum(high + scale * self._level[part], self.least[part])
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
         return bounded
+
+    @property
+    def least(self) -> FloatArray:
+        """Give what no threshold [columns] is ever below."""
+        least: FloatArray = np.maximum(self._least * self._level, self._floor)
+        return least
 
     def about(self, hour: int, threshold: FloatArray) -> About:
         """Say what was about this hour, the running one, on the last seven days: the one before and the one after count too."""

@@ -23,6 +23,8 @@ from lens_exporter.model.window import FloatArray
 
 _FLOOR_GROUP = 10.0  # a threshold is never below about twice what noise of one spread in every metric gives
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
+_LEAST_LONE = 5.7  # of q, for each factor e: 20 at the usual budget, about twice what noise gives
+_LONE_SHARE = 0.5  # of the budget of a lone series is for how far it departs; the rest is for news
 _FARTHEST = 1e36  # a value beyond counts as this one
 
 
@@ -79,11 +81,13 @@ class Engine:
         self._group_budget = Budget(self._alarms(self._groups), tuning, floor=_FLOOR_GROUP)
         self._series_budget = Budget(self._alarms(series, shares), tuning, floor=_FLOOR_SERIES)
         self._lone = Lone(np.flatnonzero(self._membership < 0), tuning)
+        self._lone_budget = Budget(self._alarms_alone(self._lone.series, shares), tuning, least=_LEAST_LONE)
         self._scale = spreads.nothing_known(series)
         self._settled = np.zeros(self._groups, dtype=np.bool_)  # groups with a member that is known
         self._tail = self._mask.fit()
         self._group_threshold = self._group_budget.threshold()
         self._series_threshold = self._series_budget.threshold()
+        self._lone_threshold = self._lone_budget.threshold()
         rows = max(1, round(LONG / tuning.step))
         self._running = _Running(np.zeros(series), np.zeros(series), np.full((rows, self._groups), np.nan), np.zeros(self._groups))
         self._lasts = -math.expm1(-tuning.step / LONG)  # weight of the newest row in what lasts
@@ -169,6 +173,11 @@ class Engine:
         """
         self._habits = None
         lone = np.flatnonzero(membership(kept.size, groups) < 0)
+        place = np.full(self._membership.size + 1, -1, dtype=np.int64)  # the last one is that of a new series
+        place[self._lone.series] = np.arange(self._lone.series.size)
+        lone_kept = place[kept[lone]]
+        self._lone_budget.take(lone_kept, self._alarms_alone(lone, shares))
+        self._lone_threshold = picked(self._lone_threshold, lone_kept, new=np.inf)
         self._structures = regrouped(self._structures, slots(groups), kept, groups_kept)
         self._slots = tuple(structure.slots for structure in self._structures)
         self._lone.take(lone, kept)
@@ -193,6 +202,9 @@ class Engine:
 
     def _alarms(self, columns: int, shares: FloatArray | None = None) -> FloatArray:
         return self._tuning.false_alarms_per_week * (np.ones(columns) if shares is None else shares)
+
+    def _alarms_alone(self, lone: IntArray, shares: FloatArray | None) -> FloatArray:
+        return _LONE_SHARE * self._alarms(lone.size, None if shares is None else shares[lone])
 
     def _bins(self, times: FloatArray) -> Iterator[slice]:
         """Cut a block where a bin ends."""
@@ -270,6 +282,8 @@ class Engine:
         with np.errstate(invalid="ignore"):
             anomaly = residual > threshold
             group_anomaly = lasting > self._group_threshold
+        lone, unusual = self._lone.series, np.zeros(anomaly.shape, dtype=np.bool_)
+        unusual[:, lone] = judged.enduring[:, lone] > self._lone_threshold
         return Scored(
             expected=_each_row(expected, residual),
             lower=_each_row(expected - width, residual),
@@ -277,6 +291,7 @@ class Engine:
             score=np.where(np.isnan(scores), 0.0, scores).T,
             anomaly=anomaly.T,
             novel=np.zeros(anomaly.shape, dtype=np.bool_).T,
+            unusual=unusual.T,
             groups=GroupScored(lasting.T, _each_row(self._group_threshold, lasting), group_anomaly.T),
         )
 
@@ -294,11 +309,13 @@ class Engine:
             return self._nothing()
         whole, lone = joined(parts, told), self._lone.series
         if lone.size:
-            found = judge(rows, np.concatenate(residuals), np.concatenate(enduring)[-told:])
+            departed = np.concatenate(enduring)[-told:]
+            found = judge(rows, np.concatenate(residuals), departed)
             missed = np.isnan(rows[-told:, lone]).T & (whole.score[lone] > 0.0)  # a gap has a score only where it is asked for
             whole.score[lone] = np.where(missed, whole.score[lone], found.score.T)
             whole.novel[lone] = found.anomaly.T
-            whole.anomaly[lone] = missed | found.anomaly.T
+            little = (departed[:, lone] < self._lone_budget.least).T & self._scale.known[lone][:, None]
+            whole.anomaly[lone] = missed | whole.unusual[lone] | (found.anomaly.T & ~little)
         return whole
 
     def _learn(self, judged: _Judged) -> None:
@@ -313,6 +330,7 @@ class Engine:
         self._mask.learn(judged.times, judged.learnt, judged.masked)
         self._group_budget.learn(judged.learnt_lasting)
         self._series_budget.learn(judged.z)
+        self._lone_budget.learn(judged.enduring[:, self._lone.series])
 
     def _end_hour(self, hour: int, following: int, told: int) -> None:
         """Close the statistics of an hour that is over, and fit what is due. told: the hour of the first row that is told.
@@ -323,6 +341,7 @@ class Engine:
         self._spread.close(hour, following)
         self._group_budget.close(hour)
         self._series_budget.close(hour, self._scale.known)
+        self._lone_budget.close(hour, self._scale.known[self._lone.series])
         self._hours += 1
         if following >= told:
             self._group_threshold = self._group_budget.threshold()
@@ -331,6 +350,7 @@ class Engine:
             self._fit()
             if following // REFIT >= told // REFIT:
                 self._series_threshold = self._series_budget.threshold()
+                self._lone_threshold = self._lone_budget.threshold()
         for structure in self._structures:
             structure.forget(following - hour)
 
@@ -354,7 +374,7 @@ class Engine:
         empty = np.zeros((self._membership.size, 0))
         none = np.zeros((self._groups, 0))
         no = empty.astype(np.bool_)
-        return Scored(empty, empty, empty, empty, no, no, GroupScored(none, none, none.astype(np.bool_)))
+        return Scored(empty, empty, empty, empty, no, no, no, GroupScored(none, none, none.astype(np.bool_)))
 
 
 def _known_residuals(judged: _Judged) -> FloatArray:

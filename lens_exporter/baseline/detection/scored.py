@@ -36,6 +36,7 @@ class Scored:
     score: FloatArray
     anomaly: BoolArray
     novel: BoolArray  # a lone series' value unlike any before; never of a member of a group
+    unusual: BoolArray  # a lone series that departs, or has departed, further than its budget allows; never of a member
     groups: GroupScored
 
 
@@ -68,6 +69,7 @@ def joined(parts: list[Scored], rows: int) -> Scored:
         score=along(lambda part: part.score),
         anomaly=along(lambda part: part.anomaly),
         novel=along(lambda part: part.novel),
+        unusual=along(lambda part: part.unusual),
         groups=GroupScored(
             score=along(lambda part: part.groups.score),
             threshold=along(lambda part: part.groups.threshold),

@@ -119,6 +119,7 @@ def judged(above, *, distance=3.0, otherwise=0.02, rules=(Rule.JUMP,), group_abo
         leads=one * together > 0,
         place=none.astype(np.int64),
         novel=news,
+        unusual=values[None] > 10.0,
         highest=none + 11.0,
         lowest=none + 9.0,
         above=np.array([above]),

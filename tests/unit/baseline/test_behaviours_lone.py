@@ -33,6 +33,11 @@ def leak(course, per_reading):
     return course + per_reading * np.maximum(0, np.arange(ROWS) - AT)
 
 
+def thrice(to, rows):
+    """At one value for an hour two days before, and the day before, and then for so many readings: it is no news any more."""
+    return with_(with_(with_(noise(ROWS), to, AT - 50 * HOUR, 12), to, AT - 30 * HOUR, 12), to, AT, rows)
+
+
 WIDE = rng.integers(8, 17, ROWS).astype(float)
 LIVES = {
     "constant": lone(np.full(ROWS, 45.0)),
@@ -70,6 +75,9 @@ LIVES = {
     "whole numbers, a leap": lone(with_(WIDE, 40.0, AT, 12)),
     "rounded to quarters": lone(np.round(4 * noise(ROWS)) / 4),
     "incident on two days": lone(raised(raised(noise(ROWS), 5.0, AT, 36), 5.0, AT + DAY, 36)),
+    "far out as twice before": lone(thrice(13.0, 2)),
+    "little further than its band, for half an hour": lone(thrice(11.8, 6)),
+    "little further than its band, for twenty minutes": lone(thrice(11.8, 4)),
     "percent": lone(raised(noise(ROWS, level=40.0, width=0.01), 0.3, AT), unit="percent"),
     "a number like it": lone(raised(noise(ROWS, level=40.0, width=0.01), 0.3, AT)),
     "bytes of a limit": lone(raised(noise(ROWS, level=1e9, width=1e6), 5e7, AT), unit="bytes", full=1e11),
@@ -112,6 +120,7 @@ def seen():
         "dip",
         "whole numbers",
         "whole numbers, one more than ever",
+        "little further than its band, for twenty minutes",
         "rounded to quarters",
         "percent",
         "bytes of a limit",
@@ -193,6 +202,14 @@ def test_a_drift_that_no_reading_reveals_is_told_within_a_day(seen):
     """Each reading moves by a twentieth of the noise."""
     first, kind = seen["slow leak"].begun[0]
     assert (AT < first <= AT + DAY, kind) == (True, "load_high")
+
+
+@pytest.mark.parametrize(
+    ("life", "readings"), [("far out as twice before", 2), ("little further than its band, for half an hour", 6)]
+)
+def test_what_was_there_before_is_told_by_how_far_it_is_and_how_long(seen, life, readings):
+    """It is no news; two readings further out than the budget allows are told, a band that is left by little for half an hour."""
+    assert [(row, decision.rules) for row, decision in seen[life].alarms[:1]] == [(AT + readings - 1, (Rule.CONSECUTIVE,))]
 
 
 def test_a_limit_that_comes_near_is_a_rule_of_its_own(seen):

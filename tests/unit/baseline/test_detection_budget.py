@@ -54,6 +54,17 @@ def test_a_smaller_budget_is_a_higher_threshold() -> None:
     assert np.isfinite(thresholds).all()
 
 
+@pytest.mark.parametrize(("alarms", "least"), [(0.14 * 168, 0.0), (0.14 * 168 / np.e, 50.0), (0.14 * 168 / np.e**3, 150.0)])
+def test_the_fewer_may_be_told_the_further_it_must_depart(alarms: float, least: float) -> None:
+    """By as much again for each factor e, whatever the scores: those here ask for less."""
+    budget = Budget(np.full(1, alarms), Tuning(step=300.0), least=50.0)
+    for hour, row in enumerate(exponential(7)):
+        budget.learn(row[None])
+        budget.close(hour)
+    assert budget.least == pytest.approx(least, abs=1e-9)
+    assert budget.threshold() == pytest.approx(max(least, kept(exponential(7), alarms=alarms).threshold()[0]))
+
+
 @pytest.mark.parametrize(("hours", "days"), [(3, 1), (3, 3), (8, 1)])
 def test_an_incident_of_hours_hardly_moves_it(hours: int, days: int) -> None:
     """Three hours at a hundred times the usual on one day or on three, or eight hours on one: within a quarter, and never lower."""

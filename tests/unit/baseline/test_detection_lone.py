@@ -66,7 +66,7 @@ def test_a_missing_value_that_is_asked_for_does_not_last():
     np.testing.assert_allclose(asked[END:], plain[END:])
 
 
-def test_what_is_an_anomaly_at_the_usual_budget_is_news():
+def test_what_is_news_at_the_usual_budget_scores_as_such():
     """Also of half a year of hours, whose long history makes surprises small; and a larger budget moves no score."""
     rows = np.arange(180 * 24)
     values = 10.0 + np.random.default_rng(5).standard_normal((6, rows.size))
@@ -74,8 +74,8 @@ def test_what_is_an_anomaly_at_the_usual_budget_is_news():
         Engine(6, [], Tuning(step=3600.0, false_alarms_per_week=each)).advance(BEGINS + 3600.0 * rows, values)
         for each in (1.4, 20.0)
     )
-    assert usual.anomaly.sum() > 10
-    assert usual.score[usual.anomaly].min() >= NEWS
+    assert usual.novel.sum() > 10
+    assert usual.score[usual.novel].min() >= NEWS
     np.testing.assert_array_equal(other.score, usual.score)
 
 

@@ -36,8 +36,8 @@ def healthy(kind, series, rows):
     return 10.0 + normal
 
 
-def advanced(values, groups):
-    engine = Engine(len(values), groups, Tuning(step=QUARTER, memory=2016, false_alarms_per_week=BUDGET))
+def advanced(values, groups, budget=BUDGET):
+    engine = Engine(len(values), groups, Tuning(step=QUARTER, memory=2016, false_alarms_per_week=budget))
     return engine.advance(BEGINS + QUARTER * np.arange(values.shape[1]), values)
 
 
@@ -58,10 +58,20 @@ def together():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lone_series_keeps_its_budget(alone, kind):
-    """Readings that are called anomalies, from the second day on: at most twice the budget, and some."""
+    """Readings that are called anomalies, from the second day on: at most twice the budget."""
     found = alone[kind][:, DAY:]
-    weeks = found.size / WEEK
-    assert 0 < found.sum() / weeks <= TOLERANCE * BUDGET
+    assert found.sum() / (found.size / WEEK) <= TOLERANCE * BUDGET
+
+
+def test_noise_is_told_only_where_more_may_be_told():
+    """Hours with an anomaly, from the third day on: none at the usual budget, at four a day within twice of it."""
+    values = healthy("gaussian", 24, 3 * WEEK)
+    hours = {
+        budget: advanced(values, [], budget).anomaly[:, 2 * DAY :].reshape(24, -1, 4).any(axis=2).sum() / (24 * 19 / 7)
+        for budget in (BUDGET, 28.0)
+    }
+    assert hours[BUDGET] == 0.0
+    assert 28.0 / TOLERANCE / 1.5 <= hours[28.0] <= TOLERANCE * 28.0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -25,6 +25,7 @@ def concluded(score, group_score):
         leads=np.array([True]),
         place=np.array([0]),
         novel=np.zeros((1, 30), dtype=np.bool_),
+        unusual=np.zeros((1, 30), dtype=np.bool_),
         highest=np.array([0.5]),
         lowest=np.array([0.3]),
         above=np.full((1, 7), np.nan),

@@ -32,6 +32,7 @@ def scored(values: np.ndarray, *, score: np.ndarray | None = None) -> Scored:
         score=values / 8 if score is None else score,
         anomaly=values > 10,
         novel=values > 10,
+        unusual=values > 10,
         groups=GroupScored(score=values[:1] / 4, threshold=np.ones_like(values[:1]), anomaly=values[:1] > 10),
     )
 

@@ -30,13 +30,13 @@ def scored(rows):
     lower, upper = np.zeros((1, rows)), np.full((1, rows), 10.0)
     none = np.zeros((1, rows), dtype=np.bool_)
     group = GroupScored(lower[:0], lower[:0], none[:0])
-    return Scored(lower, lower, upper, lower, none, none, group)
+    return Scored(lower, lower, upper, lower, none, none, none, group)
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, len(ROWS)])
 def test_three_readings_in_a_row_outside_are_an_anomaly(length):
-    """To one side; a gap neither counts nor ends it; in blocks of any length."""
-    lasting, found = Lasting(1), []
+    """Ten minutes apart, to one side; a gap neither counts nor ends it; in blocks of any length."""
+    lasting, found = Lasting(1, 600.0), []
     for first in range(0, len(ROWS), length):
         values = np.array([[value for value, _ in ROWS[first : first + length]]])
         found += lasting.added(scored(values.shape[1]), values).anomaly[0].tolist()
@@ -46,7 +46,7 @@ def test_three_readings_in_a_row_outside_are_an_anomaly(length):
 def test_where_no_band_is_known_nothing_is_outside():
     rows = scored(4)
     rows.lower[:], rows.upper[:] = NAN, NAN
-    assert not Lasting(1).added(rows, np.full((1, 4), 99.0)).anomaly.any()
+    assert not Lasting(1, 600.0).added(rows, np.full((1, 4), 99.0)).anomaly.any()
 
 
 def test_an_hour_at_an_hour_that_is_never_like_that_is_an_anomaly_also_among_many_rows():
@@ -56,7 +56,7 @@ def test_an_hour_at_an_hour_that_is_never_like_that_is_an_anomaly_also_among_man
     incident = slice(12 * day + 330, 12 * day + 390)
     values[0, incident] -= 60.0
     found = Engine(1, [], Tuning(step=60.0)).advance(1_795_132_800.0 + 60.0 * np.arange(rows), values)
-    told = Lasting(1).added(found, values).anomaly[0]
+    told = Lasting(1, 60.0).added(found, values).anomaly[0]
     assert told[incident].sum() >= 57
     after = slice(incident.stop + 120, None)
     assert told[2 * day : incident.start].sum() + told[after].sum() <= 6
