@@ -22,8 +22,8 @@ from lens_exporter.baseline.detection.tuning import DAY, LONG, REFIT, Tuning
 from lens_exporter.model.window import FloatArray
 
 _FLOOR_GROUP = 10.0  # a threshold is never below about twice what noise of one spread in every metric gives
+_LEAST = 6.0  # for each factor e by which alarms are to be fewer: at the usual budget 17 of a group's score, 21 of a lone series' q
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
-_LEAST_LONE = 5.7  # of q, for each factor e: 20 at the usual budget, about twice what noise gives
 _LONE_SHARE = 0.5  # of the budget of a lone series is for how far it departs; the rest is for news
 _FARTHEST = 1e36  # a value beyond counts as this one
 
@@ -78,10 +78,10 @@ class Engine:
         self._spread = Spread(series, tuning)
         self._structures = tuple(Structure(one) for one in self._slots)
         self._mask = Mask(self._groups, tuning)
-        self._group_budget = Budget(self._alarms(self._groups), tuning, floor=_FLOOR_GROUP)
+        self._group_budget = Budget(self._alarms(self._groups), tuning, floor=_FLOOR_GROUP, least=_LEAST)
         self._series_budget = Budget(self._alarms(series, shares), tuning, floor=_FLOOR_SERIES)
         self._lone = Lone(np.flatnonzero(self._membership < 0), tuning)
-        self._lone_budget = Budget(self._alarms_alone(self._lone.series, shares), tuning, least=_LEAST_LONE)
+        self._lone_budget = Budget(self._alarms_alone(self._lone.series, shares), tuning, least=_LEAST)
         self._scale = spreads.nothing_known(series)
         self._settled = np.zeros(self._groups, dtype=np.bool_)  # groups with a member that is known
         self._tail = self._mask.fit()

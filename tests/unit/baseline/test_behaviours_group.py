@@ -87,11 +87,11 @@ def season_begins(values):
 
 
 def percentages(values):
-    """Three of six move by a third of a percentage point, thirty times their noise."""
+    """Three of six move by half a percentage point, fifty times their noise."""
     for place, name in enumerate(MEMBERS):
         values[name][:] = noise(ROWS, level=40.0, width=0.01, seed=place)
     for name in MEMBERS[:3]:
-        values[name][AT : AT + 24] += 0.3
+        values[name][AT : AT + 24] += 0.5
 
 
 def declared(**one):

@@ -19,13 +19,13 @@ LOOKS = range(NIGHT - 2 * HOUR, ROWS)
 
 
 def nightly(minutes=20, *, nights=range(15), late=0, last=1.0, vary=0.1):
-    """A job that doubles three metrics, some rows later each other night, and on the last night so many times as much."""
+    """A job that doubles five metrics, some rows later each other night, and on the last night so many times as much."""
 
     def change(values):
         random = np.random.default_rng(5)
         for night in nights:
             first = night * DAY + 3 * HOUR + late * (night % 2)
-            for name in MEMBERS[:3]:
+            for name in MEMBERS[:5]:
                 part = values[name][first : first + minutes // 5]
                 part += part * (last if night == 14 else 1.0) * random.uniform(1 - vary, 1 + vary, part.size)
 
@@ -42,15 +42,15 @@ def all_day_long(values):
 def at_six(values):
     """The job has run every night, and what it does comes three hours later now."""
     nightly(nights=range(14))(values)
-    for name in MEMBERS[:3]:
+    for name in MEMBERS[:5]:
         values[name][NIGHT + 3 * HOUR : NIGHT + 4 * HOUR] *= 2.0
 
 
 def falls(values):
     """The job has run every night, and at its hour the same metrics are as far below what they are then now."""
     nightly(nights=range(14))(values)
-    for name in MEMBERS[:3]:
-        values[name][NIGHT : NIGHT + HOUR] *= 0.8
+    for name in MEMBERS[:5]:
+        values[name][NIGHT : NIGHT + HOUR] *= 0.5
 
 
 def spikes(seed=2):
