@@ -24,7 +24,7 @@ from lens_exporter.model.window import FloatArray
 _FLOOR_GROUP = 10.0  # a threshold is never below about twice what noise of one spread in every metric gives
 _LEAST = 6.0  # for each factor e by which alarms are to be fewer: at the usual budget 17 of a group's score, 21 of a lone series' q
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
-_LONE_SHARE = 0.5  # of the budget of a lone series is for how far it departs; the rest is for news
+_LONE_SHARE = 0.5  # of its budget is what a lone series may be told for by how far it departs; news has a budget beside it
 _FARTHEST = 1e36  # a value beyond counts as this one
 
 
@@ -283,7 +283,10 @@ class Engine:
             anomaly = residual > threshold
             group_anomaly = lasting > self._group_threshold
         lone, unusual = self._lone.series, np.zeros(anomaly.shape, dtype=np.bool_)
-        unusual[:, lone] = judged.enduring[:, lone] > self._lone_threshold
+        departed = judged.enduring[:, lone]
+        unusual[:, lone] = departed > self._lone_threshold
+        # Of a lone series for now: whether it is far enough out for news to be told.
+        anomaly[:, lone] = ~(scale.known[lone] & (departed < self._lone_budget.least))
         return Scored(
             expected=_each_row(expected, residual),
             lower=_each_row(expected - width, residual),
@@ -309,13 +312,11 @@ class Engine:
             return self._nothing()
         whole, lone = joined(parts, told), self._lone.series
         if lone.size:
-            departed = np.concatenate(enduring)[-told:]
-            found = judge(rows, np.concatenate(residuals), departed)
+            found = judge(rows, np.concatenate(residuals), np.concatenate(enduring)[-told:])
             missed = np.isnan(rows[-told:, lone]).T & (whole.score[lone] > 0.0)  # a gap has a score only where it is asked for
             whole.score[lone] = np.where(missed, whole.score[lone], found.score.T)
             whole.novel[lone] = found.anomaly.T
-            little = (departed[:, lone] < self._lone_budget.least).T & self._scale.known[lone][:, None]
-            whole.anomaly[lone] = missed | whole.unusual[lone] | (found.anomaly.T & ~little)
+            whole.anomaly[lone] = missed | whole.unusual[lone] | (found.anomaly.T & whole.anomaly[lone])
         return whole
 
     def _learn(self, judged: _Judged) -> None:
