@@ -63,11 +63,13 @@ class Budget:
         self._hour: int | None = None
 
     def learn(self, scores: FloatArray) -> None:
-        """Take note of scores [time, columns] of the running hour; NaN where there is none."""
-        for newest in (np.fmax.reduce(scores), np.fmin.reduce(scores)):
-            self._highest = np.where(
-                np.abs(newest) <= np.abs(self._highest), self._highest, np.where(np.isnan(newest), self._highest, newest)
-            )
+        """Take note of scores [time, columns] of the running hour; NaN where there is none. Of equal ones the first counts."""
+        above, below = np.fmax.reduce(scores), -np.fmin.reduce(scores)
+        newest = np.where(above >= below, above, -below)
+        tied = np.flatnonzero((above == below) & (above > 0.0)) if len(scores) > 1 else ()
+        if len(tied):  # to both sides, which takes two scores at their cap
+            newest[tied] = scores[(np.abs(scores[:, tied]) == above[tied]).argmax(axis=0), tied]
+        self._highest = np.where(np.isnan(newest) | (np.abs(newest) <= np.abs(self._highest)), self._highest, newest)
 
     def close(self, hour: int, counted: BoolArray | None = None) -> None:
         """End an hour. counted [columns] marks the columns that have scores at all, if not all have."""

@@ -1,10 +1,14 @@
 """What is to be expected of each series at this hour: the level, the same time of day, or the same time of the week."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection import ranks
 from lens_exporter.baseline.detection.regroup import picked
+from lens_exporter.baseline.detection.streams import Unexpected, unexpected
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.baseline.detection.tuning import DAY, Tuning
 from lens_exporter.model.window import FloatArray
@@ -16,6 +20,7 @@ _ERROR_DAYS = 1.5  # time constant of the trailing error: the mean age of three 
 _WEEKLY_MUST_WIN = 0.7  # part of the best other error; a week is known from two samples at most, so it must be clearly better
 _MUCH_BETTER = 0.5  # of the error of all simpler candidates: from then on residuals are another measure
 _LEVEL, _DAILY, _WEEKLY = 0, 1, 2  # places among the candidates, from the simplest on
+_DAYS_BEFORE = np.array([1, 2, 3, 4, 5, 6, 7, 7, 14])  # that are asked: of them the first seven for the daily candidate
 
 
 class Seasons:
@@ -63,18 +68,14 @@ class Seasons:
             self._around[skipped % self._size] = np.nan
             if skipped[0] == self._bin + 1:
                 self._around[skipped[0] % self._size] = last
-        self._around[bin_ % self._size] = np.nan
-        self._bin = bin_
-        self._total, self._count = np.zeros_like(self._total), np.zeros_like(self._count)
-        self._expected.clear()
-        self._seasonal = {ahead: seasonal for ahead, seasonal in self._seasonal.items() if ahead >= bin_}
+        self._begin(bin_)
         self._candidates = self._predicted(bin_)
 
     def expected(self, bin_: int) -> FloatArray:
         """Give what is expected of a bin [series], the open one or a later one; NaN while nothing is known."""
         if bin_ not in self._expected:
             candidates = self._candidates if bin_ == self._bin else self._predicted(bin_)
-            self._expected[bin_] = self._picked(candidates) + self._origin
+            self._expected[bin_] = _picked(candidates, self._mean_errors(self._errors, self._weights)) + self._origin
         return self._expected[bin_]
 
     def learn(self, values: FloatArray, present: BoolArray) -> None:
@@ -87,18 +88,30 @@ class Seasons:
         """End the open bin. Tells of which series [series] a season was just found that explains far more than was known before."""
         if self._bin is None:
             return np.zeros(self._level.shape, dtype=np.bool_)
-        first = np.where(self._count > 0.0, self._total / np.maximum(self._count, 1.0), np.nan)
+        first = _means(self._total, self._count)
         self._origin = np.where(np.isnan(self._origin), first, self._origin)
         mean = first - self._origin
-        self._note(self._bin, mean)
-        keep = np.exp(-self._tuning.bin / (_ERROR_DAYS * DAY))
-        error = np.abs(self._candidates - mean)
-        known = np.isfinite(error)
-        self._errors = np.where(known, keep * self._errors + error, self._errors)
-        self._weights = np.where(known, keep * self._weights + 1.0, self._weights)
+        self._note(self._bin, mean[None])
+        self._errors, self._weights = self._trailing(self._errors, self._weights, np.abs(self._candidates - mean))
         self._learn_level(self._bin)
-        before, self._found = self._found, np.maximum(self._found, self._much_better())
+        before, self._found = self._found, np.maximum(self._found, _much_better(self._mean_errors(self._errors, self._weights)))
         return self._found > before
+
+    def through(self, values: FloatArray, which: IntArray, tamed: Callable[[FloatArray], FloatArray]) -> Unexpected:
+        """Learn rows [time, series] of the open bin and of those that follow it; give them beside what was expected of them.
+
+        which [time] counts the bins from the open one on: 0, 0, 1, 1, 2 and so on. It is the same as closing and opening them one
+        by one, and ends before a bin that needs more of an earlier one than its error: so it may give fewer rows, those of the
+        open bin at least. The bin of the last row stays open. tamed gives residuals [time, series] as they are learnt.
+        """
+        ahead = self._ahead(int(which[-1]) + 1, values) if which[-1] else None
+        if ahead is not None:
+            rows = np.searchsorted(which, len(ahead))
+            return self._through(values[:rows], which[:rows], ahead, tamed)
+        rows = np.searchsorted(which, 1)
+        seen = unexpected(values[:rows], self.expected(self._opened)[None], tamed)
+        self.learn(values[:rows] - seen.wild, np.isfinite(values[:rows]))
+        return seen
 
     def take(self, kept: IntArray) -> None:
         """Keep the series at these indices, in this order; -1 is a new one."""
@@ -109,13 +122,90 @@ class Seasons:
         self._expected.clear()
         self._seasonal.clear()
 
-    def _note(self, bin_: int, mean: FloatArray) -> None:
-        """Keep the mean of the bin that ends, and what it says about the time around it and the bin before."""
-        recent = len(self._recent)
-        self._recent[bin_ % recent] = mean
-        before, last, now = (self._recent[each % recent] for each in (bin_ - 2, bin_ - 1, bin_))
-        self._around[(bin_ - 1) % self._size] = _mean(np.stack([before, last, now]))
-        self._around[bin_ % self._size] = _mean(np.stack([last, now]))
+    @property
+    def _opened(self) -> int:
+        if self._bin is None:
+            raise RuntimeError("no bin is open")
+        return self._bin
+
+    def _ahead(self, most: int, values: FloatArray) -> FloatArray | None:
+        """Give the candidates [bin, candidate, series] of the open bin and those after it; None if no other is known."""
+        bins = self._opened + np.arange(min(most, self._level_bins - self._opened % self._level_bins))  # then the level is another
+        same = self._same_time(bins)
+        # What is asked for must not change any more, which it does until the bin after it ends, nor must its place be taken.
+        known = ((same < self._opened - 1) & (same > bins[:, None] - self._size)).all(axis=1)
+        several = int(known.argmin()) if not known.all() else len(bins)
+        new = np.isnan(self._level)
+        if several < 2 or (new.any() and np.isfinite(values[:, new]).any()):  # its first bin is the level of the next
+            return None
+        candidates = np.empty((several, *self._errors.shape))
+        candidates[:, _LEVEL] = self._level
+        candidates[:, _DAILY:] = self._seasonal_of(same[:several])
+        return candidates
+
+    def _through(
+        self, values: FloatArray, which: IntArray, candidates: FloatArray, tamed: Callable[[FloatArray], FloatArray]
+    ) -> Unexpected:
+        """Go through as many bins as there are candidates of.
+
+        A bin's mean is that of its values as they are learnt; where one is wild, that depends on what was expected of it, and so
+        on the bins before. At first none is taken to be; each round more gets one more bin right at least, and mostly all of them.
+        """
+        bins, present = self._opened + np.arange(len(candidates)), np.isfinite(values)
+        first = np.searchsorted(which, np.arange(bins.size))  # row of each bin
+        count = np.add.reduceat(present, first, axis=0, dtype=np.float64)
+        count[0] += self._count
+        learnt, before = values, None
+        while True:
+            total = np.zeros(count.shape)
+            total[0] = self._total
+            for bin_, row in zip(which, np.where(present, learnt, 0.0), strict=True):  # as in `learn`
+                total[bin_] += row
+            mean = _means(total[:-1], count[:-1]) - self._origin
+            errors, weights = self._trails(np.abs(candidates[:-1] - mean[:, None]))
+            trailing = self._mean_errors(errors, weights)
+            expected = _picked(candidates, trailing) + self._origin
+            if before is not None and np.array_equal(expected, before, equal_nan=True):
+                break
+            seen, before = unexpected(values, expected[which], tamed), expected
+            if not seen.wild.any(where=present):
+                break
+            learnt = values - seen.wild
+        self._note(self._opened, mean)
+        self._errors, self._weights = errors[-1].copy(), weights[-1].copy()
+        best = np.maximum.accumulate(np.concatenate([self._found[None], _much_better(trailing[1:])]))
+        self._found, found = best[-1].copy(), best[1:] > best[:-1]
+        self._begin(int(bins[-1]))
+        self._candidates, self._total, self._count = candidates[-1].copy(), total[-1].copy(), count[-1].copy()
+        return replace(seen, found=tuple((int(first[at + 1]), found[at]) for at in np.flatnonzero(found.any(axis=1))))
+
+    def _begin(self, bin_: int) -> None:
+        self._around[bin_ % self._size] = np.nan
+        self._bin = bin_
+        self._total, self._count = np.zeros_like(self._total), np.zeros_like(self._count)
+        self._expected.clear()
+        self._seasonal = {ahead: seasonal for ahead, seasonal in self._seasonal.items() if ahead >= bin_}
+
+    def _trails(self, off: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Give errors and weights [bin, candidate, series] before each bin and after the last; off is how far each was."""
+        errors, weights = np.empty((2, len(off) + 1, *self._errors.shape))
+        errors[0], weights[0] = self._errors, self._weights
+        for bin_, each in enumerate(off):
+            errors[bin_ + 1], weights[bin_ + 1] = self._trailing(errors[bin_], weights[bin_], each)
+        return errors, weights
+
+    def _trailing(self, errors: FloatArray, weights: FloatArray, off: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Give errors and weights [candidate, series] after a bin in which each was so far off; NaN changes nothing."""
+        known, keep = np.isfinite(off), np.exp(-self._tuning.bin / (_ERROR_DAYS * DAY))
+        return np.where(known, keep * errors + off, errors), np.where(known, keep * weights + 1.0, weights)
+
+    def _note(self, bin_: int, means: FloatArray) -> None:
+        """Keep the means [bin, series] of bins that end, from this one on, and what they say about the time around each."""
+        recent, bins = len(self._recent), bin_ + np.arange(len(means))
+        seen = np.concatenate([self._recent[[(bin_ - 2) % recent, (bin_ - 1) % recent]], means.astype(np.float32)])
+        self._recent[bins % recent] = seen[2:]
+        self._around[(bins - 1) % self._size] = _mean(np.stack([seen[:-2], seen[1:-1], seen[2:]]))
+        self._around[bins[-1] % self._size] = _mean(seen[-2:])
 
     def _learn_level(self, bin_: int) -> None:
         bins = np.arange(bin_ - self._level_bins + 1, bin_ + 1) % len(self._recent)
@@ -127,15 +217,25 @@ class Seasons:
         if new.size:  # a series' first six hours: what it has shown so far
             self._level[new] = ranks.median(self._recent[bins[:, None], new])
 
-    def _days_before(self, bin_: int, days: int) -> NDArray[np.float32]:
-        """Give the mean of the three bins around the same time of day some days ago."""
-        now = bin_ * self._tuning.bin
-        moved = round((self._tuning.offset(now) - self._tuning.offset(now - days * DAY)) / self._tuning.bin)
-        centre = bin_ - days * self._per_day + moved
-        if self._bin is None or centre >= self._bin:
-            return np.full(self._level.shape, np.nan, dtype=np.float32)
-        around: NDArray[np.float32] = self._around[centre % self._size]
-        return around
+    def _same_time(self, bins: IntArray) -> IntArray:
+        """Give the bins of the same time of day [bin, day], as many days before each as are asked."""
+        offset, length = self._tuning.offset, self._tuning.bin
+        moved = [
+            [(now - offset(at - days * DAY)) / length for days in _DAYS_BEFORE.tolist()]
+            for at, now in ((at, offset(at)) for at in (bins * length).tolist())
+        ]
+        same: IntArray = bins[:, None] - _DAYS_BEFORE * self._per_day + np.rint(moved).astype(np.int64)
+        return same
+
+    def _seasonal_of(self, same: IntArray) -> FloatArray:
+        """Give the daily and the weekly candidate [bin, 2, series] from the bins of the same time of day [bin, day]."""
+        around = self._around[same.T % self._size]  # [day, bin, series]
+        unknown: BoolArray = np.greater_equal(same.T, self._opened)
+        if unknown.any():
+            around[unknown] = np.nan
+        bins, series = around.shape[1:]
+        daily = ranks.median(around[:7].reshape(7, bins * series)).reshape(bins, series)
+        return np.stack([daily, _mean(around[7:])], axis=1)
 
     def _predicted(self, bin_: int) -> FloatArray:
         return np.concatenate([self._level[None], self._daily_and_weekly(bin_)])
@@ -143,30 +243,36 @@ class Seasons:
     def _daily_and_weekly(self, bin_: int) -> FloatArray:
         if bin_ in self._seasonal:
             return self._seasonal[bin_]
-        daily = ranks.median(np.stack([self._days_before(bin_, days) for days in range(1, 8)]))
-        weekly = _mean(np.stack([self._days_before(bin_, days) for days in (7, 14)]))
-        seasonal = np.stack([daily, weekly])
+        seasonal: FloatArray = self._seasonal_of(self._same_time(np.array([bin_])))[0]
         if self._bin is not None and bin_ < self._bin + self._per_day // 2:  # no later bin has a say in it
             self._seasonal[bin_] = seasonal
         return seasonal
 
-    def _picked(self, candidates: FloatArray) -> FloatArray:
-        level, daily, weekly = np.where(np.isfinite(candidates), self._mean_errors(), np.inf)
-        usual = np.where(daily < level, candidates[_DAILY], candidates[_LEVEL])
-        best: FloatArray = np.where(weekly / _WEEKLY_MUST_WIN < np.minimum(level, daily), candidates[_WEEKLY], usual)
-        return best
+    def _mean_errors(self, errors: FloatArray, weights: FloatArray) -> FloatArray:
+        """Give the trailing error of each candidate [..., candidate, series]; infinite while too little is known of it."""
+        mean: FloatArray = np.where(weights >= self._per_day / 4, errors / np.maximum(weights, 1e-9), np.inf)
+        return mean
 
-    def _much_better(self) -> NDArray[np.int8]:
-        """Give the least simple candidate [series] that errs half as much as all simpler ones, as far as those are known."""
-        level, daily, weekly = self._mean_errors()
-        daily_wins = np.isfinite(level) & (daily <= _MUCH_BETTER * level)
-        weekly_wins = np.isfinite(daily) & (weekly <= _MUCH_BETTER * np.minimum(level, daily))
-        return np.where(weekly_wins, _WEEKLY, np.where(daily_wins, _DAILY, _LEVEL)).astype(np.int8)
 
-    def _mean_errors(self) -> FloatArray:
-        """Give the trailing error of each candidate [candidate, series]; infinite while too little is known of it."""
-        errors: FloatArray = np.where(self._weights >= self._per_day / 4, self._errors / np.maximum(self._weights, 1e-9), np.inf)
-        return errors
+def _picked(candidates: FloatArray, errors: FloatArray) -> FloatArray:
+    """Give the candidate of the lowest trailing error, [..., series] of [..., candidate, series]."""
+    level, daily, weekly = np.moveaxis(np.where(np.isfinite(candidates), errors, np.inf), -2, 0)
+    usual = np.where(daily < level, candidates[..., _DAILY, :], candidates[..., _LEVEL, :])
+    best: FloatArray = np.where(weekly / _WEEKLY_MUST_WIN < np.minimum(level, daily), candidates[..., _WEEKLY, :], usual)
+    return best
+
+
+def _much_better(errors: FloatArray) -> NDArray[np.int8]:
+    """Give the least simple candidate [..., series] that errs half as much as all simpler ones, as far as those are known."""
+    level, daily, weekly = np.moveaxis(errors, -2, 0)
+    daily_wins = np.isfinite(level) & (daily <= _MUCH_BETTER * level)
+    weekly_wins = np.isfinite(daily) & (weekly <= _MUCH_BETTER * np.minimum(level, daily))
+    return np.where(weekly_wins, _WEEKLY, np.where(daily_wins, _DAILY, _LEVEL)).astype(np.int8)
+
+
+def _means(total: FloatArray, count: FloatArray) -> FloatArray:
+    means: FloatArray = np.where(count > 0.0, total / np.maximum(count, 1.0), np.nan)
+    return means
 
 
 def _mean(values: NDArray[np.float32]) -> FloatArray:
