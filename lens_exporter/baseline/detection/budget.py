@@ -64,6 +64,8 @@ class Budget:
 
     def learn(self, scores: FloatArray) -> None:
         """Take note of scores [time, columns] of the running hour; NaN where there is none. Of equal ones the first counts."""
+        if not scores.shape[1]:
+            return
         above, below = np.fmax.reduce(scores), -np.fmin.reduce(scores)
         newest = np.where(above >= below, above, -below)
         tied = np.flatnonzero((above == below) & (above > 0.0)) if len(scores) > 1 else ()
@@ -82,9 +84,11 @@ class Budget:
 
     def threshold(self) -> FloatArray:
         """Give the threshold [columns]; infinite while less than a day is known."""
+        threshold = np.full(self._level.shape, np.inf)
+        if self._hour is None or not threshold.size:
+            return threshold
         known = np.isfinite(self._maxima).sum(axis=0) >= _FEWEST_DAYS * self._per_day
-        threshold = np.full(known.shape, np.inf)
-        if self._hour is None or not known.any():
+        if not known.any():
             return threshold
         order = (self._hour + 1 + np.arange(self._size)) % self._size  # oldest first, in days that end now
         for first in range(0, known.size, _AT_ONCE):

@@ -10,7 +10,7 @@ from lens_exporter.baseline.detection import ranks
 from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.baseline.detection.streams import Unexpected, unexpected
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
-from lens_exporter.baseline.detection.tuning import DAY, Tuning
+from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
 from lens_exporter.model.window import FloatArray
 
 DAYS = 15  # of bins that are kept: two weeks ago and the bins beside it
@@ -45,7 +45,7 @@ class Seasons:
         self._level = np.full(series, np.nan)
         self._errors = np.zeros((3, series))
         self._weights = np.zeros((3, series))
-        self._candidates = np.full((3, series), np.nan)
+        self._candidates: FloatArray | None = None  # for the open bin, from when they are asked for
         self._found = np.zeros(series, dtype=np.int8)  # the least simple candidate that was ever much better
         self._bin: int | None = None  # the open one
         self._total, self._count = np.zeros(series), np.zeros(series)  # of its values so far
@@ -69,12 +69,11 @@ class Seasons:
             if skipped[0] == self._bin + 1:
                 self._around[skipped[0] % self._size] = last
         self._begin(bin_)
-        self._candidates = self._predicted(bin_)
 
     def expected(self, bin_: int) -> FloatArray:
         """Give what is expected of a bin [series], the open one or a later one; NaN while nothing is known."""
         if bin_ not in self._expected:
-            candidates = self._candidates if bin_ == self._bin else self._predicted(bin_)
+            candidates = self._predicted(bin_)
             self._expected[bin_] = _picked(candidates, self._mean_errors(self._errors, self._weights)) + self._origin
         return self._expected[bin_]
 
@@ -92,7 +91,7 @@ class Seasons:
         self._origin = np.where(np.isnan(self._origin), first, self._origin)
         mean = first - self._origin
         self._note(self._bin, mean[None])
-        self._errors, self._weights = self._trailing(self._errors, self._weights, np.abs(self._candidates - mean))
+        self._errors, self._weights = self._trailing(self._errors, self._weights, np.abs(self._predicted(self._bin) - mean))
         self._learn_level(self._bin)
         before, self._found = self._found, np.maximum(self._found, _much_better(self._mean_errors(self._errors, self._weights)))
         return self._found > before
@@ -115,10 +114,11 @@ class Seasons:
 
     def take(self, kept: IntArray) -> None:
         """Keep the series at these indices, in this order; -1 is a new one."""
-        for name in ("_recent", "_around", "_levels", "_candidates", "_origin", "_level"):
+        for name in ("_recent", "_around", "_levels", "_origin", "_level"):
             setattr(self, name, picked(getattr(self, name), kept, new=np.nan))
         for name in ("_errors", "_weights", "_total", "_count", "_found"):
             setattr(self, name, picked(getattr(self, name), kept, new=0.0))
+        self._candidates = None
         self._expected.clear()
         self._seasonal.clear()
 
@@ -155,20 +155,17 @@ class Seasons:
         first = np.searchsorted(which, np.arange(bins.size))  # row of each bin
         count = np.add.reduceat(present, first, axis=0, dtype=np.float64)
         count[0] += self._count
-        learnt, before = values, None
+        learnt, expected = values, None
         while True:
-            total = np.zeros(count.shape)
-            total[0] = self._total
-            for bin_, row in zip(which, np.where(present, learnt, 0.0), strict=True):  # as in `learn`
-                total[bin_] += row
+            total = _totals(self._total, np.where(present, learnt, 0.0), first)
             mean = _means(total[:-1], count[:-1]) - self._origin
             errors, weights = self._trails(np.abs(candidates[:-1] - mean[:, None]))
             trailing = self._mean_errors(errors, weights)
-            expected = _picked(candidates, trailing) + self._origin
+            before, expected = expected, _picked(candidates, trailing) + self._origin
             if before is not None and np.array_equal(expected, before, equal_nan=True):
                 break
-            seen, before = unexpected(values, expected[which], tamed), expected
-            if not seen.wild.any(where=present):
+            seen = unexpected(values, expected[which], tamed)
+            if before is None and not seen.wild.any(where=present):
                 break
             learnt = values - seen.wild
         self._note(self._opened, mean)
@@ -176,13 +173,14 @@ class Seasons:
         best = np.maximum.accumulate(np.concatenate([self._found[None], _much_better(trailing[1:])]))
         self._found, found = best[-1].copy(), best[1:] > best[:-1]
         self._begin(int(bins[-1]))
-        self._candidates, self._total, self._count = candidates[-1].copy(), total[-1].copy(), count[-1].copy()
+        self._total, self._count = total[-1].copy(), count[-1].copy()
         return replace(seen, found=tuple((int(first[at + 1]), found[at]) for at in np.flatnonzero(found.any(axis=1))))
 
     def _begin(self, bin_: int) -> None:
         self._around[bin_ % self._size] = np.nan
         self._bin = bin_
         self._total, self._count = np.zeros_like(self._total), np.zeros_like(self._count)
+        self._candidates = None
         self._expected.clear()
         self._seasonal = {ahead: seasonal for ahead, seasonal in self._seasonal.items() if ahead >= bin_}
 
@@ -202,10 +200,10 @@ class Seasons:
     def _note(self, bin_: int, means: FloatArray) -> None:
         """Keep the means [bin, series] of bins that end, from this one on, and what they say about the time around each."""
         recent, bins = len(self._recent), bin_ + np.arange(len(means))
-        seen = np.concatenate([self._recent[[(bin_ - 2) % recent, (bin_ - 1) % recent]], means.astype(np.float32)])
-        self._recent[bins % recent] = seen[2:]
-        self._around[(bins - 1) % self._size] = _mean(np.stack([seen[:-2], seen[1:-1], seen[2:]]))
-        self._around[bins[-1] % self._size] = _mean(seen[-2:])
+        seen = np.full((len(means) + 3, means.shape[1]), np.nan, dtype=np.float32)  # what comes after the last is not known yet
+        seen[:2], seen[2:-1] = self._recent[[(bin_ - 2) % recent, (bin_ - 1) % recent]], means
+        self._recent[bins % recent] = seen[2:-1]
+        self._around[np.arange(bin_ - 1, bin_ + len(means)) % self._size] = _mean(np.stack([seen[:-2], seen[1:-1], seen[2:]]))
 
     def _learn_level(self, bin_: int) -> None:
         bins = np.arange(bin_ - self._level_bins + 1, bin_ + 1) % len(self._recent)
@@ -220,11 +218,13 @@ class Seasons:
     def _same_time(self, bins: IntArray) -> IntArray:
         """Give the bins of the same time of day [bin, day], as many days before each as are asked."""
         offset, length = self._tuning.offset, self._tuning.bin
-        moved = [
-            [(now - offset(at - days * DAY)) / length for days in _DAYS_BEFORE.tolist()]
-            for at, now in ((at, offset(at)) for at in (bins * length).tolist())
-        ]
-        same: IntArray = bins[:, None] - _DAYS_BEFORE * self._per_day + np.rint(moved).astype(np.int64)
+        same: IntArray = bins[:, None] - _DAYS_BEFORE * self._per_day
+        if offset is not utc:
+            moved = [
+                [(now - offset(at - days * DAY)) / length for days in _DAYS_BEFORE.tolist()]
+                for at, now in ((at, offset(at)) for at in (bins * length).tolist())
+            ]
+            same += np.rint(moved).astype(np.int64)
         return same
 
     def _seasonal_of(self, same: IntArray) -> FloatArray:
@@ -238,7 +238,11 @@ class Seasons:
         return np.stack([daily, _mean(around[7:])], axis=1)
 
     def _predicted(self, bin_: int) -> FloatArray:
-        return np.concatenate([self._level[None], self._daily_and_weekly(bin_)])
+        if bin_ != self._bin:
+            return np.concatenate([self._level[None], self._daily_and_weekly(bin_)])
+        if self._candidates is None:
+            self._candidates = np.concatenate([self._level[None], self._daily_and_weekly(bin_)])
+        return self._candidates
 
     def _daily_and_weekly(self, bin_: int) -> FloatArray:
         if bin_ in self._seasonal:
@@ -273,6 +277,20 @@ def _much_better(errors: FloatArray) -> NDArray[np.int8]:
 def _means(total: FloatArray, count: FloatArray) -> FloatArray:
     means: FloatArray = np.where(count > 0.0, total / np.maximum(count, 1.0), np.nan)
     return means
+
+
+def _totals(begun: FloatArray, values: FloatArray, first: IntArray) -> FloatArray:
+    """Add up rows [time, series] of each bin [bin, series]; first is the first row of each, begun what the first bin has already.
+
+    One row of each bin after the other, as in `Seasons.learn`.
+    """
+    total = np.zeros((first.size, begun.size))
+    total[0] = begun
+    rows = np.diff(first, append=len(values))
+    for place in range(rows.max()):
+        some = rows > place
+        total[some] += values[first[some] + place]
+    return total
 
 
 def _mean(values: NDArray[np.float32]) -> FloatArray:

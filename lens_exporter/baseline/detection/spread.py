@@ -20,6 +20,7 @@ _NOTHING = 1e-12
 _FAR = 40.0  # spreads, and
 _RANGES = 10.0  # ranges of the week: what lies beyond both is learnt as if it lay there
 _FIRST, _FIRST_ROWS, _FIRST_TRUST = 3600.0, 30, 0.25  # seconds and rows after which a series has a score at all, and its weight
+_FEW = 300  # columns: so many are sorted as soon as they are gone through row by row
 _STEADY = 0.95  # part of the rows with a value, of a series whose silence means something
 
 
@@ -117,15 +118,17 @@ class Spread:
             entry.present += np.isfinite(values).sum(axis=0)
         np.fmin(entry.low, np.fmin.reduce(values), out=entry.low)
         np.fmax(entry.high, np.fmax.reduce(values), out=entry.high)
-        _add(entry.sums[_COUNT], learnt)
+        powers = np.empty((len(values), *entry.sums.shape))
+        powers[:, _COUNT] = learnt
         for place, x, mean in ((_R, r, scale.r_mean), (_E, e, scale.e_mean)):
-            kept = np.where(learnt, x, 0.0)
-            _add(entry.sums[place], kept)
-            _add(entry.sums[place + 1], kept * kept)
+            kept = powers[:, place]
+            kept[:] = np.where(learnt, x, 0.0)
+            np.multiply(kept, kept, out=powers[:, place + 1])
             off = np.where(learnt, x - mean, 0.0)
             off *= off
-            off *= off
-            _add(entry.sums[place + 2], off)
+            np.multiply(off, off, out=powers[:, place + 2])
+        for row in powers:  # one by one, so that the sum does not depend on the block they came in
+            entry.sums += row
 
     def begin_anew(self, which: BoolArray) -> None:
         """Count only what comes, and the last day, of the series that `which` [series] marks."""
@@ -234,10 +237,14 @@ def nothing_known(series: int) -> Scale:
 
 def _two_highest(entries: NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
     """Give the highest and second highest of the entries [entry, series]; twice the same of one entry, NaN of none."""
-    highest = second = np.full(entries.shape[1], -np.inf, dtype=np.float32)
-    for entry in np.fmax(entries, np.float32(-np.inf)):
-        second = np.maximum(second, np.minimum(highest, entry))
-        highest = np.maximum(highest, entry)
+    present = np.fmax(entries, np.float32(-np.inf))
+    if entries.shape[1] < _FEW:
+        second, highest = np.sort(present, axis=0)[-2:]
+    else:
+        highest = second = np.full(entries.shape[1], -np.inf, dtype=np.float32)
+        for entry in present:
+            second = np.maximum(second, np.minimum(highest, entry))
+            highest = np.maximum(highest, entry)
     second = np.where(np.isinf(second), highest, second)
     nothing = np.isinf(highest)
     first, other = (np.where(nothing, np.nan, one).astype(np.float64) for one in (highest, second))
@@ -246,12 +253,6 @@ def _two_highest(entries: NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
 
 def _nothing_yet(series: int) -> _Open:
     return _Open(np.zeros((_SUMS, series)), np.full(series, np.nan), np.full(series, np.nan), np.zeros(series))
-
-
-def _add(total: FloatArray, rows: NDArray[np.generic]) -> None:
-    """Add rows [time, series] one by one, so that the sum does not depend on the block they came in."""
-    for row in rows:
-        total += row
 
 
 def _sum_of_squares(values: FloatArray) -> FloatArray:

@@ -1,7 +1,10 @@
 """From residuals to scores: three views of one departure, added for each metric and averaged over the worst of a group."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 
 import numpy as np
 
@@ -13,6 +16,7 @@ CAP = 40.0  # of each z: one metric gone mad does not drown the others
 EWMA = 0.3  # weight of the newest row in the mean that a jump is measured from
 WORST = 5  # metrics whose mean is the group's score
 _UNEXPLAINED = 0.5  # weight of the cross-metric stream
+_FEW = 8  # series: so many are sooner averaged number by number than row by row
 _LASTING = 1.5  # weight of what lasts
 
 
@@ -68,6 +72,10 @@ def jumps(r: FloatArray, tame: FloatArray, before: FloatArray) -> tuple[FloatArr
 def averages(rows: FloatArray, before: FloatArray, weight: float) -> FloatArray:
     """Give the EWMA before each of rows [time, series] and after the last, [time + 1, series]. A gap (NaN) changes nothing."""
     means = np.empty((len(rows) + 1, before.size))
+    if before.size <= _FEW:
+        for column, mean in enumerate(before.tolist()):
+            means[:, column] = list(accumulate(rows[:, column].tolist(), partial(_moved, weight), initial=mean))
+        return means
     means[0] = before
     gaps: BoolArray = np.isnan(rows)
     some: BoolArray = np.logical_or.reduce(gaps, axis=1)
@@ -78,6 +86,10 @@ def averages(rows: FloatArray, before: FloatArray, weight: float) -> FloatArray:
         if any_gap:
             np.copyto(after, mean, where=gap)
     return means
+
+
+def _moved(weight: float, mean: float, value: float) -> float:
+    return mean if math.isnan(value) else mean + weight * (value - mean)
 
 
 def departures(r: FloatArray, e: FloatArray, scale: Scale) -> Departures:
