@@ -95,7 +95,7 @@ class Budget:
             part = slice(first, first + _AT_ONCE)
             days = np.ascontiguousarray(np.abs(self._maxima[order, part]).T).reshape(-1, _DAYS, self._per_day)
             enough = np.isfinite(days).sum(axis=2) >= max(1, self._per_day // 2)  # [columns, days]
-            low, high = (_typical(np.where(enough, each, np.nan)) for each in ranks.quantiles(days, (_LOW, _HIGH)))
+            low, high = _typical(np.where(enough, ranks.quantiles(days, (_LOW, _HIGH)), np.nan))
             scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
             threshold[part] = np.maximum(high + scale * self._level[part], self._floor)
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
@@ -125,13 +125,13 @@ class Budget:
 
 
 def _typical(daily: FloatArray) -> FloatArray:
-    """Give the trimmed geometric mean over days of values [columns, days]; NaN where no day is known."""
-    ordered = np.sort(np.log(np.maximum(daily, _NOISE)), axis=1)  # NaN last
-    known = np.isfinite(ordered).sum(axis=1)
+    """Give the trimmed geometric mean over days of values [..., days]; NaN where no day is known."""
+    ordered = np.sort(np.log(np.maximum(daily, _NOISE)), axis=-1)  # NaN last
+    known = np.isfinite(ordered).sum(axis=-1)
     left_out = known // _TRIMMED
-    day = np.arange(daily.shape[1])
-    inside = (day >= left_out[:, None]) & (day < (known - left_out)[:, None])
-    total = ordered.sum(axis=1, where=inside)
+    day = np.arange(daily.shape[-1])
+    inside = (day >= left_out[..., None]) & (day < (known - left_out)[..., None])
+    total = ordered.sum(axis=-1, where=inside)
     typical: FloatArray = np.where(known > 0, np.exp(total / np.maximum(known - 2 * left_out, 1)), np.nan)
     return typical
 

@@ -109,7 +109,8 @@ class Engine:
             told_hour = int(times[-told] // self._tuning.hour)
             found = self._turn(int(bins[begun]), told_hour)
             end = begun + self._together(bins[begun:])
-            seen = self._seasons.through(rows[begun:end], (bins[begun:end] - bins[begun]).astype(np.int64), self._scale.tamed)
+            which = (bins[begun:end] - bins[begun]).astype(np.int64)
+            seen = self._seasons.through(rows[begun:end], which, self._scale.tamed, over=end < times.size)
             block = slice(begun, begun + len(seen.r))
             seasons += [(begun + row, which) for row, which in ((0, found), *seen.found) if which.any()]
             wanted = None if expected is None else expected[:, block].T
@@ -348,7 +349,7 @@ class Engine:
             for row, which in seen.found:
                 if rows.start < row <= rows.stop:
                     self._spread.begin_anew(which)
-            thresholds.append(np.broadcast_to(self._group_threshold, (rows.stop - rows.start, self._groups)))
+            thresholds.append(np.repeat(self._group_threshold[None], rows.stop - rows.start, axis=0))
         return np.concatenate(thresholds)
 
     def _hours_of(self, times: FloatArray) -> Iterator[tuple[int, slice]]:
@@ -388,6 +389,9 @@ class Engine:
 
     def _trusted(self, scale: Scale) -> Scale:
         """Find which groups are settled; members that are not known when most are wait: late ones would be felt as noise."""
+        if not self._groups:
+            self._settled = np.zeros(0, dtype=np.bool_)
+            return scale
         known = self._membership[scale.known]
         members, counted = (np.bincount(one[one >= 0], minlength=self._groups) for one in (self._membership, known))
         self._settled = counted > 0

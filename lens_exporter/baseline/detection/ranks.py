@@ -18,7 +18,8 @@ def quantiles(values: NDArray[Real], shares: tuple[float, ...]) -> tuple[FloatAr
     """Give quantiles along the last axis, linear between ranks as numpy's default; NaN where there are only gaps."""
     ordered = np.sort(values, axis=-1)  # NaN last
     present = ordered.shape[-1] - np.isnan(ordered).sum(axis=-1)
-    return tuple(_at(ordered, present, share) for share in shares)
+    begins = np.arange(0, ordered.size, ordered.shape[-1]).reshape(present.shape)  # of each column among all numbers
+    return tuple(_at(ordered.reshape(-1), begins, present, share) for share in shares)
 
 
 def median(values: NDArray[Real]) -> FloatArray:
@@ -59,13 +60,11 @@ def _exchanges(size: int) -> Iterator[tuple[int, int]]:
         part >>= 1
 
 
-def _at(ordered: NDArray[Real], present: IntArray, share: float) -> FloatArray:
+def _at(ordered: NDArray[Real], begins: IntArray, present: IntArray, share: float) -> FloatArray:
     last = np.maximum(present - 1, 0)
     place = share * last
     low = place.astype(np.int64)
-    below, above = (
-        np.take_along_axis(ordered, at[..., None], axis=-1)[..., 0].astype(np.float64) for at in (low, np.minimum(low + 1, last))
-    )
+    below, above = (ordered[begins + at].astype(np.float64) for at in (low, np.minimum(low + 1, last)))
     between: FloatArray = below + (above - below) * (place - low)
     return between
 

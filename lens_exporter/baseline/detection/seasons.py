@@ -47,7 +47,8 @@ class Seasons:
         self._weights = np.zeros((3, series))
         self._candidates: FloatArray | None = None  # for the open bin, from when they are asked for
         self._found = np.zeros(series, dtype=np.int8)  # the least simple candidate that was ever much better
-        self._bin: int | None = None  # the open one
+        self._bin: int | None = None  # the open one,
+        self._over = False  # or closed, until the next one is opened
         self._total, self._count = np.zeros(series), np.zeros(series)  # of its values so far
         # What was worked out already: until a bin ends, and for as long as a bin lies ahead.
         self._expected: dict[int, FloatArray] = {}
@@ -85,29 +86,33 @@ class Seasons:
 
     def close(self) -> BoolArray:
         """End the open bin. Tells of which series [series] a season was just found that explains far more than was known before."""
-        if self._bin is None:
+        if self._bin is None or self._over:
             return np.zeros(self._level.shape, dtype=np.bool_)
+        self._over = True
         first = _means(self._total, self._count)
         self._origin = np.where(np.isnan(self._origin), first, self._origin)
         mean = first - self._origin
         self._note(self._bin, mean[None])
-        self._errors, self._weights = self._trailing(self._errors, self._weights, np.abs(self._predicted(self._bin) - mean))
+        self._errors, self._weights = self._trails(np.abs(self._predicted(self._bin) - mean)[None])[1]
         self._learn_level(self._bin)
         before, self._found = self._found, np.maximum(self._found, _much_better(self._mean_errors(self._errors, self._weights)))
         return self._found > before
 
-    def through(self, values: FloatArray, which: IntArray, tamed: Callable[[FloatArray], FloatArray]) -> Unexpected:
+    def through(
+        self, values: FloatArray, which: IntArray, tamed: Callable[[FloatArray], FloatArray], *, over: bool = False
+    ) -> Unexpected:
         """Learn rows [time, series] of the open bin and of those that follow it; give them beside what was expected of them.
 
         which [time] counts the bins from the open one on: 0, 0, 1, 1, 2 and so on. It is the same as closing and opening them one
         by one, and ends before a bin that needs more of an earlier one than its error: so it may give fewer rows, those of the
-        open bin at least. The bin of the last row stays open. tamed gives residuals [time, series] as they are learnt.
+        open bin at least. tamed gives residuals [time, series] as they are learnt. The bin of the last row stays open, unless it is
+        `over`, since the next row is of another one: it is closed then, for that is cheaper together with those before it.
         """
         ahead = self._ahead(int(which[-1]) + 1, values) if which[-1] else None
         if ahead is not None:
-            rows = np.searchsorted(which, len(ahead))
-            return self._through(values[:rows], which[:rows], ahead, tamed)
-        rows = np.searchsorted(which, 1)
+            rows = int(np.searchsorted(which, len(ahead)))
+            return self._through(values[:rows], which[:rows], ahead, tamed, over=over or rows < len(values))
+        rows = int(np.searchsorted(which, 1))
         seen = unexpected(values[:rows], self.expected(self._opened)[None], tamed)
         self.learn(values[:rows] - seen.wild, np.isfinite(values[:rows]))
         return seen
@@ -144,7 +149,13 @@ class Seasons:
         return candidates
 
     def _through(
-        self, values: FloatArray, which: IntArray, candidates: FloatArray, tamed: Callable[[FloatArray], FloatArray]
+        self,
+        values: FloatArray,
+        which: IntArray,
+        candidates: FloatArray,
+        tamed: Callable[[FloatArray], FloatArray],
+        *,
+        over: bool,
     ) -> Unexpected:
         """Go through as many bins as there are candidates of.
 
@@ -155,47 +166,57 @@ class Seasons:
         first = np.searchsorted(which, np.arange(bins.size))  # row of each bin
         count = np.add.reduceat(present, first, axis=0, dtype=np.float64)
         count[0] += self._count
+        closed = bins.size if over else bins.size - 1
         learnt, expected = values, None
         while True:
             total = _totals(self._total, np.where(present, learnt, 0.0), first)
-            mean = _means(total[:-1], count[:-1]) - self._origin
-            errors, weights = self._trails(np.abs(candidates[:-1] - mean[:, None]))
-            trailing = self._mean_errors(errors, weights)
-            before, expected = expected, _picked(candidates, trailing) + self._origin
+            mean = _means(total[:closed], count[:closed]) - self._origin
+            trails = self._trails(np.abs(candidates[:closed] - mean[:, None]))
+            trailing = self._mean_errors(trails[:, 0], trails[:, 1])
+            before, expected = expected, _picked(candidates, trailing[: bins.size]) + self._origin
             if before is not None and np.array_equal(expected, before, equal_nan=True):
                 break
             seen = unexpected(values, expected[which], tamed)
             if before is None and not seen.wild.any(where=present):
                 break
             learnt = values - seen.wild
-        self._note(self._opened, mean)
-        self._errors, self._weights = errors[-1].copy(), weights[-1].copy()
+        if not over:
+            self._begin(int(bins[-1]))
+            self._total, self._count = total[-1].copy(), count[-1].copy()
+        self._note(int(bins[0]), mean)
+        self._errors, self._weights = trails[-1].copy()
         best = np.maximum.accumulate(np.concatenate([self._found[None], _much_better(trailing[1:])]))
         self._found, found = best[-1].copy(), best[1:] > best[:-1]
-        self._begin(int(bins[-1]))
-        self._total, self._count = total[-1].copy(), count[-1].copy()
-        return replace(seen, found=tuple((int(first[at + 1]), found[at]) for at in np.flatnonzero(found.any(axis=1))))
+        if over:
+            self._bin, self._over = int(bins[-1]), True
+            self._learn_level(self._bin)
+        begins = [*first[1:].tolist(), len(values)]
+        return replace(seen, found=tuple((begins[at], found[at]) for at in np.flatnonzero(found.any(axis=1))))
 
     def _begin(self, bin_: int) -> None:
         self._around[bin_ % self._size] = np.nan
-        self._bin = bin_
+        self._bin, self._over = bin_, False
         self._total, self._count = np.zeros_like(self._total), np.zeros_like(self._count)
         self._candidates = None
         self._expected.clear()
         self._seasonal = {ahead: seasonal for ahead, seasonal in self._seasonal.items() if ahead >= bin_}
 
-    def _trails(self, off: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Give errors and weights [bin, candidate, series] before each bin and after the last; off is how far each was."""
-        errors, weights = np.empty((2, len(off) + 1, *self._errors.shape))
-        errors[0], weights[0] = self._errors, self._weights
-        for bin_, each in enumerate(off):
-            errors[bin_ + 1], weights[bin_ + 1] = self._trailing(errors[bin_], weights[bin_], each)
-        return errors, weights
+    def _trails(self, off: FloatArray) -> FloatArray:
+        """Give errors and weights [bin, which, candidate, series] before each bin and after the last; off is how far each was.
 
-    def _trailing(self, errors: FloatArray, weights: FloatArray, off: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Give errors and weights [candidate, series] after a bin in which each was so far off; NaN changes nothing."""
-        known, keep = np.isfinite(off), np.exp(-self._tuning.bin / (_ERROR_DAYS * DAY))
-        return np.where(known, keep * errors + off, errors), np.where(known, keep * weights + 1.0, weights)
+        Where that is not known (NaN) nothing changes.
+        """
+        trails, more = np.empty((2, len(off) + 1, 2, *self._errors.shape))
+        trails[0, 0], trails[0, 1] = self._errors, self._weights
+        more[:-1, 0], more[:-1, 1] = off, 1.0
+        unknown, keep = ~np.isfinite(off), np.exp(-self._tuning.bin / (_ERROR_DAYS * DAY))
+        some = unknown.any()
+        for bin_ in range(len(off)):
+            np.multiply(trails[bin_], keep, out=trails[bin_ + 1])
+            trails[bin_ + 1] += more[bin_]
+            if some:
+                np.copyto(trails[bin_ + 1], trails[bin_], where=unknown[bin_])
+        return trails
 
     def _note(self, bin_: int, means: FloatArray) -> None:
         """Keep the means [bin, series] of bins that end, from this one on, and what they say about the time around each."""
