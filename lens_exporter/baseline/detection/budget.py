@@ -68,18 +68,19 @@ class Budget:
             return
         above, below = np.fmax.reduce(scores), -np.fmin.reduce(scores)
         newest = np.where(above >= below, above, -below)
-        tied = np.flatnonzero((above == below) & (above > 0.0)) if len(scores) > 1 else ()
-        if len(tied):  # to both sides, which takes two scores at their cap
+        same = (above == below) & (above > 0.0)
+        if same.any() and len(scores) > 1:  # to both sides, which takes two scores at their cap
+            tied = np.flatnonzero(same)
             newest[tied] = scores[(np.abs(scores[:, tied]) == above[tied]).argmax(axis=0), tied]
         self._highest = np.where(np.isnan(newest) | (np.abs(newest) <= np.abs(self._highest)), self._highest, newest)
 
     def close(self, hour: int, counted: BoolArray | None = None) -> None:
         """End an hour. counted [columns] marks the columns that have scores at all, if not all have."""
-        if self._hour is not None:
+        if self._hour is not None and hour > self._hour + 1:
             skipped = np.arange(max(self._hour + 1, hour - self._size), hour) % self._size
             self._maxima[skipped] = np.nan
         self._maxima[hour % self._size] = self._highest if counted is None else np.where(counted, self._highest, np.nan)
-        self._highest = np.full_like(self._highest, np.nan)
+        self._highest = np.full(self._highest.shape, np.nan)
         self._hour = hour
 
     def threshold(self) -> FloatArray:

@@ -335,13 +335,14 @@ class Engine:
         seen, present = judged.seen, np.isfinite(judged.values)
         learnt = streams.unmasked(present, judged.masked, self._membership)
         r, e = seen.r - seen.wild, judged.e - seen.wild
+        powers = spreads.powers_of(r, e, learnt, self._scale)
         self._mask.learn(judged.times, judged.learnt, judged.masked)
         thresholds = []
         for hour, rows in self._hours_of(judged.times):
             if self._hour is not None and hour != self._hour:
                 self._end_hour(self._hour, hour, told)
             self._hour = hour
-            self._spread.learn(judged.values[rows], r[rows], e[rows], learnt[rows], self._scale)
+            self._spread.learn(judged.values[rows], powers[rows])
             for structure in self._structures:
                 structure.learn(r[rows], learnt[rows])
             self._group_budget.learn(judged.learnt_lasting[rows])
@@ -355,7 +356,7 @@ class Engine:
     def _hours_of(self, times: FloatArray) -> Iterator[tuple[int, slice]]:
         """Give the hours that rows belong to, and which rows each has."""
         hours = times // self._tuning.hour
-        ends = [*(np.flatnonzero(np.diff(hours)) + 1).tolist(), hours.size]
+        ends = [*(np.flatnonzero(hours[1:] != hours[:-1]) + 1).tolist(), hours.size]
         for start, end in zip([0, *ends[:-1]], ends, strict=True):
             yield int(hours[start]), slice(start, end)
 
@@ -424,4 +425,4 @@ def _rows(values: FloatArray) -> FloatArray:
 
 def _each_row(values: FloatArray, like: FloatArray) -> FloatArray:
     """Give values [series] for each row of an array [time, series], as [series, time]: a view, nothing is copied."""
-    return np.broadcast_to(values, like.shape).T
+    return values.T if values.shape == like.shape else np.broadcast_to(values, like.shape).T

@@ -190,6 +190,8 @@ class Seasons:
         if over:
             self._bin, self._over = int(bins[-1]), True
             self._learn_level(self._bin)
+        if not found.any():
+            return seen
         begins = [*first[1:].tolist(), len(values)]
         return replace(seen, found=tuple((begins[at], found[at]) for at in np.flatnonzero(found.any(axis=1))))
 
@@ -224,7 +226,9 @@ class Seasons:
         seen = np.full((len(means) + 3, means.shape[1]), np.nan, dtype=np.float32)  # what comes after the last is not known yet
         seen[:2], seen[2:-1] = self._recent[[(bin_ - 2) % recent, (bin_ - 1) % recent]], means
         self._recent[bins % recent] = seen[2:-1]
-        self._around[np.arange(bin_ - 1, bin_ + len(means)) % self._size] = _mean(np.stack([seen[:-2], seen[1:-1], seen[2:]]))
+        self._around[np.arange(bin_ - 1, bin_ + len(means)) % self._size] = _mean(
+            seen[np.arange(3)[:, None] + np.arange(len(means) + 1)]
+        )
 
     def _learn_level(self, bin_: int) -> None:
         bins = np.arange(bin_ - self._level_bins + 1, bin_ + 1) % len(self._recent)
@@ -255,8 +259,10 @@ class Seasons:
         if unknown.any():
             around[unknown] = np.nan
         bins, series = around.shape[1:]
-        daily = ranks.median(around[:7].reshape(7, bins * series)).reshape(bins, series)
-        return np.stack([daily, _mean(around[7:])], axis=1)
+        seasonal = np.empty((bins, 2, series))
+        seasonal[:, 0] = ranks.median(around[:7].reshape(7, bins * series)).reshape(bins, series)
+        seasonal[:, 1] = _mean(around[7:])
+        return seasonal
 
     def _predicted(self, bin_: int) -> FloatArray:
         if bin_ != self._bin:
@@ -279,17 +285,22 @@ class Seasons:
         return mean
 
 
+def _each(candidates: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    return candidates[..., _LEVEL, :], candidates[..., _DAILY, :], candidates[..., _WEEKLY, :]
+
+
 def _picked(candidates: FloatArray, errors: FloatArray) -> FloatArray:
     """Give the candidate of the lowest trailing error, [..., series] of [..., candidate, series]."""
-    level, daily, weekly = np.moveaxis(np.where(np.isfinite(candidates), errors, np.inf), -2, 0)
-    usual = np.where(daily < level, candidates[..., _DAILY, :], candidates[..., _LEVEL, :])
-    best: FloatArray = np.where(weekly / _WEEKLY_MUST_WIN < np.minimum(level, daily), candidates[..., _WEEKLY, :], usual)
+    level, daily, weekly = _each(np.where(np.isfinite(candidates), errors, np.inf))
+    by_level, by_day, by_week = _each(candidates)
+    usual = np.where(daily < level, by_day, by_level)
+    best: FloatArray = np.where(weekly / _WEEKLY_MUST_WIN < np.minimum(level, daily), by_week, usual)
     return best
 
 
 def _much_better(errors: FloatArray) -> NDArray[np.int8]:
     """Give the least simple candidate [..., series] that errs half as much as all simpler ones, as far as those are known."""
-    level, daily, weekly = np.moveaxis(errors, -2, 0)
+    level, daily, weekly = _each(errors)
     daily_wins = np.isfinite(level) & (daily <= _MUCH_BETTER * level)
     weekly_wins = np.isfinite(daily) & (weekly <= _MUCH_BETTER * np.minimum(level, daily))
     return np.where(weekly_wins, _WEEKLY, np.where(daily_wins, _DAILY, _LEVEL)).astype(np.int8)
@@ -307,7 +318,8 @@ def _totals(begun: FloatArray, values: FloatArray, first: IntArray) -> FloatArra
     """
     total = np.zeros((first.size, begun.size))
     total[0] = begun
-    rows = np.diff(first, append=len(values))
+    rows = np.empty_like(first)
+    rows[:-1], rows[-1] = first[1:] - first[:-1], len(values) - first[-1]
     for place in range(rows.max()):
         some = rows > place
         total[some] += values[first[some] + place]
