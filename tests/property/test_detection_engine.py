@@ -177,3 +177,41 @@ def test_an_engine_of_nobody_says_nothing() -> None:
     nobody = Engine(0, (), Tuning(step=HOUR))
     assert nobody.advance(times(50), np.zeros((0, 50))).score.shape == (0, 50)
     assert engine().advance(times(0), np.zeros((SERIES, 0))).score.shape == (SERIES, 0)
+
+
+def wild_days(days: float, step: float) -> FloatArray:
+    """Values of all series, with gaps, a shifted level and readings beyond all reach."""
+    rng = np.random.default_rng(11)
+    at = np.arange(round(days * 24 * HOUR / step)) * step / (24 * HOUR)
+    values = 10.0 + 3.0 * np.sin(2 * np.pi * at) + 0.3 * rng.standard_normal((SERIES, at.size))
+    values[rng.random(values.shape) < 0.01] = np.nan
+    values[rng.integers(0, SERIES, 20), rng.integers(0, at.size, 20)] = 1e4
+    values[2, at.size // 2 :] += 20.0
+    values[9, at.size // 2 : at.size // 2 + 40] *= 1e3
+    return values
+
+
+def test_a_long_block_is_judged_as_row_by_row() -> None:
+    """What one round of calls finds for the hours between two fits, single rows find too; novelty to the last bit."""
+    step, values = 600.0, wild_days(3.5, 600.0)
+    at = BEGINS + step * np.arange(values.shape[1])
+    whole, single = (Engine(SERIES, GROUPS, Tuning(step=step, memory=300)) for _ in range(2))
+    found = whole.advance(at, values)
+    for row in range(at.size):
+        one = single.advance(at[row : row + 1], values[:, row : row + 1])
+        same(one, found, others=slice(row, row + 1))
+        np.testing.assert_array_equal(one.novel[:, 0], found.novel[:, row])
+    assert found.novel.any()
+    for mine, theirs in zip(whole.extremes(), single.extremes(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_series_is_judged_the_same_whoever_is_beside_it() -> None:
+    """Few series are averaged, sorted and compared in other ways than many: what comes out is one."""
+    step, values = 900.0, wild_days(3.0, 900.0)[[0, 2, 9]]
+    at, copies = BEGINS + step * np.arange(values.shape[1]), 400
+    few, many = (Engine(3 * times_, (), Tuning(step=step, memory=300)) for times_ in (1, copies))
+    here, there = few.advance(at, values), many.advance(at, np.tile(values, (copies, 1)))
+    assert here.novel.any()
+    for name in NAMES:
+        np.testing.assert_allclose(getattr(there, name), np.tile(getattr(here, name), (copies, 1)), rtol=1e-9, atol=1e-9)

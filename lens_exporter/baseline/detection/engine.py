@@ -25,7 +25,7 @@ from lens_exporter.model.window import FloatArray
 _FLOOR_GROUP = 10.0  # a threshold is never below about twice what noise of one spread in every metric gives
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
 _FARTHEST = 1e36  # a value beyond counts as this one
-_CELLS = 1 << 15  # rows x series that are scored at once, where a bin has not more of them: their arrays stay in the cache
+_CELLS = 1 << 17  # rows x series that are scored at once, where a bin has not more of them: their arrays stay in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
