@@ -1,6 +1,7 @@
 """What must hold of the engine for any rows: how they come in, and what comes after them, changes nothing."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -191,18 +192,24 @@ def wild_days(days: float, step: float) -> FloatArray:
     return values
 
 
-def test_a_long_block_is_judged_as_row_by_row() -> None:
-    """What one round of calls finds for the hours between two fits, single rows find too; novelty to the last bit."""
+@pytest.mark.parametrize(("rows", "missing"), [(1, True), (47, False)])
+def test_a_long_block_is_judged_as_short_ones(rows: int, missing: bool) -> None:
+    """What one round of calls finds for the hours between two fits, smaller blocks find too, with gaps; novelty to the last bit."""
     step, values = 600.0, wild_days(3.5, 600.0)
-    at = BEGINS + step * np.arange(values.shape[1])
-    whole, single = (Engine(SERIES, GROUPS, Tuning(step=step, memory=300)) for _ in range(2))
+    for hour in range(3):
+        values[4 + hour, 6 * hour - 130 : -70] = np.nan  # so long that they are steady no more, one an hour after the other
+    kept = np.ones(values.shape[1], dtype=np.bool_)
+    kept[301:305] = kept[320:330] = False  # rows that were never asked for: within an hour, and more than one
+    at, values = (BEGINS + step * np.arange(kept.size))[kept], values[:, kept]
+    whole, parts = (Engine(SERIES, GROUPS, Tuning(step=step, memory=300, missing=missing)) for _ in range(2))
     found = whole.advance(at, values)
-    for row in range(at.size):
-        one = single.advance(at[row : row + 1], values[:, row : row + 1])
-        same(one, found, others=slice(row, row + 1))
-        np.testing.assert_array_equal(one.novel[:, 0], found.novel[:, row])
+    for first in range(0, at.size, rows):
+        block = slice(first, first + rows)
+        one = parts.advance(at[block], values[:, block])
+        same(one, found, others=block)
+        np.testing.assert_array_equal(one.novel, found.novel[:, block])
     assert found.novel.any()
-    for mine, theirs in zip(whole.extremes(), single.extremes(), strict=True):
+    for mine, theirs in zip(whole.extremes(), parts.extremes(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 

@@ -174,7 +174,12 @@ def clock_change(at: float) -> float:
     return 3600.0 if at >= 9 * 86_400.0 + FIRST * 900.0 else 0.0
 
 
-@pytest.mark.parametrize("offset", [utc, clock_change])
+def most_of_a_day(at: float) -> float:
+    """Give a clock by which the same time yesterday is half an hour ago."""
+    return 23.5 * clock_change(at)
+
+
+@pytest.mark.parametrize("offset", [utc, clock_change, most_of_a_day])
 @pytest.mark.parametrize("reach", [np.inf, 2.0])
 def test_bins_gone_through_at_once_are_as_closed_and_opened_one_by_one(offset: Callable[[float], float], reach: float) -> None:
     """In runs of up to six hours and more, of bins of one to four rows, with gaps and values too wild to be learnt as they are."""
