@@ -1,6 +1,7 @@
 """What must hold of the engine for any rows: how they come in, and what comes after them, changes nothing."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,3 +179,47 @@ def test_an_engine_of_nobody_says_nothing() -> None:
     nobody = Engine(0, (), Tuning(step=HOUR))
     assert nobody.advance(times(50), np.zeros((0, 50))).score.shape == (0, 50)
     assert engine().advance(times(0), np.zeros((SERIES, 0))).score.shape == (SERIES, 0)
+
+
+def wild_days(days: float, step: float) -> FloatArray:
+    """Values of all series, with gaps, a shifted level and readings beyond all reach."""
+    rng = np.random.default_rng(11)
+    at = np.arange(round(days * 24 * HOUR / step)) * step / (24 * HOUR)
+    values = 10.0 + 3.0 * np.sin(2 * np.pi * at) + 0.3 * rng.standard_normal((SERIES, at.size))
+    values[rng.random(values.shape) < 0.01] = np.nan
+    values[rng.integers(0, SERIES, 20), rng.integers(0, at.size, 20)] = 1e4
+    values[2, at.size // 2 :] += 20.0
+    values[9, at.size // 2 : at.size // 2 + 40] *= 1e3
+    return values
+
+
+@pytest.mark.parametrize(("rows", "missing"), [(1, True), (47, False)])
+def test_a_long_block_is_judged_as_short_ones(rows: int, missing: bool) -> None:
+    """What one round of calls finds for the hours between two fits, smaller blocks find too, with gaps; novelty to the last bit."""
+    step, values = 600.0, wild_days(3.5, 600.0)
+    for hour in range(3):
+        values[4 + hour, 6 * hour - 130 : -70] = np.nan  # so long that they are steady no more, one an hour after the other
+    kept = np.ones(values.shape[1], dtype=np.bool_)
+    kept[301:305] = kept[320:330] = False  # rows that were never asked for: within an hour, and more than one
+    at, values = (BEGINS + step * np.arange(kept.size))[kept], values[:, kept]
+    whole, parts = (Engine(SERIES, GROUPS, Tuning(step=step, memory=300, missing=missing)) for _ in range(2))
+    found = whole.advance(at, values)
+    for first in range(0, at.size, rows):
+        block = slice(first, first + rows)
+        one = parts.advance(at[block], values[:, block])
+        same(one, found, others=block)
+        np.testing.assert_array_equal(one.novel, found.novel[:, block])
+    assert found.novel.any()
+    for mine, theirs in zip(whole.extremes(), parts.extremes(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_series_is_judged_the_same_whoever_is_beside_it() -> None:
+    """Few series are averaged, sorted and compared in other ways than many: what comes out is one."""
+    step, values = 900.0, wild_days(3.0, 900.0)[[0, 2, 9]]
+    at, copies = BEGINS + step * np.arange(values.shape[1]), 400
+    few, many = (Engine(3 * times_, (), Tuning(step=step, memory=300)) for times_ in (1, copies))
+    here, there = few.advance(at, values), many.advance(at, np.tile(values, (copies, 1)))
+    assert here.novel.any()
+    for name in NAMES:
+        np.testing.assert_allclose(getattr(there, name), np.tile(getattr(here, name), (copies, 1)), rtol=1e-9, atol=1e-9)

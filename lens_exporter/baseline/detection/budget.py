@@ -66,33 +66,40 @@ class Budget:
         self._hour: int | None = None
 
     def learn(self, scores: FloatArray) -> None:
-        """Take note of scores [time, columns] of the running hour; NaN where there is none."""
-        for newest in (np.fmax.reduce(scores), np.fmin.reduce(scores)):
-            self._highest = np.where(
-                np.abs(newest) <= np.abs(self._highest), self._highest, np.where(np.isnan(newest), self._highest, newest)
-            )
+        """Take note of scores [time, columns] of the running hour; NaN where there is none. Of equal ones the first counts."""
+        if not scores.shape[1]:
+            return
+        above, below = np.fmax.reduce(scores), -np.fmin.reduce(scores)
+        newest = np.where(above >= below, above, -below)
+        same = (above == below) & (above > 0.0)
+        if same.any() and len(scores) > 1:  # to both sides, which takes two scores at their cap
+            tied = np.flatnonzero(same)
+            newest[tied] = scores[(np.abs(scores[:, tied]) == above[tied]).argmax(axis=0), tied]
+        self._highest = np.where(np.isnan(newest) | (np.abs(newest) <= np.abs(self._highest)), self._highest, newest)
 
     def close(self, hour: int, counted: BoolArray | None = None) -> None:
         """End an hour. counted [columns] marks the columns that have scores at all, if not all have."""
-        if self._hour is not None:
+        if self._hour is not None and hour > self._hour + 1:
             skipped = np.arange(max(self._hour + 1, hour - self._size), hour) % self._size
             self._maxima[skipped] = np.nan
         self._maxima[hour % self._size] = self._highest if counted is None else np.where(counted, self._highest, np.nan)
-        self._highest = np.full_like(self._highest, np.nan)
+        self._highest = np.full(self._highest.shape, np.nan)
         self._hour = hour
 
     def threshold(self) -> FloatArray:
         """Give the threshold [columns]; infinite while less than a day is known."""
+        threshold = np.full(self._level.shape, np.inf)
+        if self._hour is None or not threshold.size:
+            return threshold
         known = np.isfinite(self._maxima).sum(axis=0) >= _FEWEST_DAYS * self._per_day
-        threshold = np.full(known.shape, np.inf)
-        if self._hour is None or not known.any():
+        if not known.any():
             return threshold
         order = (self._hour + 1 + np.arange(self._size)) % self._size  # oldest first, in days that end now
         for first in range(0, known.size, _AT_ONCE):
             part = slice(first, first + _AT_ONCE)
             days = np.ascontiguousarray(np.abs(self._maxima[order, part]).T, dtype=np.float32).reshape(-1, _DAYS, self._per_day)
             enough = np.isfinite(days).sum(axis=2) >= max(1, self._per_day // 2)  # [columns, days]
-            low, high = (_typical(np.where(enough, each, np.nan)) for each in ranks.quantiles(days, (_LOW, _HIGH)))
+            low, high = _typical(np.where(enough, ranks.quantiles(days, (_LOW, _HIGH)), np.nan))
             scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
             threshold[part] = np.maximum(high + scale * self._level[part], self.least[part])
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
@@ -128,13 +135,13 @@ class Budget:
 
 
 def _typical(daily: FloatArray) -> FloatArray:
-    """Give the trimmed geometric mean over days of values [columns, days]; NaN where no day is known."""
-    ordered = np.sort(np.log(np.maximum(daily, _NOISE)), axis=1)  # NaN last
-    known = np.isfinite(ordered).sum(axis=1)
+    """Give the trimmed geometric mean over days of values [..., days]; NaN where no day is known."""
+    ordered = np.sort(np.log(np.maximum(daily, _NOISE)), axis=-1)  # NaN last
+    known = np.isfinite(ordered).sum(axis=-1)
     left_out = known // _TRIMMED
-    day = np.arange(daily.shape[1])
-    inside = (day >= left_out[:, None]) & (day < (known - left_out)[:, None])
-    total = ordered.sum(axis=1, where=inside)
+    day = np.arange(daily.shape[-1])
+    inside = (day >= left_out[..., None]) & (day < (known - left_out)[..., None])
+    total = ordered.sum(axis=-1, where=inside)
     typical: FloatArray = np.where(known > 0, np.exp(total / np.maximum(known - 2 * left_out, 1)), np.nan)
     return typical
 

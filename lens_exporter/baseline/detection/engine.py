@@ -17,6 +17,7 @@ from lens_exporter.baseline.detection.regroup import picked, regrouped
 from lens_exporter.baseline.detection.scored import GroupScored, Habits, Scored, joined
 from lens_exporter.baseline.detection.seasons import Seasons
 from lens_exporter.baseline.detection.spread import Scale, Spread
+from lens_exporter.baseline.detection.streams import Unexpected
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray, Structure
 from lens_exporter.baseline.detection.tuning import DAY, LONG, REFIT, Tuning
 from lens_exporter.model.window import FloatArray
@@ -26,6 +27,7 @@ _LEAST = 6.0  # for each factor e by which alarms are to be fewer: at the usual 
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
 _LONE_SHARE = 0.5  # of its budget is what a lone series may be told for by how far it departs; news has a budget beside it
 _FARTHEST = 1e36  # a value beyond counts as this one
+_CELLS = 1 << 17  # rows x series that are scored at once, where a bin has not more of them: their arrays stay in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,19 +42,17 @@ class _Running:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
-    """Rows of one bin and what was found about them, arrays [time, ...]."""
+    """Rows that were scored by the same statistics, and what was found about them, arrays [time, ...]."""
 
     times: FloatArray
     values: FloatArray
-    r: FloatArray
-    wild: FloatArray  # what of r, and so of values and e, is too wild to be learnt
+    seen: Unexpected
     e: FloatArray
     z: FloatArray  # of the residual, capped
     learnt: FloatArray  # h, as far as it is a measure of what is usual
     learnt_lasting: FloatArray  # G, likewise
     lasting: FloatArray  # G
     masked: BoolArray  # [time, groups]
-    base: FloatArray  # what was expected of all of them [series]
     residual: FloatArray  # z, not capped
     scores: FloatArray  # of each metric
     enduring: FloatArray  # q of each metric
@@ -108,17 +108,23 @@ class Engine:
         told = times.size if told is None else min(told, times.size)
         parts, residuals, enduring = [], [], []
         seasons: list[tuple[int, BoolArray]] = []  # that were found: before which row, of which series
-        for block in self._bins(times):
-            found = self._turn(int(times[block.start] // self._tuning.bin), times[-told])
-            if found.any():
-                seasons.append((block.start, found))
+        bins, begun = times // self._tuning.bin, 0
+        while begun < times.size:
+            told_hour = int(times[-told] // self._tuning.hour)
+            found = self._turn(int(bins[begun]), told_hour)
+            end = begun + self._together(bins[begun:])
+            which = (bins[begun:end] - bins[begun]).astype(np.int64)
+            seen = self._seasons.through(rows[begun:end], which, self._scale.tamed, over=end < times.size)
+            block = slice(begun, begun + len(seen.r))
+            seasons += [(begun + row, which) for row, which in ((0, found), *seen.found) if which.any()]
             wanted = None if expected is None else expected[:, block].T
-            judged, self._running = self._score(times[block], rows[block], wanted)
-            self._learn(judged)
+            judged, self._running = self._score(times[block], rows[block], seen, wanted)
+            threshold = self._learn(judged, told_hour)
             if block.stop > times.size - told:
-                parts.append(self._shown(judged))
+                parts.append(self._shown(judged, threshold))
                 enduring.append(judged.enduring)
-            residuals.append(_known_residuals(judged))
+            residuals.append(_known_residuals(seen))
+            begun, self._bin = block.stop, int(bins[block.stop - 1])
         return self._whole(parts, rows, residuals, enduring, partial(self._lone.advance, seasons=seasons), told)
 
     def peek(self, times: FloatArray, values: FloatArray) -> Scored:
@@ -128,9 +134,11 @@ class Engine:
         before = self._running
         try:
             for block in self._bins(times):
-                judged, self._running = self._score(times[block], rows[block], None)
-                parts.append(self._shown(judged))
-                residuals.append(_known_residuals(judged))
+                base = self._seasons.expected(int(times[block.start] // self._tuning.bin))
+                seen = streams.unexpected(rows[block], base[None], self._scale.tamed)
+                judged, self._running = self._score(times[block], rows[block], seen, None)
+                parts.append(self._shown(judged, self._group_threshold[None]))
+                residuals.append(_known_residuals(seen))
                 enduring.append(judged.enduring)
         finally:
             self._running = before
@@ -215,8 +223,27 @@ class Engine:
         for start, end in zip(starts, [*starts[1:], times.size], strict=True):
             yield slice(start, end)
 
-    def _turn(self, bin_: int, told_from: float) -> BoolArray:
-        """Close the bin, and the hour, that are over, and open the next. Rows before told_from (Unix seconds) are not told.
+    def _together(self, bins: FloatArray) -> int:
+        """Give how many rows, from the first of these on, can be scored by the same statistics; their bins are `bins` [time].
+
+        They end with a bin: before one that does not follow at once, before a fit falls due, or when they are enough.
+        """
+        hours = 1 if self._tuning.missing else self._between_fits(self._hours + 1)  # who is steady is another thing each hour
+        following = (int(bins[0] * self._tuning.bin // self._tuning.hour) // hours + 1) * hours
+        end = int(np.searchsorted(bins, following * self._tuning.hour / self._tuning.bin))
+        apart = np.flatnonzero(np.diff(bins[:end]) > 1.0)
+        end = int(apart[0]) + 1 if apart.size else end
+        most = max(1, _CELLS // max(1, self.series))
+        if end > most:
+            end = int(np.searchsorted(bins, bins[most]) or np.searchsorted(bins, bins[0], side="right"))
+        return end
+
+    def _between_fits(self, hours: int) -> int:
+        """Give how many hours lie between two fits after so many."""
+        return REFIT if hours * self._tuning.hour > 2 * DAY else 1
+
+    def _turn(self, bin_: int, told: int) -> BoolArray:
+        """Close the bin, and the hour, that are over, and open the next. told: the hour of the first row that is told.
 
         Tells of which series a season was found.
         """
@@ -229,17 +256,17 @@ class Engine:
                 self._spread.begin_anew(found)
         hour = int(bin_ * self._tuning.bin // self._tuning.hour)
         if self._hour is not None and hour != self._hour:
-            self._end_hour(self._hour, hour, int(told_from // self._tuning.hour))
+            self._end_hour(self._hour, hour, told)
         self._bin, self._hour = bin_, hour
         self._seasons.open(bin_)
         return found
 
-    def _score(self, times: FloatArray, values: FloatArray, expected: BoolArray | None) -> tuple[_Judged, _Running]:
-        """Score rows [time, series] of one bin by what is known."""
-        base = self._seasons.expected(int(times[0] // self._tuning.bin))
-        r = streams.residuals(values, base)
-        tame = self._scale.tamed(r)
-        e, mean = streams.jumps(r, tame, self._running.mean)
+    def _score(
+        self, times: FloatArray, values: FloatArray, seen: Unexpected, expected: BoolArray | None
+    ) -> tuple[_Judged, _Running]:
+        """Score rows [time, series] by what is known."""
+        r = seen.r
+        e, mean = streams.jumps(r, seen.tame, self._running.mean)
         found = streams.departures(r, e, self._scale)
         if self._tuning.missing:
             found = streams.with_missing(found, self._spread.steady())
@@ -253,8 +280,7 @@ class Engine:
             masked &= ~expected
         z = self._departed(values, np.copysign(np.minimum(found.residual, streams.CAP), r - self._scale.r_mean))
         enduring, square = streams.enduring(self._departed(values, scores), self._running.square, self._lasts)
-        wild, residual = r - tame, found.residual
-        judged = _Judged(times, values, r, wild, e, z, learnt, learnt_lasting, lasting, masked, base, residual, scores, enduring)
+        judged = _Judged(times, values, seen, e, z, learnt, learnt_lasting, lasting, masked, found.residual, scores, enduring)
         return judged, _Running(mean, square, recent, hot_for)
 
     def _as_learnt(self, ours: FloatArray) -> FloatArray:
@@ -273,15 +299,15 @@ class Engine:
         """Give scores of metrics [time, series] without those that a watcher asked for where a value is missing."""
         return np.where(np.isnan(values), np.nan, scores) if self._tuning.missing else scores
 
-    def _shown(self, judged: _Judged) -> Scored:
-        """Put together what the caller sees of members of groups, [series, time]."""
-        base, residual, scores, lasting = judged.base, judged.residual, judged.scores, judged.lasting
+    def _shown(self, judged: _Judged, group_threshold: FloatArray) -> Scored:
+        """Put together what the caller sees of members of groups, [series, time]; group_threshold is [time or 1, groups]."""
+        base, residual, scores, lasting = judged.seen.base, judged.residual, judged.scores, judged.lasting
         threshold, scale = self._series_threshold, self._scale
         expected = np.where(np.isfinite(base), base + scale.r_mean * scale.known, np.nan)
         width = np.where(np.isfinite(threshold) & scale.known, threshold, np.nan) * scale.r_spread
         with np.errstate(invalid="ignore"):
             anomaly = residual > threshold
-            group_anomaly = lasting > self._group_threshold
+            group_anomaly = lasting > group_threshold
         lone, unusual = self._lone.series, np.zeros(anomaly.shape, dtype=np.bool_)
         departed = judged.enduring[:, lone]
         unusual[:, lone] = departed > self._lone_threshold
@@ -295,7 +321,7 @@ class Engine:
             anomaly=anomaly.T,
             novel=np.zeros(anomaly.shape, dtype=np.bool_).T,
             unusual=unusual.T,
-            groups=GroupScored(lasting.T, _each_row(self._group_threshold, lasting), group_anomaly.T),
+            groups=GroupScored(lasting.T, _each_row(group_threshold, lasting), group_anomaly.T),
         )
 
     def _whole(
@@ -319,19 +345,39 @@ class Engine:
             whole.anomaly[lone] = missed | whole.unusual[lone] | (found.anomaly.T & whole.anomaly[lone])
         return whole
 
-    def _learn(self, judged: _Judged) -> None:
-        """Add rows to the statistics of the running bin and hour."""
-        present = np.isfinite(judged.values)
+    def _learn(self, judged: _Judged, told: int) -> FloatArray:
+        """Add rows to the statistics of their hours, and end the hours in between. told: the hour of the first row that is told.
+
+        Gives the threshold of each group at each row [time or 1, groups].
+        """
+        seen, present = judged.seen, np.isfinite(judged.values)
         learnt = streams.unmasked(present, judged.masked, self._membership)
-        r = judged.r - judged.wild
-        self._seasons.learn(judged.values - judged.wild, present)
-        self._spread.learn(judged.values, r, judged.e - judged.wild, learnt, self._scale)
-        for structure in self._structures:
-            structure.learn(r, learnt)
+        r, e = seen.r - seen.wild, judged.e - seen.wild
+        powers = spreads.powers_of(r, e, learnt, self._scale)
         self._mask.learn(judged.times, judged.learnt, judged.masked)
-        self._group_budget.learn(judged.learnt_lasting)
-        self._series_budget.learn(judged.z)
-        self._lone_budget.learn(judged.enduring[:, self._lone.series])
+        thresholds = []
+        for hour, rows in self._hours_of(judged.times):
+            if self._hour is not None and hour != self._hour:
+                self._end_hour(self._hour, hour, told)
+            self._hour = hour
+            self._spread.learn(judged.values[rows], powers[rows])
+            for structure in self._structures:
+                structure.learn(r[rows], learnt[rows])
+            self._group_budget.learn(judged.learnt_lasting[rows])
+            self._series_budget.learn(judged.z[rows])
+            self._lone_budget.learn(judged.enduring[rows][:, self._lone.series])
+            for row, which in seen.found:
+                if rows.start < row <= rows.stop:
+                    self._spread.begin_anew(which)
+            thresholds.append(np.repeat(self._group_threshold[None], rows.stop - rows.start, axis=0))
+        return np.concatenate(thresholds)
+
+    def _hours_of(self, times: FloatArray) -> Iterator[tuple[int, slice]]:
+        """Give the hours that rows belong to, and which rows each has."""
+        hours = times // self._tuning.hour
+        ends = [*(np.flatnonzero(hours[1:] != hours[:-1]) + 1).tolist(), hours.size]
+        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+            yield int(hours[start]), slice(start, end)
 
     def _end_hour(self, hour: int, following: int, told: int) -> None:
         """Close the statistics of an hour that is over, and fit what is due. told: the hour of the first row that is told.
@@ -346,8 +392,8 @@ class Engine:
         self._hours += 1
         if following >= told:
             self._group_threshold = self._group_budget.threshold()
-        settled = self._hours * self._tuning.hour > 2 * DAY
-        if not settled or following // REFIT != hour // REFIT:
+        every = self._between_fits(self._hours)
+        if following // every != hour // every:
             self._fit()
             if following // REFIT >= told // REFIT:
                 self._series_threshold = self._series_budget.threshold()
@@ -365,6 +411,9 @@ class Engine:
 
     def _trusted(self, scale: Scale) -> Scale:
         """Find which groups are settled; members that are not known when most are wait: late ones would be felt as noise."""
+        if not self._groups:
+            self._settled = np.zeros(0, dtype=np.bool_)
+            return scale
         known = self._membership[scale.known]
         members, counted = (np.bincount(one[one >= 0], minlength=self._groups) for one in (self._membership, known))
         self._settled = counted > 0
@@ -378,10 +427,10 @@ class Engine:
         return Scored(empty, empty, empty, empty, no, no, no, GroupScored(none, none, none.astype(np.bool_)))
 
 
-def _known_residuals(judged: _Judged) -> FloatArray:
+def _known_residuals(seen: Unexpected) -> FloatArray:
     """Give the residuals [time, series] of what was expected; NaN where nothing was."""
-    known = np.isfinite(judged.base)
-    return judged.r if known.all() else np.where(known, judged.r, np.nan)
+    known = np.isfinite(seen.base)
+    return seen.r if known.all() else np.where(known, seen.r, np.nan)
 
 
 def _rows(values: FloatArray) -> FloatArray:
@@ -397,4 +446,4 @@ def _rows(values: FloatArray) -> FloatArray:
 
 def _each_row(values: FloatArray, like: FloatArray) -> FloatArray:
     """Give values [series] for each row of an array [time, series], as [series, time]: a view, nothing is copied."""
-    return np.broadcast_to(values, like.shape).T
+    return values.T if values.shape == like.shape else np.broadcast_to(values, like.shape).T

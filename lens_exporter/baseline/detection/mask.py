@@ -68,6 +68,8 @@ class Mask:
 
     def fit(self) -> Tail:
         """Fit the tail of what is remembered."""
+        if not self._scores.shape[1]:
+            return _no_tail()
         seen = _SLOTS - np.isnan(self._scores).sum(axis=0)
         # All of them sorted: among the many equal ones of a first week, np.partition takes ten times as long.
         ordered = np.sort(np.fmax(self._scores, np.float32(_MASKED)).T, axis=1)  # [groups, slots]
@@ -102,3 +104,8 @@ class Mask:
     def take(self, kept: IntArray) -> None:
         """Keep the groups at these indices, in this order; -1 is a new one."""
         self._scores = picked(self._scores, kept, new=np.nan)
+
+
+def _no_tail() -> Tail:
+    nobody = np.zeros(0)
+    return Tail(nobody, nobody, nobody, nobody.astype(np.bool_), nobody.astype(np.bool_))

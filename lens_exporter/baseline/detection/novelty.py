@@ -17,6 +17,7 @@ _YOUNGEST = 32  # rows; of a series younger than a block the tail is fitted at 3
 _COPIED = 1024  # series at a time
 _FEW = 6  # rows
 _CELLS = 1 << 15  # array cells at a time: what one step reads and writes stays in the processor's cache
+_PAIRS = 1 << 19  # of values that are compared one by one: more take longer than to sort them
 _LISTED = 768  # series at a time, for the same reason
 
 BoolArray = NDArray[np.bool_]
@@ -243,7 +244,7 @@ def _equal(values: FloatArray, others: FloatArray) -> bool:
 def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:
     """Give the distance of each of rows [series, time] to the nearest of `earlier` [series, row] and of the rows before itself.
 
-    Few rows are compared with all before them; many are found among their neighbours in order of size.
+    Few rows, and those of few series, are compared with all before them; others are found among their neighbours in order of size.
     What stands at an infinite row means nothing.
     """
     nearest = np.full(rows.shape, np.inf, dtype=np.float32)
@@ -253,9 +254,23 @@ def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:
         for row in range(time):
             _nearest_of(before[:, : earlier.shape[1] + row].T, rows[:, row], nearest[:, row])
         return nearest
+    if rows.size * (earlier.shape[1] + time) <= _PAIRS:
+        return _nearest_of_all(np.concatenate((earlier, rows), axis=1), earlier.shape[1])
     for first in range(0, len(rows), _LISTED):
         part = slice(first, first + _LISTED)
         nearest[part] = _nearest_neighbours(np.concatenate((earlier[part], rows[part]), axis=1), earlier.shape[1]).T
+    return nearest
+
+
+def _nearest_of_all(values: Float32Array, known: int) -> Float32Array:
+    """Give the distance [series, time] of each value [series, row] behind the first `known` ones to the nearest before it."""
+    rows = values.shape[1]
+    before = np.arange(rows) < np.arange(known, rows)[:, None]
+    nearest = np.empty((len(values), rows - known), dtype=np.float32)
+    for one, found in zip(values, nearest, strict=True):
+        apart = one - one[known:, None]
+        np.abs(apart, out=apart)
+        np.min(apart, axis=1, initial=np.inf, where=before, out=found)
     return nearest
 
 

@@ -1,6 +1,10 @@
 """From residuals to scores: three views of one departure, added for each metric and averaged over the worst of a group."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 
 import numpy as np
 
@@ -12,6 +16,7 @@ CAP = 40.0  # of each z: one metric gone mad does not drown the others
 EWMA = 0.3  # weight of the newest row in the mean that a jump is measured from
 WORST = 5  # metrics whose mean is the group's score
 _UNEXPLAINED = 0.5  # weight of the cross-metric stream
+_FEW = 8  # series: so many are sooner averaged number by number than row by row
 _LASTING = 1.5  # weight of what lasts
 
 
@@ -24,11 +29,34 @@ class Departures:
     standard: FloatArray  # D = (r - mean) / sd, what the cross-metric stream works on
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Unexpected:
+    """Residuals r of rows, arrays [time, series]: what of them is learnt (tame) and what is too wild for it (r = tame + wild).
+
+    base is what was expected, [time, series], or [1, series] where it is the same for all rows. found: before which of the rows a
+    season was found that explains far more than was known before, and of which series.
+    """
+
+    base: FloatArray
+    r: FloatArray
+    tame: FloatArray
+    wild: FloatArray
+    found: tuple[tuple[int, BoolArray], ...] = ()
+
+
+def unexpected(values: FloatArray, base: FloatArray, tamed: Callable[[FloatArray], FloatArray]) -> Unexpected:
+    """Set values [time, series] beside what was expected of them; tamed gives residuals as they are learnt."""
+    r = residuals(values, base)
+    tame = tamed(r)
+    return Unexpected(base, r, tame, r - tame)
+
+
 def residuals(values: FloatArray, base: FloatArray) -> FloatArray:
-    """Give r, values [time, series] without what was expected of them [series]; 0 where that is not known, NaN at gaps."""
+    """Give r, values [time, series] without what was expected of them; 0 where that is not known, NaN at gaps."""
     r = values - base
-    unknown = np.flatnonzero(~np.isfinite(base))
-    r[:, unknown] = np.where(np.isfinite(values[:, unknown]), 0.0, np.nan)
+    unknown: BoolArray = ~np.isfinite(base)
+    if unknown.any():
+        r[np.isfinite(values) & unknown] = 0.0
     return r
 
 
@@ -37,12 +65,31 @@ def jumps(r: FloatArray, tame: FloatArray, before: FloatArray) -> tuple[FloatArr
 
     tame are the residuals that the mean learns: what lies beyond all reach would be a jump back for hours.
     """
-    e = np.empty_like(r)
-    mean = before
-    for row, learnt, departed in zip(r, tame, e, strict=True):
-        np.subtract(row, mean, out=departed)
-        mean = mean + EWMA * np.where(np.isfinite(departed), learnt - mean, 0.0)
-    return e, mean
+    means = averages(tame, before, EWMA)
+    return r - means[:-1], means[-1].copy()
+
+
+def averages(rows: FloatArray, before: FloatArray, weight: float) -> FloatArray:
+    """Give the EWMA before each of rows [time, series] and after the last, [time + 1, series]. A gap (NaN) changes nothing."""
+    means = np.empty((len(rows) + 1, before.size))
+    if before.size <= _FEW:
+        for column, mean in enumerate(before.tolist()):
+            means[:, column] = list(accumulate(rows[:, column].tolist(), partial(_moved, weight), initial=mean))
+        return means
+    means[0] = before
+    gaps: BoolArray = np.isnan(rows)
+    some: BoolArray = np.logical_or.reduce(gaps, axis=1)
+    for row, mean, after, gap, any_gap in zip(rows, means[:-1], means[1:], gaps, some, strict=True):  # m + w (x - m), in place
+        np.subtract(row, mean, after)
+        np.multiply(after, weight, after)
+        np.add(after, mean, after)
+        if any_gap:
+            np.copyto(after, mean, where=gap)
+    return means
+
+
+def _moved(weight: float, mean: float, value: float) -> float:
+    return mean if math.isnan(value) else mean + weight * (value - mean)
 
 
 def departures(r: FloatArray, e: FloatArray, scale: Scale) -> Departures:
@@ -113,11 +160,8 @@ def enduring(departed: FloatArray, square: FloatArray, weight: float) -> tuple[F
 
     departed are the scores s, NaN at gaps: those change nothing. weight is the newest row's in the mean.
     """
-    lasting = np.empty_like(departed)
-    for row, s in enumerate(departed):
-        square = square + weight * np.where(np.isnan(s), 0.0, s * s - square)
-        lasting[row] = square
-    return departed + _LASTING * np.sqrt(lasting), square
+    squares = averages(departed * departed, square, weight)
+    return departed + _LASTING * np.sqrt(squares[1:]), squares[-1].copy()
 
 
 def unmasked(present: BoolArray, masked: BoolArray, membership: IntArray) -> BoolArray:

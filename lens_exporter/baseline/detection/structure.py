@@ -121,7 +121,7 @@ class Structure:
         leading = beyond < _KEPT_TRACE * total
         kept = vectors * leading[:, None, :]
         self.projector = kept @ kept.transpose(0, 2, 1)
-        left = np.sqrt(((vectors**2) * (weights * ~leading)[:, None, :]).sum(axis=2))
+        left = np.sqrt((vectors * vectors @ (weights * ~leading)[:, :, None])[:, :, 0])
         self.left = np.maximum(left, _LEAST_LEFT)
         self.fitted = True
 

@@ -167,3 +167,16 @@ def test_the_side_of_a_score_changes_no_threshold() -> None:
     maxima = exponential(7, 3)
     sides = np.where(np.random.default_rng(3).random(maxima.shape) < 0.5, -1.0, 1.0)
     np.testing.assert_array_equal(kept(sides * maxima).threshold(), kept(maxima).threshold())
+
+
+def test_of_two_scores_as_large_to_both_sides_the_first_counts_however_they_came_in() -> None:
+    """At the cap nobody knows which was larger; a block must not choose otherwise than its rows one by one."""
+    scores = np.array([[1.0, np.nan, -40.0], [-40.0, np.nan, 40.0], [40.0, 3.0, np.nan], [40.0, -2.0, 40.0]])
+    for blocks in ([4], [1, 1, 1, 1], [2, 2], [3, 1], [1, 3]):
+        budget = Budget(np.ones(3), Tuning(step=300.0), floor=0.0)
+        for part in np.split(scores, np.cumsum(blocks)[:-1]):
+            budget.learn(part)
+        budget.close(24)
+        about = budget.about(48, np.full(3, 10.0))
+        assert np.fmax.reduce(about.below).tolist()[::2] == [40.0, 40.0], blocks
+        assert np.fmax.reduce(about.above)[1] == 3.0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lens_exporter.baseline.detection.seasons import Seasons
+from lens_exporter.baseline.detection.streams import unexpected
 from lens_exporter.baseline.detection.tuning import Tuning, utc
 from lens_exporter.model.window import FloatArray
 
@@ -167,3 +168,55 @@ def test_a_season_that_explains_far_more_is_told_of_once() -> None:
     assert len(told[1]) == 2
     assert 7.0 < told[1][1] < 16.0
     assert not told[2]
+
+
+def clock_change(at: float) -> float:
+    return 3600.0 if at >= 9 * 86_400.0 + FIRST * 900.0 else 0.0
+
+
+def most_of_a_day(at: float) -> float:
+    """Give a clock by which the same time yesterday is half an hour ago."""
+    return 23.5 * clock_change(at)
+
+
+@pytest.mark.parametrize("offset", [utc, clock_change, most_of_a_day])
+@pytest.mark.parametrize("reach", [np.inf, 2.0])
+def test_bins_gone_through_at_once_are_as_closed_and_opened_one_by_one(offset: Callable[[float], float], reach: float) -> None:
+    """In runs of up to six hours and more, of bins of one to four rows, with gaps and values too wild to be learnt as they are."""
+    random = np.random.default_rng(5)
+    which = np.repeat(np.arange(16 * PER_DAY), random.integers(1, 5, 16 * PER_DAY))
+    day = which / PER_DAY
+    values = np.stack([round_the_clock(day), weekdays(day), np.full(day.size, 10.0), round_the_clock(day)], axis=1)
+    values += 0.1 * random.standard_normal(values.shape)
+    values[random.random(values.shape) < 0.02] += 50.0
+    values[random.random(values.shape) < 0.1] = np.nan
+    values[: day.size // 2, 3] = np.nan
+
+    def tamed(r: FloatArray) -> FloatArray:
+        return np.clip(r, -reach, reach)
+
+    one, found_one = Seasons(4, Tuning(step=300.0, offset=offset)), {}
+    expected = np.empty(values.shape)
+    for bin_ in range(which[-1] + 1):
+        rows = np.flatnonzero(which == bin_)
+        if bin_:
+            found_one[int(rows[0])] = one.close()
+        one.open(FIRST + bin_)
+        expected[rows] = one.expected(FIRST + bin_)
+        seen = unexpected(values[rows], expected[rows], tamed)
+        one.learn(values[rows] - seen.wild, np.isfinite(values[rows]))
+    many, found_many, first, calls = Seasons(4, Tuning(step=300.0, offset=offset)), {}, 0, 0
+    while first < day.size:
+        found_many[first] = many.close()
+        many.open(FIRST + int(which[first]))
+        last = int(np.searchsorted(which, which[first] + random.integers(1, 40)))
+        seen = many.through(values[first:last], which[first:last] - which[first], tamed, over=last < day.size)
+        np.testing.assert_array_equal(np.broadcast_to(seen.base, seen.r.shape), expected[first : first + len(seen.r)])
+        found_many |= {first + row: found_many.get(first + row, False) | found for row, found in seen.found}
+        first, calls = first + len(seen.r), calls + 1
+    assert calls < which[-1] / 4
+    for row, found in found_one.items():
+        np.testing.assert_array_equal(found_many.get(row, np.zeros(4, dtype=np.bool_)), found)
+    assert sum(found.sum() for found in found_one.values()) > 2
+    for ahead in range(PER_DAY):
+        np.testing.assert_array_equal(many.expected(FIRST + int(which[-1]) + ahead), one.expected(FIRST + int(which[-1]) + ahead))

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from lens_exporter.baseline.detection.spread import Scale, Spread, nothing_known
+from lens_exporter.baseline.detection.spread import Scale, Spread, nothing_known, powers_of
 from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.window import FloatArray
 
@@ -22,7 +22,7 @@ def fitted(
     counted = np.isfinite(r) if learnt is None else learnt
     for hour in range(len(r) // ROWS):
         rows = slice(hour * ROWS, (hour + 1) * ROWS)
-        spread.learn((r if values is None else values)[rows], r[rows], r[rows], counted[rows], nothing_known(series))
+        spread.learn((r if values is None else values)[rows], powers_of(r[rows], r[rows], counted[rows], nothing_known(series)))
         spread.close(hour, hour + 1)
     return spread.fit(np.full(series, level))
 
@@ -121,7 +121,7 @@ def test_only_a_series_that_nearly_always_has_a_value_is_steady() -> None:
         spread = Spread(3, Tuning(step=300.0, missing=asked))
         for hour in range(HOURS):
             rows = r[hour * ROWS : (hour + 1) * ROWS]
-            spread.learn(rows, rows, rows, np.isfinite(rows), nothing_known(3))
+            spread.learn(rows, powers_of(rows, rows, np.isfinite(rows), nothing_known(3)))
             spread.close(hour, hour + 1)
         assert spread.steady().tolist() == ([True, True, False] if asked else [False] * 3)
 
@@ -142,7 +142,7 @@ def extremes(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     nothing = np.zeros_like(values, dtype=np.bool_)
     for hour in range(HOURS):
         rows = slice(hour * ROWS, (hour + 1) * ROWS)
-        spread.learn(values[rows], values[rows], values[rows], nothing[rows], nothing_known(2))
+        spread.learn(values[rows], powers_of(values[rows], values[rows], nothing[rows], nothing_known(2)))
         spread.close(hour, hour + 1)
     return spread.extremes()
 
@@ -175,7 +175,8 @@ def lived(r: FloatArray, *, found_at: int, present: FloatArray | None = None) ->
         if hour == found_at:
             spread.begin_anew(np.array([True]))
         each = r[rows, None]
-        spread.learn(each, each, each, np.isfinite(each) if present is None else present[rows, None], nothing_known(1))
+        counted = np.isfinite(each) if present is None else present[rows, None]
+        spread.learn(each, powers_of(each, each, counted, nothing_known(1)))
         spread.close(hour, hour + 1)
         spreads.append(float(spread.fit(np.zeros(1)).r_spread[0]))
     return spreads
