@@ -30,7 +30,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """An open alert gets new annotations; severity and start stay."""
+    """An open alert gets new annotations; its labels and start stay, also where another metric of its group carries it now."""
 
     open: OpenAlert
     anomaly: Anomaly
@@ -92,13 +92,13 @@ def plan(
         if isinstance(conclusion.decision, Anomaly):
             anomalous_at[key] = at
             telling = telling_already(conclusion.decision, opened) if key not in opened else []
-            # What carries a group's alarm may change while it lasts; its story goes on under the alert that began it.
-            anomalous_at |= dict.fromkeys(telling, at)
-            if not telling:
-                actions.append(_about(opened.get(key), conclusion.decision))
-            # A reading may have lowered the alert that began it, and its time may be over.
-            graver = [opened[one] for one in telling if _RANK[conclusion.decision.severity.value] > _rank(opened[one])]
-            actions += [Escalate(one, conclusion.decision) for one in graver]
+            # What carries a group's alarm may change while it lasts; its story goes on under the alert that began it, with the text
+            # of who carries it now. What that was about may be over, though: then this is another story.
+            going_on = [one for one in telling if not _is_over(by_key.get(one), watched)]
+            anomalous_at |= dict.fromkeys(going_on, at)
+            actions += [_about(opened[one], conclusion.decision) for one in going_on] or [
+                _about(opened.get(key), conclusion.decision)
+            ]
     for key, one in opened.items():
         if key in anomalous_at:
             continue
@@ -126,6 +126,11 @@ def telling_already(anomaly: Anomaly, opened: Mapping[str, OpenAlert]) -> list[s
     if anomaly.group is None:
         return []
     return [key for key, one in opened.items() if anomaly.group.items() <= target_of(one.alert).items()]
+
+
+def _is_over(conclusion: Conclusion | None, watched: Watched) -> bool:
+    """Say whether what an alert is about has been in order for long enough; what was not looked at, or is missing, has not."""
+    return conclusion is not None and not conclusion.missing and conclusion.calm >= watched.resolve_after
 
 
 def _about(one: OpenAlert | None, anomaly: Anomaly) -> Action:

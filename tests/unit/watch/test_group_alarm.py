@@ -8,7 +8,7 @@ from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.model.decision import Anomaly, Rule
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.watch.alerting import alert_of
-from lens_exporter.watch.hysteresis import Begin, Memory, plan
+from lens_exporter.watch.hysteresis import Begin, Memory, Over, Update, plan
 from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import Watched
 from tests.unit.baseline.past import Past
@@ -118,27 +118,51 @@ def test_a_ceiling_speaks_for_itself():
 
 
 def test_another_metric_in_the_lead_begins_no_second_alert():
-    """Latency leads first, then queue: while an alert of the group is open the story goes on under it."""
+    """Latency leads first, then queue: while latency is unusual too the story goes on under its alert, with the text of both."""
+    begun, over, texts = told_of(handing_over(until=60))
+    assert begun == ["latency_high"]
+    assert over == []
+    assert texts[0].startswith("api-7: latency")
+    assert texts[-1].startswith("api-7: queue")
 
-    def handing_over(values):
-        values["latency"][INCIDENT : INCIDENT + 12] *= 4
+
+def test_another_incident_is_told_though_the_group_never_came_to_rest():
+    """Latency is normal again while queue departs: its alert ends, and queue has one of its own."""
+    begun, over, texts = told_of(handing_over(until=12))
+    assert begun == ["latency_high", "queue_high"]
+    assert over == ["latency"]
+    assert texts[-1].startswith("api-7: queue")
+
+
+def handing_over(until):
+    def change(values):
+        values["latency"][INCIDENT : INCIDENT + until] *= 4
         values["queue"][INCIDENT + 10 : INCIDENT + 60] *= 8
 
-    source = past(handing_over)
-    one = looker(source)
+    return change
+
+
+def told_of(incident):
+    """Give what begins, what ends (categories), and the summaries that alerts have, in order; both metrics must lead at a time."""
+
+    one = looker(past(incident))
     watched = Watched("api", tuple(BaselineMetric(name, name) for name in NAMES), window=14 * 86_400.0, step=STEP)
-    begun, memory, opened = [], Memory(), []
+    begun, over, texts, memory, opened = [], [], [], Memory(), []
     leaders = set()
-    for row, seen, decisions in anomalies(one, range(INCIDENT - 2, INCIDENT + 50)):
+    for _, seen, decisions in anomalies(one, range(INCIDENT - 2, INCIDENT + 50)):
         leaders |= {decision.category for decision in decisions}
         actions, memory = plan(opened, seen.conclusions, memory, seen.at, watched)
         for action in actions:
             if isinstance(action, Begin):
-                begun.append((row, action.anomaly.anomaly_type))
+                begun.append(action.anomaly.anomaly_type)
                 opened.append(Open(action.anomaly, watched))
-            assert type(action).__name__ != "Over"
+            if isinstance(action, Over):
+                over.append(action.open.alert.labels["category"])
+                opened.remove(action.open)
+            if isinstance(action, Begin | Update):
+                texts.append(action.anomaly.summary)
     assert leaders == {"latency", "queue"}
-    assert [kind for _, kind in begun] == ["latency_high"]
+    return begun, over, texts
 
 
 class Open:
