@@ -98,6 +98,9 @@ def _normal(observation: Observation) -> str:
     # Nothing that was never negative has a negative normal range, whatever the arithmetic of the band says.
     value = observation.value or 0.0
     lower = max(0.0, observation.lower) if observation.expected >= 0 and value >= 0 else observation.lower
+    if lower <= value <= observation.upper:
+        # Off by more than half of its band, together with others: the band as a whole would say that nothing is wrong.
+        return f"about {number(observation.expected, observation.unit)} is usual at this hour"
     if observation.upper - lower >= _NARROW * abs(value - observation.expected):
         return f"{interval(lower, observation.upper, observation.unit)} is normal"
     counted = not observation.unit and observation.expected.is_integer()
@@ -112,15 +115,16 @@ def _how_long(verdict: Verdict) -> list[str]:
     since = f", since {clock(observation.since, observation.at)} UTC" if known and observation.since is not None else ""
     if verdict.group is not None and verdict.group.leads:
         alarm = verdict.group
-        since = f", since {clock(alarm.since, observation.at)} UTC" if alarm.readings < TAIL else ""
+        together = f", since {clock(alarm.since, observation.at)} UTC" if alarm.readings < TAIL else ""
         score, most, long = number(alarm.score), number(alarm.threshold), _readings(alarm.readings)
-        sentences.append(f"All its metrics together score {score}, where {most} is the most that is normal, for {long}{since}.")
+        sentences.append(f"All its metrics together score {score}, where {most} is the most that is normal, for {long}{together}.")
+        # Its own run of readings may have begun before its group was told, so that moment is none of the run's.
+        since = ""
     if verdict.outside:
         where = "Above" if verdict.side > 0 else "Below"
         sentences.append(f"{where} its band for {_readings(verdict.outside)}{since}.")
     if verdict.missed:
-        silent = "" if verdict.group is not None and verdict.group.leads else since
-        sentences.append(f"Without a value for {_readings(verdict.missed)}{silent}; it nearly always has one.")
+        sentences.append(f"Without a value for {_readings(verdict.missed)}{since}; it nearly always has one.")
     if Rule.JUMP in verdict.rules:
         sentences.append("It jumped to a value unlike any that is remembered.")
     if verdict.recurs:
@@ -138,15 +142,18 @@ def _how_fast(verdict: Verdict) -> list[str]:
         return []
     left = trend.full_at - observation.at
     verb, end = ("Grows", "full") if trend.slope > 0 else ("Falls", "exhausted")
-    when = f"{end} at about {clock(trend.full_at, observation.at)}" if left > 0 else f"{end} now"
-    return [f"{verb} {rate(trend.slope, metric.unit, left)}: {when} UTC."]
+    when = f"{end} at about {clock(trend.full_at, observation.at)} UTC" if left > 0 else f"{end} now"
+    return [f"{verb} {rate(trend.slope, metric.unit, left)}: {when}."]
 
 
 def _moved(others: Sequence[Verdict]) -> str:
-    chosen = telling(others)
-    if not chosen:
+    chosen, gone = telling(others), [quantity(v.metric) for v in others if v.observation.phase is Phase.MISSING]
+    if not chosen and not gone:
         return "Nothing else tracked here moved."
-    return f"Moved with it: {', '.join(_move(verdict) for verdict in chosen)}."
+    moved = f"Moved with it: {', '.join(_move(verdict) for verdict in chosen)}." if chosen else ""
+    more = f" and {len(gone) - _MOST_MOVED} more" if len(gone) > _MOST_MOVED else ""
+    lost = f"Without a value too: {', '.join(gone[:_MOST_MOVED])}{more}." if gone else ""
+    return " ".join(filter(None, (moved, lost)))
 
 
 def _move(verdict: Verdict) -> str:

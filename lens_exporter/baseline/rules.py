@@ -20,6 +20,7 @@ _NEARLY_FULL = 0.95  # of the way from what is expected to a declared full scale
 _OF_A_SPIKE = 0.5  # of the furthest single reading: so far a young series may stay
 _AS_MUCH = 2 / 3  # of a departure: what came as far before was the same
 _HABITUAL = {Rule.CONSECUTIVE, Rule.JUMP, Rule.GROUP}  # what the past can make a habit of: a limit that is near is none
+_WORTH = 0.5  # half-widths of its band: how far off a metric must be to speak for its group
 _HOURS_ABOUT = 3  # of a day, that are about one of its hours
 _CHANCE = 0.05  # what leaves its band at any hour of the day meets this one on some days too
 LISTED = 100  # series of one metric of which each gets a word, even if all is well with them
@@ -394,9 +395,8 @@ class _Facts:
         run = self.run if self.run.length[self.row] else self.high
         began = self.start + int(run.first[self.row]) if run.length[self.row] else None
         since = None if began is None else float(window.times[began])
-        if Rule.GROUP in rules:
-            group = self.group()
-            since = group.since if group else since
+        if Rule.GROUP in rules and (group := self.group()) is not None:
+            since = max(group.since, self._departed_since())
         if Rule.MISSING in rules:
             since = float(window.times[max(0, window.times.size - self.missed)])
         if since is None and Rule.EXHAUSTION in rules and trend is not None:
@@ -415,6 +415,18 @@ class _Facts:
             since=since,
             full_at=None if trend is None else trend.full_at,
         )
+
+    def _departed_since(self) -> float:
+        """Give the moment (Unix seconds) since when it has been off by half of its band without a break, to the side where it is.
+
+        Its group may have been above its threshold for longer: the score remembers half an hour, and what was before.
+        """
+        window, score = self.reading.window, self.reading.scores.score[self.row]
+        times = window.times[-score.size :]
+        off = np.sign(score[-1]) * score >= _WORTH  # a gap is not off
+        back = np.flatnonzero(np.isfinite(score) & ~off)
+        first = np.flatnonzero(off & (np.arange(score.size) > back.max(initial=-1)))
+        return float(times[first[0]]) if first.size else -math.inf
 
     def _phase(self, rules: tuple[Rule, ...]) -> Phase:
         if self.value is None:
