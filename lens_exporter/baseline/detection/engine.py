@@ -27,7 +27,7 @@ _LEAST = 6.0  # for each factor e by which alarms are to be fewer: at the usual 
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
 _LONE_SHARE = 0.5  # of its budget is what a lone series may be told for by how far it departs; news has a budget beside it
 _FARTHEST = 1e36  # a value beyond counts as this one
-_CELLS = 1 << 17  # rows x series that are scored at once, where a bin has not more of them: their arrays stay in the cache
+_CELLS = 1 << 17  # rows x series that are scored at once: what is worked out of them stays small, and more are no faster
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,7 +226,8 @@ class Engine:
     def _together(self, bins: FloatArray) -> int:
         """Give how many rows, from the first of these on, can be scored by the same statistics; their bins are `bins` [time].
 
-        They end with a bin: before one that does not follow at once, before a fit falls due, or when they are enough.
+        They end before a bin that does not follow at once, before a fit falls due, or when they are enough: with a bin, or with a
+        part of one where even that is too much.
         """
         hours = 1 if self._tuning.missing else self._between_fits(self._hours + 1)  # who is steady is another thing each hour
         following = (int(bins[0] * self._tuning.bin // self._tuning.hour) // hours + 1) * hours
@@ -235,7 +236,7 @@ class Engine:
         end = int(apart[0]) + 1 if apart.size else end
         most = max(1, _CELLS // max(1, self.series))
         if end > most:
-            end = int(np.searchsorted(bins, bins[most]) or np.searchsorted(bins, bins[0], side="right"))
+            end = int(np.searchsorted(bins, bins[most])) or most
         return end
 
     def _between_fits(self, hours: int) -> int:
