@@ -40,7 +40,7 @@ def target_name(target: Labels) -> str:
     if not place and host:
         # An address means nothing to a person, so the job speaks for it; the port tells it from its neighbours there.
         what = what or cleaned(target.get("job", ""))
-        place = address if what else host
+        place = address
     name = f"{what} on {place}" if what and place and what != place else place or what
     extras = [f"{label}={cleaned(value)}" for label, value in sorted(target.items()) if label not in _PLACES and value]
     if not name:

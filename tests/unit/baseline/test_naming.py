@@ -10,8 +10,8 @@ from lens_exporter.model.metric import BaselineMetric
     ("target", "name"),
     [
         ({"instance": "api-7:9000", "job": "api"}, "api-7"),
-        ({"instance": "10.0.0.3:9100"}, "10.0.0.3"),
-        ({"instance": "[2001:db8::1]:9100"}, "2001:db8::1"),
+        ({"instance": "10.0.0.3:9100"}, "10.0.0.3:9100"),
+        ({"instance": "[2001:db8::1]:9100"}, "[2001:db8::1]:9100"),
         ({"instance": "2001:db8::1"}, "2001:db8::1"),
         ({"instance": "http://shop.example/health"}, "http://shop.example/health"),
         ({"instance": "db-1:9100", "job": "node", "device": "sda"}, "db-1 (device=sda)"),
