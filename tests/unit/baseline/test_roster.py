@@ -71,7 +71,10 @@ def test_what_was_added_up_belongs_to_the_one_thing_it_may_be_about():
     for name, jobs in (("a", ("api",)), ("b", ("api", "node"))):
         roster.seat(0, tuple({"instance": name, "job": job, "path": str(i)} for job in jobs for i in range(4)))
         roster.seat(1, tuple({"instance": name, "quantile": str(i)} for i in range(4)))
-    groups = {tuple(labels.items()): len(members) for labels, members in zip(roster.grouped().labels, roster.grouped().groups)}
+    groups = {
+        tuple(labels.items()): len(members)
+        for labels, members in zip(roster.grouped().labels, roster.grouped().groups, strict=True)
+    }
     assert groups == {
         (("instance", "a"),): 8,
         (("instance", "b"), ("job", "api")): 4,
