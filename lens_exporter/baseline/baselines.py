@@ -14,6 +14,7 @@ from lens_exporter.baseline.detector import TAIL, FirstJudge
 from lens_exporter.baseline.expected import AlertLabels, Declarations, Declared, none_declared
 from lens_exporter.baseline.expected_rows import ExpectedRows
 from lens_exporter.baseline.readings import readings
+from lens_exporter.baseline.refill import Refilling
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.baseline.roster import Grouped, Roster
 from lens_exporter.baseline.rules import Reading
@@ -75,11 +76,12 @@ class Learnt:
     anchor: float | None
     learnt_to: float
     expected: Mapping[str, Any]
+    gap: FloatArray
 
     def check(self, metrics: int) -> None:
         """Refuse what does not belong together, or not to so many metrics. Raises ValueError."""
         series = len(self.roster)
-        columns = (self.recent.series, self.engine.series, self.last_value.size, self.observations.size)
+        columns = (self.recent.series, self.engine.series, self.last_value.size, self.observations.size, self.gap.size)
         if self.roster.metrics != metrics or set(columns) != {series} or self.warm.series.max(initial=-1) >= series:
             raise ValueError(f"{self.roster.metrics} metrics and {series} series do not fit {metrics} metrics and {columns} series")
 
@@ -104,6 +106,7 @@ class Baselines:
             offset=learning.offset,
         )
         self._expected = ExpectedRows(self._metrics, learning.declared, learning.alert_labels, self._learning.step)
+        self._refilling = Refilling(self._metrics, self._learning.step)
         self.forget()
 
     def forget(self) -> None:
@@ -119,6 +122,7 @@ class Baselines:
         self._anchor: float | None = None
         self._learnt_to: float | None = None
         self._expected.forget()
+        self._refilling.forget()
 
     @property
     def declarations(self) -> Declarations:
@@ -155,6 +159,7 @@ class Baselines:
             self._anchor,
             self._learnt_to,
             self._expected.learnt,
+            self._refilling.gap,
         )
 
     def resume(self, learnt: Learnt) -> None:
@@ -170,6 +175,7 @@ class Baselines:
         self._last_value, self._observations = learnt.last_value, learnt.observations
         self._anchor, self._learnt_to = learnt.anchor, learnt.learnt_to
         self._expected.resume(learnt.expected)
+        self._refilling.resume(learnt.gap, self._roster.metric_of, self._roster.things())
 
     def anew(self) -> "Baselines":
         """Give what learns the same, and knows nothing yet."""
@@ -228,8 +234,8 @@ class Baselines:
         """Judge the rows that follow without learning them; the last of them is the judged moment."""
         times = max((window.times for window in windows), key=len)
         self._seat(windows)
-        values = self._roster.table(windows, times.size)
-        now = recent.columns(times, values, self._engine.peek(times, values))
+        values, away = self._refilling.without(times, self._roster.table(windows, times.size), learn=False)
+        now = recent.columns(times, values, self._engine.peek(times, values, away=away))
         seen = self._observations + np.isfinite(values[:, :-1]).sum(axis=1)
         return readings(
             self._metrics,
@@ -253,10 +259,10 @@ class Baselines:
         if self._learnt_to is not None and times[0] // DAY != self._learnt_to // DAY:
             self._leave(self._learnt_to)
         self._seat(windows)
-        values = self._roster.table(windows, times.size)
+        values, away = self._refilling.without(times, self._roster.table(windows, times.size), learn=True)
         present = np.isfinite(values)
         expected = self._expected.learn(times, present, self._observations > 0, self._roster, self._grouped)
-        scored = self._engine.advance(times, values, expected=expected, told=told)
+        scored = self._engine.advance(times, values, expected=expected, away=away, told=told)
         self._recent.add(recent.columns(times[-told:], values[:, -told:], scored))
         newest = np.where(present.any(axis=1), times[times.size - 1 - np.argmax(present[:, ::-1], axis=1)], -np.inf)
         self._last_value = np.maximum(self._last_value, newest)
@@ -302,6 +308,7 @@ class Baselines:
         self._engine.take(kept, self._grouped.groups, groups_kept, shares=self._grouped.shares, full=full)
         self._recent.take(kept, groups_kept)
         self._warm.take(kept)
+        self._refilling.take(kept, self._roster.metric_of, self._roster.things(), self._learnt_to)
         new = kept < 0
         self._expected.regroup(left=kept.size - new.sum() < self._last_value.size)
         self._last_value = np.where(new, self._learnt_to or 0.0, _placed(self._last_value, kept))

@@ -96,6 +96,13 @@ class Roster:
             self._metric_of = np.array(self._metrics, dtype=np.int64)
         return self._metric_of
 
+    def things(self) -> IntArray:
+        """Tell series of one thing by a number [series]: one for a group, one for equal labels that name no group."""
+        numbers: dict[tuple[bool, GroupKey], int] = {}
+        keys = [(group_of(labels, self._group_labels), labels) for labels in self.labels]
+        named = [(key is None, tuple(sorted(labels.items())) if key is None else key) for key, labels in keys]
+        return np.array([numbers.setdefault(name, len(numbers)) for name in named], dtype=np.int64)
+
     def members(self) -> tuple[Members, ...]:
         """Give each metric's series."""
         if not self._members:

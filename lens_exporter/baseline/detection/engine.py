@@ -97,11 +97,18 @@ class Engine:
         self._bin: int | None = None
 
     def advance(
-        self, times: FloatArray, values: FloatArray, *, expected: BoolArray | None = None, told: int | None = None
+        self,
+        times: FloatArray,
+        values: FloatArray,
+        *,
+        expected: BoolArray | None = None,
+        away: BoolArray | None = None,
+        told: int | None = None,
     ) -> Scored:
         """Score rows and learn them. times [time] are Unix seconds, ascending, later than all before; values [series, time].
 
         expected [groups, time] marks rows that a person has declared to be in order: they are learnt whatever their score.
+        away [series, time] marks gaps that are no missing values: nobody could have known them.
         told: how many of the last rows the caller wants to hear about, if not all; the others are spared what only serves to tell.
         """
         rows = _rows(values)
@@ -117,8 +124,8 @@ class Engine:
             seen = self._seasons.through(rows[begun:end], which, self._scale.tamed, over=end < times.size)
             block = slice(begun, begun + len(seen.r))
             seasons += [(begun + row, which) for row, which in ((0, found), *seen.found) if which.any()]
-            wanted = None if expected is None else expected[:, block].T
-            judged, self._running = self._score(times[block], rows[block], seen, wanted)
+            wanted = _part(expected, block)
+            judged, self._running = self._score(times[block], rows[block], seen, wanted, _part(away, block))
             threshold = self._learn(judged, told_hour)
             if block.stop > times.size - told:
                 parts.append(self._shown(judged, threshold))
@@ -127,7 +134,7 @@ class Engine:
             begun, self._bin = block.stop, int(bins[block.stop - 1])
         return self._whole(parts, rows, residuals, enduring, partial(self._lone.advance, seasons=seasons), told)
 
-    def peek(self, times: FloatArray, values: FloatArray) -> Scored:
+    def peek(self, times: FloatArray, values: FloatArray, *, away: BoolArray | None = None) -> Scored:
         """Score rows that follow without learning them, as far as is known before the first of them."""
         rows = _rows(values)
         parts, residuals, enduring = [], [], []
@@ -136,7 +143,7 @@ class Engine:
             for block in self._bins(times):
                 base = self._seasons.expected(int(times[block.start] // self._tuning.bin))
                 seen = streams.unexpected(rows[block], base[None], self._scale.tamed)
-                judged, self._running = self._score(times[block], rows[block], seen, None)
+                judged, self._running = self._score(times[block], rows[block], seen, None, _part(away, block))
                 parts.append(self._shown(judged, self._group_threshold[None]))
                 residuals.append(_known_residuals(seen))
                 enduring.append(judged.enduring)
@@ -263,14 +270,15 @@ class Engine:
         return found
 
     def _score(
-        self, times: FloatArray, values: FloatArray, seen: Unexpected, expected: BoolArray | None
+        self, times: FloatArray, values: FloatArray, seen: Unexpected, expected: BoolArray | None, away: BoolArray | None
     ) -> tuple[_Judged, _Running]:
         """Score rows [time, series] by what is known."""
         r = seen.r
         e, mean = streams.jumps(r, seen.tame, self._running.mean)
         found = streams.departures(r, e, self._scale)
         if self._tuning.missing:
-            found = streams.with_missing(found, self._spread.steady())
+            steady = self._spread.steady()
+            found = streams.with_missing(found, steady if away is None else steady & ~away)
         scores, h = streams.scores(found, self._structures, self._groups)
         if not self._scale.trust.any():
             h = np.full_like(h, np.nan)
@@ -426,6 +434,11 @@ class Engine:
         none = np.zeros((self._groups, 0))
         no = empty.astype(np.bool_)
         return Scored(empty, empty, empty, empty, no, no, no, GroupScored(none, none, none.astype(np.bool_)))
+
+
+def _part(marks: BoolArray | None, block: slice) -> BoolArray | None:
+    """Give the marks [any, time] of a block's rows, [time, any]."""
+    return None if marks is None else marks[:, block].T
 
 
 def _known_residuals(seen: Unexpected) -> FloatArray:

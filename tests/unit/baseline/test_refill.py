@@ -1,0 +1,107 @@
+"""Readings of range queries after a gap: what says too little is no reading."""
+
+import numpy as np
+import pytest
+
+from lens_exporter.baseline.baselines import Baselines, Learning
+from lens_exporter.baseline.refill import Refilling, span_of
+from lens_exporter.model.metric import BaselineMetric
+from lens_exporter.model.window import Window
+
+NAN = np.nan
+TIMES = 60.0 * np.arange(12)
+RATE = BaselineMetric("requests", "sum by (instance) (rate(requests_total[2m]))")
+GAUGE = BaselineMetric("memory", "memory_bytes")
+
+
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [
+        ("up", 0.0),
+        ("rate(x[5m])", 300.0),
+        ("rate(x[1m30s]) / rate(y[ 45s ])", 90.0),
+        ("max_over_time(rate(x[1m])[10m:30s])", 600.0),
+        ("increase(x[1d])", 900.0),
+        ('x{a="[5m]"}', 300.0),  # a range in a label's value is looked away for: nobody writes one
+        ("x[$__interval]", 0.0),
+    ],
+)
+def test_the_longest_range_counts(query, seconds):
+    """A quarter of an hour at most."""
+    assert span_of(query) == seconds
+
+
+def refilling(*metrics, things):
+    one = Refilling(metrics, 60.0)
+    one.resume(np.full(len(metrics), -np.inf), np.arange(len(metrics)), np.array(things))
+    return one
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5, 12])
+def test_what_follows_a_gap_is_a_gap_until_the_range_is_full(cut):
+    """Two minutes and a step, of the rate and not of the gauge, whatever blocks the rows come in."""
+    values = np.array([[1.0, 1.0, NAN, NAN, *[1.0] * 8], [5.0, 5.0, NAN, NAN, *[5.0] * 8]])
+    one, found, away = refilling(RATE, GAUGE, things=[0, 0]), [], []
+    for first in range(0, 12, cut):
+        part = slice(first, first + cut)
+        without, lost = one.without(TIMES[part], values[:, part], learn=True)
+        found.append(without)
+        away.append(np.zeros(without.shape, dtype=bool) if lost is None else lost)
+    wanted = values.copy()
+    wanted[0, 4:6] = NAN
+    np.testing.assert_array_equal(np.concatenate(found, axis=1), wanted)
+    assert np.argwhere(np.concatenate(away, axis=1)).tolist() == [[0, 4], [0, 5]]
+
+
+def test_a_gap_that_others_of_its_instance_do_not_share_is_its_own():
+    """A ratio of nothing to nothing, an error that was never counted: nothing was lost."""
+    values = np.array([[1.0, NAN, NAN, *[1.0] * 9], [5.0] * 12])
+    without, away = refilling(RATE, GAUGE, things=[0, 0]).without(TIMES, values, learn=True)
+    np.testing.assert_array_equal(without, values)
+    assert away is None or not away.any()
+    without, away = refilling(RATE, GAUGE, things=[0, 1]).without(TIMES, values, learn=True)
+    assert np.isnan(without[0]).tolist() == [False, True, True, True, True, *[False] * 7]
+
+
+def test_what_is_only_looked_at_is_not_remembered():
+    """A row that may still change is no gap yet."""
+    one = refilling(RATE, things=[0])
+    one.without(TIMES[:1], np.array([[NAN]]), learn=False)
+    assert one.without(TIMES[1:2], np.array([[1.0]]), learn=True)[1] is None
+
+
+def test_a_new_thing_had_no_value_before_and_a_new_series_of_an_old_one_may_have():
+    """An instance that comes begins to fill its range; a path that is asked for the first time does not."""
+    one = refilling(RATE, things=[0])
+    one.without(TIMES[:4], np.ones((1, 4)), learn=True)
+    one.take(np.array([0, -1, -1]), np.zeros(3, dtype=np.int64), np.array([0, 0, 1]), TIMES[3])
+    assert one.gap.tolist() == [-np.inf, -np.inf, 180.0]
+
+
+def baselines(metrics, **learning):
+    return Baselines(metrics, Learning(60.0, 4 * 86_400.0, **learning))
+
+
+def windows(values, first=0):
+    times = 60.0 * np.arange(first, first + values.shape[1])
+    labels = ({"instance": "a"},)
+    return [Window(metric.name, labels, times, row[None], 60.0) for metric, row in zip((RATE, GAUGE), values, strict=True)]
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_rate_that_fills_again_is_neither_low_nor_missing(missing):
+    """Three days are known, then ten minutes of everything are lost, and the rate begins at a fraction."""
+    rng = np.random.default_rng(1)
+    rows = 3 * 1440
+    values = 10.0 + 0.3 * rng.standard_normal((2, rows + 14))
+    values[:, rows : rows + 10] = NAN
+    values[0, rows + 10 : rows + 12] = 2.0, 6.0
+    one = baselines((RATE, GAUGE), missing=missing)
+    one.learn(windows(values[:, : rows + 10]), recently=0.0)
+    rate, gauge = one.read(windows(values[:, rows + 10 :], rows + 10))
+    assert np.isnan(rate.window.values[0, -4:]).tolist() == [True, True, False, False]
+    assert np.isfinite(gauge.window.values[0, -4:]).all()
+    assert rate.scores.learnt.missed.tolist() == [0]
+    assert (np.abs(rate.scores.score[0, -2:]) < 1.5).all()
+    if missing:
+        assert one.read(windows(values[:, rows + 10 : rows + 12], rows + 10))[0].scores.learnt.missed.tolist() == [0]
