@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lens_exporter.investigate import live
-from lens_exporter.investigate.causes import Cause, Movement, cause, movement, own_courses, own_families, start_claim, version_claim
+from lens_exporter.investigate.causes import Cause, Movement, cause, movement, start_claim, version_claim
+from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import FAMILIES, family_named, family_of, of_host
-from lens_exporter.investigate.notebook import Course, Notebook, Noted
-from lens_exporter.investigate.summaries import course_claim, summarised
+from lens_exporter.investigate.notebook import Notebook, Noted
+from lens_exporter.investigate.own import missing, own_courses, own_families
+from lens_exporter.investigate.summaries import away, course_claim, missing_claim, summarised
 from lens_exporter.investigate.wording import change, measured, series, span, speed, value, when, word
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
 from lens_exporter.publish.acceptable import shortened
@@ -62,8 +64,11 @@ def _outcome(notes: Notebook, moved: Movement, found: Cause | None) -> Outcome:
 def _is_over(notes: Notebook) -> bool:
     """Whether what alerted is over: its rule answers no more, or its course went away and came back.
 
-    A course that never moved is no sign: the alert may be about a level that is too high all the time.
+    A course that never moved is no sign: the alert may be about a level that is too high all the time. Neither is one that
+    ended: a rule answers nothing about a series that is gone.
     """
+    if any(missing(notes)):
+        return False
     if notes.conditions:
         return not any(notes.conditions.values())
     courses = own_courses(notes)
@@ -85,6 +90,7 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
         yield _moved(subject, notes)
     yield from (_moved(one, notes) for one in moved.effects[:2])
     yield from (_moved(one, notes) for one in moved.others[:2] if one is not subject)
+    yield from (Finding(missing_claim(one, notes), (one.receipt,)) for one in missing(notes))
     versions = {one.metric for one in notes.ranking.deploys}
     for one in [one for one in notes.ranking.gone if one.metric not in versions][:1]:
         yield Finding(f"{notes.ranking.gone_count:,} series end: {one.metric} at {when(one.at, notes)}", (one.receipt,))
@@ -160,11 +166,15 @@ def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
     """Give two steps at most: what follows from the cause, else the usual look at what alerts."""
     named = found is not None and bool(found.next)
     steps = [found.next] if found is not None and named else []
-    if notes.ranking.gone and found is None:
+    absent = list(missing(notes))
+    if absent and not away(notes):
+        steps.append(f"see why the target publishes no {word(measured(absent[0])) or 'such series'} any more")
+    elif notes.ranking.gone and found is None:
         steps.append("see whether the target runs and answers its scrape")
     if notes.conditions and not moved.effects and all(one.flat for one in own_courses(notes)):
         steps.append("see whether the alert's threshold fits what is usual here")
-    if not named or not (found and found.family):
+    # How to look at what is not there is no advice.
+    if len(absent) < len(notes.task.queries) and (not named or not (found and found.family)):
         steps += _advice(notes, found)
     return list(dict.fromkeys(steps))[:2]
 

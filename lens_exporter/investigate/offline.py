@@ -11,10 +11,11 @@ from typing import Any
 from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate import live, nodes
 from lens_exporter.investigate.analysis_schema import SUBMIT
-from lens_exporter.investigate.causes import movement, own_courses, own_families
+from lens_exporter.investigate.causes import movement
 from lens_exporter.investigate.conclusions import BY_CODE, MODEL_AWAY, OFFLINE, conclude
 from lens_exporter.investigate.families import family_of, of_host
 from lens_exporter.investigate.notebook import HEAP, PROCESS_INFO, Notebook, Noted, key, notebook
+from lens_exporter.investigate.own import own_courses, own_families
 from lens_exporter.investigate.task import narrow
 from lens_exporter.model import labels as label_sets
 from lens_exporter.model.analysis import HealthAnalysis

@@ -1,10 +1,12 @@
 """The summary of a conclusion: what a person reads first, and often all they read."""
 
 from lens_exporter.investigate import live
-from lens_exporter.investigate.causes import Cause, Movement, own_courses
+from lens_exporter.investigate.causes import Cause, Movement
+from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import family_of
-from lens_exporter.investigate.notebook import Course, Notebook, Noted
-from lens_exporter.investigate.wording import apart, change, joined, measured, resource, sentence, span, speed, value, when
+from lens_exporter.investigate.notebook import Notebook, Noted
+from lens_exporter.investigate.own import missing, own_courses
+from lens_exporter.investigate.wording import apart, change, joined, measured, resource, sentence, span, speed, value, when, word
 from lens_exporter.model.analysis import Outcome
 
 _AWAY = 0.5  # of all series: when so many end, it is the target that is away
@@ -28,15 +30,23 @@ def course_claim(one: Course) -> str:
     return f"the alert's own query went {first} -> {last}{peak}{trend}"
 
 
+def missing_claim(one: Course, notes: Notebook) -> str:
+    """Write that a query of the alerts has no value any more."""
+    metric = measured(one)
+    return f"{word(metric) if metric else 'the query of the alert'} has no value since {when(one.until, notes)}"
+
+
 def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | None) -> str:
     if outcome is Outcome.NOTHING_WRONG:
         return f"Nothing is wrong now: what alerted is over, and {_none_outside(notes)}{_had_moved(notes, moved)}."
     if found is not None:
         more = () if found.driven else (_explained(found, moved, notes), _beside(notes, moved, found.subject))
         return " ".join(sentence(text) for text in (found.text, *more) if text)
-    away = _away(notes)
-    if moved.effects or away:
-        told = [away or _effect(moved.effects[0], notes), live.lead(notes), *_leads(notes, moved)]
+    down = away(notes)
+    effect = _effect(moved.effects[0], notes) if moved.effects and not down else ""
+    absent = down or joined([missing_claim(one, notes) for one in missing(notes)])
+    if effect or absent:
+        told = [effect, absent, live.lead(notes), *_leads(notes, moved)]
     else:
         told = [_without_effect(notes, moved), live.lead(notes)]
     first, *more_told = filter(None, told)
@@ -96,7 +106,8 @@ def _ended(notes: Notebook) -> float:
     return min((one.at for one in notes.ranking.gone), default=notes.task.start)
 
 
-def _away(notes: Notebook) -> str:
+def away(notes: Notebook) -> str:
+    """Say that the target is away, where most of its series end; "" where they do not."""
     ranking = notes.ranking
     if not ranking.gone or ranking.gone_count < _AWAY * ranking.looked_at:
         return ""

@@ -24,7 +24,7 @@ _STRONG, _ENOUGH = 0.3, 30.0  # strong: this part of the strongest score, where 
 _SUSPECT_SCORE = 1.5  # half-widths of the band
 _LASTING = 2  # judged points in a row, unless the last one is outside too
 _BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
-_GONE = 2  # judged points without a value that make a steady series "gone"
+_GONE = 60.0  # seconds without a value that make a steady series "gone", where that is two to six points of the fine grid
 _COUNTER_NAME = re.compile(r"_(total|count|sum|bucket)$")
 _FORESEEN = 7 * 86_400.0  # seconds; a limit reached later than that is no news
 # Counters become rates over whole minutes, on grids that divide a minute or are made of minutes: each such stretch holds the same
@@ -92,6 +92,7 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ran
     """
     step = float(times[1] - times[0])
     limits = Limits(list(samples))
+    missing = int(np.clip(np.ceil(_GONE / step), 2, 2 * COARSE))
     suspects: list[Suspect] = []
     steady: list[Suspect] = []
     judged = 0
@@ -108,7 +109,7 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ran
                 continue
             judged += 1
             if np.isfinite(reading.onset):
-                ended = not np.isfinite(one.values[-_GONE * COARSE :]).any()
+                ended = not np.isfinite(one.values[-missing:]).any()
                 suspects.append(reading if ended else _limited(reading, limits.of(one), float(times[-1])))
             else:
                 steady.append(reading)
@@ -118,7 +119,7 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ran
         judged=judged,
         suspects=tuple(_ordered(_compared(suspects, steady))),
         steady=tuple(steady),
-        gone=tuple(gone(samples, times, looked, _GONE * COARSE)),
+        gone=tuple(gone(samples, times, looked, missing)),
         restarts=tuple(restarts(samples, times, looked)),
         deploys=tuple(deploys(samples, times, looked)),
         starts_known=sum(is_start_time(name_of(one)) for one in samples),

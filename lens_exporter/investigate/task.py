@@ -25,6 +25,7 @@ _BEGIN, _END = "<alerts>", "</alerts>"
 _ABOUT = ("alertname", "severity", "watcher", "category", "lens_origin", "prometheus", "replica", "alertstate", "priority", "team")
 _IDENTIFYING = ("cluster", "namespace", "job", "instance", "pod", "container", "node", "process", "device", "name")
 _COMPARISON = re.compile(r"\s*(?:==|!=|>=|<=|>|<)\s*(?:bool\s+)?[-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|\([^()]*\))\s*$")
+_SETS = re.compile(r"\b(?:and|or|unless)\b|[<>]|[!=]=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,14 @@ def without_threshold(expression: str) -> str:
         return expression.strip()
     rest = expression[: match.start()].strip()
     # "a > 1 and b > 2" is no comparison of the whole; neither is one inside parentheses.
-    if not rest or rest.count("(") != rest.count(")") or re.search(r"\b(?:and|or|unless)\b|[<>]|[!=]=", _outside_quotes(rest)):
+    if not rest or rest.count("(") != rest.count(")") or _SETS.search(_outside_quotes(rest)):
         return expression.strip()
     return rest
+
+
+def filters(expression: str) -> bool:
+    """Say whether an expression may have no value though what it reads is there: it compares, or is about absence."""
+    return re.search(rf"\babsent|{_SETS.pattern}", _outside_quotes(expression)) is not None
 
 
 def _outside_quotes(expression: str) -> str:

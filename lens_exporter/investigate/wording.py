@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from lens_exporter.baseline import numbers as words
 from lens_exporter.baseline.naming import cleaned
 from lens_exporter.baseline.quoted import quoted
+from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import family_of
 from lens_exporter.investigate.limits import is_limit
-from lens_exporter.investigate.notebook import Course, Notebook, Noted
+from lens_exporter.investigate.notebook import Notebook, Noted
 from lens_exporter.model import labels as label_sets
 
 _LABELS = 3  # of a series in a claim

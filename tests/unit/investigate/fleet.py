@@ -47,7 +47,7 @@ class Fleet:
             return [(labels, np.where(compare(values, float(compared[3])), values, np.nan)) for labels, values in kept]
         if query.startswith("sum(") and query.endswith(")"):
             rows = [values for _, values in self._eval(query[4:-1], times)]
-            return [({}, np.nansum(rows, axis=0))] if rows else []
+            return [({}, np.where(np.isfinite(rows).any(axis=0), np.nansum(rows, axis=0), np.nan))] if rows else []
         if query.startswith("topk(3, "):
             rows = self._eval(query[8:-1], times)
             return sorted(rows, key=lambda row: -row[1][-1])[:3]

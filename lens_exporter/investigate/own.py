@@ -1,0 +1,55 @@
+"""What the alerts themselves are about: their resources, their series, the courses of their queries, and what is missing."""
+
+import re
+from collections.abc import Iterator
+
+from lens_exporter.investigate.course import Course
+from lens_exporter.investigate.families import family_of
+from lens_exporter.investigate.limits import resource_of
+from lens_exporter.investigate.notebook import Notebook, Noted
+from lens_exporter.investigate.task import filters
+
+_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
+
+
+def own_families(notes: Notebook) -> list[str]:
+    """Name what the alerts are about: by their queries, then by their names."""
+    texts = (*notes.task.queries, *notes.task.names)
+    return list(dict.fromkeys(family.name for text in texts if (family := family_of(text))))
+
+
+def is_own(one: Noted, notes: Notebook) -> bool:
+    """Say whether a series is of what alerts: of its family, or read by its query."""
+    family = family_of(one.metric)
+    return (family is not None and family.name in own_families(notes)) or is_read(one, notes)
+
+
+def is_read(one: Noted, notes: Notebook) -> bool:
+    """Say whether a query of the alerts reads a series."""
+    names = {name for query in notes.task.queries for name in _NAME.findall(query)}
+    return resource_of(one.metric) in map(resource_of, names)
+
+
+def is_named(metric: str, notes: Notebook) -> bool:
+    """Say whether a query of the alerts names a metric."""
+    return any(metric in _NAME.findall(query) for query in notes.task.queries)
+
+
+def own_courses(notes: Notebook) -> list[Course]:
+    """Give the courses of the alerts' own queries, of the target's series where the query has those of others too."""
+    asked = [query for pair in notes.task.asked_queries() for query in pair]
+    own = [one for one in notes.courses if one.query in asked]
+    target = notes.task.target
+    return [one for one in own if all(target.get(name, value) == value for name, value in one.labels.items())] or own
+
+
+def missing(notes: Notebook) -> Iterator[Course]:
+    """Give, of each query of the alerts whose series have all ended, the one that was there last.
+
+    A query that compares or subtracts sets ends when its condition does; it says nothing about what it reads.
+    """
+    courses = own_courses(notes)
+    for forms in notes.task.asked_queries():
+        own = [one for one in courses if one.query in forms]
+        if own and all(one.ended for one in own) and not filters(own[0].query):
+            yield max(own, key=lambda one: one.until)
