@@ -133,7 +133,7 @@ def _driver(notes: Notebook, moved: Movement) -> Cause | None:
         family = family_of(one.metric)
         if family is None or family.name not in drivers or is_limit(one.metric) or one.onset is None or begin is None:
             continue
-        if one.score < _STRONG or first.score < 0 or begin - one.onset < _AHEAD * notes.ranking.step:
+        if one.score < _STRONG or one.after <= one.before or first.score < 0 or begin - one.onset < _AHEAD * notes.ranking.step:
             continue
         return _driven(notes, moved, one, family.name)
     return None

@@ -10,7 +10,7 @@ from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import FAMILIES, family_named, family_of, of_host
 from lens_exporter.investigate.notebook import Notebook, Noted
 from lens_exporter.investigate.own import missing, own_courses, own_families
-from lens_exporter.investigate.summaries import away, course_claim, missing_claim, summarised
+from lens_exporter.investigate.summaries import away, course_claim, gap_claim, missing_claim, summarised
 from lens_exporter.investigate.wording import change, measured, series, span, speed, value, when, word
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
 from lens_exporter.publish.acceptable import shortened
@@ -65,9 +65,9 @@ def _is_over(notes: Notebook) -> bool:
     """Whether what alerted is over: its rule answers no more, or its course went away and came back.
 
     A course that never moved is no sign: the alert may be about a level that is too high all the time. Neither is one that
-    ended: a rule answers nothing about a series that is gone.
+    ended: a rule answers nothing about a series that is gone, or that nobody looks at.
     """
-    if any(missing(notes)):
+    if any(missing(notes)) or notes.ranking.unseen_since is not None:
         return False
     if notes.conditions:
         return not any(notes.conditions.values())
@@ -91,6 +91,7 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
     yield from (_moved(one, notes) for one in moved.effects[:2])
     yield from (_moved(one, notes) for one in moved.others[:2] if one is not subject)
     yield from (Finding(missing_claim(one, notes), (one.receipt,)) for one in missing(notes))
+    yield from (Finding(gap_claim(*gap, notes), (notes.ranking.receipt,)) for gap in notes.ranking.gaps[-1:])
     versions = {one.metric for one in notes.ranking.deploys}
     for one in [one for one in notes.ranking.gone if one.metric not in versions][:1]:
         yield Finding(f"{notes.ranking.gone_count:,} series end: {one.metric} at {when(one.at, notes)}", (one.receipt,))
@@ -166,15 +167,17 @@ def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
     """Give two steps at most: what follows from the cause, else the usual look at what alerts."""
     named = found is not None and bool(found.next)
     steps = [found.next] if found is not None and named else []
-    absent = list(missing(notes))
-    if absent and not away(notes):
+    absent, unseen = list(missing(notes)), notes.ranking.unseen_since is not None
+    if unseen:
+        steps.append("see why Prometheus takes no samples of this target")
+    elif absent and not away(notes):
         steps.append(f"see why the target publishes no {word(measured(absent[0])) or 'such series'} any more")
     elif notes.ranking.gone and found is None:
         steps.append("see whether the target runs and answers its scrape")
     if notes.conditions and not moved.effects and all(one.flat for one in own_courses(notes)):
         steps.append("see whether the alert's threshold fits what is usual here")
     # How to look at what is not there is no advice.
-    if len(absent) < len(notes.task.queries) and (not named or not (found and found.family)):
+    if not unseen and (not absent or len(absent) < len(notes.task.queries)) and (not named or not (found and found.family)):
         steps += _advice(notes, found)
     return list(dict.fromkeys(steps))[:2]
 

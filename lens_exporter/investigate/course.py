@@ -48,7 +48,7 @@ def courses(answered: Answered) -> Iterator[Course]:
     seen = answered.result.seen
     for row in rows:
         begin, until = (read(row[name], float("inf")) for name in ("first_at", "last_at"))
-        missing = max(_LONG, _STEPS * float(row["step"]))
+        missing = max(_LONG, _STEPS * float(row.get("step", 0.0)))
         yield Course(
             answered.receipt,
             str(arguments.get("query", "")),

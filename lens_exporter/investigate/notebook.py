@@ -77,6 +77,12 @@ class Ranked:
     restarts: tuple[Event, ...] = ()
     deploys: tuple[Event, ...] = ()
     starts_known: bool = False  # some process of the target says when it started
+    gaps: tuple[tuple[float, float | None], ...] = ()  # from when to when nothing was sampled, None for until now
+
+    @property
+    def unseen_since(self) -> float | None:
+        """Since when nothing has been sampled, None where there are samples."""
+        return self.gaps[-1][0] if self.gaps and self.gaps[-1][1] is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ def _ranked(answered: Answered) -> Ranked:
         restarts=tuple(_event(receipt, row) for row in data["restarts"]),
         deploys=tuple(_event(receipt, row) for row in data["deploys"]),
         starts_known=bool(data["starts_known"]),
+        gaps=tuple((read(row["begin"], float("inf")), _time(row, "end")) for row in data.get("gaps", ())),
     )
 
 

@@ -46,8 +46,11 @@ def own_courses(notes: Notebook) -> list[Course]:
 def missing(notes: Notebook) -> Iterator[Course]:
     """Give, of each query of the alerts whose series have all ended, the one that was there last.
 
-    A query that compares or subtracts sets ends when its condition does; it says nothing about what it reads.
+    A query that compares or subtracts sets ends when its condition does; it says nothing about what it reads. Nobody can say what
+    is missing where nothing is sampled.
     """
+    if notes.ranking.unseen_since is not None:
+        return
     courses = own_courses(notes)
     for forms in notes.task.asked_queries():
         own = [one for one in courses if one.query in forms]

@@ -42,14 +42,14 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
     if found is not None:
         more = () if found.driven else (_explained(found, moved, notes), _beside(notes, moved, found.subject))
         return " ".join(sentence(text) for text in (found.text, *more) if text)
-    down = away(notes)
+    down = unseen(notes) or away(notes)
     effect = _effect(moved.effects[0], notes) if moved.effects and not down else ""
     absent = down or joined([missing_claim(one, notes) for one in missing(notes)])
     if effect or absent:
         told = [effect, absent, live.lead(notes), *_leads(notes, moved)]
     else:
         told = [_without_effect(notes, moved), live.lead(notes)]
-    first, *more_told = filter(None, told)
+    first, *more_told = filter(None, (*told, *(gap_claim(*gap, notes) for gap in notes.ranking.gaps[-1:] if gap[1])))
     return " ".join((f"Inconclusive: {first}.", *map(sentence, more_told)))
 
 
@@ -104,6 +104,19 @@ def _was(notes: Notebook, moved: Movement) -> str:
 
 def _ended(notes: Notebook) -> float:
     return min((one.at for one in notes.ranking.gone), default=notes.task.start)
+
+
+def gap_claim(begin: float, end: float | None, notes: Notebook) -> str:
+    """Write that nothing was sampled for a time: what it looks like then is not what it was."""
+    if end is None:
+        return f"nothing of this target has been sampled since {when(begin, notes)}"
+    return f"nothing of this target was sampled {span(begin, end, notes)}"
+
+
+def unseen(notes: Notebook) -> str:
+    """Say that nobody looks at the target, "" where somebody does."""
+    since = notes.ranking.unseen_since
+    return "" if since is None else f"{gap_claim(since, None, notes)}: how it is now is not known"
 
 
 def away(notes: Notebook) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from lens_exporter.investigate.gaps import Gap, gaps, masked, sampled, seen_only
 from lens_exporter.investigate.limits import Limits
 from lens_exporter.investigate.samples import Samples, name_of
 from lens_exporter.investigate.shape import steady_slope
@@ -68,6 +69,7 @@ class Ranking:
     restarts: tuple[Moved, ...]
     deploys: tuple[Moved, ...]
     starts_known: int  # processes that publish when they started
+    gaps: tuple[Gap, ...]  # when nothing was sampled
     step: float  # seconds between two fine points: onsets are known to about one of them
 
 
@@ -84,13 +86,18 @@ def fine_step(start: float, at: float, history: float | None = None) -> float:
     return float(next((nice for nice in _STEPS if nice >= step), 60 * int(np.ceil(step / 60))))
 
 
-def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ranking:
+def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest: FloatArray | None = None) -> Ranking:
     """Judge every series against its own past.
 
-    A suspect lies outside its band for a stretch among the last judged points. The strong ones, not far below the strongest,
-    come first, in order of their onset; the weaker ones follow by strength.
+    newest [time] is when the newest sample that each point shows was taken, where that is known: what only repeats is no value. A
+    suspect lies outside its band for a stretch among the last judged points. The strong ones, not far below the strongest, come
+    first, in order of their onset; the weaker ones follow by strength.
     """
     step = float(times[1] - times[0])
+    newest = times if newest is None else newest
+    taken = np.where(np.isfinite(newest), newest, times)
+    rows = sampled(samples, times, newest)
+    samples = masked(samples, rows)
     limits = Limits(list(samples))
     missing = int(np.clip(np.ceil(_GONE / step), 2, 2 * COARSE))
     suspects: list[Suspect] = []
@@ -99,7 +106,7 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ran
     for begin in range(0, len(samples), _CHUNK):
         chunk = samples[begin : begin + _CHUNK]
         rates = [_is_counter(one) for one in chunk]
-        values = np.array([_rate(one.values, step) if rate else one.values for one, rate in zip(chunk, rates, strict=True)])
+        values = np.array([_rate(one.values, step, taken) if rate else one.values for one, rate in zip(chunk, rates, strict=True)])
         coarse = values[:, ::-1][:, ::COARSE][:, ::-1]
         window = Window("suspects", tuple(one.labels for one in chunk), times[::-1][::COARSE][::-1], coarse, step * COARSE)
         scores = detector.score(window)
@@ -119,10 +126,11 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ran
         judged=judged,
         suspects=tuple(_ordered(_compared(suspects, steady))),
         steady=tuple(steady),
-        gone=tuple(gone(samples, times, looked, missing)),
+        gone=tuple(gone(*seen_only(samples, times, rows), max(0, int(rows[:looked].sum()) - 1), missing)),
         restarts=tuple(restarts(samples, times, looked)),
         deploys=tuple(deploys(samples, times, looked)),
         starts_known=sum(is_start_time(name_of(one)) for one in samples),
+        gaps=gaps(times, newest, rows, looked),
         step=step,
     )
 
@@ -248,12 +256,18 @@ def _is_counter(one: Samples) -> bool:
     return bool(_COUNTER_NAME.search(name_of(one))) and monotone
 
 
-def _rate(values: FloatArray, step: float) -> FloatArray:
-    """Turn a counter into its rate a second over the last minute (or judged point, where that is longer), resets taken out."""
+def _rate(values: FloatArray, step: float, taken: FloatArray) -> FloatArray:
+    """Turn a counter into its rate a second over the last minute (or judged point, where that is longer), resets taken out.
+
+    taken is when each value was sampled: a minute that shows three of four samples holds three quarters of the rise.
+    """
     width = round(_RATE_SECONDS / step) if step < _RATE_SECONDS else COARSE
-    rises = np.diff(values, prepend=np.nan)
-    total = np.nancumsum(np.where(rises < 0, values, rises))  # after a reset the value itself is the rise
+    known = np.flatnonzero(np.isfinite(values))
+    rises = np.zeros_like(values)
+    rises[known[1:]] = np.diff(values[known])  # what it rose by while it was not looked at counts when it is seen again
+    total = np.cumsum(np.where(rises < 0, values, rises))  # after a reset the value itself is the rise
     rate: FloatArray = np.full_like(values, np.nan)
-    rate[width:] = (total[width:] - total[:-width]) / (width * step)
-    rate[width:][~(np.isfinite(values[width:]) & np.isfinite(values[:-width]))] = np.nan
+    seconds = taken[width:] - taken[:-width]
+    there = np.isfinite(values[width:]) & np.isfinite(values[:-width]) & (seconds > 0)
+    rate[width:][there] = (total[width:] - total[:-width])[there] / seconds[there]
     return rate

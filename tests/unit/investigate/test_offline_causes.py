@@ -255,8 +255,9 @@ def test_the_driver_is_named_where_a_receipt_does():
         fds(AT - 6 * MINUTE),
         one("process_cpu_share_ratio", lambda t: np.where(t > AT - 10 * MINUTE, 0.9, 0.1)),
         one("http_requests", lambda t: np.where(t > AT - 10 * MINUTE, 20.0, 200.0)),
+        one("queue_depth", lambda t: np.where(t > AT - 3 * MINUTE, 0.0, np.where(t > AT - 10 * MINUTE, 2.0, 1.0))),
     ],
-    ids=["at the same time: a wide band is left later", "not of a kind that drives memory", "it fell"],
+    ids=["at the same time: a wide band is left later", "not of a kind that drives memory", "it fell", "it rose, and is lower now"],
 )
 def test_what_only_moved_too_is_no_cause(other):
     """Order is measured from where a line begins, a driver must be able to drive, and less of something drives nothing up."""
