@@ -11,7 +11,7 @@ from lens_exporter.investigate import live
 from lens_exporter.investigate.families import family_named, family_of
 from lens_exporter.investigate.limits import is_limit, is_share, resource_of
 from lens_exporter.investigate.notebook import Event, Notebook, Noted
-from lens_exporter.investigate.own import is_named, is_own, is_read, own_courses, own_families
+from lens_exporter.investigate.own import is_named, is_own, is_read, own_courses, own_families, reading
 from lens_exporter.investigate.part import Part
 from lens_exporter.investigate.wording import change, measured_rate, resource, sentence, speed, told_apart, unit_of, value, when
 from lens_exporter.model import labels as label_sets
@@ -92,7 +92,7 @@ def _named_part(notes: Notebook, moved: Movement, families: Sequence[str]) -> Ca
         if part.family not in families:
             continue
         for one in (*moved.effects, *moved.others):
-            family = family_of(one.metric)
+            family = family_of(one.metric, one.labels)
             if part.kind not in {"", one.labels.get("kind"), one.labels.get("usage")}:
                 continue
             unit = _counted_in(one.metric, per_second=one.per_second)
@@ -130,7 +130,7 @@ def _driver(notes: Notebook, moved: Movement) -> Cause | None:
     begin = min((_began(one, notes) for one in moved.effects), default=None)
     first = moved.effects[0]
     for one in moved.others:
-        family = family_of(one.metric)
+        family = family_of(one.metric, one.labels)
         if family is None or family.name not in drivers or is_limit(one.metric) or one.onset is None or begin is None:
             continue
         if one.score < _STRONG or one.after <= one.before or first.score < 0 or begin - one.onset < _AHEAD * notes.ranking.step:
@@ -173,12 +173,14 @@ def _one_of_many(notes: Notebook, moved: Movement) -> Cause | None:
         extra = told_apart(one.labels, notes.task.target)
         if one.alike < 2 or one.alike_moved != 1 or not extra or is_limit(one.metric):
             continue
+        if any(matcher.label in extra for selector in reading(one, notes) for matcher in selector.matchers):
+            continue  # the alert asks for it alone: that it is this one says nothing new
         for course in own_courses(notes):
             rise = course.last - course.first
             if course.labels.keys() <= _WHOLE and rise and _BREAKDOWN[0] <= (one.after - one.before) / rise <= _BREAKDOWN[1]:
                 text = f"it is {label_sets.selector(extra, metric=one.metric)} alone, of {one.alike:,} such series"
                 receipts = tuple(dict.fromkeys((one.receipt, course.receipt)))
-                family = family_of(one.metric)
+                family = family_of(one.metric, one.labels)
                 return Cause(text, text, receipts, family.name if family else "")
     return None
 

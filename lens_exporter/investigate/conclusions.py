@@ -133,7 +133,7 @@ def _shows(course: Course, one: Noted) -> bool:
 
 
 def _called(one: Noted, notes: Notebook) -> str:
-    family = family_of(one.metric)
+    family = family_of(one.metric, one.labels)
     return f"{family.name} ({series(one, notes)})" if family else series(one, notes)
 
 
@@ -149,7 +149,9 @@ def _ruled_out(notes: Notebook) -> Iterator[Hypothesis]:
     """Say of what could have driven the alert, and of what a person would ask first, that it did not move."""
     own = own_families(notes)
     could = {name for family in own for name in family_named(family).drivers} or {family.name for family in FAMILIES}
-    steady = {family.name: one for one in notes.ranking.steady if (family := family_of(one.metric)) and family.name not in own}
+    steady = {
+        family.name: one for one in notes.ranking.steady if (family := family_of(one.metric, one.labels)) and family.name not in own
+    }
     if notes.ranking.starts_known and not notes.ranking.restarts and not notes.ranking.deploys:
         could.add(_RESTART)
     order = (*_ASKED_FIRST[:3], _RESTART, *_ASKED_FIRST[3:], *(family.name for family in FAMILIES))
@@ -178,16 +180,25 @@ def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
         steps.append("see whether the alert's threshold fits what is usual here")
     # How to look at what is not there is no advice.
     if not unseen and (not absent or len(absent) < len(notes.task.queries)) and (not named or not (found and found.family)):
-        steps += _advice(notes, found)
+        steps += _advice(notes, moved, found)
     return list(dict.fromkeys(steps))[:2]
 
 
-def _advice(notes: Notebook, found: Cause | None) -> Iterator[str]:
+def _advice(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator[str]:
     pids = (one.result.data["pid"] for one in notes.live if isinstance(one.result.data, dict) and "pid" in one.result.data)
     pid = str(next(pids, "PID"))
     on_host = any(of_host(query) for query in notes.task.queries)
     for name in [found.family] if found and found.family else own_families(notes):
         family = family_named(name)
-        advice = (family.host_advice if on_host else "") or family.advice
+        fell = family.fell_advice and _fell(name, notes, moved)
+        advice = family.fell_advice if fell else (family.host_advice if on_host else "") or family.advice
         if advice:
             yield advice.replace("PID", pid)
+
+
+def _fell(name: str, notes: Notebook, moved: Movement) -> bool:
+    """Whether there is less of what alerts than there was: by its series, else by the course of its query."""
+    own = [one for one in (*moved.effects, *moved.back) if (family := family_of(one.metric, one.labels)) and family.name == name]
+    if own:
+        return own[0].after < own[0].before
+    return any(one.last < one.first for one in own_courses(notes))

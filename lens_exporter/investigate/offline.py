@@ -105,7 +105,7 @@ def leading(notes: Notebook) -> list[Noted]:
     moved = movement(notes)
     by_family: dict[str, Noted] = {}
     for one in (*moved.effects, *moved.others):
-        family = family_of(one.metric)
+        family = family_of(one.metric, one.labels)
         by_family.setdefault(family.name if family else one.metric, one)
     return list(by_family.values())[:_LOOKED_AT]
 

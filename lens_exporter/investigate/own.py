@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 
 from lens_exporter.investigate.course import Course
-from lens_exporter.investigate.families import family_of
+from lens_exporter.investigate.families import TRAFFIC, family_of
 from lens_exporter.investigate.limits import resource_of
 from lens_exporter.investigate.notebook import Notebook, Noted
+from lens_exporter.investigate.selectors import Selector, selectors
 from lens_exporter.investigate.task import filters
 
 _NAME = re.compile(r"[a-zA-Z_:][\w:]*")
@@ -19,15 +20,24 @@ def own_families(notes: Notebook) -> list[str]:
 
 
 def is_own(one: Noted, notes: Notebook) -> bool:
-    """Say whether a series is of what alerts: of its family, or read by its query."""
-    family = family_of(one.metric)
-    return (family is not None and family.name in own_families(notes)) or is_read(one, notes)
+    """Say whether a series is of what alerts: of its family or read by its query, save the traffic that failures are part of."""
+    families, family = own_families(notes), family_of(one.metric, one.labels)
+    if family is not None and family.name in families:
+        return True
+    return is_read(one, notes) and not (families and family is not None and family.name == TRAFFIC)
 
 
 def is_read(one: Noted, notes: Notebook) -> bool:
     """Say whether a query of the alerts reads a series."""
-    names = {name for query in notes.task.queries for name in _NAME.findall(query)}
-    return resource_of(one.metric) in map(resource_of, names)
+    return any(True for _ in reading(one, notes))
+
+
+def reading(one: Noted, notes: Notebook) -> Iterator[Selector]:
+    """Give the selectors of the alerts' queries that select a series, or another one that counts its resource."""
+    for query in notes.task.queries:
+        for selector in selectors(query):
+            if selector.metric and resource_of(selector.metric) == resource_of(one.metric) and selector.takes(one.labels):
+                yield selector
 
 
 def is_named(metric: str, notes: Notebook) -> bool:

@@ -57,7 +57,7 @@ def _explained(found: Cause, moved: Movement, notes: Notebook) -> str:
     """Say how that moved which the cause explains, where several things alert."""
     if not moved.effects:
         return course_claim(own_courses(notes)[0])
-    families = ((one, family_of(one.metric)) for one in moved.effects)
+    families = ((one, family_of(one.metric, one.labels)) for one in moved.effects)
     return _effect(next((one for one, family in families if family and family.name == found.family), moved.effects[0]), notes)
 
 

@@ -176,10 +176,10 @@ def _telling(ranking: Ranking) -> list[Suspect]:
 
     A limit that stays where it is rules nothing out. A plain count is easier to read than its share of a limit.
     """
-    moved = {family.name for one in ranking.suspects if (family := family_of(one.metric))}
+    moved = {family.name for one in ranking.suspects if (family := family_of(one.metric, one.labels))}
     nearest: dict[str, Suspect] = {}
     for one in sorted(ranking.steady, key=lambda one: (is_share(one.metric), -abs(one.score), one.metric)):
-        family = family_of(one.metric)
+        family = family_of(one.metric, one.labels)
         if family is not None and family.name not in moved and not is_limit(one.metric) and (one.before or one.after):
             nearest.setdefault(family.name, one)
     return list(nearest.values())

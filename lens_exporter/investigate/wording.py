@@ -101,7 +101,7 @@ def apart(seconds: float) -> str:
 
 def resource(one: Noted, notes: Notebook) -> str:
     """Name what a series counts: its family, with what tells it from others where there are others; a limit by its own name."""
-    family = family_of(one.metric)
+    family = family_of(one.metric, one.labels)
     if family is None or is_limit(one.metric):
         return series(one, notes)
     extra = told_apart(one.labels, notes.task.target) if one.alike > 1 else {}
