@@ -112,7 +112,11 @@ def query_of(alert: Alert) -> str:
 
 def rule_of(alert: Alert) -> str:
     """Give the expression of the rule that made the alert, from the generator's address; "" where there is none."""
-    expressions = parse_qs(urlsplit(alert.generator_url).query).get("g0.expr", [""])
+    try:
+        query = urlsplit(alert.generator_url).query
+        expressions = parse_qs(query).get("g0.expr", [""])
+    except ValueError:  # "http://[bad": whoever sends an alert may write any text there
+        return ""
     return expressions[0].strip()
 
 
