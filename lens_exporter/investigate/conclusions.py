@@ -92,8 +92,8 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
     yield from (_moved(one, notes) for one in moved.others[:2] if one is not subject)
     yield from (Finding(missing_claim(one, notes), (one.receipt,)) for one in missing(notes))
     yield from (Finding(gap_claim(*gap, notes), (notes.ranking.receipt,)) for gap in notes.ranking.gaps[-1:])
-    versions = {one.metric for one in notes.ranking.deploys}
-    for one in [one for one in notes.ranking.gone if one.metric not in versions][:1]:
+    told = {one.metric for one in notes.ranking.deploys} | {measured(one) for one in missing(notes)}
+    for one in [one for one in notes.ranking.gone if one.metric not in told][:1]:
         yield Finding(f"{notes.ranking.gone_count:,} series end: {one.metric} at {when(one.at, notes)}", (one.receipt,))
     named = {part.claim: part.receipt for part in live.parts(notes) if found is None or part.claim != found.claim}
     yield from (Finding(claim, (receipt,)) for claim, receipt in named.items())
@@ -128,7 +128,8 @@ def _receipts(one: Noted, notes: Notebook) -> tuple[str, ...]:
 
 
 def _shows(course: Course, one: Noted) -> bool:
-    reads = re.search(rf"(?<![\w:]){re.escape(one.metric)}(?![\w:])", course.query) is not None
+    metric = f"{one.metric}_sum" if one.mean else one.metric
+    reads = re.search(rf"(?<![\w:]){re.escape(metric)}(?![\w:])", course.query) is not None
     return reads and all(course.labels.get(name, text) == text for name, text in one.labels.items())
 
 

@@ -34,7 +34,7 @@ class Family:
     fell_advice: str = ""
 
 
-ERRORS, TRAFFIC = "errors", "traffic"
+ERRORS, GARBAGE, LATENCY, TRAFFIC = "errors", "garbage collection", "latency", "traffic"
 FAMILIES: tuple[Family, ...] = (
     Family(
         "ports",
@@ -55,7 +55,7 @@ FAMILIES: tuple[Family, ...] = (
         advice="count the processes of the node by what they were started as, and see why those do not end",
     ),
     Family(
-        "garbage collection",
+        GARBAGE,
         re.compile(r"(^|_)gc(_|$)|garbage|uncollectable"),
         drivers=("memory", "traffic"),
         process=(Question("get_gc_stats"),),
@@ -123,7 +123,7 @@ FAMILIES: tuple[Family, ...] = (
         advice="compare the rates of what enters and leaves the queue",
     ),
     Family(
-        "latency",
+        LATENCY,
         re.compile(r"latency|duration|delay|pause"),
         drivers=("traffic", "CPU", "garbage collection", "memory", "disk", "queues", "connections", "threads"),
         advice="look at the slowest calls and at what they wait for",
@@ -157,7 +157,9 @@ def _named(text: str) -> Family | None:
             return family_named(TRAFFIC)  # how often something was timed is traffic
         for family in FAMILIES:
             if family.pattern.search(word):
-                return family
+                # How long requests took is not how many there were.
+                timed = family.name == TRAFFIC and word.endswith("_seconds") and not name.endswith("_count")
+                return family_named(LATENCY) if timed else family
     return None
 
 

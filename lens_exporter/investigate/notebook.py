@@ -29,6 +29,7 @@ class Noted:
     after: float
     score: float
     per_second: bool
+    mean: bool = False  # of what its _sum and _count count
     onset: float | None = None
     until: float | None = None  # it left its normal and is back since then
     per_minute: float | None = None  # slope since the onset
@@ -203,6 +204,7 @@ def _noted(receipt: str, row: dict[str, Any]) -> Noted:
         row["after"],
         row["score"],
         row["per_second"],
+        row.get("mean", False),
         onset=_time(row, "onset"),
         until=_time(row, "until"),
         per_minute=row.get("per_minute"),

@@ -94,10 +94,18 @@ def _courses(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
             ):
                 break
     for suspect in leading(notes):
-        series = label_sets.selector(suspect.labels, metric=suspect.metric)
-        query = f"rate({series}[{'2m' if age < _SHORT_AGE else '5m'}])" if suspect.per_second else series
+        query = _shown_by(suspect, "2m" if age < _SHORT_AGE else "5m")
         if not any(one.labels == {"__name__": suspect.metric, **suspect.labels} for one in own_courses(notes)):
             yield "promql_range", {"query": query, **window}
+
+
+def _shown_by(one: Noted, over: str) -> str:
+    """Write the query that shows a series as it was judged."""
+    if one.mean:
+        total, count = (label_sets.selector(one.labels, metric=f"{one.metric}{part}") for part in ("_sum", "_count"))
+        return f"rate({total}[{over}]) / rate({count}[{over}])"
+    series = label_sets.selector(one.labels, metric=one.metric)
+    return f"rate({series}[{over}])" if one.per_second else series
 
 
 def leading(notes: Notebook) -> list[Noted]:

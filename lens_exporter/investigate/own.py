@@ -11,6 +11,7 @@ from lens_exporter.investigate.selectors import Selector, selectors
 from lens_exporter.investigate.task import filters
 
 _NAME = re.compile(r"[a-zA-Z_:][\w:]*")
+_TIMED = ("_sum", "_count", "_bucket")
 
 
 def own_families(notes: Notebook) -> list[str]:
@@ -34,9 +35,10 @@ def is_read(one: Noted, notes: Notebook) -> bool:
 
 def reading(one: Noted, notes: Notebook) -> Iterator[Selector]:
     """Give the selectors of the alerts' queries that select a series, or another one that counts its resource."""
+    resources = {resource_of(one.metric), *(f"{one.metric}{part}" for part in _TIMED if one.mean)}
     for query in notes.task.queries:
         for selector in selectors(query):
-            if selector.metric and resource_of(selector.metric) == resource_of(one.metric) and selector.takes(one.labels):
+            if selector.metric and resource_of(selector.metric) in resources and selector.takes(one.labels):
                 yield selector
 
 

@@ -11,9 +11,10 @@ from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate.families import family_of
 from lens_exporter.investigate.gaps import Gap
 from lens_exporter.investigate.limits import is_limit, is_share
+from lens_exporter.investigate.measures import COARSE
 from lens_exporter.investigate.moments import Moment
 from lens_exporter.investigate.samples import Samples, name_of
-from lens_exporter.investigate.suspects import COARSE, HISTORY, Ranking, Scorer, Suspect, fine_step, rank
+from lens_exporter.investigate.suspects import HISTORY, Ranking, Scorer, Suspect, fine_step, rank
 from lens_exporter.investigate.tools_promql import Source
 from lens_exporter.investigate.turnover import Moved
 from lens_exporter.model import labels as label_sets
@@ -201,6 +202,7 @@ def _steady(one: Suspect) -> dict[str, Any]:
         "after": one.after,
         "score": round(one.score, 1),
         "per_second": one.rate,
+        "mean": one.mean,
     }
 
 

@@ -110,7 +110,8 @@ def resource(one: Noted, notes: Notebook) -> str:
 
 def series(one: Noted, notes: Notebook) -> str:
     """Write a series as PromQL would, without the labels that the whole target has."""
-    return label_sets.selector(told_apart(one.labels, notes.task.target), metric=one.metric)
+    written = label_sets.selector(told_apart(one.labels, notes.task.target), metric=one.metric)
+    return f"mean {written}" if one.mean else written
 
 
 def told_apart(labels: Mapping[str, str], target: Mapping[str, str]) -> dict[str, str]:

@@ -53,6 +53,11 @@ class Fleet:
             kept = self._eval(compared[1], times)
             compare = _COMPARE[compared[2]]
             return [(labels, np.where(compare(values, float(compared[3])), values, np.nan)) for labels, values in kept]
+        if query.startswith("rate(") and " / rate(" in query:
+            above, _, below = query.partition(" / ")
+            under = {tuple(sorted(labels.items())): values for labels, values in self._eval(below, times)}
+            rows = [(labels, values, under.get(tuple(sorted(labels.items())))) for labels, values in self._eval(above, times)]
+            return [(labels, values / other) for labels, values, other in rows if other is not None]
         if query.startswith("sum(") and query.endswith(")"):
             rows = [values for _, values in self._eval(query[4:-1], times)]
             return [({}, np.where(np.isfinite(rows).any(axis=0), np.nansum(rows, axis=0), np.nan))] if rows else []
