@@ -11,7 +11,7 @@ from lens_exporter.investigate import live
 from lens_exporter.investigate.families import family_named, family_of
 from lens_exporter.investigate.limits import is_limit, is_share, resource_of
 from lens_exporter.investigate.notebook import Event, Notebook, Noted
-from lens_exporter.investigate.own import is_named, is_own, is_read, own_courses, own_families, reading
+from lens_exporter.investigate.own import is_named, is_own, own_courses, own_families, place, reading
 from lens_exporter.investigate.part import Part
 from lens_exporter.investigate.wording import change, measured_rate, resource, sentence, speed, told_apart, unit_of, value, when
 from lens_exporter.model import labels as label_sets
@@ -60,7 +60,7 @@ def movement(notes: Notebook) -> Movement:
     merged = sorted(_merged(notes.ranking.suspects), key=lambda one: one.onset or 0.0)
     active = [one for one in merged if not one.over]
     own = [one for one in active if is_own(one, notes) and not is_limit(one.metric)]
-    own.sort(key=lambda one: not is_read(one, notes))  # what the alert's query itself reads comes before its relatives
+    own.sort(key=lambda one: place(one, notes))  # what the first alert's query reads comes first, what none reads last
     return Movement(tuple(own), tuple(one for one in active if one not in own), tuple(one for one in merged if one.over))
 
 
@@ -173,7 +173,7 @@ def _one_of_many(notes: Notebook, moved: Movement) -> Cause | None:
         extra = told_apart(one.labels, notes.task.target)
         if one.alike < 2 or one.alike_moved != 1 or not extra or is_limit(one.metric):
             continue
-        if any(matcher.label in extra for selector in reading(one, notes) for matcher in selector.matchers):
+        if any(matcher.label in extra for _, selector in reading(one, notes) for matcher in selector.matchers):
             continue  # the alert asks for it alone: that it is this one says nothing new
         for course in own_courses(notes):
             rise = course.last - course.first

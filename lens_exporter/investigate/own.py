@@ -33,13 +33,18 @@ def is_read(one: Noted, notes: Notebook) -> bool:
     return any(True for _ in reading(one, notes))
 
 
-def reading(one: Noted, notes: Notebook) -> Iterator[Selector]:
-    """Give the selectors of the alerts' queries that select a series, or another one that counts its resource."""
+def place(one: Noted, notes: Notebook) -> int:
+    """Give the place, among the queries of the alerts, of the first that reads a series; behind them all where none does."""
+    return next((index for index, _ in reading(one, notes)), len(notes.task.queries))
+
+
+def reading(one: Noted, notes: Notebook) -> Iterator[tuple[int, Selector]]:
+    """Give the selectors of the alerts' queries that select a series, or another one that counts its resource, with their place."""
     resources = {resource_of(one.metric), *(f"{one.metric}{part}" for part in _TIMED if one.mean)}
-    for query in notes.task.queries:
+    for index, query in enumerate(notes.task.queries):
         for selector in selectors(query):
             if selector.metric and resource_of(selector.metric) in resources and selector.takes(one.labels):
-                yield selector
+                yield index, selector
 
 
 def is_named(metric: str, notes: Notebook) -> bool:

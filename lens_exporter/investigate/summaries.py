@@ -75,18 +75,28 @@ def _leads(notes: Notebook, moved: Movement) -> tuple[str, str]:
 
 
 def _beside(notes: Notebook, moved: Movement, told: Noted | None = None) -> str:
-    """Say what moved that is not what alerts: before it, with it, after it, and what is back."""
-    others = [one for one in moved.others if one is not told][:2]
+    """Say what moved beside what alerts first: what else alerts, what does not; before it, with it, after it; and what is back."""
+    others = [one for one in (*_alerting_too(moved), *moved.others) if one is not told][:2]
     clauses = [f"{resource(one, notes)} {_order(one, notes, moved)} ({change(one)})" for one in others]
     if moved.back:
         clauses.append(_was(notes, moved))
     return "; ".join(clauses)
 
 
+def _alerting_too(moved: Movement) -> list[Noted]:
+    """Give one series of each other resource that alerts as well."""
+    first: dict[str, Noted] = {}
+    for one in moved.effects:
+        family = family_of(one.metric, one.labels)
+        first.setdefault(family.name if family else one.metric, one)
+    return list(first.values())[1:]
+
+
 def _order(one: Noted, notes: Notebook, moved: Movement) -> str:
-    if moved.began is None or one.onset is None:
+    began = moved.effects[0].onset if one in moved.effects else moved.began
+    if began is None or one.onset is None:
         return f"left normal at {when(one.onset, notes)}"
-    ahead = moved.began - one.onset
+    ahead = began - one.onset
     if abs(ahead) <= notes.ranking.step:
         return "moved at the same time"
     return f"left normal {apart(ahead)} earlier" if ahead > 0 else f"followed at {when(one.onset, notes)}"

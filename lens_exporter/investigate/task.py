@@ -59,8 +59,12 @@ class Task:
 
 
 def task_of(group: AlertGroup, at: float) -> Task:
-    """Read a group of alerts as a task. The target is what its alerts have in common."""
-    alerts = sorted(group.alerts, key=lambda alert: (alert.ends_at is not None, alert.starts_at, alert.fingerprint))
+    """Read a group of alerts as a task. The target is what its alerts have in common.
+
+    What fires comes first, the group's own first alert before the others: the findings are published as those of that one.
+    """
+    lead = group.alerts[:1]
+    alerts = sorted(group.alerts, key=lambda one: (one.ends_at is not None, one not in lead, one.starts_at, one.fingerprint))
     shown = alerts[:_SHOWN_ALERTS]
     hidden = Counter(f"{alert.name} {alert.labels.get('severity', '')}".strip() for alert in alerts[_SHOWN_ALERTS:])
     if group.truncated:

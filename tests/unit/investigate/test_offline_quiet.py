@@ -250,7 +250,7 @@ def test_what_is_absent_is_not_to_be_profiled():
     series = [*SHOP_CALM, hidden("shop_cpu_ratio", wobbling(0.28)), hidden("shop_memory_bytes", wobbling(9e8))]
     answer = investigated(series, memory, CPU_MISSING, tools=())
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
-    assert "shop_cpu_ratio has no value since 14:12 and shop_memory_bytes has no value since 14:12" in answer.analysis.summary
+    assert "shop_memory_bytes has no value since 14:12 and shop_cpu_ratio has no value since 14:12" in answer.analysis.summary
     assert not any("profile" in step for step in answer.analysis.recommendations)
 
 
