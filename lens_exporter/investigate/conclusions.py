@@ -167,7 +167,11 @@ def _ruled_out(notes: Notebook) -> Iterator[Hypothesis]:
 
 
 def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
-    """Give two steps at most: what follows from the cause, else the usual look at what alerts."""
+    """Give two steps at most: what follows from the cause, else the usual look at what alerts, where anything was seen of it."""
+    if notes.silent:
+        return ["see why Prometheus does not answer"]
+    if not (notes.ranking.receipt or notes.courses or notes.conditions or notes.live):
+        return []
     named = found is not None and bool(found.next)
     steps = [found.next] if found is not None and named else []
     absent, unseen = list(missing(notes)), notes.ranking.unseen_since is not None

@@ -174,6 +174,15 @@ def test_prometheus_away_is_the_first_thing_said():
     assert "Connection refused" in answer.analysis.reason
     assert claims(answer) == ["2 alerts fire on this target: LensFiles, LensMemory"]
     assert answer.verdict.issues == ()
+    assert answer.verdict.confidence == "low"
+    assert answer.analysis.recommendations == ("see why Prometheus does not answer",)
+
+
+def test_nothing_seen_leads_nowhere():
+    """An alert without a query or a label that identifies a target: its name alone is no reason to take heap profiles."""
+    nameless = Alert({"alertname": "LensMemory", "severity": "warning"}, {}, AT - 11 * MINUTE)
+    answer = investigated([QUEUE], nameless, tools=())
+    assert answer.analysis.recommendations == ()
 
 
 class Crowded(Fleet):
