@@ -181,6 +181,8 @@ def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
         steps.append(f"see why the target publishes no {word(measured(absent[0])) or 'such series'} any more")
     elif notes.ranking.gone and found is None:
         steps.append("see whether the target runs and answers its scrape")
+    if notes.ranking.gaps and not unseen and found is None and not moved.effects:
+        steps.append(f"see why Prometheus took no samples of this target {span(*notes.ranking.gaps[-1], notes)}")
     if notes.conditions and not moved.effects and all(one.flat for one in own_courses(notes)):
         steps.append("see whether the alert's threshold fits what is usual here")
     # How to look at what is not there is no advice.
@@ -195,15 +197,26 @@ def _advice(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator[s
     on_host = any(of_host(query) for query in notes.task.queries)
     for name in [found.family] if found and found.family else own_families(notes):
         family = family_named(name)
-        fell = family.fell_advice and _fell(name, notes, moved)
-        advice = family.fell_advice if fell else (family.host_advice if on_host else "") or family.advice
+        advice = (family.host_advice if on_host else "") or family.advice
+        if family.fell_advice:
+            went = _went(name, notes, moved)
+            advice = family.fell_advice if went < 0 else advice if went > 0 else ""
         if advice:
             yield advice.replace("PID", pid)
 
 
-def _fell(name: str, notes: Notebook, moved: Movement) -> bool:
-    """Whether there is less of what alerts than there was: by its series, else by the course of its query."""
-    own = [one for one in (*moved.effects, *moved.back) if (family := family_of(one.metric, one.labels)) and family.name == name]
+def _went(name: str, notes: Notebook, moved: Movement) -> float:
+    """Say by how much there is more of what alerts than there was: by its series, else by the course of its query.
+
+    A course with a hole in it shows what was not seen, not what was not there.
+    """
+    own = [one for one in (*moved.effects, *moved.others, *moved.back) if _is_of(name, one)]
     if own:
-        return own[0].after < own[0].before
-    return any(one.last < one.first for one in own_courses(notes))
+        return own[0].after - own[0].before
+    whole = [one for one in own_courses(notes) if not one.begun_late and not notes.ranking.gaps]
+    return whole[0].last - whole[0].first if whole else 0.0
+
+
+def _is_of(name: str, one: Noted) -> bool:
+    family = family_of(one.metric, one.labels)
+    return family is not None and family.name == name

@@ -42,7 +42,9 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
     if found is not None:
         more = () if found.driven else (_explained(found, moved, notes), _beside(notes, moved, found.subject))
         return " ".join(sentence(text) for text in (found.text, *more) if text)
-    down = unseen(notes) or away(notes)
+    if unseen(notes):
+        return f"Inconclusive: {unseen(notes)}."
+    down = away(notes)
     effect = _effect(moved.effects[0], notes) if moved.effects and not down else ""
     absent = down or joined([missing_claim(one, notes) for one in missing(notes)])
     if effect or absent:

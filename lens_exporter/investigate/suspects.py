@@ -111,10 +111,10 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest
             if reading is None:
                 continue
             judged += 1
+            ended = not np.isfinite(one.samples.values[-missing:]).any()
             if np.isfinite(reading.onset):
-                ended = not np.isfinite(one.samples.values[-missing:]).any()
                 suspects.append(reading if ended else _limited(reading, limits.of(one.samples), float(times[-1])))
-            else:
+            elif not ended:  # what is gone has not stayed as it was
                 steady.append(reading)
     looked = max(0, len(times) - JUDGED * COARSE)
     return Ranking(

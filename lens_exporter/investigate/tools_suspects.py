@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, field_validator
 from lens_exporter.foundation.catalogue import BAND_METRICS, LENS_METRICS, METRICS
 from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate.families import family_of
-from lens_exporter.investigate.gaps import Gap
+from lens_exporter.investigate.gaps import Gap, sampled
 from lens_exporter.investigate.limits import is_limit, is_share
 from lens_exporter.investigate.measures import COARSE
 from lens_exporter.investigate.moments import Moment
@@ -24,6 +24,8 @@ from lens_exporter.prometheus.answers import Series
 
 _SHOWN_SUSPECTS = 12
 _SHOWN_MOVED = 5
+_SIZE = HISTORY * COARSE  # points of the grid
+_UNSEEN = 0.1  # of the grid: so much of it may be lost to gaps
 _LONGEST_AGE = 86_400.0  # of the trouble; two weeks are its history then, and an onset before that day is found by walking back
 # Bands and scores restate other series; histograms' buckets are many and each says little alone.
 _LEFT_OUT = "lens_baseline_.*|lens_anomaly_.*|ALERTS.*|scrape_.*|.*_bucket|.*_created|.*_timestamp_seconds"
@@ -65,25 +67,33 @@ def suspect_tool(source: Source, detector: Scorer) -> Tool:
 
 
 def rank_suspects(source: Source, detector: Scorer, arguments: SuspectArguments) -> ToolResult:
-    """Fetch the target's series on one grid and rank them."""
+    """Fetch the target's series on one grid and rank them.
+
+    Where nothing was sampled for a good part of the grid, it is laid out wider: what is normal must have been seen.
+    """
     start = min(max(arguments.start, arguments.at - _LONGEST_AGE), arguments.at)
-    step = fine_step(start, arguments.at, arguments.history)
-    size = HISTORY * COARSE
-    end = arguments.at
-    times = end - step * np.arange(size - 1, -1, -1, dtype=np.float64)
     selector = label_sets.selector(arguments.labels)
-    query = f'{selector[:-1]},__name__!~"{_LEFT_OUT}"}}'
-    answer = source.query_range(query, float(times[0]), end, step)
-    counters = {name: known.type == "counter" for name, known in source.metadata().items()}
-    samples = [
-        _samples(one, times, step, counters)
-        for one in answer.series
-        if one.values.size and not _OWN.fullmatch(one.labels.get("__name__", ""))
-    ]
-    if not samples:
-        note = f"no series match {selector}; try fewer labels"
-        return ToolResult(ToolStatus.EMPTY, {"suspects": []}, note, {"series": 0.0})
-    ranking = rank(samples, times, detector, _newest(source, samples, times, arguments.labels))
+    history = arguments.history
+    for last in (False, True):
+        step = fine_step(start, arguments.at, history)
+        times = arguments.at - step * np.arange(_SIZE - 1, -1, -1, dtype=np.float64)
+        query = f'{selector[:-1]},__name__!~"{_LEFT_OUT}"}}'
+        answer = source.query_range(query, float(times[0]), float(times[-1]), step)
+        counters = {name: known.type == "counter" for name, known in source.metadata().items()}
+        samples = [
+            _samples(one, times, step, counters)
+            for one in answer.series
+            if one.values.size and not _OWN.fullmatch(one.labels.get("__name__", ""))
+        ]
+        if not samples:
+            note = f"no series match {selector}; try fewer labels"
+            return ToolResult(ToolStatus.EMPTY, {"suspects": []}, note, {"series": 0.0})
+        newest = _newest(source, samples, times, arguments.labels)
+        unseen = 0 if newest is None else int((~sampled(samples, times, newest)).sum())
+        if last or unseen <= _UNSEEN * _SIZE:
+            break
+        history = (_SIZE + unseen) * step
+    ranking = rank(samples, times, detector, newest)
     notes = [answer.note, *answer.warnings]
     hidden = len(ranking.suspects) - _SHOWN_SUSPECTS
     if hidden > 0:

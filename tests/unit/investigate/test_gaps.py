@@ -97,6 +97,19 @@ def test_no_cause_is_found_in_a_gap():
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     assert "nothing of this target was sampled 14:07 to 14:13" in claims(answer)
     assert "Nothing of this target was sampled 14:07 to 14:13." in answer.analysis.summary
+    assert answer.analysis.recommendations[0] == "see why Prometheus took no samples of this target 14:07 to 14:13"
+    traffic = Alert(
+        ALERT.labels | {"alertname": "LensRequests"}, {"lens_query": "sum(rate(shop_requests_total[2m]))"}, ALERT.starts_at
+    )
+    fallen = investigated(SERIES, traffic, tools=(), scrape=SCRAPED, away=AWAY)
+    assert not any("traffic" in step or "sends" in step for step in fallen.analysis.recommendations)
+
+
+def test_a_gap_does_not_cost_the_history():
+    """Where half of the points show nothing, the other half would soon take the trouble for normal: more is looked at."""
+    pool = series("shop_pool_in_use", lambda t: np.where(t < AT - 3 * MINUTE, 4.0, 15.0))
+    result = ranked(*SERIES, pool, start=AT - 5.0, away=(AT - 12 * MINUTE, AT - 5.5 * MINUTE))
+    assert [(row["metric"], row["before"], row["after"]) for row in result.data["suspects"]] == [("shop_pool_in_use", 4.0, 15.0)]
 
 
 @pytest.mark.parametrize("since", [AT - 9 * MINUTE, AT - 3 * MINUTE])

@@ -261,6 +261,7 @@ def test_what_is_absent_is_not_to_be_profiled():
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     assert "shop_memory_bytes has no value since 14:12 and shop_cpu_ratio has no value since 14:12" in answer.analysis.summary
     assert not any("profile" in step for step in answer.analysis.recommendations)
+    assert not any("memory" in one.claim or "CPU" in one.claim for one in answer.analysis.hypotheses)
 
 
 def test_a_rule_that_answers_nothing_about_a_series_that_is_gone_is_not_over():
