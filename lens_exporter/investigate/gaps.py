@@ -13,6 +13,7 @@ from lens_exporter.investigate.samples import Samples
 from lens_exporter.model.window import FloatArray
 
 Rows = np.ndarray[tuple[int], np.dtype[np.bool_]]
+_USUAL = 0.9  # of the distances between samples are no gaps; the longest of a few is left out
 _LATE = 1.25  # distances of samples: an age up to this is a sample that comes a little late
 
 
@@ -34,7 +35,7 @@ def sampled(samples: Sequence[Samples], times: FloatArray, newest: FloatArray) -
     taken = np.unique(newest[np.isfinite(newest)])
     if taken.size < 3:
         return rows
-    old = times - newest > _LATE * float(np.median(np.diff(taken)))
+    old = times - newest > _LATE * float(np.quantile(np.diff(taken), _USUAL, method="lower"))
     values = np.array([one.values for one in samples])
     there = np.isfinite(values)
     for place in range(1, len(times)):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from lens_exporter.baseline.robust import RobustDetector
+from lens_exporter.investigate.gaps import sampled
+from lens_exporter.investigate.samples import Samples
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.investigate.tools_suspects import suspect_tool
 from lens_exporter.model.alert import Alert
@@ -123,3 +125,14 @@ def test_while_nobody_looks_nothing_ends_and_nothing_is_over(since):
     )
     assert not any("end" in claim or "no value" in claim for claim in claims(answer))
     assert answer.analysis.recommendations == ("see why Prometheus takes no samples of this target",)
+
+
+def test_samples_that_were_further_apart_before_are_no_gaps():
+    """Once a minute until half an hour ago, every quarter of one since: only what is longer than either is a gap."""
+    times = AT - 5.0 * np.arange(719, -1, -1)
+    often, away = times > AT - 30 * MINUTE, (times > AT - 10 * MINUTE) & (times < AT - 5 * MINUTE)
+    taken = np.where(often, np.floor(times / 15) * 15, np.floor(times / 60) * 60)
+    taken = np.where(away, AT - 10 * MINUTE, taken)
+    rows = sampled([Samples({"__name__": "up"}, np.ones(720))], times, taken)
+    assert rows[~away].all()
+    assert not rows[times == AT - 6 * MINUTE].any()
