@@ -4,14 +4,14 @@ A cause is something a receipt names (files of one pattern, a process, a line of
 version, a lowered limit), or another resource that left its normal demonstrably earlier and can drive the one that alerts.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lens_exporter.investigate import live
 from lens_exporter.investigate.families import family_named, family_of
 from lens_exporter.investigate.limits import is_limit, is_share, resource_of
-from lens_exporter.investigate.notebook import Course, Event, Notebook, Noted
+from lens_exporter.investigate.notebook import Event, Notebook, Noted
+from lens_exporter.investigate.own import is_named, is_own, own_courses, own_families, place, reading
 from lens_exporter.investigate.part import Part
 from lens_exporter.investigate.wording import change, measured_rate, resource, sentence, speed, told_apart, unit_of, value, when
 from lens_exporter.model import labels as label_sets
@@ -22,7 +22,6 @@ _SOON = 600.0  # seconds: what began anew longer before the trouble is a coincid
 _BREAKDOWN = (0.5, 2.0)  # of the alert's own rise, the rise of the one series that moved
 _WHOLE = {"__name__", "cluster", "namespace", "job", "instance", "node"}  # a query with no other label sums its breakdown up
 _JUST_BEFORE = "shortly before what alerts left normal"
-_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +55,12 @@ class Movement:
         return min((one.onset for one in self.effects if one.onset is not None), default=None)
 
 
-def own_families(notes: Notebook) -> list[str]:
-    """Name what the alerts are about: by their queries, then by their names."""
-    texts = (*notes.task.queries, *notes.task.names)
-    return list(dict.fromkeys(family.name for text in texts if (family := family_of(text))))
-
-
-def is_own(one: Noted, notes: Notebook) -> bool:
-    """Say whether a series is of what alerts: of its family, or read by its query."""
-    family = family_of(one.metric)
-    return (family is not None and family.name in own_families(notes)) or _is_read(one, notes)
-
-
-def _is_read(one: Noted, notes: Notebook) -> bool:
-    names = {name for query in notes.task.queries for name in _NAME.findall(query)}
-    return resource_of(one.metric) in map(resource_of, names)
-
-
 def movement(notes: Notebook) -> Movement:
     """Sort what left its normal; the used bytes and the utilization of one resource are one thing."""
     merged = sorted(_merged(notes.ranking.suspects), key=lambda one: one.onset or 0.0)
     active = [one for one in merged if not one.over]
     own = [one for one in active if is_own(one, notes) and not is_limit(one.metric)]
-    own.sort(key=lambda one: not _is_read(one, notes))  # what the alert's query itself reads comes before its relatives
+    own.sort(key=lambda one: place(one, notes))  # what the first alert's query reads comes first, what none reads last
     return Movement(tuple(own), tuple(one for one in active if one not in own), tuple(one for one in merged if one.over))
 
 
@@ -110,7 +92,7 @@ def _named_part(notes: Notebook, moved: Movement, families: Sequence[str]) -> Ca
         if part.family not in families:
             continue
         for one in (*moved.effects, *moved.others):
-            family = family_of(one.metric)
+            family = family_of(one.metric, one.labels)
             if part.kind not in {"", one.labels.get("kind"), one.labels.get("usage")}:
                 continue
             unit = _counted_in(one.metric, per_second=one.per_second)
@@ -148,10 +130,10 @@ def _driver(notes: Notebook, moved: Movement) -> Cause | None:
     begin = min((_began(one, notes) for one in moved.effects), default=None)
     first = moved.effects[0]
     for one in moved.others:
-        family = family_of(one.metric)
+        family = family_of(one.metric, one.labels)
         if family is None or family.name not in drivers or is_limit(one.metric) or one.onset is None or begin is None:
             continue
-        if one.score < _STRONG or first.score < 0 or begin - one.onset < _AHEAD * notes.ranking.step:
+        if one.score < _STRONG or one.after <= one.before or first.score < 0 or begin - one.onset < _AHEAD * notes.ranking.step:
             continue
         return _driven(notes, moved, one, family.name)
     return None
@@ -191,12 +173,14 @@ def _one_of_many(notes: Notebook, moved: Movement) -> Cause | None:
         extra = told_apart(one.labels, notes.task.target)
         if one.alike < 2 or one.alike_moved != 1 or not extra or is_limit(one.metric):
             continue
+        if any(matcher.label in extra for _, selector in reading(one, notes) for matcher in selector.matchers):
+            continue  # the alert asks for it alone: that it is this one says nothing new
         for course in own_courses(notes):
             rise = course.last - course.first
             if course.labels.keys() <= _WHOLE and rise and _BREAKDOWN[0] <= (one.after - one.before) / rise <= _BREAKDOWN[1]:
                 text = f"it is {label_sets.selector(extra, metric=one.metric)} alone, of {one.alike:,} such series"
                 receipts = tuple(dict.fromkeys((one.receipt, course.receipt)))
-                family = family_of(one.metric)
+                family = family_of(one.metric, one.labels)
                 return Cause(text, text, receipts, family.name if family else "")
     return None
 
@@ -212,7 +196,7 @@ def _new_version(notes: Notebook, moved: Movement) -> Cause | None:
 
 def _restart(notes: Notebook, moved: Movement) -> Cause | None:
     event = _shortly_before(notes.ranking.restarts, moved)
-    if event is None or any(event.metric in _NAME.findall(query) for query in notes.task.queries):
+    if event is None or is_named(event.metric, notes):
         return None  # none, or the alert is about the restart itself
     at = when(event.at, notes)
     text = f"a process started at {at}, {_JUST_BEFORE}"
@@ -235,11 +219,3 @@ def _shortly_before(events: Sequence[Event], moved: Movement) -> Event | None:
     began = moved.began
     fitting = [one for one in events if began is not None and began - _SOON <= one.at <= began]
     return max(fitting, key=lambda one: one.at, default=None)
-
-
-def own_courses(notes: Notebook) -> list[Course]:
-    """Give the courses of the alerts' own queries, of the target's series where the query has those of others too."""
-    asked = [query for pair in notes.task.asked_queries() for query in pair]
-    own = [one for one in notes.courses if one.query in asked]
-    target = notes.task.target
-    return [one for one in own if all(target.get(name, value) == value for name, value in one.labels.items())] or own

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lens_exporter.investigate import live
-from lens_exporter.investigate.causes import Cause, Movement, cause, movement, own_courses, own_families, start_claim, version_claim
+from lens_exporter.investigate.causes import Cause, Movement, cause, movement, start_claim, version_claim
+from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import FAMILIES, family_named, family_of, of_host
-from lens_exporter.investigate.notebook import Course, Notebook, Noted
-from lens_exporter.investigate.summaries import course_claim, summarised
+from lens_exporter.investigate.notebook import Notebook, Noted
+from lens_exporter.investigate.own import missing, own_courses, own_families
+from lens_exporter.investigate.summaries import away, course_claim, gap_claim, missing_claim, summarised
 from lens_exporter.investigate.wording import change, measured, series, span, speed, value, when, word
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
 from lens_exporter.publish.acceptable import shortened
@@ -62,8 +64,11 @@ def _outcome(notes: Notebook, moved: Movement, found: Cause | None) -> Outcome:
 def _is_over(notes: Notebook) -> bool:
     """Whether what alerted is over: its rule answers no more, or its course went away and came back.
 
-    A course that never moved is no sign: the alert may be about a level that is too high all the time.
+    A course that never moved is no sign: the alert may be about a level that is too high all the time. Neither is one that
+    ended: a rule answers nothing about a series that is gone, or that nobody looks at.
     """
+    if any(missing(notes)) or notes.ranking.unseen_since is not None:
+        return False
     if notes.conditions:
         return not any(notes.conditions.values())
     courses = own_courses(notes)
@@ -85,8 +90,10 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
         yield _moved(subject, notes)
     yield from (_moved(one, notes) for one in moved.effects[:2])
     yield from (_moved(one, notes) for one in moved.others[:2] if one is not subject)
-    versions = {one.metric for one in notes.ranking.deploys}
-    for one in [one for one in notes.ranking.gone if one.metric not in versions][:1]:
+    yield from (Finding(missing_claim(one, notes), (one.receipt,)) for one in missing(notes))
+    yield from (Finding(gap_claim(*gap, notes), (notes.ranking.receipt,)) for gap in notes.ranking.gaps[-1:])
+    told = {one.metric for one in notes.ranking.deploys} | {measured(one) for one in missing(notes)}
+    for one in [one for one in notes.ranking.gone if one.metric not in told][:1]:
         yield Finding(f"{notes.ranking.gone_count:,} series end: {one.metric} at {when(one.at, notes)}", (one.receipt,))
     named = {part.claim: part.receipt for part in live.parts(notes) if found is None or part.claim != found.claim}
     yield from (Finding(claim, (receipt,)) for claim, receipt in named.items())
@@ -121,12 +128,13 @@ def _receipts(one: Noted, notes: Notebook) -> tuple[str, ...]:
 
 
 def _shows(course: Course, one: Noted) -> bool:
-    reads = re.search(rf"(?<![\w:]){re.escape(one.metric)}(?![\w:])", course.query) is not None
+    metric = f"{one.metric}_sum" if one.mean else one.metric
+    reads = re.search(rf"(?<![\w:]){re.escape(metric)}(?![\w:])", course.query) is not None
     return reads and all(course.labels.get(name, text) == text for name, text in one.labels.items())
 
 
 def _called(one: Noted, notes: Notebook) -> str:
-    family = family_of(one.metric)
+    family = family_of(one.metric, one.labels)
     return f"{family.name} ({series(one, notes)})" if family else series(one, notes)
 
 
@@ -142,7 +150,9 @@ def _ruled_out(notes: Notebook) -> Iterator[Hypothesis]:
     """Say of what could have driven the alert, and of what a person would ask first, that it did not move."""
     own = own_families(notes)
     could = {name for family in own for name in family_named(family).drivers} or {family.name for family in FAMILIES}
-    steady = {family.name: one for one in notes.ranking.steady if (family := family_of(one.metric)) and family.name not in own}
+    steady = {
+        family.name: one for one in notes.ranking.steady if (family := family_of(one.metric, one.labels)) and family.name not in own
+    }
     if notes.ranking.starts_known and not notes.ranking.restarts and not notes.ranking.deploys:
         could.add(_RESTART)
     order = (*_ASKED_FIRST[:3], _RESTART, *_ASKED_FIRST[3:], *(family.name for family in FAMILIES))
@@ -157,24 +167,56 @@ def _ruled_out(notes: Notebook) -> Iterator[Hypothesis]:
 
 
 def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
-    """Give two steps at most: what follows from the cause, else the usual look at what alerts."""
+    """Give two steps at most: what follows from the cause, else the usual look at what alerts, where anything was seen of it."""
+    if notes.silent:
+        return ["see why Prometheus does not answer"]
+    if not (notes.ranking.receipt or notes.courses or notes.conditions or notes.live):
+        return []
     named = found is not None and bool(found.next)
     steps = [found.next] if found is not None and named else []
-    if notes.ranking.gone and found is None:
+    absent, unseen = list(missing(notes)), notes.ranking.unseen_since is not None
+    if unseen:
+        steps.append("see why Prometheus takes no samples of this target")
+    elif absent and not away(notes):
+        steps.append(f"see why the target publishes no {word(measured(absent[0])) or 'such series'} any more")
+    elif notes.ranking.gone and found is None:
         steps.append("see whether the target runs and answers its scrape")
+    if notes.ranking.gaps and not unseen and found is None and not moved.effects:
+        steps.append(f"see why Prometheus took no samples of this target {span(*notes.ranking.gaps[-1], notes)}")
     if notes.conditions and not moved.effects and all(one.flat for one in own_courses(notes)):
         steps.append("see whether the alert's threshold fits what is usual here")
-    if not named or not (found and found.family):
-        steps += _advice(notes, found)
+    # How to look at what is not there is no advice.
+    if not unseen and (not absent or len(absent) < len(notes.task.queries)) and (not named or not (found and found.family)):
+        steps += _advice(notes, moved, found)
     return list(dict.fromkeys(steps))[:2]
 
 
-def _advice(notes: Notebook, found: Cause | None) -> Iterator[str]:
+def _advice(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator[str]:
     pids = (one.result.data["pid"] for one in notes.live if isinstance(one.result.data, dict) and "pid" in one.result.data)
     pid = str(next(pids, "PID"))
     on_host = any(of_host(query) for query in notes.task.queries)
     for name in [found.family] if found and found.family else own_families(notes):
         family = family_named(name)
         advice = (family.host_advice if on_host else "") or family.advice
+        if family.fell_advice:
+            went = _went(name, notes, moved)
+            advice = family.fell_advice if went < 0 else advice if went > 0 else ""
         if advice:
             yield advice.replace("PID", pid)
+
+
+def _went(name: str, notes: Notebook, moved: Movement) -> float:
+    """Say by how much there is more of what alerts than there was: by its series, else by the course of its query.
+
+    A course with a hole in it shows what was not seen, not what was not there.
+    """
+    own = [one for one in (*moved.effects, *moved.others, *moved.back) if _is_of(name, one)]
+    if own:
+        return own[0].after - own[0].before
+    whole = [one for one in own_courses(notes) if not one.begun_late and not notes.ranking.gaps]
+    return whole[0].last - whole[0].first if whole else 0.0
+
+
+def _is_of(name: str, one: Noted) -> bool:
+    family = family_of(one.metric, one.labels)
+    return family is not None and family.name == name

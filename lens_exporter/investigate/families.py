@@ -1,7 +1,10 @@
 """What a metric's name says about the resource it counts, what can drive it, and where one looks. Order matters."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from lens_exporter.investigate.failures import asks_for_failed, failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,8 @@ class Family:
     """name is what prose calls the resource.
 
     drivers are the families whose rise can make this one rise: nothing else is ever called its cause. process and host are live
-    tools that show it in one process or on a whole host, best first. advice is the next look at it, host_advice on a host.
+    tools that show it in one process or on a whole host, best first. advice is the next look at it, host_advice on a host, and
+    fell_advice where there is less of it than usual.
     """
 
     name: str
@@ -27,8 +31,10 @@ class Family:
     host: tuple[Question, ...] = ()
     advice: str = ""
     host_advice: str = ""
+    fell_advice: str = ""
 
 
+ERRORS, GARBAGE, LATENCY, TRAFFIC = "errors", "garbage collection", "latency", "traffic"
 FAMILIES: tuple[Family, ...] = (
     Family(
         "ports",
@@ -49,7 +55,7 @@ FAMILIES: tuple[Family, ...] = (
         advice="count the processes of the node by what they were started as, and see why those do not end",
     ),
     Family(
-        "garbage collection",
+        GARBAGE,
         re.compile(r"(^|_)gc(_|$)|garbage|uncollectable"),
         drivers=("memory", "traffic"),
         process=(Question("get_gc_stats"),),
@@ -80,7 +86,7 @@ FAMILIES: tuple[Family, ...] = (
         advice="list the connections of the process by peer and state (ss -tnp)",
     ),
     Family(
-        "errors",
+        ERRORS,
         re.compile(r"error|fail|exception|(^|_)5xx"),
         drivers=("traffic", "open files", "memory", "disk", "connections", "threads", "CPU", "queues", "latency"),
         advice="read the log of the target around the first error",
@@ -117,31 +123,43 @@ FAMILIES: tuple[Family, ...] = (
         advice="compare the rates of what enters and leaves the queue",
     ),
     Family(
-        "latency",
+        LATENCY,
         re.compile(r"latency|duration|delay|pause"),
         drivers=("traffic", "CPU", "garbage collection", "memory", "disk", "queues", "connections", "threads"),
         advice="look at the slowest calls and at what they wait for",
     ),
     Family(
-        "traffic",
+        TRAFFIC,
         re.compile(r"request|http|grpc|rpc|network|receive|transmit|(^|_)(sent|received)(_|$)"),
         drivers=("errors",),
         advice="find who sends the additional traffic",
+        fell_advice="see who sends less, and whether what routes traffic here (load balancer, DNS, service discovery) still does",
     ),
 )
 
 _HOST = re.compile(r"(?<![\w:])(lens_host|node)_")
 
 
-def family_of(text: str) -> Family | None:
-    """Give the family of a metric name (or of the first name in a query that has one)."""
+def family_of(text: str, labels: Mapping[str, str] | None = None) -> Family | None:
+    """Give the family of a metric with its labels (or of the first name in a query that has one).
+
+    What a label says has failed is errors: nobody needs to know who sends additional requests{code="500"}.
+    """
+    found = _named(text)
+    counts = found is None or found.name == TRAFFIC
+    return family_named(ERRORS) if counts and (failed(labels or {}) or asks_for_failed(text)) else found
+
+
+def _named(text: str) -> Family | None:
     for name in re.findall(r"[a-zA-Z_:][\w:]*", re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", text)):
         word = re.sub(r"_(total|bucket|count|sum|bytes|ratio)$", "", name.lower())
         if word.endswith("duration_seconds") and name.endswith("_count"):
-            return FAMILIES[-1]  # how often something was timed is traffic
+            return family_named(TRAFFIC)  # how often something was timed is traffic
         for family in FAMILIES:
             if family.pattern.search(word):
-                return family
+                # How long requests took is not how many there were.
+                timed = family.name == TRAFFIC and word.endswith("_seconds") and not name.endswith("_count")
+                return family_named(LATENCY) if timed else family
     return None
 
 

@@ -10,7 +10,7 @@ from lens_exporter.errors import LensError
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.tracing import span
 from lens_exporter.investigate.analysis_schema import REVIEW, SubmittedReview, as_json, review_spec
-from lens_exporter.investigate.receipts import Checked
+from lens_exporter.investigate.receipts import ANSWERS, Checked
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.llm import prompts
 from lens_exporter.llm.client import REVIEWER, ModelClient
@@ -84,7 +84,7 @@ class Judge:
             feedback = "Code could not prove these from the cited receipts: correct them, or leave them out."
             return Review(Verdict(ReviewVerdict.RETRY, checked.issues, feedback, attempts=attempt, confidence="high"))
         if self._reviewer is None:
-            return Review(_by_code(checked, attempt))
+            return Review(_by_code(checked, attempt, trail))
         with span("review analysis", attempt=attempt):
             analysis = orjson.dumps(as_json(checked.analysis)).decode()
             text = prompts.review_task(
@@ -92,7 +92,7 @@ class Judge:
             )
             said = self._ask(self._reviewer, text, critical=critical)
         if said.review is None:
-            return Review(replace(_by_code(checked, attempt), failure=said.failure), said.cost)
+            return Review(replace(_by_code(checked, attempt, trail), failure=said.failure), said.cost)
         return Review(_combined(checked, said.review, attempt, self._reviewer.name, may_retry=may_retry), said.cost)
 
     def _ask(self, reviewer: ModelClient, text: str, *, critical: bool) -> _Said:
@@ -123,9 +123,11 @@ def _read(reply: Reply) -> tuple[SubmittedReview | None, str]:
         return None, problems(error)
 
 
-def _by_code(checked: Checked, attempt: int) -> Verdict:
+def _by_code(checked: Checked, attempt: int, trail: Trail) -> Verdict:
     verdict = ReviewVerdict.INCONCLUSIVE if checked.issues else ReviewVerdict.ACCEPT
-    return Verdict(verdict, checked.issues, attempts=attempt, confidence="low" if checked.issues else "medium")
+    asked = [one.result.status in ANSWERS for one in trail if isinstance(one, Answered) and one.receipt]
+    seen = 2 * sum(asked) >= len(asked)  # what stands on the smaller part of its questions stands on little
+    return Verdict(verdict, checked.issues, attempts=attempt, confidence="medium" if seen and not checked.issues else "low")
 
 
 def _combined(checked: Checked, said: SubmittedReview, attempt: int, name: str, *, may_retry: bool) -> Verdict:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lens_exporter.investigate import task as tasks
+from lens_exporter.investigate.course import Course, courses
 from lens_exporter.investigate.moments import read
 from lens_exporter.investigate.receipts import ANSWERS
 from lens_exporter.investigate.task import Task
@@ -14,8 +15,6 @@ from lens_exporter.model.tool import ToolStatus
 
 PROCESS_INFO = "lens_python_info"  # tells on which host, and as which process, a target runs
 _PROMETHEUS = {"rank_suspects", "promql_range", "promql_instant"}
-_FLAT = 0.05  # of its size: a course that moved less did not move
-_BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
 HEAP = "topk(3, lens_python_tracemalloc_top_bytes{"  # begins the question which lines of code hold memory
 
 
@@ -30,6 +29,7 @@ class Noted:
     after: float
     score: float
     per_second: bool
+    mean: bool = False  # of what its _sum and _count count
     onset: float | None = None
     until: float | None = None  # it left its normal and is back since then
     per_minute: float | None = None  # slope since the onset
@@ -51,32 +51,6 @@ class Event:
     metric: str
     labels: dict[str, str]
     at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """One series of a promql_range answer."""
-
-    receipt: str
-    query: str
-    labels: dict[str, str]
-    first: float
-    last: float
-    low: float
-    high: float
-    trend: str
-    per_minute: float
-    until: float  # Unix seconds of its last value
-
-    @property
-    def flat(self) -> bool:
-        """Whether it hardly moved."""
-        return self.high - self.low <= _FLAT * max(abs(self.high), abs(self.low))
-
-    @property
-    def came_back(self) -> bool:
-        """Whether it moved and went back to where it came from."""
-        return not self.flat and abs(self.last - self.first) <= _BACK * (self.high - self.low)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +78,12 @@ class Ranked:
     restarts: tuple[Event, ...] = ()
     deploys: tuple[Event, ...] = ()
     starts_known: bool = False  # some process of the target says when it started
+    gaps: tuple[tuple[float, float | None], ...] = ()  # from when to when nothing was sampled, None for until now
+
+    @property
+    def unseen_since(self) -> float | None:
+        """Since when nothing has been sampled, None where there are samples."""
+        return self.gaps[-1][0] if self.gaps and self.gaps[-1][1] is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +135,7 @@ def notebook(trail: Trail) -> Notebook:
         ranking=_ranked(best) if best else Ranked(),
         unranked=bool(failed) and best is None,
         silent=bool(failed) and not any(one.call.name in _PROMETHEUS and one.result.status in ANSWERS for one in answered),
-        courses=tuple(course for one in ran if one.call.name == "promql_range" for course in _courses(one)),
+        courses=tuple(course for one in ran if one.call.name == "promql_range" for course in courses(one)),
         conditions=dict(_conditions(answered, task)),
         heap=tuple(held for one in heaps if one.result.holds for held in _held(one)),
         no_heap=any(one.result.status is ToolStatus.EMPTY for one in heaps),
@@ -183,6 +163,7 @@ def _ranked(answered: Answered) -> Ranked:
         restarts=tuple(_event(receipt, row) for row in data["restarts"]),
         deploys=tuple(_event(receipt, row) for row in data["deploys"]),
         starts_known=bool(data["starts_known"]),
+        gaps=tuple((read(row["begin"], float("inf")), _time(row, "end")) for row in data.get("gaps", ())),
     )
 
 
@@ -223,6 +204,7 @@ def _noted(receipt: str, row: dict[str, Any]) -> Noted:
         row["after"],
         row["score"],
         row["per_second"],
+        row.get("mean", False),
         onset=_time(row, "onset"),
         until=_time(row, "until"),
         per_minute=row.get("per_minute"),
@@ -239,22 +221,3 @@ def _time(row: dict[str, Any], name: str) -> float | None:
 
 def _event(receipt: str, row: dict[str, Any]) -> Event:
     return Event(receipt, row["metric"], row["labels"], read(row["at"], float("inf")))
-
-
-def _courses(answered: Answered) -> Iterator[Course]:
-    arguments, rows = answered.call.arguments, answered.result.data
-    if not isinstance(arguments, dict) or not isinstance(rows, list):
-        return
-    for row in rows:
-        yield Course(
-            answered.receipt,
-            str(arguments.get("query", "")),
-            row["labels"],
-            row["first"],
-            row["last"],
-            row["min"]["value"],
-            row["max"]["value"],
-            row["trend"],
-            row["per_minute"],
-            read(row["last_at"], float("inf")),
-        )

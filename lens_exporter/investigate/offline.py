@@ -11,10 +11,11 @@ from typing import Any
 from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate import live, nodes
 from lens_exporter.investigate.analysis_schema import SUBMIT
-from lens_exporter.investigate.causes import movement, own_courses, own_families
+from lens_exporter.investigate.causes import movement
 from lens_exporter.investigate.conclusions import BY_CODE, MODEL_AWAY, OFFLINE, conclude
 from lens_exporter.investigate.families import family_of, of_host
 from lens_exporter.investigate.notebook import HEAP, PROCESS_INFO, Notebook, Noted, key, notebook
+from lens_exporter.investigate.own import own_courses, own_families
 from lens_exporter.investigate.task import narrow
 from lens_exporter.model import labels as label_sets
 from lens_exporter.model.analysis import HealthAnalysis
@@ -93,10 +94,18 @@ def _courses(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
             ):
                 break
     for suspect in leading(notes):
-        series = label_sets.selector(suspect.labels, metric=suspect.metric)
-        query = f"rate({series}[{'2m' if age < _SHORT_AGE else '5m'}])" if suspect.per_second else series
+        query = _shown_by(suspect, "2m" if age < _SHORT_AGE else "5m")
         if not any(one.labels == {"__name__": suspect.metric, **suspect.labels} for one in own_courses(notes)):
             yield "promql_range", {"query": query, **window}
+
+
+def _shown_by(one: Noted, over: str) -> str:
+    """Write the query that shows a series as it was judged."""
+    if one.mean:
+        total, count = (label_sets.selector(one.labels, metric=f"{one.metric}{part}") for part in ("_sum", "_count"))
+        return f"rate({total}[{over}]) / rate({count}[{over}])"
+    series = label_sets.selector(one.labels, metric=one.metric)
+    return f"rate({series}[{over}])" if one.per_second else series
 
 
 def leading(notes: Notebook) -> list[Noted]:
@@ -104,7 +113,7 @@ def leading(notes: Notebook) -> list[Noted]:
     moved = movement(notes)
     by_family: dict[str, Noted] = {}
     for one in (*moved.effects, *moved.others):
-        family = family_of(one.metric)
+        family = family_of(one.metric, one.labels)
         by_family.setdefault(family.name if family else one.metric, one)
     return list(by_family.values())[:_LOOKED_AT]
 

@@ -1,10 +1,12 @@
 """The summary of a conclusion: what a person reads first, and often all they read."""
 
 from lens_exporter.investigate import live
-from lens_exporter.investigate.causes import Cause, Movement, own_courses
+from lens_exporter.investigate.causes import Cause, Movement
+from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import family_of
-from lens_exporter.investigate.notebook import Course, Notebook, Noted
-from lens_exporter.investigate.wording import apart, change, joined, measured, resource, sentence, span, speed, value, when
+from lens_exporter.investigate.notebook import Notebook, Noted
+from lens_exporter.investigate.own import missing, own_courses
+from lens_exporter.investigate.wording import apart, change, joined, measured, resource, sentence, span, speed, value, when, word
 from lens_exporter.model.analysis import Outcome
 
 _AWAY = 0.5  # of all series: when so many end, it is the target that is away
@@ -28,18 +30,28 @@ def course_claim(one: Course) -> str:
     return f"the alert's own query went {first} -> {last}{peak}{trend}"
 
 
+def missing_claim(one: Course, notes: Notebook) -> str:
+    """Write that a query of the alerts has no value any more."""
+    metric = measured(one)
+    return f"{word(metric) if metric else 'the query of the alert'} has no value since {when(one.until, notes)}"
+
+
 def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | None) -> str:
     if outcome is Outcome.NOTHING_WRONG:
         return f"Nothing is wrong now: what alerted is over, and {_none_outside(notes)}{_had_moved(notes, moved)}."
     if found is not None:
         more = () if found.driven else (_explained(found, moved, notes), _beside(notes, moved, found.subject))
         return " ".join(sentence(text) for text in (found.text, *more) if text)
-    away = _away(notes)
-    if moved.effects or away:
-        told = [away or _effect(moved.effects[0], notes), live.lead(notes), *_leads(notes, moved)]
+    if unseen(notes):
+        return f"Inconclusive: {unseen(notes)}."
+    down = away(notes)
+    effect = _effect(moved.effects[0], notes) if moved.effects and not down else ""
+    absent = down or joined([missing_claim(one, notes) for one in missing(notes)])
+    if effect or absent:
+        told = [effect, absent, live.lead(notes), *_leads(notes, moved)]
     else:
         told = [_without_effect(notes, moved), live.lead(notes)]
-    first, *more_told = filter(None, told)
+    first, *more_told = filter(None, (*told, *(gap_claim(*gap, notes) for gap in notes.ranking.gaps[-1:] if gap[1])))
     return " ".join((f"Inconclusive: {first}.", *map(sentence, more_told)))
 
 
@@ -47,7 +59,7 @@ def _explained(found: Cause, moved: Movement, notes: Notebook) -> str:
     """Say how that moved which the cause explains, where several things alert."""
     if not moved.effects:
         return course_claim(own_courses(notes)[0])
-    families = ((one, family_of(one.metric)) for one in moved.effects)
+    families = ((one, family_of(one.metric, one.labels)) for one in moved.effects)
     return _effect(next((one for one, family in families if family and family.name == found.family), moved.effects[0]), notes)
 
 
@@ -65,18 +77,28 @@ def _leads(notes: Notebook, moved: Movement) -> tuple[str, str]:
 
 
 def _beside(notes: Notebook, moved: Movement, told: Noted | None = None) -> str:
-    """Say what moved that is not what alerts: before it, with it, after it, and what is back."""
-    others = [one for one in moved.others if one is not told][:2]
+    """Say what moved beside what alerts first: what else alerts, what does not; before it, with it, after it; and what is back."""
+    others = [one for one in (*_alerting_too(moved), *moved.others) if one is not told][:2]
     clauses = [f"{resource(one, notes)} {_order(one, notes, moved)} ({change(one)})" for one in others]
     if moved.back:
         clauses.append(_was(notes, moved))
     return "; ".join(clauses)
 
 
+def _alerting_too(moved: Movement) -> list[Noted]:
+    """Give one series of each other resource that alerts as well."""
+    first: dict[str, Noted] = {}
+    for one in moved.effects:
+        family = family_of(one.metric, one.labels)
+        first.setdefault(family.name if family else one.metric, one)
+    return list(first.values())[1:]
+
+
 def _order(one: Noted, notes: Notebook, moved: Movement) -> str:
-    if moved.began is None or one.onset is None:
+    began = moved.effects[0].onset if one in moved.effects else moved.began
+    if began is None or one.onset is None:
         return f"left normal at {when(one.onset, notes)}"
-    ahead = moved.began - one.onset
+    ahead = began - one.onset
     if abs(ahead) <= notes.ranking.step:
         return "moved at the same time"
     return f"left normal {apart(ahead)} earlier" if ahead > 0 else f"followed at {when(one.onset, notes)}"
@@ -96,7 +118,21 @@ def _ended(notes: Notebook) -> float:
     return min((one.at for one in notes.ranking.gone), default=notes.task.start)
 
 
-def _away(notes: Notebook) -> str:
+def gap_claim(begin: float, end: float | None, notes: Notebook) -> str:
+    """Write that nothing was sampled for a time: what it looks like then is not what it was."""
+    if end is None:
+        return f"nothing of this target has been sampled since {when(begin, notes)}"
+    return f"nothing of this target was sampled {span(begin, end, notes)}"
+
+
+def unseen(notes: Notebook) -> str:
+    """Say that nobody looks at the target, "" where somebody does."""
+    since = notes.ranking.unseen_since
+    return "" if since is None else f"{gap_claim(since, None, notes)}: how it is now is not known"
+
+
+def away(notes: Notebook) -> str:
+    """Say that the target is away, where most of its series end; "" where they do not."""
     ranking = notes.ranking
     if not ranking.gone or ranking.gone_count < _AWAY * ranking.looked_at:
         return ""

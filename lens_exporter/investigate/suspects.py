@@ -1,6 +1,5 @@
 """Which series of a target left their normal, in what order, and which did not. Pure: series in, a ranking out."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,14 +7,15 @@ from typing import Protocol
 
 import numpy as np
 
+from lens_exporter.investigate.gaps import Gap, gaps, masked, sampled, seen_only
 from lens_exporter.investigate.limits import Limits
+from lens_exporter.investigate.measures import COARSE, Measure, counts_of, measure
 from lens_exporter.investigate.samples import Samples, name_of
 from lens_exporter.investigate.shape import steady_slope
 from lens_exporter.investigate.turnover import Moved, deploys, gone, is_start_time, restarts
 from lens_exporter.model.labels import Labels, without
 from lens_exporter.model.window import FloatArray, Scores, Window
 
-COARSE = 3  # fine points per judged point: the detector judges the coarse grid, the onset is then found on the fine one
 JUDGED = 26  # judged points that the time from before the alert until now is laid over; a detector scores at least 30
 HISTORY = 240  # judged points in all
 _CHUNK = 500  # series scored at once, so that memory stays bounded
@@ -24,12 +24,9 @@ _STRONG, _ENOUGH = 0.3, 30.0  # strong: this part of the strongest score, where 
 _SUSPECT_SCORE = 1.5  # half-widths of the band
 _LASTING = 2  # judged points in a row, unless the last one is outside too
 _BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
-_GONE = 2  # judged points without a value that make a steady series "gone"
-_COUNTER_NAME = re.compile(r"_(total|count|sum|bucket)$")
+_GONE = 60.0  # seconds without a value that make a steady series "gone", where that is two to six points of the fine grid
 _FORESEEN = 7 * 86_400.0  # seconds; a limit reached later than that is no news
-# Counters become rates over whole minutes, on grids that divide a minute or are made of minutes: each such stretch holds the same
-# number of scrapes, whatever their interval (5, 10, 15, 30, 60 s). Otherwise rates would jump by one scrape's worth.
-_RATE_SECONDS = 60.0
+# Grids that divide a minute or are made of minutes, for rates are taken over whole minutes.
 _STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
 
 
@@ -51,6 +48,7 @@ class Suspect:
     until: float | None
     score: float  # signed, in half-widths of the band
     rate: bool  # values are per second
+    mean: bool = False  # values are the mean of what its _sum and _count count
     per_minute: float | None = None  # slope since the onset, where it goes along a line
     limit: float | None = None  # what it may grow to, where a series beside it says
     full_at: float | None = None  # when it is there, going on like this
@@ -68,6 +66,7 @@ class Ranking:
     restarts: tuple[Moved, ...]
     deploys: tuple[Moved, ...]
     starts_known: int  # processes that publish when they started
+    gaps: tuple[Gap, ...]  # when nothing was sampled
     step: float  # seconds between two fine points: onsets are known to about one of them
 
 
@@ -84,33 +83,38 @@ def fine_step(start: float, at: float, history: float | None = None) -> float:
     return float(next((nice for nice in _STEPS if nice >= step), 60 * int(np.ceil(step / 60))))
 
 
-def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ranking:
+def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest: FloatArray | None = None) -> Ranking:
     """Judge every series against its own past.
 
-    A suspect lies outside its band for a stretch among the last judged points. The strong ones, not far below the strongest,
-    come first, in order of their onset; the weaker ones follow by strength.
+    newest [time] is when the newest sample that each point shows was taken, where that is known: what only repeats is no value. A
+    suspect lies outside its band for a stretch among the last judged points. The strong ones, not far below the strongest, come
+    first, in order of their onset; the weaker ones follow by strength.
     """
     step = float(times[1] - times[0])
+    newest = times if newest is None else newest
+    taken = np.where(np.isfinite(newest), newest, times)
+    rows = sampled(samples, times, newest)
+    samples = masked(samples, rows)
     limits = Limits(list(samples))
+    missing = int(np.clip(np.ceil(_GONE / step), 2, 2 * COARSE))
     suspects: list[Suspect] = []
     steady: list[Suspect] = []
     judged = 0
+    counts = counts_of(samples)
     for begin in range(0, len(samples), _CHUNK):
-        chunk = samples[begin : begin + _CHUNK]
-        rates = [_is_counter(one) for one in chunk]
-        values = np.array([_rate(one.values, step) if rate else one.values for one, rate in zip(chunk, rates, strict=True)])
-        coarse = values[:, ::-1][:, ::COARSE][:, ::-1]
-        window = Window("suspects", tuple(one.labels for one in chunk), times[::-1][::COARSE][::-1], coarse, step * COARSE)
+        chunk = [measure(one, counts, step, taken) for one in samples[begin : begin + _CHUNK]]
+        coarse = np.array([one.values for one in chunk])[:, ::-1][:, ::COARSE][:, ::-1]
+        window = Window("suspects", tuple(one.samples.labels for one in chunk), times[::-1][::COARSE][::-1], coarse, step * COARSE)
         scores = detector.score(window)
         for row, one in enumerate(chunk):
-            reading = _reading(one, values[row], times, _Row(window.times, scores, row), rate=rates[row])
+            reading = _reading(one, times, _Row(window.times, scores, row))
             if reading is None:
                 continue
             judged += 1
+            ended = not np.isfinite(one.samples.values[-missing:]).any()
             if np.isfinite(reading.onset):
-                ended = not np.isfinite(one.values[-_GONE * COARSE :]).any()
-                suspects.append(reading if ended else _limited(reading, limits.of(one), float(times[-1])))
-            else:
+                suspects.append(reading if ended else _limited(reading, limits.of(one.samples), float(times[-1])))
+            elif not ended:  # what is gone has not stayed as it was
                 steady.append(reading)
     looked = max(0, len(times) - JUDGED * COARSE)
     return Ranking(
@@ -118,10 +122,11 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer) -> Ran
         judged=judged,
         suspects=tuple(_ordered(_compared(suspects, steady))),
         steady=tuple(steady),
-        gone=tuple(gone(samples, times, looked, _GONE * COARSE)),
+        gone=tuple(gone(*seen_only(samples, times, rows), max(0, int(rows[:looked].sum()) - 1), missing)),
         restarts=tuple(restarts(samples, times, looked)),
         deploys=tuple(deploys(samples, times, looked)),
         starts_known=sum(is_start_time(name_of(one)) for one in samples),
+        gaps=gaps(times, newest, rows, looked),
         step=step,
     )
 
@@ -152,20 +157,21 @@ class _Row:
         return row
 
 
-def _reading(one: Samples, values: FloatArray, times: FloatArray, row: _Row, *, rate: bool) -> Suspect | None:
+def _reading(one: Measure, times: FloatArray, row: _Row) -> Suspect | None:
     """Judge one series; its onset is infinite when it stayed normal. None without a baseline or a value."""
+    values = one.values
     tail = np.clip(row.score[-JUDGED:], -_STRONGEST, _STRONGEST)
     finite = np.isfinite(values)
     if not np.isfinite(tail).any() or not finite.any():
         return None
-    labels = without(one.labels, ("__name__",))
-    metric, last = name_of(one), float(values[finite][-1])
+    labels = without(one.samples.labels, ("__name__",))
+    metric, last = name_of(one.samples), float(values[finite][-1])
     stretch = _stretch(tail)
     if stretch is None or is_start_time(metric):
         furthest = float(tail[np.nanargmax(np.abs(tail))])
         earlier = values[: -JUDGED * COARSE]
         before = float(np.nanmedian(earlier)) if np.isfinite(earlier).any() else float(np.nanmedian(values))
-        return Suspect(metric, labels, before, last, np.inf, None, furthest, rate)
+        return Suspect(metric, labels, before, last, np.inf, None, furthest, one.rate, one.mean)
     first, end = (index + len(row.times) - len(tail) for index in stretch)
     onset = _onset(values, times, row, first)
     inside = row.score[first : end + 1]
@@ -181,7 +187,7 @@ def _reading(one: Samples, values: FloatArray, times: FloatArray, row: _Row, *, 
     else:  # it is over: show how far it went
         fine = values[(times >= onset) & (times <= until) & finite]
         after = float(fine.max() if score > 0 else fine.min()) if fine.size else last
-    return Suspect(metric, labels, before, after, onset, until, score, rate, per_minute)
+    return Suspect(metric, labels, before, after, onset, until, score, one.rate, one.mean, per_minute)
 
 
 def _is_back(since: FloatArray, before: float, later: FloatArray) -> bool:
@@ -235,24 +241,3 @@ def _ordered(suspects: list[Suspect]) -> list[Suspect]:
     strong.sort(key=lambda one: (one.until is not None, one.onset, -abs(one.score), one.metric))
     weak.sort(key=lambda one: (one.until is not None, -abs(one.score), one.onset, one.metric))
     return strong + weak
-
-
-def _is_counter(one: Samples) -> bool:
-    if one.is_counter is not None:
-        return one.is_counter
-    finite = one.values[np.isfinite(one.values)]
-    rises = np.diff(finite)
-    # A counter only rises, and where it does not it starts again near zero.
-    monotone = bool(np.all((rises >= 0) | (finite[1:] <= 0.5 * finite[:-1]))) if finite.size > 1 else False
-    return bool(_COUNTER_NAME.search(name_of(one))) and monotone
-
-
-def _rate(values: FloatArray, step: float) -> FloatArray:
-    """Turn a counter into its rate a second over the last minute (or judged point, where that is longer), resets taken out."""
-    width = round(_RATE_SECONDS / step) if step < _RATE_SECONDS else COARSE
-    rises = np.diff(values, prepend=np.nan)
-    total = np.nancumsum(np.where(rises < 0, values, rises))  # after a reset the value itself is the rise
-    rate: FloatArray = np.full_like(values, np.nan)
-    rate[width:] = (total[width:] - total[:-width]) / (width * step)
-    rate[width:][~(np.isfinite(values[width:]) & np.isfinite(values[:-width]))] = np.nan
-    return rate

@@ -25,6 +25,7 @@ _BEGIN, _END = "<alerts>", "</alerts>"
 _ABOUT = ("alertname", "severity", "watcher", "category", "lens_origin", "prometheus", "replica", "alertstate", "priority", "team")
 _IDENTIFYING = ("cluster", "namespace", "job", "instance", "pod", "container", "node", "process", "device", "name")
 _COMPARISON = re.compile(r"\s*(?:==|!=|>=|<=|>|<)\s*(?:bool\s+)?[-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|\([^()]*\))\s*$")
+_SETS = re.compile(r"\b(?:and|or|unless)\b|[<>]|[!=]=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,12 @@ class Task:
 
 
 def task_of(group: AlertGroup, at: float) -> Task:
-    """Read a group of alerts as a task. The target is what its alerts have in common."""
-    alerts = sorted(group.alerts, key=lambda alert: (alert.ends_at is not None, alert.starts_at, alert.fingerprint))
+    """Read a group of alerts as a task. The target is what its alerts have in common.
+
+    What fires comes first, the group's own first alert before the others: the findings are published as those of that one.
+    """
+    lead = group.alerts[:1]
+    alerts = sorted(group.alerts, key=lambda one: (one.ends_at is not None, one not in lead, one.starts_at, one.fingerprint))
     shown = alerts[:_SHOWN_ALERTS]
     hidden = Counter(f"{alert.name} {alert.labels.get('severity', '')}".strip() for alert in alerts[_SHOWN_ALERTS:])
     if group.truncated:
@@ -111,7 +116,11 @@ def query_of(alert: Alert) -> str:
 
 def rule_of(alert: Alert) -> str:
     """Give the expression of the rule that made the alert, from the generator's address; "" where there is none."""
-    expressions = parse_qs(urlsplit(alert.generator_url).query).get("g0.expr", [""])
+    try:
+        query = urlsplit(alert.generator_url).query
+        expressions = parse_qs(query).get("g0.expr", [""])
+    except ValueError:  # "http://[bad": whoever sends an alert may write any text there
+        return ""
     return expressions[0].strip()
 
 
@@ -122,9 +131,14 @@ def without_threshold(expression: str) -> str:
         return expression.strip()
     rest = expression[: match.start()].strip()
     # "a > 1 and b > 2" is no comparison of the whole; neither is one inside parentheses.
-    if not rest or rest.count("(") != rest.count(")") or re.search(r"\b(?:and|or|unless)\b|[<>]|[!=]=", _outside_quotes(rest)):
+    if not rest or rest.count("(") != rest.count(")") or _SETS.search(_outside_quotes(rest)):
         return expression.strip()
     return rest
+
+
+def filters(expression: str) -> bool:
+    """Say whether an expression may have no value though what it reads is there: it compares, or is about absence."""
+    return re.search(rf"\babsent|{_SETS.pattern}", _outside_quotes(expression)) is not None
 
 
 def _outside_quotes(expression: str) -> str:

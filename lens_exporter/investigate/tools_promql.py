@@ -107,7 +107,7 @@ def over_range(source: Source, arguments: RangeArguments) -> ToolResult:
     seen = {"series": float(len(shapes)), "start_at": start, "end_at": end}
     rows = []
     for index, (one, shape) in enumerate(shapes[:_SHOWN_SERIES], 1):
-        rows.append(_row(one, shape))
+        rows.append(_row(one, shape, step))
         prefix = f"{index}." if len(shapes) > 1 else ""
         seen |= {f"{prefix}{name}": value for name, value in _numbers(one.labels, shape).items()}
     result = _result(answer, rows, seen, len(shapes), _SHOWN_SERIES)
@@ -153,7 +153,7 @@ def _change(shape: Shape) -> float:
     return (shape.high - shape.low) / size if size else 0.0
 
 
-def _row(one: Series, shape: Shape) -> dict[str, Any]:
+def _row(one: Series, shape: Shape, step: float) -> dict[str, Any]:
     at = rfc3339
     row = {
         "labels": dict(one.labels),
@@ -168,6 +168,7 @@ def _row(one: Series, shape: Shape) -> dict[str, Any]:
         "first_at": at(shape.first_at),
         "last_at": at(shape.last_at),
         "points": shape.count,
+        "step": step,
     }
     if shape.jump is not None:
         row["biggest_jump"] = {"from": shape.jump.before, "to": shape.jump.after, "at": at(shape.jump.at)}

@@ -9,18 +9,23 @@ from pydantic import BaseModel, Field, field_validator
 from lens_exporter.foundation.catalogue import BAND_METRICS, LENS_METRICS, METRICS
 from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate.families import family_of
+from lens_exporter.investigate.gaps import Gap, sampled
 from lens_exporter.investigate.limits import is_limit, is_share
+from lens_exporter.investigate.measures import COARSE
 from lens_exporter.investigate.moments import Moment
-from lens_exporter.investigate.samples import Samples
-from lens_exporter.investigate.suspects import COARSE, HISTORY, Ranking, Scorer, Suspect, fine_step, rank
+from lens_exporter.investigate.samples import Samples, name_of
+from lens_exporter.investigate.suspects import HISTORY, Ranking, Scorer, Suspect, fine_step, rank
 from lens_exporter.investigate.tools_promql import Source
 from lens_exporter.investigate.turnover import Moved
 from lens_exporter.model import labels as label_sets
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
+from lens_exporter.model.window import FloatArray
 from lens_exporter.prometheus.answers import Series
 
 _SHOWN_SUSPECTS = 12
 _SHOWN_MOVED = 5
+_SIZE = HISTORY * COARSE  # points of the grid
+_UNSEEN = 0.1  # of the grid: so much of it may be lost to gaps
 _LONGEST_AGE = 86_400.0  # of the trouble; two weeks are its history then, and an onset before that day is found by walking back
 # Bands and scores restate other series; histograms' buckets are many and each says little alone.
 _LEFT_OUT = "lens_baseline_.*|lens_anomaly_.*|ALERTS.*|scrape_.*|.*_bucket|.*_created|.*_timestamp_seconds"
@@ -62,25 +67,33 @@ def suspect_tool(source: Source, detector: Scorer) -> Tool:
 
 
 def rank_suspects(source: Source, detector: Scorer, arguments: SuspectArguments) -> ToolResult:
-    """Fetch the target's series on one grid and rank them."""
+    """Fetch the target's series on one grid and rank them.
+
+    Where nothing was sampled for a good part of the grid, it is laid out wider: what is normal must have been seen.
+    """
     start = min(max(arguments.start, arguments.at - _LONGEST_AGE), arguments.at)
-    step = fine_step(start, arguments.at, arguments.history)
-    size = HISTORY * COARSE
-    end = arguments.at
-    times = end - step * np.arange(size - 1, -1, -1, dtype=np.float64)
     selector = label_sets.selector(arguments.labels)
-    query = f'{selector[:-1]},__name__!~"{_LEFT_OUT}"}}'
-    answer = source.query_range(query, float(times[0]), end, step)
-    counters = {name: known.type == "counter" for name, known in source.metadata().items()}
-    samples = [
-        _samples(one, times, step, counters)
-        for one in answer.series
-        if one.values.size and not _OWN.fullmatch(one.labels.get("__name__", ""))
-    ]
-    if not samples:
-        note = f"no series match {selector}; try fewer labels"
-        return ToolResult(ToolStatus.EMPTY, {"suspects": []}, note, {"series": 0.0})
-    ranking = rank(samples, times, detector)
+    history = arguments.history
+    for last in (False, True):
+        step = fine_step(start, arguments.at, history)
+        times = arguments.at - step * np.arange(_SIZE - 1, -1, -1, dtype=np.float64)
+        query = f'{selector[:-1]},__name__!~"{_LEFT_OUT}"}}'
+        answer = source.query_range(query, float(times[0]), float(times[-1]), step)
+        counters = {name: known.type == "counter" for name, known in source.metadata().items()}
+        samples = [
+            _samples(one, times, step, counters)
+            for one in answer.series
+            if one.values.size and not _OWN.fullmatch(one.labels.get("__name__", ""))
+        ]
+        if not samples:
+            note = f"no series match {selector}; try fewer labels"
+            return ToolResult(ToolStatus.EMPTY, {"suspects": []}, note, {"series": 0.0})
+        newest = _newest(source, samples, times, arguments.labels)
+        unseen = 0 if newest is None else int((~sampled(samples, times, newest)).sum())
+        if last or unseen <= _UNSEEN * _SIZE:
+            break
+        history = (_SIZE + unseen) * step
+    ranking = rank(samples, times, detector, newest)
     notes = [answer.note, *answer.warnings]
     hidden = len(ranking.suspects) - _SHOWN_SUSPECTS
     if hidden > 0:
@@ -90,14 +103,33 @@ def rank_suspects(source: Source, detector: Scorer, arguments: SuspectArguments)
     return ToolResult(answer.status, _data(ranking), "; ".join(filter(None, notes)), _seen(ranking))
 
 
-def _samples(one: Series, times: np.ndarray[tuple[int], np.dtype[np.float64]], step: float, counters: dict[str, bool]) -> Samples:
+def _on_grid(one: Series, times: FloatArray, step: float) -> FloatArray:
     values = np.full(len(times), np.nan)
     places = np.rint((one.times - times[0]) / step).astype(np.int64)
     inside = (places >= 0) & (places < len(times))
     values[places[inside]] = one.values[inside]
+    return values
+
+
+def _samples(one: Series, times: FloatArray, step: float, counters: dict[str, bool]) -> Samples:
     name = one.labels.get("__name__", "")
     known = counters.get(name)
-    return Samples(one.labels, values, known or None)  # a type of "unknown" or a wrong gauge still leaves the name's word
+    return Samples(
+        one.labels, _on_grid(one, times, step), known or None
+    )  # a type of "unknown" or a wrong gauge still leaves the name's word
+
+
+def _newest(source: Source, samples: list[Samples], times: FloatArray, labels: dict[str, str]) -> FloatArray | None:
+    """Ask when the newest sample was taken that each point shows: of `up`, which is written whenever somebody looks.
+
+    Where the target has none, of the metric that is there most. None where the server does not say.
+    """
+    names = {name: np.isfinite(one.values).sum() for one in samples if (name := name_of(one))}
+    metric = "up" if "up" in names else max(sorted(names), key=lambda name: names[name], default="")
+    step = float(times[1] - times[0])
+    query = f"max(timestamp({label_sets.selector({'__name__': metric, **labels})}))"
+    answer = source.query_range(query, float(times[0]), float(times[-1]), step)
+    return _on_grid(answer.series[0], times, step) if answer.series else None
 
 
 def _data(ranking: Ranking) -> dict[str, Any]:
@@ -113,6 +145,7 @@ def _data(ranking: Ranking) -> dict[str, Any]:
         "restarts": [_moved(one) for one in ranking.restarts[:_SHOWN_MOVED]],
         "deploys": [_moved(one) for one in ranking.deploys[:_SHOWN_MOVED]],
         "starts_known": ranking.starts_known,
+        "gaps": [_gap(one) for one in ranking.gaps[-_SHOWN_MOVED:]],
     }
 
 
@@ -144,6 +177,8 @@ def _seen(ranking: Ranking) -> dict[str, float]:
         seen |= {f"steady {index} {one.metric}.{name}": value for name, value in steady.items()}
     for kind, moved in (("gone", ranking.gone), ("restart", ranking.restarts), ("deploy", ranking.deploys)):
         seen |= {f"{kind} {index} {one.metric}.moved_at": one.at for index, one in enumerate(moved[:_SHOWN_MOVED], 1)}
+    for index, gap in enumerate(ranking.gaps[-_SHOWN_MOVED:], 1):
+        seen |= {f"gap {index}.begin_at": gap.begin} | ({f"gap {index}.end_at": gap.end} if gap.end is not None else {})
     return seen
 
 
@@ -152,10 +187,10 @@ def _telling(ranking: Ranking) -> list[Suspect]:
 
     A limit that stays where it is rules nothing out. A plain count is easier to read than its share of a limit.
     """
-    moved = {family.name for one in ranking.suspects if (family := family_of(one.metric))}
+    moved = {family.name for one in ranking.suspects if (family := family_of(one.metric, one.labels))}
     nearest: dict[str, Suspect] = {}
     for one in sorted(ranking.steady, key=lambda one: (is_share(one.metric), -abs(one.score), one.metric)):
-        family = family_of(one.metric)
+        family = family_of(one.metric, one.labels)
         if family is not None and family.name not in moved and not is_limit(one.metric) and (one.before or one.after):
             nearest.setdefault(family.name, one)
     return list(nearest.values())
@@ -177,8 +212,13 @@ def _steady(one: Suspect) -> dict[str, Any]:
         "after": one.after,
         "score": round(one.score, 1),
         "per_second": one.rate,
+        "mean": one.mean,
     }
 
 
 def _moved(one: Moved) -> dict[str, Any]:
     return {"metric": one.metric, "labels": dict(one.labels), "at": rfc3339(one.at)}
+
+
+def _gap(one: Gap) -> dict[str, Any]:
+    return {"begin": rfc3339(one.begin)} | ({"end": rfc3339(one.end)} if one.end is not None else {})

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from lens_exporter.baseline import numbers as words
 from lens_exporter.baseline.naming import cleaned
 from lens_exporter.baseline.quoted import quoted
+from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import family_of
 from lens_exporter.investigate.limits import is_limit
-from lens_exporter.investigate.notebook import Course, Notebook, Noted
+from lens_exporter.investigate.notebook import Notebook, Noted
 from lens_exporter.model import labels as label_sets
 
 _LABELS = 3  # of a series in a claim
@@ -100,7 +101,7 @@ def apart(seconds: float) -> str:
 
 def resource(one: Noted, notes: Notebook) -> str:
     """Name what a series counts: its family, with what tells it from others where there are others; a limit by its own name."""
-    family = family_of(one.metric)
+    family = family_of(one.metric, one.labels)
     if family is None or is_limit(one.metric):
         return series(one, notes)
     extra = told_apart(one.labels, notes.task.target) if one.alike > 1 else {}
@@ -109,7 +110,8 @@ def resource(one: Noted, notes: Notebook) -> str:
 
 def series(one: Noted, notes: Notebook) -> str:
     """Write a series as PromQL would, without the labels that the whole target has."""
-    return label_sets.selector(told_apart(one.labels, notes.task.target), metric=one.metric)
+    written = label_sets.selector(told_apart(one.labels, notes.task.target), metric=one.metric)
+    return f"mean {written}" if one.mean else written
 
 
 def told_apart(labels: Mapping[str, str], target: Mapping[str, str]) -> dict[str, str]:

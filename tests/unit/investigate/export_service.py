@@ -102,9 +102,9 @@ MEMORY_STATS = live("get_memory_stats", {"MemTotal_bytes": 2.5e10, "oom_kills": 
 TOOLS = (open_files(), PROCESS, MEMORY_STATS)
 
 
-def investigated(series, *alerts, tools=TOOLS, firing=()):
+def investigated(series, *alerts, tools=TOOLS, firing=(), **scraped):
     """Let the offline analyst investigate; everything it says must hold."""
-    fleet = Fleet(*series)
+    fleet = Fleet(*series, **scraped)
     site = Site(fleet, OfflineAnalyst(), *tools)
     site.toolbox = toolbox(fleet, *tools, alerts=firing or alerts)
     answer = site.investigate(*alerts)

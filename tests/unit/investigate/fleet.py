@@ -17,10 +17,18 @@ _COMPARE = {">": operator.gt, "<": operator.lt, "==": operator.eq}
 
 
 class Fleet:
-    """`series` gives each course with the labels of its series, __name__ included."""
+    """`series` gives each course with the labels of its series, __name__ included.
 
-    def __init__(self, *series: tuple[Mapping[str, str], Course]) -> None:
+    With scrape (seconds) a course is seen at that distance only, and never while nobody looked, from away[0] to away[1]: then the
+    last sample is repeated for five minutes, as Prometheus does.
+    """
+
+    def __init__(
+        self, *series: tuple[Mapping[str, str], Course], scrape: float = 0.0, away: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
         self.series_of = list(series)
+        self.scrape = scrape
+        self.away = away
 
     def query_range(self, query: str, start: float, end: float, step: float) -> QueryAnswer:
         times = np.arange(start, end + step / 2, step)
@@ -45,9 +53,14 @@ class Fleet:
             kept = self._eval(compared[1], times)
             compare = _COMPARE[compared[2]]
             return [(labels, np.where(compare(values, float(compared[3])), values, np.nan)) for labels, values in kept]
+        if query.startswith("rate(") and " / rate(" in query:
+            above, _, below = query.partition(" / ")
+            under = {tuple(sorted(labels.items())): values for labels, values in self._eval(below, times)}
+            rows = [(labels, values, under.get(tuple(sorted(labels.items())))) for labels, values in self._eval(above, times)]
+            return [(labels, values / other) for labels, values, other in rows if other is not None]
         if query.startswith("sum(") and query.endswith(")"):
             rows = [values for _, values in self._eval(query[4:-1], times)]
-            return [({}, np.nansum(rows, axis=0))] if rows else []
+            return [({}, np.where(np.isfinite(rows).any(axis=0), np.nansum(rows, axis=0), np.nan))] if rows else []
         if query.startswith("topk(3, "):
             rows = self._eval(query[8:-1], times)
             return sorted(rows, key=lambda row: -row[1][-1])[:3]
@@ -57,12 +70,26 @@ class Fleet:
                 ({k: v for k, v in labels.items() if k != "__name__"}, np.gradient(v_, times))
                 for labels, v_ in self._eval(inner, times)
             ]
+        if query.startswith("max(timestamp("):
+            taken = self._taken(times)
+            rows = [values for _, values in self._eval(query[14:-2], times)] if self.scrape else []
+            return [({}, np.where(np.isfinite(rows).any(axis=0), taken, np.nan))] if rows else []
         name, _, rest = query.partition("{")
+        taken = self._taken(times)
+        shown = times - taken <= 300.0
         return [
-            (dict(labels), course(times).astype(float))
+            (dict(labels), np.where(shown, course(taken).astype(float), np.nan))
             for labels, course in self.series_of
             if name in {"", labels["__name__"]} and all(_matches(labels, *one) for one in _MATCHER.findall(rest))
         ]
+
+    def _taken(self, times: FloatArray) -> FloatArray:
+        """When the sample was taken that each moment shows."""
+        if not self.scrape:
+            return times
+        begin, end = self.away
+        taken = np.floor(times / self.scrape) * self.scrape
+        return np.where((taken > begin) & (taken < end), np.floor(begin / self.scrape) * self.scrape, taken)
 
 
 def _matches(labels: Mapping[str, str], name: str, how: str, text: str) -> bool:

@@ -145,3 +145,12 @@ def test_the_transcript_holds_receipts_only():
     text = transcript(TRAIL)
     assert text.startswith('r1: get_number {"value":1} -> data: ')
     assert "get_thing" not in text
+
+
+@pytest.mark.parametrize(("answered", "confidence"), [(1, "low"), (2, "medium"), (4, "medium")])
+def test_what_stands_on_few_answers_is_said_with_little_confidence(answered, confidence):
+    """Of four questions one was answered: what was concluded from it is hardly more than a guess."""
+    results = [ToolStatus.DATA, ToolStatus.EMPTY, ToolStatus.DATA, ToolStatus.DATA][:answered] + [ToolStatus.ERROR] * (4 - answered)
+    trail = tuple(Answered(call("get_number"), ToolResult(status), f"r{n}") for n, status in enumerate(results))
+    review = Judge(None).review(PROVED, trail, 1, at_once, alerts="LensMemory")
+    assert review.verdict.confidence == confidence

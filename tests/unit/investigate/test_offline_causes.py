@@ -255,8 +255,9 @@ def test_the_driver_is_named_where_a_receipt_does():
         fds(AT - 6 * MINUTE),
         one("process_cpu_share_ratio", lambda t: np.where(t > AT - 10 * MINUTE, 0.9, 0.1)),
         one("http_requests", lambda t: np.where(t > AT - 10 * MINUTE, 20.0, 200.0)),
+        one("queue_depth", lambda t: np.where(t > AT - 3 * MINUTE, 0.0, np.where(t > AT - 10 * MINUTE, 2.0, 1.0))),
     ],
-    ids=["at the same time: a wide band is left later", "not of a kind that drives memory", "it fell"],
+    ids=["at the same time: a wide band is left later", "not of a kind that drives memory", "it fell", "it rose, and is lower now"],
 )
 def test_what_only_moved_too_is_no_cause(other):
     """Order is measured from where a line begins, a driver must be able to drive, and less of something drives nothing up."""
@@ -329,3 +330,30 @@ FILES_QUERY_OF_ANOTHER = 'lens_python_open_fds_used{instance="other"}'
 def test_the_labels_of_the_service_are_not_repeated():
     """What the whole target has in common tells nothing apart."""
     assert not any(value in claim for claim in claims(investigated([*CALM, *FILES_LEAK], LENS_FILES)) for value in SERVICE.values())
+
+
+DB = {"instance": "db-1:9000", "job": "db"}
+
+
+def of_db(name, course):
+    return ({"__name__": name, **DB}, course)
+
+
+def test_what_the_first_alert_is_about_comes_first():
+    """The finding is published as that of the group's first alert, though another of its alerts began earlier."""
+    disk = own_alert("LensDisk", 'db_disk_used_ratio{instance="db-1:9000"}', 5 * MINUTE, **DB, process="")
+    backlog = own_alert("LensBacklog", 'jobs_backlog{instance="db-1:9000"}', 7 * MINUTE, **DB, process="")
+    queue, used_part = leak(20, AT - 10 * MINUTE, 60), leak(0, AT - 8 * MINUTE, 280)
+    series = [
+        of_db("jobs_backlog", queue),
+        of_db("db_disk_used_ratio", lambda t: 0.53 + used_part(t) / 1e4),
+        of_db("up", steady(1)),
+    ]
+    answer = investigated(series, disk, backlog, tools=())
+    assert answer.analysis.summary.startswith("Inconclusive: disk 53 % -> 75 % from 14:08")
+    assert "Queues left normal" in answer.analysis.summary
+    assert "othing else" not in answer.analysis.summary
+    assert claims(answer)[0].startswith("disk (db_disk_used_ratio) 53 % -> 75 %")
+    assert answer.analysis.recommendations[0] == "find what writes to the disk (df, du, iotop)"
+    other = investigated(series, backlog, disk, tools=())
+    assert other.analysis.summary.startswith("Inconclusive: queues 20 -> 620 from 14:05, up 60 a minute. Disk followed at 14:08")

@@ -174,6 +174,15 @@ def test_prometheus_away_is_the_first_thing_said():
     assert "Connection refused" in answer.analysis.reason
     assert claims(answer) == ["2 alerts fire on this target: LensFiles, LensMemory"]
     assert answer.verdict.issues == ()
+    assert answer.verdict.confidence == "low"
+    assert answer.analysis.recommendations == ("see why Prometheus does not answer",)
+
+
+def test_nothing_seen_leads_nowhere():
+    """An alert without a query or a label that identifies a target: its name alone is no reason to take heap profiles."""
+    nameless = Alert({"alertname": "LensMemory", "severity": "warning"}, {}, AT - 11 * MINUTE)
+    answer = investigated([QUEUE], nameless, tools=())
+    assert answer.analysis.recommendations == ()
 
 
 class Crowded(Fleet):
@@ -206,3 +215,73 @@ def test_a_series_too_young_to_be_judged_is_said_to_be():
 def test_the_same_past_gives_the_same_answer(series):
     """To the letter."""
     assert investigated(series, LENS_FILES) == investigated(series, LENS_FILES)
+
+
+SHOP = {"instance": "shop-4:9000", "job": "shop"}
+ENDS = AT - 2.5 * MINUTE
+
+
+def hidden(name, course, ends=ENDS):
+    return ({"__name__": name, **SHOP}, lambda t: np.where(t <= ends, course(t), np.nan))
+
+
+def of_shop(name, course):
+    return ({"__name__": name, **SHOP}, course)
+
+
+def wobbling(level):
+    """A gauge that is never twice the same; what it does now and then is far from nothing, and normal."""
+    return lambda t: level * (1 + 0.2 * np.sin(t / 17.0))
+
+
+def shop_alert(name, query, age=29 * MINUTE):
+    return Alert({"alertname": name, "severity": "warning", **SHOP}, {"lens_query": query}, AT - age)
+
+
+CPU_MISSING = shop_alert("LensCpu", 'shop_cpu_ratio{instance="shop-4:9000",job="shop"}')
+SHOP_CALM = [of_shop("up", steady(1)), of_shop("shop_queue_depth", steady(2)), of_shop("shop_pool_in_use", wobbling(5))]
+
+
+@pytest.mark.parametrize("age", [2 * MINUTE, 29 * MINUTE, 5 * 60 * MINUTE])
+def test_a_metric_that_vanished_is_not_over(age):
+    """An alert that a metric has no value, whose last value was normal: it is gone still, however old the alert and coarse the look."""
+    alert = shop_alert("LensCpu", CPU_MISSING.annotations["lens_query"], age)
+    answer = investigated([*SHOP_CALM, hidden("shop_cpu_ratio", wobbling(0.28), min(ENDS, AT - age / 10))], alert, tools=())
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    assert answer.analysis.summary.startswith("Inconclusive: shop_cpu_ratio has no value since 1")
+    assert any(claim.startswith("shop_cpu_ratio has no value since 1") for claim in claims(answer))
+    assert answer.analysis.recommendations == ("see why the target publishes no shop_cpu_ratio any more",)
+
+
+def test_what_is_absent_is_not_to_be_profiled():
+    """Two alerts on two metrics that are gone: there is no heap to take profiles of."""
+    memory = shop_alert("LensMem", 'shop_memory_bytes{instance="shop-4:9000",job="shop"}', 2 * MINUTE)
+    series = [*SHOP_CALM, hidden("shop_cpu_ratio", wobbling(0.28)), hidden("shop_memory_bytes", wobbling(9e8))]
+    answer = investigated(series, memory, CPU_MISSING, tools=())
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    assert "shop_memory_bytes has no value since 14:12 and shop_cpu_ratio has no value since 14:12" in answer.analysis.summary
+    assert not any("profile" in step for step in answer.analysis.recommendations)
+    assert not any("memory" in one.claim or "CPU" in one.claim for one in answer.analysis.hypotheses)
+
+
+def test_a_rule_that_answers_nothing_about_a_series_that_is_gone_is_not_over():
+    """The rule of a metric that vanished is silent, and that is no good sign; one about absence ends with it, and that is."""
+    cpu = of_shop("shop_cpu_ratio", wobbling(0.28)), hidden("shop_cpu_ratio", wobbling(0.28))
+    alert = their_alert("CpuHigh", 'shop_cpu_ratio{instance="shop-4:9000"} > 0.9', SHOP)
+    assert investigated([*SHOP_CALM, cpu[0]], alert, tools=()).analysis.outcome is Outcome.NOTHING_WRONG
+    assert investigated([*SHOP_CALM, cpu[1]], alert, tools=()).analysis.outcome is Outcome.INCONCLUSIVE
+
+
+def test_where_a_course_came_from_is_not_known_after_a_hole():
+    """The range begins in a hole and then with a rate that is still building up: to be as low again is not to be back."""
+    begins = AT - 15 * MINUTE  # the range that is asked for reaches six minutes further back
+
+    def requests(t):
+        up, down = (t - begins) / 300 * 17, 17 - (t - AT + 6 * MINUTE) / 300 * 14
+        return np.where(
+            t < begins, np.nan, np.maximum(np.minimum(np.minimum(up, 17), np.where(t > AT - 6 * MINUTE, down, 17)), 1.4)
+        )
+
+    alert = shop_alert("LensRequests", "sum(shop_rate)", 11 * MINUTE)
+    answer = investigated([*SHOP_CALM, ({"__name__": "shop_rate", "instance": "elsewhere"}, requests)], alert, tools=())
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE

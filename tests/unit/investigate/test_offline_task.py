@@ -120,3 +120,12 @@ def test_a_rule_is_asked_whole_and_narrowed(rule, asked):
 def test_fewer_labels_are_tried_in_turn(target, tries):
     """Alerts carry labels that the series of their target do not."""
     assert narrow(target) == tries
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[bad", "http://[::1/graph?g0.expr=up", "http://a/?" + "&".join(["x=1"] * 3000), "\x00", "//]["]
+)
+def test_an_address_that_is_none_names_no_rule(url):
+    """Whoever sends an alert may write anything there; the alert is looked into all the same."""
+    task = task_of(AlertGroup("key", (memory_alert(annotations={}, generator_url=url),)), AT)
+    assert (task.queries, task.conditions) == ((), ())

@@ -5,8 +5,9 @@ import pytest
 
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.investigate.families import family_of
+from lens_exporter.investigate.measures import COARSE
 from lens_exporter.investigate.samples import Samples
-from lens_exporter.investigate.suspects import COARSE, HISTORY, JUDGED, fine_step, rank
+from lens_exporter.investigate.suspects import HISTORY, JUDGED, fine_step, rank
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.investigate.tools_suspects import suspect_tool
 from lens_exporter.model.tool import ToolStatus
@@ -211,6 +212,8 @@ def test_the_tool_says_when_there_is_nothing_to_rank():
         ("http_request_duration_seconds_count", "traffic"),
         ("http_request_duration_seconds_sum", "latency"),
         ('sum(rate(http_requests_total{path="/memory"}[5m])) by (pod)', "traffic"),
+        ("http_server_request_seconds", "latency"),
+        ("http_server_request_seconds_count", "traffic"),
         ("LensMemory", "memory"),
         ("up", None),
     ],

@@ -1,0 +1,65 @@
+"""The course of a query over the time that was asked for: where it came from, where it is, and whether it is there at all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lens_exporter.investigate.moments import read
+from lens_exporter.model.conversation import Answered
+
+_FLAT = 0.05  # of its size: a course that moved less did not move
+_BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
+_LONG, _STEPS = 60.0, 2.5  # seconds, and points of the range: a range that lacks less at an end is whole there
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One series of a promql_range answer. Times are Unix seconds."""
+
+    receipt: str
+    query: str
+    labels: dict[str, str]
+    first: float
+    last: float
+    low: float
+    high: float
+    trend: str
+    per_minute: float
+    until: float  # when it had its last value
+    begun_late: bool  # the range begins without it, so where it came from is not known
+    ended: bool  # the range ends without it
+
+    @property
+    def flat(self) -> bool:
+        """Whether it hardly moved."""
+        return self.high - self.low <= _FLAT * max(abs(self.high), abs(self.low))
+
+    @property
+    def came_back(self) -> bool:
+        """Whether it moved and went back to where it came from: both are known only of a course that is whole at both ends."""
+        whole = not (self.begun_late or self.ended)
+        return whole and not self.flat and abs(self.last - self.first) <= _BACK * (self.high - self.low)
+
+
+def courses(answered: Answered) -> Iterator[Course]:
+    """Read the series of one promql_range answer."""
+    arguments, rows = answered.call.arguments, answered.result.data
+    if not isinstance(arguments, dict) or not isinstance(rows, list):
+        return
+    seen = answered.result.seen
+    for row in rows:
+        begin, until = (read(row[name], float("inf")) for name in ("first_at", "last_at"))
+        missing = max(_LONG, _STEPS * float(row.get("step", 0.0)))
+        yield Course(
+            answered.receipt,
+            str(arguments.get("query", "")),
+            row["labels"],
+            row["first"],
+            row["last"],
+            row["min"]["value"],
+            row["max"]["value"],
+            row["trend"],
+            row["per_minute"],
+            until,
+            begun_late=begin - seen["start_at"] > missing,
+            ended=seen["end_at"] - until > missing,
+        )
