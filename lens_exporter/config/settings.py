@@ -9,9 +9,11 @@ from lens_exporter.config.queries import Query
 from lens_exporter.config.values import (
     DatabaseUrl,
     Duration,
+    ExternalLabel,
     FilePath,
     HeaderName,
     HeaderValue,
+    LabelValue,
     Misfit,
     Moments,
     Name,
@@ -371,6 +373,11 @@ class Config(Settings):
     """The whole configuration. With none given it watches its own host and process."""
 
     origin: str = Field("lens", pattern=r"^[a-zA-Z0-9_.-]+$", description="label lens_origin: which lens-exporter said it")
+    external_labels: dict[ExternalLabel, LabelValue] = Field(
+        default_factory=dict,
+        description="labels put on every alert and finding that has none of that name, like the external_labels of a Prometheus; "
+        "tells lens-exporters apart that share an Alertmanager",
+    )
     prometheus: Prometheus = Field(Prometheus(), description="where history is")
     datasources: dict[Name, Prometheus] = Field(default_factory=dict, description="more of them, by name, for single watchers")
     alertmanager: Alertmanager = Field(Alertmanager(), description="where alerts go")

@@ -1,6 +1,6 @@
 """A watcher's tick: look, then bring alerts, cooldowns, notes, bands and events in line with what was seen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from lens_exporter.foundation.tracing import span
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.decision import Anomaly, Observation, Severity
 from lens_exporter.model.labels import Labels, fingerprint
-from lens_exporter.watch.alerting import alert_of, target_of
+from lens_exporter.watch.alerting import alert_of, sent_by, target_of
 from lens_exporter.watch.cooldown import Admitted, Suppressed
 from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Update, plan
 from lens_exporter.watch.look import Interrupted, Known, Look, Looker
@@ -86,7 +86,7 @@ class Watcher:
             self._snapshots.restore(self._looker, at)
         with span("watcher.tick", watcher=self.name, trigger=trigger):
             try:
-                seen = reviewed(self.look(at), at, self.name, self._with)
+                seen = reviewed(self.look(at), at, self.watched, self._with)
                 failures += seen.failures
                 fates = self._act(seen, failures)
             except LensError as error:
@@ -143,6 +143,7 @@ class Watcher:
             # Nobody knows what fires already. Every anomaly is told anew, which Alertmanager takes as the same alert.
             failures.append(error)
             mine = []
+        mine = self._renamed(mine, seen.at, failures)
         actions, memory = plan(
             mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=bool(seen.warnings)
         )
@@ -152,7 +153,7 @@ class Watcher:
         fates: dict[str, Admitted | Suppressed] = {}
         try:
             with self._with.alerts.batch():
-                for action in withheld(actions, mine, anomalies, seen.declared, self.name):
+                for action in withheld(actions, mine, anomalies, seen.declared, self.watched):
                     # An alert that cannot be stored must not keep the others from being told.
                     try:
                         fate = self._do(action, seen.at)
@@ -168,11 +169,28 @@ class Watcher:
         self.notes = self._with.notes.looked(self.name, seen.at, seen.notes)
         return fates
 
+    def _renamed(self, mine: Sequence[OpenAlert], at: float, failures: list[LensError]) -> list[OpenAlert]:
+        """Bring alerts that began under other external labels under those of today: to Alertmanager each is another alert then."""
+        renamed: dict[str, OpenAlert] = {}
+        for one in mine:
+            alert = sent_by(one.alert, self.watched.external_labels)
+            now = one
+            if alert.labels != one.alert.labels:
+                try:
+                    # In this order, so that a crash between the two leaves one standing; the next tick ends the other.
+                    now = self._with.alerts.fire(alert, correlation=one.correlation, origin=_ORIGIN)
+                    self._end(one, OverReason.SUPERSEDED, at)
+                    self._announce(alert, one.correlation)
+                except LensError as error:
+                    failures.append(error)
+            renamed[now.alert.fingerprint] = now
+        return list(renamed.values())
+
     def _begin_all(self, anomalies: Iterable[Anomaly], at: float, failures: list[LensError]) -> dict[str, Admitted | Suppressed]:
         fates: dict[str, Admitted | Suppressed] = {}
         declared = self._looker.declared(at)
         for anomaly in anomalies:
-            if (found := about(anomaly, declared, self.name)) is not None:
+            if (found := about(anomaly, declared, self.watched)) is not None:
                 self._untold.note(Withhold(anomaly, found))
                 continue
             try:

@@ -284,3 +284,18 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path):
     (tmp_path / "binary.yml").write_bytes(b"a: \xff")
     with pytest.raises(ConfigError, match="is not UTF-8 text: byte 3"):
         load(tmp_path / "binary.yml", LENSES)
+
+
+def test_external_labels_are_labels_and_none_of_ours():
+    """Each mistake has its line and key; a number without quotes would be another text in another YAML."""
+    assert read("external_labels: {cluster: eu-1, env: prod}", HERE, LENSES).external_labels == {"cluster": "eu-1", "env": "prod"}
+    text = "external_labels:\n  severity: page\n  lens_origin: me\n  a-b: c\n  __x: y\n  shard: 1\n  empty: ''\n"
+    name = 'expected the name of a label like "cluster": letters, digits and _, no digit first, no __'
+    assert problems(text) == [
+        "lens.yml:2: external_labels.severity: the label severity is lens-exporter's own; give it another name",
+        "lens.yml:3: external_labels.lens_origin: the label lens_origin is lens-exporter's own; give it another name",
+        f'lens.yml:4: external_labels.a-b: {name}, got "a-b"',
+        f'lens.yml:5: external_labels.__x: {name}, got "__x"',
+        "lens.yml:6: external_labels.shard: expected text, got 1",
+        'lens.yml:7: external_labels.empty: expected text that is not empty, got ""',
+    ]
