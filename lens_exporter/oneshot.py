@@ -59,7 +59,7 @@ def watch(path: Path | None, name: str, *, once: bool, write: Write) -> None:
         fate = partial(judged, watcher.watched)
         while True:
             seen = watcher.look(time.time())
-            write(table(name, seen, fate=partial(fate, seen)))
+            write(table(name, seen, fate=partial(fate, seen), written=tuple(settings.metrics)))
             if once and seen.failures:
                 raise LookFailed(watcher=name, failed=len(seen.failures), metrics=len(catalog.tracked(settings)))
             if once:

@@ -213,6 +213,13 @@ EVENTS: tuple[EventSpec, ...] = (
         WARN,
     ),
     EventSpec(
+        "watcher.no_series",
+        "none of a watcher's queries has given a series for ten ticks or an hour; told once for as long as that stays so",
+        ("seconds", "ticks"),
+        WARN,
+    ),
+    EventSpec("watcher.series_found", "after that they give some again", ("series", "seconds", "ticks")),
+    EventSpec(
         "watcher.failed", "a tick failed; notes and baseline are kept, the next tick tries again", ("error", "seconds"), WARN
     ),
     EventSpec(

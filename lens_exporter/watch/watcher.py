@@ -18,6 +18,7 @@ from lens_exporter.watch.look import Interrupted, Known, Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
 from lens_exporter.watch.snapshots import Snapshots
+from lens_exporter.watch.unseen import Begun, Ended, Unseen
 from lens_exporter.watch.untold import Untold
 from lens_exporter.watch.withheld import Withhold, about, withheld
 
@@ -60,6 +61,7 @@ class Watcher:
         self._warnings: tuple[str, ...] = ()  # of the last look
         self._targets: tuple[Labels, ...] = ()  # of the alerts that were open when it last acted
         self._untold = Untold(watched.name, collaborators.events, collaborators.telemetry, collaborators.new_id)
+        self._unseen = Unseen()
         self.notes: WatcherNotes | None = None  # as of the last look; what was kept before the start is known from then on
 
     @property
@@ -306,11 +308,20 @@ class Watcher:
             if tick.seen.warnings != self._warnings and tick.seen.warnings:
                 events.append("watcher.warned", subject=name, warnings=list(tick.seen.warnings))
             self._warnings = tick.seen.warnings
+            if not tick.failures:
+                self._tell_unseen(tick.seen.series, tick.at)
         if tick.failures:
             telemetry.inc("lens_ticks_failed_total", watcher=name)
             events.append("watcher.failed", subject=name, error=_joined(tick.failures), seconds=tick.seconds)
         else:
             telemetry.set("lens_watcher_last_run_timestamp_seconds", tick.at, watcher=name)
+
+    def _tell_unseen(self, series: int, at: float) -> None:
+        match self._unseen.looked(series, at):
+            case Begun(seconds, ticks):
+                self._with.events.append("watcher.no_series", subject=self.name, seconds=seconds, ticks=ticks)
+            case Ended(seconds, ticks):
+                self._with.events.append("watcher.series_found", subject=self.name, series=series, seconds=seconds, ticks=ticks)
 
 
 def fate_key(anomaly: Anomaly) -> str:
