@@ -6,7 +6,8 @@ from typing import Any
 
 from lens_exporter.baseline import prose
 from lens_exporter.baseline.notes import WatcherNotes
-from lens_exporter.errors import DatabaseError, LensError
+from lens_exporter.errors import BreakerOpen, DatabaseError, LensError
+from lens_exporter.foundation.stretch import Stretch
 from lens_exporter.foundation.tracing import span
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.decision import Anomaly, Observation, Severity
@@ -62,6 +63,7 @@ class Watcher:
         self._targets: tuple[Labels, ...] = ()  # of the alerts that were open when it last acted
         self._untold = Untold(watched.name, collaborators.events, collaborators.telemetry, collaborators.new_id)
         self._unseen = Unseen()
+        self._failing = Stretch()
         self.notes: WatcherNotes | None = None  # as of the last look; what was kept before the start is known from then on
 
     @property
@@ -312,8 +314,13 @@ class Watcher:
                 self._tell_unseen(tick.seen.series, tick.at)
         if tick.failures:
             telemetry.inc("lens_ticks_failed_total", watcher=name)
-            events.append("watcher.failed", subject=name, error=_joined(tick.failures), seconds=tick.seconds)
+            # A breaker that is open says what the failures before it said.
+            kinds = {type(one).__name__ for one in tick.failures if not isinstance(one, BreakerOpen)}
+            tell = events.append if self._failing.failed(tick.at, kinds) else events.again
+            tell("watcher.failed", subject=name, error=_joined(tick.failures), seconds=tick.seconds)
         else:
+            if (over := self._failing.over(tick.at)) is not None:
+                events.append("watcher.recovered", subject=name, seconds=over.seconds, ticks=over.failures)
             telemetry.set("lens_watcher_last_run_timestamp_seconds", tick.at, watcher=name)
 
     def _tell_unseen(self, series: int, at: float) -> None:
