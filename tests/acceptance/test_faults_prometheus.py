@@ -91,7 +91,10 @@ class Site:
         }
 
     def failed(self, name: str) -> list[str]:
-        return [event["data"]["error"] for event in self.lens.events("watcher.failed") if event["subject"] == name]
+        """What is told of a watcher: when its ticks begin to fail (a server that goes down may still hang up), and the breaker."""
+        told = [event for event in self.lens.events("watcher.failed") if event["subject"] == name]
+        opened = [event for event in self.lens.events("breaker.opened") if event["subject"].endswith(self.prometheus[name].url)]
+        return [event["data"]["error"] for event in (*told, *opened)]
 
     def failed_ticks(self) -> list[float]:
         page = self.lens.metrics()
