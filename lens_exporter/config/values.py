@@ -122,6 +122,12 @@ def _variable_name(value: object) -> object:
     return value
 
 
+def _label_name(value: str) -> str:
+    if not _LABEL.fullmatch(value.replace(".", "_")):  # with OpenTelemetry's dots, which Prometheus 3 keeps: service.name
+        raise ValueError('expected the name of a label like "instance"')
+    return value
+
+
 def _external_label(value: str) -> str:
     if not _LABEL.fullmatch(value) or value.startswith("__"):
         raise ValueError('expected the name of a label like "cluster": letters, digits and _, no digit first, no __')
@@ -204,6 +210,7 @@ ListenAddress = Annotated[str, AfterValidator(_listen_address), Field(title='add
 VariableName = Annotated[str, BeforeValidator(_variable_name), Field(title="name of an environment variable")]
 HeaderName = Annotated[str, AfterValidator(_header_name), Field(title="name of an HTTP header")]
 HeaderValue = Annotated[str, AfterValidator(_header_value), Field(title="text")]
+LabelName = Annotated[str, AfterValidator(_label_name), Field(title="label name")]
 ExternalLabel = Annotated[str, AfterValidator(_external_label), Field(title="label name")]
 LabelValue = Annotated[str, Field(min_length=1, max_length=1024)]
 Schedule = Annotated[str, AfterValidator(_schedule), Field(title='schedule like "*/5 * * * *"')]
