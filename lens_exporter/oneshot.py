@@ -29,6 +29,7 @@ from lens_exporter.model.decision import Anomaly
 from lens_exporter.publish.alertmanager import Alertmanager, held_alerts, known_silences
 from lens_exporter.publish.companion import companion
 from lens_exporter.watch.look import Look
+from lens_exporter.watch.ports import Watched
 from lens_exporter.watch.schedule import next_due
 from lens_exporter.watch.table import table
 from lens_exporter.watch.withheld import about, words
@@ -53,10 +54,12 @@ def watch(path: Path | None, name: str, *, once: bool, write: Write) -> None:
     """
     config = load(path)
     settings = watcher_named(config, name)
-    with _apart(config, settings) as generation, _fate(settings, config) as fate:
+    with _apart(config, settings) as generation, _fate(settings, config) as judged:
+        watcher = generation.runners[name].watcher
+        fate = partial(judged, watcher.watched)
         while True:
-            seen = generation.runners[name].watcher.look(time.time())
-            write(table(name, seen, fate=partial(fate, seen)))
+            seen = watcher.look(time.time())
+            write(table(name, seen, fate=partial(fate, seen), written=tuple(settings.metrics)))
             if once and seen.failures:
                 raise LookFailed(watcher=name, failed=len(seen.failures), metrics=len(catalog.tracked(settings)))
             if once:
@@ -150,13 +153,13 @@ def _declared(settings: Watcher, config: Config, alertmanagers: Sequence[Alertma
 
 
 @contextmanager
-def _fate(settings: Watcher, config: Config) -> Iterator[Callable[[Look, Anomaly], str]]:
+def _fate(settings: Watcher, config: Config) -> Iterator[Callable[[Watched, Look, Anomaly], str]]:
     """Give what would become of an anomaly by what is declared, and by the stored cooldowns of the running lens-exporter."""
     database = open_database(config, Secrets())
     cooldown = cooldown_of(settings, config, database)
 
-    def fate(seen: Look, anomaly: Anomaly) -> str:
-        if (found := about(anomaly, seen.declared, settings.name)) is not None:
+    def fate(watched: Watched, seen: Look, anomaly: Anomaly) -> str:
+        if (found := about(anomaly, seen.declared, watched)) is not None:
             return f"would not be told: {words(found)}"
         kept = database.path.exists() if database.path else not database.is_sqlite
         try:

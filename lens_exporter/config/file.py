@@ -61,7 +61,7 @@ def read(text: str, path: Path, lens_options: LensOptions) -> Config:
     """
     tree = mapping_of(text, path)
     listed = tree.value.get("watchers")
-    entries = [shortforms.expand(entry) for entry in listed] if isinstance(listed, list) else []
+    entries = [shortforms.expand(entry, lens_options) for entry in listed] if isinstance(listed, list) else []
     context = {"base": path.parent}
     problems = [*tree.problems, *_watchers_misfit(tree.value, entries, lens_options)]
     values = [entry.value for entry in entries]
@@ -120,6 +120,8 @@ def _watchers_misfit(value: Mapping[str, Any], entries: list[shortforms.Entry], 
         if not isinstance(entry.value, dict):
             continue
         here: Key = ("watchers", index)
+        if entry.misplaced:
+            yield Problem((*here, entry.short), entry.misplaced)
         lens, name, source = (entry.value.get(key) for key in ("lens", "name", "datasource"))
         if isinstance(lens, str) and lens not in lens_options:
             meant = words.did_you_mean(lens, lens_options)

@@ -9,9 +9,12 @@ from lens_exporter.config.queries import Query
 from lens_exporter.config.values import (
     DatabaseUrl,
     Duration,
+    ExternalLabel,
     FilePath,
     HeaderName,
     HeaderValue,
+    LabelName,
+    LabelValue,
     Misfit,
     Moments,
     Name,
@@ -210,7 +213,9 @@ class Metric(Settings):
     """One tracked quantity of a watcher."""
 
     query: Query = Field(min_length=1, description="PromQL that answers an instant vector; each of its series is judged by itself")
-    unit: str = Field("", description='ratio, bytes, seconds, per_second, or "" for a plain number')
+    unit: str = Field(
+        "", description='ratio, percent, bytes, seconds or per_second; any other stands behind the number; "" for a plain number'
+    )
     category: str = Field(
         "",
         pattern=r"^([a-z][a-z0-9]*)?$",
@@ -222,6 +227,14 @@ class Metric(Settings):
     ceiling: float | None = Field(None, description="a level that is an anomaly whatever the baseline")
     full: float | None = Field(None, description="the hard limit: a trend towards it is forecast")
     words: str = Field("", description='how prose names it ("open files")')
+
+    @model_validator(mode="after")
+    def _ceiling_before_full(self) -> "Metric":
+        falls = self.direction is Direction.DOWN
+        if self.ceiling is not None and self.full is not None and (self.ceiling < self.full if falls else self.ceiling > self.full):
+            side = "at least" if falls else "at most"
+            raise Misfit(("ceiling",), f"expected {side} full ({self.full:g}): it could never be reached")
+        return self
 
     def named(self, name: str) -> BaselineMetric:
         return BaselineMetric(name=name, **self.model_dump())
@@ -275,7 +288,7 @@ class Watcher(Settings):
         le=MOST_PER_WEEK,
         description="budget of false alarms, for each group of series that are judged together",
     )
-    group_labels: tuple[str, ...] | None = Field(
+    group_labels: tuple[LabelName, ...] | None = Field(
         None,
         description="labels that name what is judged together; default: instance, pod, node or host, whichever a series has",
     )
@@ -298,7 +311,7 @@ class Watcher(Settings):
         "false: as any other anomaly",
     )
     cooldown: Cooldown | None = Field(None, description="default: the top-level cooldown")
-    target_labels: tuple[str, ...] | None = Field(None, description="labels that identify a target; default: all of a series")
+    target_labels: tuple[LabelName, ...] | None = Field(None, description="labels that identify a target; default: all of a series")
     reading: Reading | None = Field(None, description="a model's reading of new anomalies; default: none, and no model is asked")
     published_series: int | None = Field(
         None, ge=0, description="most of its series (and groups) whose band and score are published; default: only all have a limit"
@@ -371,6 +384,11 @@ class Config(Settings):
     """The whole configuration. With none given it watches its own host and process."""
 
     origin: str = Field("lens", pattern=r"^[a-zA-Z0-9_.-]+$", description="label lens_origin: which lens-exporter said it")
+    external_labels: dict[ExternalLabel, LabelValue] = Field(
+        default_factory=dict,
+        description="labels put on every alert and finding that has none of that name, like the external_labels of a Prometheus; "
+        "tells lens-exporters apart that share an Alertmanager",
+    )
     prometheus: Prometheus = Field(Prometheus(), description="where history is")
     datasources: dict[Name, Prometheus] = Field(default_factory=dict, description="more of them, by name, for single watchers")
     alertmanager: Alertmanager = Field(Alertmanager(), description="where alerts go")

@@ -1,5 +1,6 @@
 """The ways to write a watcher, brought to one: `host: CRON`, `beam: {schedule: CRON, nodes: [...]}`, and the long form."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ class Entry:
     value: Any
     short: str = ""  # the lens whose name was the key
     scalar: bool = False  # its value was the schedule alone
+    misplaced: str = ""  # what is wrong with how it is written, though what is meant is clear
 
     def written(self, key: Key) -> Key:
         """Give the path, inside this entry, under which the user wrote the setting `key` of the long form."""
@@ -26,7 +28,7 @@ class Entry:
         return (self.short, *(key[1:] if key[0] == "options" else key))
 
 
-def expand(entry: Any) -> Entry:
+def expand(entry: Any, lenses: Collection[str]) -> Entry:
     """Bring one item of `watchers` to the long form. What is neither form is left for the settings to refuse."""
     if not isinstance(entry, dict):
         return Entry(entry)
@@ -35,11 +37,22 @@ def expand(entry: Any) -> Entry:
         if isinstance(body, dict):
             return Entry(_long(lens, body), short=lens)
         return Entry({"name": lens, "lens": lens, "schedule": body}, short=lens, scalar=True)
+    if "lens" not in entry and (named := [key for key in entry if key in lenses]):
+        return _beside(named[0], entry)
     if "lens" not in entry and "metrics" in entry:
         return Entry({"lens": "promql", **entry})
     if "name" not in entry and isinstance(entry.get("lens"), str):
         return Entry({"name": entry["lens"], **entry})
     return Entry(entry)
+
+
+def _beside(lens: str, entry: dict[str, Any]) -> Entry:
+    """Read a short form with keys on its own level, as if they stood in it, so that nothing else is said to be missing."""
+    body = entry[lens] if isinstance(entry[lens], dict) else {"schedule": entry[lens]}
+    inside = {key: value for key, value in entry.items() if key != lens}
+    keys = ", ".join(f"{key}: ..." for key in {**body, **inside})
+    problem = f"the short form takes nothing beside it: write {lens}: {{{keys}}}, and every other watcher as an item of its own"
+    return Entry(_long(lens, {**body, **inside}), short=lens, misplaced=problem)
 
 
 def _long(lens: str, body: dict[str, Any]) -> dict[str, Any]:

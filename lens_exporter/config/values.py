@@ -28,6 +28,9 @@ _UNITS = {
 _DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?", re.ASCII)
 _MATCHER = r'[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*(?:"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\')'
 _SELECTOR = re.compile(rf"\s*(?:{_MATCHER}\s*(?:,\s*{_MATCHER}\s*)*,?\s*)?")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+# Labels of our alerts, and of companions beside lens_origin: what routes and silences know them by.
+_OURS = frozenset({"alertname", "severity", "watcher", "category", "verdict", "source_alertname", "source_fingerprint"})
 _GAPS = 10  # looked at, to know how close moments of a schedule may be
 _RANDOM_FIELD = re.compile(r"(?<![A-Za-z])[HhRr](?![A-Za-z])")  # croniter's extension; a schedule here says when, not whether
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]*):(?P<port>\d{1,5})", re.ASCII)
@@ -119,6 +122,20 @@ def _variable_name(value: object) -> object:
     return value
 
 
+def _label_name(value: str) -> str:
+    if not _LABEL.fullmatch(value.replace(".", "_")):  # with OpenTelemetry's dots, which Prometheus 3 keeps: service.name
+        raise ValueError('expected the name of a label like "instance"')
+    return value
+
+
+def _external_label(value: str) -> str:
+    if not _LABEL.fullmatch(value) or value.startswith("__"):
+        raise ValueError('expected the name of a label like "cluster": letters, digits and _, no digit first, no __')
+    if value in _OURS or value.startswith("lens_"):
+        raise ValueError(f"the label {value} is lens-exporter's own; give it another name")
+    return value
+
+
 def _schedule(value: str) -> str:
     fields = len(value.split())
     if fields not in {5, 6} or _RANDOM_FIELD.search(value):
@@ -193,6 +210,9 @@ ListenAddress = Annotated[str, AfterValidator(_listen_address), Field(title='add
 VariableName = Annotated[str, BeforeValidator(_variable_name), Field(title="name of an environment variable")]
 HeaderName = Annotated[str, AfterValidator(_header_name), Field(title="name of an HTTP header")]
 HeaderValue = Annotated[str, AfterValidator(_header_value), Field(title="text")]
+LabelName = Annotated[str, AfterValidator(_label_name), Field(title="label name")]
+ExternalLabel = Annotated[str, AfterValidator(_external_label), Field(title="label name")]
+LabelValue = Annotated[str, Field(min_length=1, max_length=1024)]
 Schedule = Annotated[str, AfterValidator(_schedule), Field(title='schedule like "*/5 * * * *"')]
 Moments = Annotated[str, AfterValidator(_moments), Field(title='"flagged", or a schedule like "0 * * * *"')]
 Selector = Annotated[str, AfterValidator(_selector), Field(title="PromQL matchers")]

@@ -31,6 +31,8 @@ class BreakerChange:
     failures: int
     reason: str
     until: float
+    trials: int = 0  # how often it has half opened since it opened first
+    seconds: float = 0.0  # since then
 
 
 class CircuitBreaker:
@@ -60,6 +62,8 @@ class CircuitBreaker:
         self._successes = 0
         self._opened_at = 0.0
         self._trial_running = False
+        self._trials = 0
+        self._since = 0.0  # when it opened first
         self._reason = ""
         self._era = 0  # counts changes of state: a call that began before the last one has nothing to say about the present
 
@@ -129,11 +133,17 @@ class CircuitBreaker:
             return self._move(BreakerState.OPEN)
 
     def _move(self, state: BreakerState) -> BreakerChange:
+        now = self._clock()
+        if self._state is BreakerState.CLOSED:
+            self._since, self._trials = now, 0
+        self._trials += state is BreakerState.HALF_OPEN
         self._era += 1
         self._state = state
         self._successes = 0
         self._trial_running = False
-        return BreakerChange(self.service, state, self._failures, self._reason, self._opened_at + self._seconds_open)
+        until = self._opened_at + self._seconds_open
+        lasted = max(0.0, now - self._since)
+        return BreakerChange(self.service, state, self._failures, self._reason, until, self._trials, lasted)
 
     def _tell(self, change: BreakerChange | None) -> None:
         if change is not None:

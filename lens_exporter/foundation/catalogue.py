@@ -202,7 +202,12 @@ EVENTS: tuple[EventSpec, ...] = (
         WARN,
     ),
     EventSpec("admin.acted", "somebody changed something, and what it was answered with", ("who", "client", "request", "status")),
-    EventSpec("schedule.skipped", "a tick was due while the one before still ran", ("due",), WARN),
+    EventSpec(
+        "schedule.skipped",
+        "a tick was due while the one before still ran; told once for each that runs so long",
+        ("due",),
+        WARN,
+    ),
     EventSpec(
         "watcher.decided", "a tick ended; counts of its decisions", ("seconds", "series", "intents", "notes", "trigger"), DEBUG
     ),
@@ -213,8 +218,20 @@ EVENTS: tuple[EventSpec, ...] = (
         WARN,
     ),
     EventSpec(
-        "watcher.failed", "a tick failed; notes and baseline are kept, the next tick tries again", ("error", "seconds"), WARN
+        "watcher.no_series",
+        "none of a watcher's queries has given a series for ten ticks or an hour; told once for as long as that stays so",
+        ("seconds", "ticks"),
+        WARN,
     ),
+    EventSpec("watcher.series_found", "after that they give some again", ("series", "seconds", "ticks")),
+    EventSpec(
+        "watcher.failed",
+        "a tick failed; notes and baseline are kept, the next tick tries again. Told once, and once more for another kind "
+        "of error, until one succeeds; each is counted in lens_ticks_failed_total",
+        ("error", "seconds"),
+        WARN,
+    ),
+    EventSpec("watcher.recovered", "a tick succeeded after so many that failed", ("seconds", "ticks")),
     EventSpec(
         "snapshot.restored",
         "a watcher goes on from what an earlier process had learnt, up to learnt_to (Unix seconds)",
@@ -327,7 +344,12 @@ EVENTS: tuple[EventSpec, ...] = (
         "otlp.export_failed", "the OTLP endpoint took no metrics; told once until it does again", ("endpoint", "error"), WARN
     ),
     EventSpec("otlp.export_recovered", "it takes them again", ("endpoint",)),
-    EventSpec("breaker.opened", "calls to a service are stopped", ("failures", "error", "until"), WARN),
-    EventSpec("breaker.half_opened", "one trial call is let through", (), DEBUG),
-    EventSpec("breaker.closed", "a service works again", ()),
+    EventSpec(
+        "breaker.opened",
+        "calls to a service are stopped but for a trial every 30 seconds; told once until it works again",
+        ("failures", "error", "until"),
+        WARN,
+    ),
+    EventSpec("breaker.half_opened", "the first trial call is let through", (), DEBUG),
+    EventSpec("breaker.closed", "a service works again, after so many trials", ("seconds", "trials")),
 )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import structlog
 
 from lens_exporter.errors import DatabaseError
-from lens_exporter.foundation.catalogue import EVENTS
+from lens_exporter.foundation.catalogue import EVENTS, EventSpec
 from lens_exporter.foundation.clock import Clock, NewId, new_ulid, rfc3339, wall
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.foundation.logs import without_secrets
@@ -48,11 +48,7 @@ class Events:
 
     def append(self, kind: str, *, correlation: str = "", subject: str = "", **data: Any) -> None:
         """Store one event. Raises ValueError when `kind`, or a key of its data, is not in the catalogue."""
-        spec = _DOCUMENTED.get(kind)
-        if spec is None:
-            raise ValueError(f"event {kind!r} is not in the catalogue")
-        if unknown := data.keys() - set(spec.data):
-            raise ValueError(f"the catalogue has no {', '.join(sorted(unknown))} for event {kind!r}")
+        spec = _documented(kind, data)
         event = Event(self._new_id(), self._clock(), kind, correlation, _column(subject)[:255], data)
         _log.log(spec.level, kind, **_brief({"correlation": correlation, "subject": subject, **data}))
         try:
@@ -63,6 +59,14 @@ class Events:
             _log.error("event lost", kind=kind, error=str(error))
             return
         self._telemetry.inc("lens_events_total", type=kind)
+
+    def again(self, kind: str, *, correlation: str = "", subject: str = "", **data: Any) -> None:
+        """Write to the log at debug, and nowhere else, what is no news: an event like this one was stored when it began.
+
+        Raises ValueError as append().
+        """
+        _documented(kind, data)
+        _log.debug(kind, **_brief({"correlation": correlation, "subject": subject, **data}))
 
     def query(
         self,
@@ -97,6 +101,15 @@ class Events:
         """Delete events older than `before` (Unix seconds) and say how many."""
         with self._database.transaction() as connection:
             return connection.execute(events_table.delete().where(events_table.c.at < before)).rowcount
+
+
+def _documented(kind: str, data: Mapping[str, Any]) -> EventSpec:
+    spec = _DOCUMENTED.get(kind)
+    if spec is None:
+        raise ValueError(f"event {kind!r} is not in the catalogue")
+    if unknown := data.keys() - set(spec.data):
+        raise ValueError(f"the catalogue has no {', '.join(sorted(unknown))} for event {kind!r}")
+    return spec
 
 
 def _row(event: Event) -> dict[str, Any]:

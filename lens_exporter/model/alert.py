@@ -18,7 +18,8 @@ class AlertState(StrEnum):
 class Alert:
     """labels are its identity, annotations its prose. Times are Unix seconds; ends_at is None while it fires.
 
-    given is the fingerprint its sender calls it by; without one it is computed from the labels as Alertmanager does.
+    given is the fingerprint its sender calls it by; without one it is computed from the labels as Alertmanager does. external
+    names the labels that were put on it because of who sends it (external_labels): what it is about is told by the others.
     """
 
     labels: Labels
@@ -27,6 +28,7 @@ class Alert:
     ends_at: float | None = None
     generator_url: str = ""
     given: str = ""
+    external: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:

@@ -49,6 +49,11 @@ def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+def added(labels: Labels, more: Labels) -> dict[str, str]:
+    """Give those of `more` that labels do not have already: Prometheus' rule for external_labels (notifier, `Manager.Send`)."""
+    return {name: value for name, value in more.items() if name not in labels}
+
+
 def without(labels: Labels, names: Iterable[str]) -> dict[str, str]:
     """Copy labels, leaving out some names."""
     dropped = set(names)

@@ -17,6 +17,7 @@ from lens_exporter.model.analysis import (
     ReviewVerdict,
 )
 from lens_exporter.model.decision import Severity
+from lens_exporter.model.labels import Labels, added
 from lens_exporter.model.tool import ToolStatus
 from lens_exporter.publish.acceptable import shortened
 
@@ -35,11 +36,19 @@ _ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
 def companion(
-    investigated: Investigated, group: AlertGroup, *, origin: str, external_url: str, traced: bool = False, at: float
+    investigated: Investigated,
+    group: AlertGroup,
+    *,
+    origin: str,
+    external_url: str,
+    external_labels: Labels | None = None,
+    traced: bool = False,
+    at: float,
 ) -> Alert:
     """Build the companion of a group's investigation, firing since `at` (Unix seconds).
 
     `origin` says which lens-exporter found it; external_url may be "". traced: it names its trace. The group has an alert or more.
+    Labels of the source stay where external_labels have the same names: its Prometheus may be of another place.
     """
     first = group.alerts[0]
     labels = target(group.alerts) | {
@@ -50,11 +59,13 @@ def companion(
         "source_fingerprint": first.fingerprint,
         "lens_origin": origin,
     }
+    external = added(labels, external_labels or {})
     link = story_link(investigated.id, external_url)
     annotations = _annotations(investigated, group, link)
     if traced:
         annotations["lens_trace_id"] = tracing.written(investigated.correlation)
-    return Alert(labels, annotations, at, generator_url=link if external_url else "")
+    generator_url = link if external_url else ""
+    return Alert(labels | external, annotations, at, generator_url=generator_url, external=tuple(sorted(external)))
 
 
 def target(alerts: Sequence[Alert]) -> dict[str, str]:

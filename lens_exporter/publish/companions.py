@@ -50,7 +50,8 @@ class Companions:
                     self._settle(row, self._lifecycle.deliveries(row.remote_id))
 
     def _fire(self, row: Outgoing) -> list[Told]:
-        alert = Alert(**row.payload)
+        payload = {**row.payload, "external": tuple(row.payload.get("external", ()))}  # JSON knows lists
+        alert = Alert(**payload)
         stored = self._lifecycle.fire(
             alert, correlation=row.correlation, origin="investigation", source=alert.labels["source_fingerprint"]
         )

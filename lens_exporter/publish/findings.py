@@ -11,6 +11,7 @@ from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.tracing import span
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import Delivery, DeliveryState, Investigated
+from lens_exporter.model.labels import Labels
 from lens_exporter.publish import companions, grafana, regions
 from lens_exporter.publish.companion import companion, enrichment
 from lens_exporter.publish.lifecycle import AlertLifecycle
@@ -34,6 +35,7 @@ class Publisher:
         *,
         origin: str,
         external_url: str = "",
+        external_labels: Labels | None = None,
         traced: bool = False,
         events: Events,
         telemetry: Telemetry,
@@ -51,6 +53,7 @@ class Publisher:
         self._regions = None if annotations is None else regions.Regions(self._outbox, annotations, events, telemetry, clock)
         self._origin = origin
         self._external_url = external_url
+        self._external_labels = external_labels or {}
         self._traced = traced
         self._ended = ended
         self._clock = clock
@@ -115,7 +118,15 @@ class Publisher:
 
     def _store(self, investigated: Investigated, group: AlertGroup) -> None:
         now = self._clock()
-        alert = companion(investigated, group, origin=self._origin, external_url=self._external_url, traced=self._traced, at=now)
+        alert = companion(
+            investigated,
+            group,
+            origin=self._origin,
+            external_url=self._external_url,
+            external_labels=self._external_labels,
+            traced=self._traced,
+            at=now,
+        )
         payloads: dict[str, dict[str, Any]] = {companions.TARGET: asdict(alert)}
         if self._regions is not None:
             note = grafana.annotation(investigated, group, external_url=self._external_url, at=now)

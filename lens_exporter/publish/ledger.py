@@ -20,6 +20,7 @@ alerts_table = sa.Table(
     sa.Column("fingerprint", sa.String(16), primary_key=True),
     sa.Column("asked", sa.String(64), nullable=False, index=True),  # the fingerprint before its labels were cleaned
     sa.Column("labels", sa.LargeBinary, nullable=False),
+    sa.Column("external", sa.Text, nullable=False, server_default=""),  # names of those that say who sends it, with commas
     sa.Column("annotations", sa.LargeBinary, nullable=False),
     sa.Column("enrichment", sa.LargeBinary, nullable=False),  # annotations of an investigation, kept over updates
     sa.Column("starts_at", sa.Float, nullable=False),
@@ -177,6 +178,7 @@ def _values(stored: StoredAlert) -> dict[str, Any]:
     return {
         "asked": stored.asked or alert.fingerprint,
         "labels": orjson.dumps(dict(alert.labels)),
+        "external": ",".join(alert.external),
         "annotations": orjson.dumps(dict(stored.plain)),
         "enrichment": orjson.dumps(dict(stored.enrichment)),
         "starts_at": alert.starts_at,
@@ -198,6 +200,7 @@ def _stored(row: Mapping[str, Any] | sa.RowMapping) -> StoredAlert:
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
         generator_url=row["generator_url"],
+        external=tuple(filter(None, row["external"].split(","))),
     )
     return StoredAlert(
         alert,

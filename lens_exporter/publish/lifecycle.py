@@ -222,11 +222,15 @@ class AlertLifecycle:
                 stored = StoredAlert(alert, correlation, origin, source, version, asked=asked, plain=alert.annotations)
                 self._ledger.forget_told(connection, alert.fingerprint)
                 self._forget(alert.fingerprint)
-            elif known.plain == alert.annotations and known.alert.generator_url == alert.generator_url:
+            elif (known.plain, known.alert.generator_url, known.alert.external) == (
+                alert.annotations,
+                alert.generator_url,
+                alert.external,
+            ):
                 return known, False
             else:
                 merged = {**alert.annotations, **known.enrichment}
-                updated = replace(known.alert, annotations=merged, generator_url=alert.generator_url)
+                updated = replace(alert, annotations=merged, starts_at=known.alert.starts_at, ends_at=None)
                 stored = replace(known, alert=updated, plain=alert.annotations, version=version)
             self._ledger.save(connection, stored)
         return stored, began

@@ -1,5 +1,6 @@
 """The alert that an anomaly becomes: identity in labels; numbers, prose and links in annotations."""
 
+from dataclasses import replace
 from urllib.parse import quote
 
 from lens_exporter.baseline.analyzer import Conclusion
@@ -8,7 +9,7 @@ from lens_exporter.baseline.naming import category, projected
 from lens_exporter.foundation import tracing
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.decision import Anomaly, Severity
-from lens_exporter.model.labels import Labels, fingerprint, without
+from lens_exporter.model.labels import Labels, added, fingerprint, without
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.publish import acceptable
 from lens_exporter.watch.ports import Watched
@@ -20,8 +21,8 @@ _OWN = ("alertname", "severity", "watcher", "category")
 def alert_of(anomaly: Anomaly, watched: Watched, *, correlation: str, replaces: Alert | None = None) -> Alert:
     """Build the alert of an anomaly. One that continues an alert which fires already keeps its start.
 
-    Labels are alertname, severity, watcher, category and the target's; a target's label with one of these names becomes
-    target_severity and so on. They are as every Alertmanager accepts them, so the fingerprint is final.
+    Labels are alertname, severity, watcher, category, the target's and external_labels; a target's label with one of the first
+    four names becomes target_severity and so on. They are as every Alertmanager accepts them, so the fingerprint is final.
     """
     story = f"{watched.external_url}/anomalies/{quote(correlation)}" if watched.external_url else correlation
     annotations = {
@@ -38,12 +39,25 @@ def alert_of(anomaly: Anomaly, watched: Watched, *, correlation: str, replaces: 
     if watched.traced:
         annotations["lens_trace_id"] = tracing.written(correlation)
     labels = _labels(watched.name, anomaly.category, anomaly.severity, anomaly.target)
-    return Alert(labels=labels, annotations=annotations, starts_at=replaces.starts_at if replaces else anomaly.since)
+    alert = Alert(
+        labels=labels,
+        annotations=annotations,
+        starts_at=replaces.starts_at if replaces else anomaly.since,
+        generator_url=story if watched.external_url else "",
+    )
+    return sent_by(alert, watched.external_labels)
+
+
+def sent_by(alert: Alert, external_labels: Labels) -> Alert:
+    """Give an alert with these external labels, and with no others: those it had may be of an earlier configuration."""
+    own = without(alert.labels, alert.external)
+    external = added(own, external_labels)
+    return replace(alert, labels=own | external, external=tuple(sorted(external)))
 
 
 def key_of(alert: Alert) -> str:
-    """Identify what an alert is about: its labels without the severity, which may rise."""
-    return fingerprint(without(alert.labels, ("severity",)))
+    """Identify what an alert is about: its labels without the severity, which may rise, and without who sends it."""
+    return fingerprint(without(alert.labels, ("severity", *alert.external)))
 
 
 def key_for(conclusion: Conclusion, watcher: str) -> str:
@@ -53,21 +67,24 @@ def key_for(conclusion: Conclusion, watcher: str) -> str:
 
 def target_of(alert: Alert) -> dict[str, str]:
     """Give the target's labels back, as they stand on the alert."""
-    return without(alert.labels, _OWN)
+    return without(alert.labels, (*_OWN, *alert.external))
 
 
-def labels_of_alerts(watcher: str, target_labels: tuple[str, ...] | None) -> AlertLabels:
+def labels_of_alerts(watcher: str, target_labels: tuple[str, ...] | None, external_labels: Labels | None = None) -> AlertLabels:
     """Make what gives the labels, but for the severity, of the alert that a series of a metric may become."""
+    more = external_labels or {}
 
     def labels(metric: BaselineMetric, series: Labels) -> Labels:
-        return without(_labels(watcher, category(metric), Severity.WARNING, projected(series, target_labels)), ("severity",))
+        own = without(_labels(watcher, category(metric), Severity.WARNING, projected(series, target_labels)), ("severity",))
+        return own | added(own, more)
 
     return labels
 
 
-def labels_for(anomaly: Anomaly, watcher: str) -> Labels:
+def labels_for(anomaly: Anomaly, watched: Watched) -> Labels:
     """Give the labels, but for the severity, that an alert of this anomaly has."""
-    return without(_labels(watcher, anomaly.category, anomaly.severity, anomaly.target), ("severity",))
+    own = without(_labels(watched.name, anomaly.category, anomaly.severity, anomaly.target), ("severity",))
+    return own | added(own, watched.external_labels)
 
 
 def alert_name(category: str) -> str:

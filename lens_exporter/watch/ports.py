@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from lens_exporter.baseline.bands import Bands
@@ -12,6 +12,7 @@ from lens_exporter.foundation.clock import Clock, NewId, monotonic, new_ulid
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.model.alert import Alert
+from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import Window
 from lens_exporter.watch.cooldown import Cooldown
@@ -42,7 +43,7 @@ class OpenAlert(Protocol):
 class Lifecycle(Protocol):
     """Keeps alerts alive; publish.lifecycle.AlertLifecycle is one. Each method raises DatabaseError."""
 
-    def fire(self, alert: Alert, *, correlation: str, origin: str, source: str = "") -> object: ...
+    def fire(self, alert: Alert, *, correlation: str, origin: str, source: str = "") -> OpenAlert: ...
 
     def resolve(self, fingerprint: str, at: float) -> object: ...
 
@@ -61,6 +62,7 @@ class Watched:
     window: float = 14 * 86_400.0  # seconds of history
     step: float = 60.0
     external_url: str = ""  # where people reach this process; links to stories need it
+    external_labels: Labels = field(default_factory=dict)  # on every alert that has no label of that name itself
     runbook_url: str = ""
     traced: bool = False  # spans are kept somewhere, so alerts name their trace
     resolve_after: int = 3  # normal readings in a row

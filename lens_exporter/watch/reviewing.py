@@ -8,11 +8,11 @@ from lens_exporter.model.decision import Anomaly
 from lens_exporter.watch.alerting import key_for, key_of
 from lens_exporter.watch.hysteresis import telling_already
 from lens_exporter.watch.look import Look
-from lens_exporter.watch.ports import Collaborators, OpenAlert
+from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.withheld import about
 
 
-def reviewed(seen: Look, at: float, watcher: str, given: Collaborators) -> Look:
+def reviewed(seen: Look, at: float, watched: Watched, given: Collaborators) -> Look:
     """Give the look as it goes on after the reading; as it is where none is configured. `at` is when the tick began."""
     if given.reader is None:
         return seen
@@ -20,15 +20,15 @@ def reviewed(seen: Look, at: float, watcher: str, given: Collaborators) -> Look:
 
     def standing(conclusion: Conclusion, anomaly: Anomaly) -> Standing:
         nonlocal opened
-        if about(anomaly, seen.declared, watcher) is not None:
+        if about(anomaly, seen.declared, watched) is not None:
             return Standing.COOLING  # nobody will be told, so no model is asked
         if opened is None:
             firing = given.alerts.firing("watcher")
-            opened = {key_of(one.alert): one for one in firing if one.alert.labels.get("watcher") == watcher}
-        if key_for(conclusion, watcher) in opened or telling_already(anomaly, opened):
+            opened = {key_of(one.alert): one for one in firing if one.alert.labels.get("watcher") == watched.name}
+        if key_for(conclusion, watched.name) in opened or telling_already(anomaly, opened):
             return Standing.OPEN
         return Standing.NEW if given.cooldown.cooling_until(anomaly, seen.at) is None else Standing.COOLING
 
     judged = Judged(at, seen.conclusions, seen.observations, seen.notes, seen.unreadable)
-    after = given.reader.review(judged, standing, lambda: given.notes.read(watcher))
+    after = given.reader.review(judged, standing, lambda: given.notes.read(watched.name))
     return replace(seen, conclusions=after.conclusions, notes=after.notes)

@@ -61,6 +61,7 @@ class _Flight:
     moved: float  # when it began, or was last seen to get on in learning a long past, by the stopwatch
     caught_up: int | None = None
     reported: bool = False
+    skipped: bool = False  # a tick was due meanwhile
 
 
 class WatcherRunner:
@@ -246,7 +247,13 @@ class WatcherRunner:
 
     def _skipped(self, due: float) -> None:
         self._telemetry.inc("lens_ticks_skipped_total", watcher=self.name)
-        self._events.append("schedule.skipped", subject=self.name, due=due)
+        with self._lock:
+            flight = self._flight
+            again = flight is not None and flight.skipped
+            if flight is not None:
+                flight.skipped = True
+        tell = self._events.again if again else self._events.append
+        tell("schedule.skipped", subject=self.name, due=due)
 
     def _late(self, *, learns: bool) -> None:
         """Tell of a tick that hangs; one that learns may do so more than once, getting on in between."""

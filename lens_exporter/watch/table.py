@@ -1,6 +1,6 @@
 """The text of `lens-exporter watch NAME --once`: every series next to what is normal for it, then the decisions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from lens_exporter.baseline.naming import cleaned, target_name
 from lens_exporter.baseline.numbers import clock, number
@@ -12,8 +12,11 @@ _COLUMNS = ("now", "normal", "score", "since", "", "")
 _NO_VALUE = "-"
 
 
-def table(watcher: str, seen: Look, *, fate: Callable[[Anomaly], str] = lambda _anomaly: "") -> str:
-    """Write a look as text of aligned columns. `fate` adds what became (or would become) of an anomaly."""
+def table(watcher: str, seen: Look, *, fate: Callable[[Anomaly], str] = lambda _anomaly: "", written: Collection[str] = ()) -> str:
+    """Write a look as text of aligned columns. `fate` adds what became (or would become) of an anomaly.
+
+    written: metrics whose queries somebody wrote by hand. Those of a lens may lack: not every machine has swap.
+    """
     targets: dict[tuple[tuple[str, str], ...], list[Observation]] = {}
     for one in seen.observations:
         targets.setdefault(tuple(sorted(one.target.items())), []).append(one)
@@ -25,9 +28,20 @@ def table(watcher: str, seen: Look, *, fate: Callable[[Anomaly], str] = lambda _
     if not rows:
         rows = [(f"{watcher}   no series", *_COLUMNS)]
     lines = [*_aligned(rows), *_decisions(seen, fate)]
+    if not seen.failures:
+        lines += _nothing(seen, written)
     lines += [f"could not be read: {error}" for error in seen.failures]
     lines += [f"warning: {text}" for text in seen.warnings]
     return "\n".join(lines) + "\n"
+
+
+def _nothing(seen: Look, written: Collection[str]) -> list[str]:
+    """Name what has no series. Of a large metric those that are as always are not listed, so that it is not known of each."""
+    if not seen.series and not seen.conclusions:
+        return ["no series: does the query name a metric that exists? does a selector leave all out?"]
+    listed = {one.metric for one in seen.observations}
+    missing = [] if seen.unlisted else [name for name in written if name not in listed]
+    return [f"no series of {', '.join(map(cleaned, missing))}: does the query name a metric that exists?"] if missing else []
 
 
 def _row(one: Observation) -> tuple[str, ...]:

@@ -1,23 +1,25 @@
 """A watcher's tick: look, then bring alerts, cooldowns, notes, bands and events in line with what was seen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lens_exporter.baseline import prose
 from lens_exporter.baseline.notes import WatcherNotes
-from lens_exporter.errors import DatabaseError, LensError
+from lens_exporter.errors import BreakerOpen, DatabaseError, LensError
+from lens_exporter.foundation.stretch import Stretch
 from lens_exporter.foundation.tracing import span
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.decision import Anomaly, Observation, Severity
 from lens_exporter.model.labels import Labels, fingerprint
-from lens_exporter.watch.alerting import alert_of, target_of
+from lens_exporter.watch.alerting import alert_of, sent_by, target_of
 from lens_exporter.watch.cooldown import Admitted, Suppressed
 from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Update, plan
 from lens_exporter.watch.look import Interrupted, Known, Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
 from lens_exporter.watch.snapshots import Snapshots
+from lens_exporter.watch.unseen import Begun, Ended, Unseen
 from lens_exporter.watch.untold import Untold
 from lens_exporter.watch.withheld import Withhold, about, withheld
 
@@ -60,6 +62,8 @@ class Watcher:
         self._warnings: tuple[str, ...] = ()  # of the last look
         self._targets: tuple[Labels, ...] = ()  # of the alerts that were open when it last acted
         self._untold = Untold(watched.name, collaborators.events, collaborators.telemetry, collaborators.new_id)
+        self._unseen = Unseen()
+        self._failing = Stretch()
         self.notes: WatcherNotes | None = None  # as of the last look; what was kept before the start is known from then on
 
     @property
@@ -86,7 +90,7 @@ class Watcher:
             self._snapshots.restore(self._looker, at)
         with span("watcher.tick", watcher=self.name, trigger=trigger):
             try:
-                seen = reviewed(self.look(at), at, self.name, self._with)
+                seen = reviewed(self.look(at), at, self.watched, self._with)
                 failures += seen.failures
                 fates = self._act(seen, failures)
             except LensError as error:
@@ -143,6 +147,7 @@ class Watcher:
             # Nobody knows what fires already. Every anomaly is told anew, which Alertmanager takes as the same alert.
             failures.append(error)
             mine = []
+        mine = self._renamed(mine, seen.at, failures)
         actions, memory = plan(
             mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=bool(seen.warnings)
         )
@@ -152,7 +157,7 @@ class Watcher:
         fates: dict[str, Admitted | Suppressed] = {}
         try:
             with self._with.alerts.batch():
-                for action in withheld(actions, mine, anomalies, seen.declared, self.name):
+                for action in withheld(actions, mine, anomalies, seen.declared, self.watched):
                     # An alert that cannot be stored must not keep the others from being told.
                     try:
                         fate = self._do(action, seen.at)
@@ -168,11 +173,28 @@ class Watcher:
         self.notes = self._with.notes.looked(self.name, seen.at, seen.notes)
         return fates
 
+    def _renamed(self, mine: Sequence[OpenAlert], at: float, failures: list[LensError]) -> list[OpenAlert]:
+        """Bring alerts that began under other external labels under those of today: to Alertmanager each is another alert then."""
+        renamed: dict[str, OpenAlert] = {}
+        for one in mine:
+            alert = sent_by(one.alert, self.watched.external_labels)
+            now = one
+            if alert.labels != one.alert.labels:
+                try:
+                    # In this order, so that a crash between the two leaves one standing; the next tick ends the other.
+                    now = self._with.alerts.fire(alert, correlation=one.correlation, origin=_ORIGIN)
+                    self._end(one, OverReason.SUPERSEDED, at)
+                    self._announce(alert, one.correlation)
+                except LensError as error:
+                    failures.append(error)
+            renamed[now.alert.fingerprint] = now
+        return list(renamed.values())
+
     def _begin_all(self, anomalies: Iterable[Anomaly], at: float, failures: list[LensError]) -> dict[str, Admitted | Suppressed]:
         fates: dict[str, Admitted | Suppressed] = {}
         declared = self._looker.declared(at)
         for anomaly in anomalies:
-            if (found := about(anomaly, declared, self.name)) is not None:
+            if (found := about(anomaly, declared, self.watched)) is not None:
                 self._untold.note(Withhold(anomaly, found))
                 continue
             try:
@@ -288,11 +310,25 @@ class Watcher:
             if tick.seen.warnings != self._warnings and tick.seen.warnings:
                 events.append("watcher.warned", subject=name, warnings=list(tick.seen.warnings))
             self._warnings = tick.seen.warnings
+            if not tick.failures:
+                self._tell_unseen(tick.seen.series, tick.at)
         if tick.failures:
             telemetry.inc("lens_ticks_failed_total", watcher=name)
-            events.append("watcher.failed", subject=name, error=_joined(tick.failures), seconds=tick.seconds)
+            # A breaker that is open says what the failures before it said.
+            kinds = {type(one).__name__ for one in tick.failures if not isinstance(one, BreakerOpen)}
+            tell = events.append if self._failing.failed(tick.at, kinds) else events.again
+            tell("watcher.failed", subject=name, error=_joined(tick.failures), seconds=tick.seconds)
         else:
+            if (over := self._failing.over(tick.at)) is not None:
+                events.append("watcher.recovered", subject=name, seconds=over.seconds, ticks=over.failures)
             telemetry.set("lens_watcher_last_run_timestamp_seconds", tick.at, watcher=name)
+
+    def _tell_unseen(self, series: int, at: float) -> None:
+        match self._unseen.looked(series, at):
+            case Begun(seconds, ticks):
+                self._with.events.append("watcher.no_series", subject=self.name, seconds=seconds, ticks=ticks)
+            case Ended(seconds, ticks):
+                self._with.events.append("watcher.series_found", subject=self.name, series=series, seconds=seconds, ticks=ticks)
 
 
 def fate_key(anomaly: Anomaly) -> str:

@@ -12,7 +12,7 @@ from lens_exporter.model.decision import Anomaly, Severity
 from lens_exporter.model.labels import without
 from lens_exporter.watch.alerting import key_of, labels_for
 from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Over, OverReason, Update, telling_already
-from lens_exporter.watch.ports import OpenAlert
+from lens_exporter.watch.ports import OpenAlert, Watched
 
 _CRITICAL = Severity.CRITICAL.value
 
@@ -31,19 +31,19 @@ def withheld(
     open_alerts: Collection[OpenAlert],
     anomalies: Collection[Anomaly],
     declared: Declared,
-    watcher: str,
+    watched: Watched,
 ) -> list[Action | Withhold]:
     """Give the actions as they are with what is declared: nothing below critical begins or goes on."""
     if not declared.running:
         return list(actions)
-    left = [_left(action, declared, watcher) for action in actions]
+    left = [_left(action, declared, watched) for action in actions]
     done = [one for several in left for one in several]
     settled = {one.open.alert.fingerprint for one in done if not isinstance(one, Begin | Withhold)}
     open_still = (one for one in open_alerts if one.alert.fingerprint not in settled and not _is_critical(one))
     opened = {key_of(one.alert): one for one in open_still}
     covering = {key: declared.about(without(one.alert.labels, ("severity",))) for key, one in opened.items()}
     for anomaly in anomalies:
-        found = about(anomaly, declared, watcher)
+        found = about(anomaly, declared, watched)
         telling = telling_already(anomaly, opened) if found is not None else []
         covering |= dict.fromkeys(telling, found)
         if found is not None and telling:
@@ -52,21 +52,21 @@ def withheld(
     return done
 
 
-def about(anomaly: Anomaly, declared: Declared, watcher: str) -> Declaration | None:
+def about(anomaly: Anomaly, declared: Declared, watched: Watched) -> Declaration | None:
     """Give the declaration that keeps an anomaly from being told, None where nothing does."""
     if anomaly.severity is Severity.CRITICAL:
         return None
-    return declared.about(labels_for(anomaly, watcher), anomaly.group)
+    return declared.about(labels_for(anomaly, watched), anomaly.group)
 
 
-def _left(action: Action, declared: Declared, watcher: str) -> list[Action | Withhold]:
+def _left(action: Action, declared: Declared, watched: Watched) -> list[Action | Withhold]:
     """Give what is left to do of one action."""
     match action:
         case Begin(anomaly):
-            found = about(anomaly, declared, watcher)
+            found = about(anomaly, declared, watched)
             return [action] if found is None else [Withhold(anomaly, found)]
         case Update(one, anomaly) | Escalate(one, anomaly):
-            found = None if _is_critical(one) else about(anomaly, declared, watcher)
+            found = None if _is_critical(one) else about(anomaly, declared, watched)
             if found is None:
                 return [action]
             return [Over(one, OverReason.EXPECTED, words(found)), Withhold(anomaly, found, one.correlation)]

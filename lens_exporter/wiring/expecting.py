@@ -10,8 +10,9 @@ import structlog
 from lens_exporter.baseline import asked, said
 from lens_exporter.baseline.expected import Declaration, Source
 from lens_exporter.baseline.register import Register
-from lens_exporter.errors import DatabaseError, DeclarationsFull
+from lens_exporter.errors import DatabaseError, DeclarationsFull, RemoteError
 from lens_exporter.foundation.clock import NewId, new_ulid
+from lens_exporter.foundation.stretch import Stretch
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.silence import Silence
 from lens_exporter.publish.alertmanager import Alertmanager, known_silences
@@ -43,7 +44,7 @@ class Expecting:
         self._loading = threading.Lock()
         self._known: tuple[Declaration, ...] | None = None
         self._refused: dict[str, str] = {}  # why, by id of the silence: said once
-        self._away: set[str] = set()
+        self._away: dict[str, Stretch] = {}  # by address of an Alertmanager
 
     def declarations(self) -> Sequence[Declaration]:
         """Give what is declared."""
@@ -67,11 +68,8 @@ class Expecting:
         An Alertmanager that is away leaves what its silences said as it is. Raises DatabaseError: the next round does it.
         """
         silences, failures = known_silences(self._alertmanagers)
-        away = {str(failure) for failure in failures}
-        for new in sorted(away - self._away):
-            _log.warning("silences cannot be read; what they said before stands", error=new)
-        self._away = away
         at = self._ground.clock()
+        self._tell_away(failures, at)
         self._register.prune(at - self._kept)
         results = said.taken(silences, self._own(), at=at, kept=self._kept)
         declared = [one for one in results if isinstance(one, Declaration)]
@@ -121,6 +119,16 @@ class Expecting:
         for watcher in self._by_watcher():
             for source in Source:
                 self._ground.telemetry.forget(_RUNNING, watcher=watcher, source=source.value)
+
+    def _tell_away(self, failures: Sequence[RemoteError], at: float) -> None:
+        away = {str(failure.fields.get("url", "")): failure for failure in failures}
+        for url, failure in away.items():
+            news = self._away.setdefault(url, Stretch()).failed(at)
+            tell = _log.warning if news else _log.debug
+            tell("silences cannot be read; what they said before stands", error=str(failure))
+        for url in self._away.keys() - away.keys():
+            if (over := self._away.pop(url).over(at)) is not None:
+                _log.info("silences can be read again", alertmanager=url, seconds=round(over.seconds, 3), failures=over.failures)
 
     def _load(self) -> tuple[Declaration, ...]:
         with self._loading:  # two at once could leave the older answer standing

@@ -87,6 +87,7 @@ class Generation:
             remotes.grafana(config.grafana) if config.grafana and tells else None,
             origin=config.origin,
             external_url=config.web.external_url or "",
+            external_labels=config.external_labels,
             traced=config.otlp_endpoint is not None,
             events=ground.events,
             telemetry=ground.telemetry,
@@ -199,7 +200,7 @@ class Generation:
         A watcher that has not looked yet knows none of them, and of a large metric not every series is listed.
         """
         counts = [
-            covered(declaration, settings, self.runners[settings.name].status().last)
+            covered(declaration, settings, self.config.external_labels, self.runners[settings.name].status().last)
             for settings in self.config.watchers
             if said.concerns(declaration.matchers, own_labels(settings))
         ]

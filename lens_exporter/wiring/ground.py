@@ -33,12 +33,16 @@ class Ground:
     snapshots: Path | None = None  # the folder that watchers keep over a restart what they have learnt in
 
     def breaker_changed(self, change: BreakerChange) -> None:
-        """Tell of a breaker that opened, half-opened or closed."""
+        """Tell of a breaker that opened, half-opened or closed. That a trial failed once more is no news."""
         self.telemetry.set("lens_breaker_state", change.state, client=change.service)
         facts: dict[str, Any] = {}
         if change.state is BreakerState.OPEN:
             facts = {"failures": change.failures, "error": change.reason, "until": change.until}
-        self.events.append(_EVENTS[change.state], subject=change.service, **facts)
+        if change.state is BreakerState.CLOSED:
+            facts = {"seconds": change.seconds, "trials": change.trials}
+        again = change.state is not BreakerState.CLOSED and change.trials > (change.state is BreakerState.HALF_OPEN)
+        tell = self.events.again if again else self.events.append
+        tell(_EVENTS[change.state], subject=change.service, **facts)
 
 
 def open_database(config: Config, secrets: Secrets, *, on_error: Callable[[DatabaseError], None] = lambda _error: None) -> Database:

@@ -63,6 +63,7 @@ def watcher(
         window=settings.window,
         step=settings.step,
         external_url=config.web.external_url or "",
+        external_labels=config.external_labels,
         runbook_url=settings.runbook_url or "",
         published=settings.published_series,
         traced=config.otlp_endpoint is not None,
@@ -75,7 +76,7 @@ def watcher(
     history = histories[settings.datasource or ""]
     return Watcher(
         watched,
-        Looker(watched, history, baselines(watched.asked, learning(settings, declared)), analyzer),
+        Looker(watched, history, baselines(watched.asked, learning(settings, declared, config.external_labels)), analyzer),
         Collaborators(
             cooldown=cooldown_of(settings, config, ground.database),
             notes=Notes(ground.database),
@@ -108,12 +109,12 @@ def own_labels(settings: WatcherSettings) -> list[Labels]:
     return [labels_of_alerts(settings.name, ())(metric, {}) for metric in catalog.tracked(settings)]
 
 
-def covered(declaration: Declaration, settings: WatcherSettings, last: Tick | None) -> int | None:
+def covered(declaration: Declaration, settings: WatcherSettings, external_labels: Labels, last: Tick | None) -> int | None:
     """Count a watcher's series whose alerts a declaration keeps back, as of its last look; None where it does not list them all."""
     if last is None or last.seen is None or last.seen.unlisted:
         return None
     metrics = {metric.name: metric for metric in catalog.tracked(settings)}
-    alert_labels = labels_of_alerts(settings.name, settings.target_labels)
+    alert_labels = labels_of_alerts(settings.name, settings.target_labels, external_labels)
     labels = (alert_labels(metrics[one.metric], one.target) for one in last.seen.observations)
     return sum(declaration.covers(each, BELOW_CRITICAL) for each in labels)
 
@@ -126,8 +127,10 @@ def learns_alike(name: str, before: Config, after: Config) -> bool:
 def _learns(name: str, config: Config) -> Learns:
     settings = next(one for one in config.watchers if one.name == name)
     server = config.prometheus if settings.datasource is None else config.datasources[settings.datasource]
-    # What is learnt knows a metric by its place, and mappings are equal in any order.
-    return server, catalog.tracked(settings), settings.model_dump(exclude=set(_NO_SAY))
+    # What is learnt knows a metric by its place, and mappings are equal in any order. Rows that were declared to be in order
+    # are learnt otherwise, and declarations may speak of external labels.
+    said = settings.model_dump(exclude=set(_NO_SAY)) | {"external_labels": config.external_labels}
+    return server, catalog.tracked(settings), said
 
 
 def ahead_of_utc(zone: str) -> Callable[[float], float]:
@@ -150,8 +153,8 @@ def thresholds(settings: WatcherSettings) -> Thresholds:
     )
 
 
-def learning(settings: WatcherSettings, declared: Declarations = none_declared) -> Learning:
-    """Give how a watcher learns, and what people have declared to be in order meanwhile."""
+def learning(settings: WatcherSettings, declared: Declarations = none_declared, external_labels: Labels | None = None) -> Learning:
+    """Give how a watcher learns, and what people have declared to be in order meanwhile: of alerts with these external labels."""
     return Learning(
         step=settings.step,
         window=settings.window,
@@ -161,7 +164,7 @@ def learning(settings: WatcherSettings, declared: Declarations = none_declared) 
         phase=_phase(settings),
         offset=ahead_of_utc(settings.timezone),
         declared=declared,
-        alert_labels=labels_of_alerts(settings.name, settings.target_labels),
+        alert_labels=labels_of_alerts(settings.name, settings.target_labels, external_labels),
         warm_up=RobustDetector(settings.sensitivity),
     )
 

@@ -71,6 +71,15 @@ def test_help_is_the_golden_one(command, tmp_path):
     assert answer.stdout == (GOLDEN / f"help-{command.replace(' ', '-') or 'lens-exporter'}.txt").read_text("utf-8")
 
 
+def test_the_package_is_the_command_too(tmp_path):
+    """`python -m lens_exporter`, where the environment's bin is not in the path."""
+    command = [sys.executable, "-m", "lens_exporter", "--help"]
+    environment = {**os.environ, "COLUMNS": "100"}
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False, env=environment)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout == (GOLDEN / "help-lens-exporter.txt").read_text("utf-8")
+
+
 def test_check_config_names_every_error_with_its_line(tmp_path):
     """Two mistakes, two lines on standard error, exit code 2."""
     (tmp_path / "bad.yml").write_text('watchers:\n  - hots: "* * * * *"\n  - host: "61 * * * *"\n', "utf-8")

@@ -284,3 +284,69 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path):
     (tmp_path / "binary.yml").write_bytes(b"a: \xff")
     with pytest.raises(ConfigError, match="is not UTF-8 text: byte 3"):
         load(tmp_path / "binary.yml", LENSES)
+
+
+def test_external_labels_are_labels_and_none_of_ours():
+    """Each mistake has its line and key; a number without quotes would be another text in another YAML."""
+    assert read("external_labels: {cluster: eu-1, env: prod}", HERE, LENSES).external_labels == {"cluster": "eu-1", "env": "prod"}
+    text = "external_labels:\n  severity: page\n  lens_origin: me\n  a-b: c\n  __x: y\n  shard: 1\n  empty: ''\n"
+    name = 'expected the name of a label like "cluster": letters, digits and _, no digit first, no __'
+    assert problems(text) == [
+        "lens.yml:2: external_labels.severity: the label severity is lens-exporter's own; give it another name",
+        "lens.yml:3: external_labels.lens_origin: the label lens_origin is lens-exporter's own; give it another name",
+        f'lens.yml:4: external_labels.a-b: {name}, got "a-b"',
+        f'lens.yml:5: external_labels.__x: {name}, got "__x"',
+        "lens.yml:6: external_labels.shard: expected text, got 1",
+        'lens.yml:7: external_labels.empty: expected text that is not empty, got ""',
+    ]
+
+
+def test_what_stands_beside_a_short_form_is_named_as_the_mistake():
+    """Not as a lens, a name and a schedule that are missing; what is wrong inside is said too."""
+    text = """\
+watchers:
+  - host: "* * * * *"
+    selector: 'job="node"'
+  - python: {schedule: "* * * * *"}
+    step: never
+"""
+    beside = "the short form takes nothing beside it: write"
+    other = "and every other watcher as an item of its own"
+    assert problems(text) == [
+        f"lens.yml:2: watchers[0].host: {beside} host: {{schedule: ..., selector: ...}}, {other}",
+        f"lens.yml:4: watchers[1].python: {beside} python: {{schedule: ..., step: ...}}, {other}",
+        'lens.yml:4: watchers[1].python.step: expected a duration like "30s", "5m" or "1h30m", got "never"',
+    ]
+
+
+def test_labels_that_name_groups_and_targets_are_label_names():
+    """A misspelt one would put all series into one group, and nobody would notice."""
+    start = 'watchers:\n  - host:\n      schedule: "* * * * *"\n'
+    text = start + '      group_labels: ["in-stance", ""]\n      target_labels:\n        - instance\n        - 0day\n'
+    assert problems(text) == [
+        'lens.yml:4: watchers[0].host.group_labels[0]: expected the name of a label like "instance", got "in-stance"',
+        'lens.yml:4: watchers[0].host.group_labels[1]: expected the name of a label like "instance", got ""',
+        'lens.yml:7: watchers[0].host.target_labels[1]: expected the name of a label like "instance", got "0day"',
+    ]
+    (host,) = read(start + "      group_labels: [service.name, instance]\n", HERE, LENSES).watchers
+    assert host.group_labels == ("service.name", "instance")
+
+
+@pytest.mark.parametrize(
+    ("metric", "problem"),
+    [
+        ("ceiling: 30, full: 20", "expected at most full (20): it could never be reached"),
+        ("ceiling: 30, full: 20, direction: up", "expected at most full (20): it could never be reached"),
+        ("ceiling: -1, full: 0, direction: down", "expected at least full (0): it could never be reached"),
+        ("ceiling: 20, full: 20", None),
+        ("ceiling: 5, full: 0, direction: down", None),
+        ("ceiling: 5, unit: furlongs", None),  # any unit stands behind the number
+    ],
+)
+def test_a_ceiling_beyond_the_hard_limit_is_never_reached(metric, problem):
+    """On the side that the metric departs to."""
+    text = f'watchers:\n  - name: pool\n    schedule: "* * * * *"\n    metrics:\n      used: {{query: used, {metric}}}\n'
+    if problem is None:
+        assert read(text, HERE, LENSES).watchers[0].metrics["used"].query == "used"
+    else:
+        assert problems(text) == [f"lens.yml:5: watchers[0].metrics.used.ceiling: {problem}"]

@@ -148,3 +148,23 @@ def test_a_clock_set_back_keeps_nobody_waiting():
     service.now += 30
     service.succeed(2)
     assert service.breaker.state is BreakerState.CLOSED
+
+
+def test_it_tells_how_often_it_was_tried_and_for_how_long():
+    """Opened, tried twice in vain, closed at the third: who hears it can tell the first from those that are no news."""
+    service = Service()
+    service.fail(5)
+    for attempt in (service.fail, service.fail, service.succeed, service.succeed):
+        service.now += 30
+        attempt()
+    told = [(change.state.name, change.trials) for change in service.heard]
+    assert told == [
+        ("OPEN", 0),
+        ("HALF_OPEN", 1),
+        ("OPEN", 1),
+        ("HALF_OPEN", 2),
+        ("OPEN", 2),
+        ("HALF_OPEN", 3),
+        ("CLOSED", 3),
+    ]
+    assert service.heard[-1].seconds == 120.0

@@ -176,3 +176,14 @@ def test_the_catalogue_names_each_event_once():
     """Two meanings of one name would make the documentation lie."""
     types = [spec.type for spec in EVENTS]
     assert len(types) == len(set(types))
+
+
+def test_what_is_no_news_is_in_the_log_at_debug_and_nowhere_else():
+    """An outage of a day is two rows of the story, not one for each attempt; an undocumented name is refused all the same."""
+    store = Store()
+    with structlog.testing.capture_logs() as lines:
+        store.events.again("watcher.failed", subject="host", error="down", seconds=0.1)
+    assert lines == [{"event": "watcher.failed", "log_level": "debug", "subject": "host", "error": "down", "seconds": 0.1}]
+    assert store.events.query() == []
+    with pytest.raises(ValueError, match="not in the catalogue"):
+        store.events.again("watcher.fainted")

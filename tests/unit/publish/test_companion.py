@@ -64,6 +64,18 @@ def test_a_group_has_one_companion_with_what_its_alerts_share():
     assert alert.annotations["covers"] == "2 alerts: HighLatency, LensMemory, 3 more left out by Alertmanager"
 
 
+def test_external_labels_are_on_it_where_its_source_has_none_of_that_name():
+    """The Prometheus that sent the source may be of another place, and what is ours stays ours."""
+    given = {"cluster": "eu-1", "job": "lens", "prometheus": "mine"}
+    alert = companion(investigated(), group(), origin="lens-1", external_url="", external_labels=given, at=NOON)
+    assert alert.labels == built().labels | {"cluster": "eu-1", "prometheus": "mine"}
+    assert alert.labels["job"] == "api"
+    theirs = companion(
+        investigated(), group(source(cluster="us-1")), origin="lens-1", external_url="", external_labels=given, at=NOON
+    )
+    assert theirs.labels["cluster"] == "us-1"
+
+
 def test_labels_of_who_evaluated_are_not_the_target():
     """Prometheus' replica labels and hidden labels would make a companion for each replica."""
     of = group(source(prometheus="monitoring/k8s", prometheus_replica="k8s-0", __name__="x", verdict="mine"))

@@ -127,7 +127,7 @@ class Site:
             self.watched.step,
             self.watched.window,
             declared=lambda: tuple(self.declared),
-            alert_labels=labels_of_alerts(self.watched.name, None),
+            alert_labels=labels_of_alerts(self.watched.name, None, self.watched.external_labels),
         )
 
     def new_id(self) -> str:

@@ -41,12 +41,14 @@ def test_labels_are_identity_and_annotations_are_prose() -> None:
         "runbook_url": "https://runbooks.example/memory#leak",
     }
     assert alert.starts_at == NOON
+    assert alert.generator_url == alert.annotations["lens_story"]  # what Alertmanager's page links as the source
 
 
 def test_without_an_address_the_story_is_its_id() -> None:
     """And without a runbook there is no annotation for one."""
     alert = build({"instance": "a"}, Watched("python", ()))
     assert alert.annotations["lens_story"] == "01JD"
+    assert alert.generator_url == ""
     assert "runbook_url" not in alert.annotations
 
 

@@ -117,3 +117,19 @@ def test_hostile_labels_cannot_write_to_the_terminal() -> None:
     """Escape sequences in label values do not reach the screen."""
     look = Look(NOON, (seen("m", 1.0, 0.0, 2.0, 0.1, Phase.NORMAL, target={"instance": "a\x1b[2J\nb"}),), (), None)
     assert "\x1b" not in table("host", look)
+
+
+def test_a_look_without_a_series_says_what_to_look_for() -> None:
+    """And names those of the queries written by hand that gave none, while others did; where all are listed."""
+    question = "does the query name a metric that exists?"
+    assert table("zero", Look(NOON, (), (), None), written=("nothing",)).splitlines()[-2:] == [
+        "decision: nothing to decide on",
+        f"no series: {question} does a selector leave all out?",
+    ]
+    some = (seen("memory", 0.4, 0.3, 0.5, 0.1, Phase.NORMAL),)
+    told = table("shop", Look(NOON, some, (), None), written=("memory", "erors")).splitlines()
+    assert told[-1] == f"no series of erors: {question}"
+    assert "no series" not in table("shop", Look(NOON, some, (), None), written=("memory",))
+    assert "no series of" not in table("shop", Look(NOON, some, (), None, quiet=9, unlisted=9), written=("erors",))
+    failed = Look(NOON, (), (), None, failures=(QueryError(kind="bad_data", reason="parse error", query="up{"),))
+    assert question not in table("zero", failed)

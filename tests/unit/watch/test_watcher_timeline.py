@@ -195,11 +195,12 @@ def test_nothing_is_resolved_because_prometheus_is_down():
         assert kept is not None
         assert kept.text == notes.text
         assert here.metric("lens_ticks_failed_total") == 31
-        assert len(here.events("watcher.failed")) == 31
+        assert len(here.events("watcher.failed")) == 1
         assert "connection refused" in here.events("watcher.failed")[0]["error"]
         here.story.fails = None
         here.story.tell(MEMORY.name, lambda m: NAN if 7 < m < 39 else 0.8 if m >= 5 else quiet(m))
         here.every_minute(38, 42)
+        assert here.events("watcher.recovered") == [{"seconds": 1800.0, "ticks": 31}]
         assert len(here.firing) == 1
         assert here.metric("lens_watcher_last_run_timestamp_seconds") == NOON + 42 * MINUTE
 

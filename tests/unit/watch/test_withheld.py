@@ -27,7 +27,7 @@ def anomaly(kind="memory_high", severity=Severity.WARNING, target=HERE, group=No
 
 
 def left(actions, opened=(), anomalies=(), *, running=(), groups=None):
-    return withheld(actions, opened, anomalies, Declared(tuple(running), groups or {}), "api")
+    return withheld(actions, opened, anomalies, Declared(tuple(running), groups or {}), WATCHED)
 
 
 SAID = declared(alertname="LensMemory", instance="api-7:9000")

@@ -60,10 +60,17 @@ def about(*matchers, **labels):
 )
 def test_series_count_whose_alerts_would_match(declaration, count):
     """By the labels of the alert that a series may become, below critical."""
-    assert covered(declaration, SETTINGS, tick()) == count
+    assert covered(declaration, SETTINGS, {}, tick()) == count
 
 
 def test_what_is_not_known_is_not_counted():
     """Before the first look, after one that failed, and where a large metric's series are not listed."""
     failed = Tick(NOON, 0.1, "schedule")
-    assert [covered(about(), SETTINGS, last) for last in (None, failed, tick(unlisted=1))] == [None, None, None]
+    assert [covered(about(), SETTINGS, {}, last) for last in (None, failed, tick(unlisted=1))] == [None, None, None]
+
+
+def test_a_declaration_may_speak_of_external_labels() -> None:
+    """That of another cluster is about none of these."""
+    here = about(cluster="eu-1")
+    assert covered(here, SETTINGS, {"cluster": "eu-1"}, tick()) == 4
+    assert covered(here, SETTINGS, {"cluster": "us-1"}, tick()) == 0

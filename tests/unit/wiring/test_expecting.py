@@ -1,5 +1,7 @@
 """From who says it to who goes by it: the database, memory, and what is told."""
 
+from contextlib import suppress
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -7,7 +9,16 @@ from lens_exporter.baseline import register as registers
 from lens_exporter.baseline.expected import Source
 from lens_exporter.baseline.register import Register
 from lens_exporter.config.secrets import Secrets
-from lens_exporter.errors import DatabaseError, DeclarationInvalid, DeclarationsFull, DeclaredElsewhere, UnknownWatcher
+from lens_exporter.errors import (
+    BreakerOpen,
+    DatabaseError,
+    DeclarationInvalid,
+    DeclarationsFull,
+    DeclaredElsewhere,
+    UnknownWatcher,
+    Unreachable,
+)
+from lens_exporter.foundation.breaker import CircuitBreaker
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.wiring.expecting import Expecting
@@ -171,3 +182,46 @@ def test_a_database_that_is_away_leaves_what_is_known_and_is_asked_again(site):
     with site.database.transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE away RENAME TO expected_spans")
     assert site.expecting.declarations() == (made,)
+
+
+class Away:
+    """An Alertmanager whose answers are as it is told: an error, or no silences."""
+
+    def __init__(self, *answers):
+        self._answers = list(answers)
+
+    def silences(self):
+        if (answer := self._answers.pop(0)) is not None:
+            raise answer
+        return ()
+
+
+def test_an_alertmanager_that_is_away_is_told_once_and_when_it_is_back(site):
+    """The words of an open breaker have a count and a time in them, and say nothing new."""
+    known = {"service": "alertmanager", "url": "http://am:9093"}
+    down = Unreachable(**known, reason="Connection refused")
+    rests = [BreakerOpen(**known, until=f"20:0{minute}:00 UTC", failures=5 + minute, reason="refused") for minute in range(3)]
+    site.expecting = Expecting(site.ground, (Away(down, *rests, None, None),), lambda: OWN, kept=14 * DAY)
+    with capture_logs() as lines:
+        for _ in range(6):
+            site.expecting.look()
+            site.time.now += 60
+    told = [line for line in lines if line["log_level"] != "debug"]
+    assert [line["event"] for line in told] == [
+        "silences cannot be read; what they said before stands",
+        "silences can be read again",
+    ]
+    assert (told[1]["alertmanager"], told[1]["seconds"], told[1]["failures"]) == ("http://am:9093", 240.0, 4)
+
+
+def test_a_breaker_that_stays_open_is_told_once(site):
+    """Six trials in vain are no rows of the story; that it closes is one, with how long it was open."""
+    breaker = CircuitBreaker("prometheus http://p", clock=site.time, on_change=site.ground.breaker_changed)
+    for failure in (*[OSError("down")] * 5, *[OSError("down")] * 6, None, None):
+        with suppress(OSError), breaker.call():
+            if failure:
+                raise failure
+        site.time.now += 30
+    assert [data["failures"] for _, data in site.told("breaker.opened")] == [5]
+    assert len(site.told("breaker.half_opened")) == 1
+    assert site.told("breaker.closed") == [("prometheus http://p", {"seconds": 240.0, "trials": 7})]

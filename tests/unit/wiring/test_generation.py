@@ -20,6 +20,7 @@ from lens_exporter.wiring.configuration import address
 from lens_exporter.wiring.generation import Generation
 from lens_exporter.wiring.ground import lay
 from tests.servers.faulty import FaultyServer, ok
+from tests.unit.publish.findings_of import group, investigated
 from tests.unit.publish.timeline import NOON
 
 
@@ -200,3 +201,15 @@ def test_a_reload_does_not_cut_a_question_to_a_node() -> None:
         assert "node shop@mq1" in known.note
         built.close_clients()
         assert "Nodes that can be asked: none" in ask("beam_get_overview", {}).note
+
+
+def test_external_labels_reach_watchers_and_findings() -> None:
+    """What is configured at the top is what a watcher puts on its alerts and the publisher on companions."""
+    with FaultyServer(ok([])) as manager:
+        settings = {"alertmanager": {"urls": [manager.url]}, "external_labels": {"cluster": "eu-1"}}
+        with generation(TWO_SOURCES | settings) as built:
+            built.publisher.publish(investigated(), group())
+            watched = built.runners["near"].watcher.watched
+        (posted,) = [alert for request in manager.requests if request.method == "POST" for alert in request.json()]
+    assert watched.external_labels == {"cluster": "eu-1"}
+    assert (posted["labels"]["alertname"], posted["labels"]["cluster"]) == ("LensInvestigation", "eu-1")

@@ -56,4 +56,4 @@ def test_migrating_again_changes_nothing(twice: int) -> None:
     for _ in range(twice):
         database.migrate()
     with database.transaction() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [("0002",)]
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [("0003",)]

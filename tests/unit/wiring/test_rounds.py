@@ -2,6 +2,8 @@
 
 import threading
 
+from structlog.testing import capture_logs
+
 from lens_exporter.errors import DatabaseError, LensError, SecretUnreadable
 from lens_exporter.foundation.health import Readiness
 from lens_exporter.foundation.telemetry import Telemetry
@@ -39,3 +41,20 @@ def test_the_database_has_its_own_condition():
     """A failed database is told by whoever looks after it, and a round that only met that says nothing of its own."""
     work = Work(DatabaseError(url="sqlite://", reason="full"), None)
     assert work.seen == [(), ()]
+
+
+def test_the_log_tells_when_a_failure_begins_and_when_it_is_over():
+    """Eight rounds that fail are one line and one at the end; another failure in between is another."""
+    away, full = (
+        SecretUnreadable(key="alertmanager.token_file", path="/t", reason="gone"),
+        DatabaseError(url="sqlite://", reason="full"),
+    )
+    with capture_logs() as lines:
+        Work(*[away] * 4, full, *[away] * 3, None, None)
+    told = [(line["log_level"], line["event"]) for line in lines if line["log_level"] != "debug"]
+    assert told == [
+        ("error", "a round failed and is tried again"),
+        ("error", "waiting for the database"),
+        ("info", "the rounds work again"),
+    ]
+    assert next(line["failures"] for line in lines if "failures" in line) == 8

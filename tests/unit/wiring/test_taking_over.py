@@ -74,6 +74,11 @@ def test_another_server_is_another_past() -> None:
     assert learns_alike("api", config(far), config(far, **here))
 
 
+def test_other_external_labels_are_other_declarations() -> None:
+    """What was declared about them is learnt otherwise."""
+    assert not learns_alike("api", config(WATCHER), config(WATCHER, external_labels={"cluster": "eu-1"}))
+
+
 def begins_anew(settings: dict[str, Any]) -> list[int]:
     """The hours of four weeks at which the past that a watcher knows begins somewhere else."""
     known = Baselines((), learning(WatcherSettings.model_validate(settings)))
