@@ -212,7 +212,7 @@ class Watcher:
             case Update(one, anomaly):
                 alert = alert_of(anomaly, self.watched, correlation=one.correlation, replaces=one.alert)
                 # Severity never falls while it fires: that would be another alert, and another page.
-                kept = replace(alert, labels=one.alert.labels)
+                kept = replace(alert, labels=one.alert.labels, external=one.alert.external)
                 self._with.alerts.fire(kept, correlation=one.correlation, origin=_ORIGIN)
                 # It is known, unless the first announcement failed or a crash came before it: then this one makes up for it.
                 self._announce(kept, one.correlation)
