@@ -223,3 +223,15 @@ def test_a_series_is_judged_the_same_whoever_is_beside_it() -> None:
     assert here.novel.any()
     for name in NAMES:
         np.testing.assert_allclose(getattr(there, name), np.tile(getattr(here, name), (copies, 1)), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("step", [60.0, 300.0, 3600.0])
+@pytest.mark.parametrize("groups", [[], [range(5)]])
+def test_rows_may_be_looked_at_before_any_is_learnt(step, groups):
+    """Nothing is expected of them, and nothing is told."""
+    engine = Engine(5, groups, Tuning(step=step))
+    for _ in range(2):
+        seen = engine.peek(BEGINS + step * np.arange(3), np.ones((5, 3)))
+        assert np.isnan(seen.expected).all()
+        assert not seen.score.any()
+        engine.take(np.arange(5), groups, np.arange(len(groups)))

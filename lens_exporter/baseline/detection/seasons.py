@@ -274,8 +274,10 @@ class Seasons:
     def _daily_and_weekly(self, bin_: int) -> FloatArray:
         if bin_ in self._seasonal:
             return self._seasonal[bin_]
+        if self._bin is None:  # looked ahead before a row was learnt
+            return np.full((2, self._level.size), np.nan)
         seasonal: FloatArray = self._seasonal_of(self._same_time(np.array([bin_])))[0]
-        if self._bin is not None and bin_ < self._bin + self._per_day // 2:  # no later bin has a say in it
+        if bin_ < self._bin + self._per_day // 2:  # no later bin has a say in it
             self._seasonal[bin_] = seasonal
         return seasonal
 
