@@ -76,12 +76,12 @@ class Learnt:
     anchor: float | None
     learnt_to: float
     expected: Mapping[str, Any]
-    gap: FloatArray
+    refilled: FloatArray  # [3, series]
 
     def check(self, metrics: int) -> None:
         """Refuse what does not belong together, or not to so many metrics. Raises ValueError."""
         series = len(self.roster)
-        columns = (self.recent.series, self.engine.series, self.last_value.size, self.observations.size, self.gap.size)
+        columns = (self.recent.series, self.engine.series, self.last_value.size, self.observations.size, self.refilled.shape[1])
         if self.roster.metrics != metrics or set(columns) != {series} or self.warm.series.max(initial=-1) >= series:
             raise ValueError(f"{self.roster.metrics} metrics and {series} series do not fit {metrics} metrics and {columns} series")
 
@@ -159,7 +159,7 @@ class Baselines:
             self._anchor,
             self._learnt_to,
             self._expected.learnt,
-            self._refilling.gap,
+            self._refilling.kept,
         )
 
     def resume(self, learnt: Learnt) -> None:
@@ -175,7 +175,7 @@ class Baselines:
         self._last_value, self._observations = learnt.last_value, learnt.observations
         self._anchor, self._learnt_to = learnt.anchor, learnt.learnt_to
         self._expected.resume(learnt.expected)
-        self._refilling.resume(learnt.gap, self._roster.metric_of, self._roster.things())
+        self._refilling.resume(learnt.refilled, self._roster.metric_of, self._roster.things())
 
     def anew(self) -> "Baselines":
         """Give what learns the same, and knows nothing yet."""
@@ -308,7 +308,7 @@ class Baselines:
         self._engine.take(kept, self._grouped.groups, groups_kept, shares=self._grouped.shares, full=full)
         self._recent.take(kept, groups_kept)
         self._warm.take(kept)
-        self._refilling.take(kept, self._roster.metric_of, self._roster.things(), self._learnt_to)
+        self._refilling.take(kept, self._roster.metric_of, self._roster.things())
         new = kept < 0
         self._expected.regroup(left=kept.size - new.sum() < self._last_value.size)
         self._last_value = np.where(new, self._learnt_to or 0.0, _placed(self._last_value, kept))

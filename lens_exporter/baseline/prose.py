@@ -29,21 +29,24 @@ def summary(verdict: Verdict, others: Sequence[Verdict] = ()) -> str:
     `others` have the used part too, "api-7: latency p99 at 1.2 s; 180 to 310 ms is normal".
     """
     metric, observation = verdict.metric, verdict.observation
+    leads = verdict.group is not None and verdict.group.leads and Rule.GROUP in verdict.rules
     name, words, value = target_name(observation.target), quantity(metric), number(observation.value, metric.unit)
     if observation.value is None:
-        return f"{name}: {words} has no value; {_normal(observation)}"
+        return f"{name}: {words} has no value; {_normal(observation, leads=leads)}"
     if not observation.target:
-        return f"{words} at {value}; {_normal(observation)}"
+        return f"{words} at {value}; {_normal(observation, leads=leads)}"
     twin = next((other for other in others if _same_resource(verdict, other)), None)
     pair = _used_of_limit(verdict, twin)
     if pair is not None:
         used, limit, share = pair
         unit = used.metric.unit
         holds = f"{number(used.observation.value, unit)} of its {number(limit, unit)}"
-        return f"{name} uses {holds} {_BY_LIMIT.sub('', words)} ({number(share, 'ratio')}); {_normal(used.observation)}"
+        return (
+            f"{name} uses {holds} {_BY_LIMIT.sub('', words)} ({number(share, 'ratio')}); {_normal(used.observation, leads=leads)}"
+        )
     if _is_share(metric) and observation.value is not None:
-        return f"{name} uses {value} of its {_BY_LIMIT.sub('', words)}; {_normal(observation)}"
-    return f"{name}: {words} at {value}; {_normal(observation)}"
+        return f"{name} uses {value} of its {_BY_LIMIT.sub('', words)}; {_normal(observation, leads=leads)}"
+    return f"{name}: {words} at {value}; {_normal(observation, leads=leads)}"
 
 
 def _is_share(metric: BaselineMetric) -> bool:
@@ -92,13 +95,13 @@ def over(reason: str, at: float, starts_at: float) -> str:
     return f"Over at {clock(at, at)} UTC after {number(max(0.0, at - starts_at), 'seconds')}: {reason}."
 
 
-def _normal(observation: Observation) -> str:
+def _normal(observation: Observation, *, leads: bool) -> str:
     if observation.lower is None or observation.upper is None or observation.expected is None:
         return "no normal range is known yet"
     # Nothing that was never negative has a negative normal range, whatever the arithmetic of the band says.
     value = observation.value or 0.0
     lower = max(0.0, observation.lower) if observation.expected >= 0 and value >= 0 else observation.lower
-    if lower <= value <= observation.upper:
+    if leads and observation.value is not None and lower <= value <= observation.upper:
         # Off by more than half of its band, together with others: the band as a whole would say that nothing is wrong.
         return f"about {number(observation.expected, observation.unit)} is usual at this hour"
     if observation.upper - lower >= _NARROW * abs(value - observation.expected):

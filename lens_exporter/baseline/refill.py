@@ -1,4 +1,4 @@
-"""Readings of range queries just after a gap: rate(x[5m]) has five minutes to fill again, and says too little until then."""
+"""Readings of range queries just after an outage: rate(x[5m]) has five minutes to fill again, and says too little until then."""
 
 import re
 from collections.abc import Sequence
@@ -13,34 +13,46 @@ _RANGE = re.compile(r"\[\s*((?:\d+(?:ms|[smhdwy]))+)\s*[\]:]")
 _PART = re.compile(r"(\d+)(ms|[smhdwy])")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 _LONGEST = 900.0  # seconds: to look away for longer would hide more than it spares
+_STEADY = 0.9  # of all rows: where nothing is there so often, that it is gone is an outage; errors that are seldom counted are none
+_GAP, _PRESENT, _ROWS = 0, 1, 2  # places in what is remembered of each series
 
 
-def span_of(query: str) -> float:
-    """Give the longest range that a query selects, in seconds, a quarter of an hour at most; 0 where it selects none."""
-    spans = (sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(found)) for found in _RANGE.findall(query))
+def span_of(metric: BaselineMetric) -> float:
+    """Give the longest range that a metric's query selects, in seconds, a quarter of an hour at most; 0 where none matters.
+
+    Of a ratio both parts are short of the same, and a quantile's buckets too: those are right at once. What has a ceiling is told
+    by it whatever was before.
+    """
+    if metric.ceiling is not None or "/" in metric.query or "histogram_quantile" in metric.query:
+        return 0.0
+    spans = (sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(found)) for found in _RANGE.findall(metric.query))
     return min(max(spans, default=0.0), _LONGEST)
 
 
 class Refilling:
-    """Makes gaps of the readings of a range query that follow a gap of all that its thing has, for as long as the range.
+    """Makes gaps of the readings of a range query that follow an outage of all that its thing has, for as long as the range.
 
     Prometheus extrapolates what it has to the range's ends only where samples come near them, so after an outage a rate begins at a
-    fraction of what it is. Where others of the same instance had values nothing was lost: what is seldom there stays as it is.
+    fraction of what it is. An outage is a gap of what had a value in nine of ten rows before: what is seldom there is as it is.
     """
 
     def __init__(self, metrics: Sequence[BaselineMetric], step: float) -> None:
-        self._spans = np.array([span_of(metric.query) for metric in metrics])
+        self._spans = np.array([span_of(metric) for metric in metrics])
         self._step = step
         self.forget()
 
     def forget(self) -> None:
         """Begin anew: no series, and nobody knows of a gap."""
         nobody = np.zeros(0, dtype=np.int64)
-        self.resume(np.zeros(0), nobody, nobody)
+        self.resume(np.zeros((3, 0)), nobody, nobody)
 
-    def resume(self, gap: FloatArray, metric_of: IntArray, things: IntArray) -> None:
-        """Go on with these series: metric and thing of each, and the newest row in which nothing of its thing had a value."""
-        self.gap, self._things = gap, things
+    def resume(self, kept: FloatArray, metric_of: IntArray, things: IntArray) -> None:
+        """Go on with these series: metric and thing of each.
+
+        kept [3, series]: the newest row in which nothing of its thing had a value (Unix seconds), the rows in which something had,
+        and all rows since the first of those.
+        """
+        self.kept, self._things = kept, things
         self._span = self._spans[metric_of] + self._step * (
             self._spans[metric_of] > 0.0
         )  # a gap ends within a step after its last row
@@ -52,23 +64,26 @@ class Refilling:
         if not self._spans.any() or not values.size:
             return values, None
         finite = np.isfinite(values)
-        if finite.all() and (times[0] - self.gap >= self._span).all():
+        if finite.all() and (times[0] - self.kept[_GAP] >= self._span).all():
+            if learn:
+                self.kept[_PRESENT:] += times.size
             return values, None
+        before = self.kept[:, self._order[self._starts]][:, :, None]  # [3, thing, 1]
         seen = np.logical_or.reduceat(finite[self._order], self._starts, axis=0)  # [thing, time]
-        newest = np.concatenate([self.gap[self._order[self._starts]][:, None], np.where(seen, -np.inf, times)], axis=1)
-        newest = np.maximum.accumulate(newest, axis=1)[self._things]
-        away: BoolArray = finite & (times - newest[:, :-1] < self._span[:, None])
+        present = before[_PRESENT] + np.cumsum(seen, axis=1)
+        rows = before[_ROWS] + np.cumsum(present > 0.0, axis=1)
+        steady = present >= _STEADY * rows
+        newest = np.maximum.accumulate(np.concatenate([before[_GAP], np.where(seen, -np.inf, times)], axis=1), axis=1)
+        lately = (times - newest[:, :-1])[self._things] < self._span[:, None]
+        away: BoolArray = finite & lately & steady[self._things]
         if learn:
-            self.gap = newest[:, -1].copy()
+            self.kept = np.stack([newest[:, -1], present[:, -1], rows[:, -1]])[:, self._things]
         return np.where(away, np.nan, values), away
 
-    def take(self, kept: IntArray, metric_of: IntArray, things: IntArray, until: float | None) -> None:
-        """Go on with other series: the old index of each, -1 for a new one; what is new as a thing had no value up to `until`."""
-        gap = picked(self.gap, kept, new=-np.inf)
-        known = np.full(things.max(initial=-1) + 1, -np.inf)
-        old = np.zeros(known.size, dtype=np.bool_)
-        old[things[kept >= 0]] = True
-        np.maximum.at(known, things, gap)
-        if until is not None:
-            known[~old] = until
-        self.resume(known[things], metric_of, things)
+    def take(self, kept: IntArray, metric_of: IntArray, things: IntArray) -> None:
+        """Go on with other series: the old index of each, -1 for a new one. A thing that was never seen has had no outage."""
+        of = np.zeros((3, things.max(initial=-1) + 1))
+        of[_GAP] = -np.inf
+        for place, one in enumerate(picked(self.kept, kept, new=-np.inf)):
+            np.maximum.at(of[place], things, one)
+        self.resume(of[:, things], metric_of, things)

@@ -1,9 +1,7 @@
 """Who is watched: every series of every metric of a watcher in one order, and which of them are judged together."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -126,7 +124,6 @@ class Roster:
             key = group_of(labels, self._group_labels)
             if key is not None:
                 together.setdefault(key, []).append(place)
-        together = _joined(together)
         groups = {key: members for key, members in together.items() if len(members) >= FEWEST}
         shares = np.ones(len(self))
         for members in together.values():
@@ -155,26 +152,6 @@ def group_of(labels: Labels, group_labels: tuple[str, ...] | None = None) -> Gro
     if name is None:
         return None
     return tuple((label, labels[label]) for label in (name, *_WHERE) if labels.get(label))
-
-
-def _joined(together: Mapping[GroupKey, list[int]]) -> dict[GroupKey, list[int]]:
-    """Let a key that says less, by aggregated series say, stand for the one that says more: {instance} for {instance, job}.
-
-    Where it could be several it stays by itself: nobody knows whose it is.
-    """
-    more: dict[GroupKey, list[GroupKey]] = defaultdict(list)
-    for key in together:
-        for known in range(1, len(key)):
-            for part in combinations(key[1:], known - 1):
-                more[(key[0], *part)].append(key)
-    into = {longer[0]: less for less, longer in more.items() if less in together and len(longer) == 1}
-    joined: dict[GroupKey, list[int]] = {}
-    for key, members in together.items():
-        less = key
-        while less in into:
-            less = into[less]
-        joined.setdefault(less, []).extend(members)
-    return {key: sorted(members) for key, members in joined.items()}
 
 
 def run_of(places: IntArray) -> IntArray | slice:

@@ -290,8 +290,8 @@ class Watcher(Settings):
     )
     group_labels: tuple[LabelName, ...] | None = Field(
         None,
-        description="labels that name what is judged together; default: instance, pod, node or host, whichever a series has, in its "
-        "cluster, namespace and job where it names them",
+        description="labels that name what is judged together; default: instance, pod, node or host, whichever a series has, in "
+        "its cluster, namespace and job where it names them",
     )
     timezone: TimeZone = Field("UTC", description="of the people who make the load: its clock says what the same time of day is")
     missing_is_anomaly: bool = Field(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lens_exporter.baseline.analyzer import Conclusion
+from lens_exporter.baseline.detector import TAIL
 from lens_exporter.model.decision import Anomaly, Severity
 from lens_exporter.watch.alerting import key_for, key_of, target_of
 from lens_exporter.watch.ports import OpenAlert, Watched
@@ -12,6 +13,7 @@ from lens_exporter.watch.ports import OpenAlert, Watched
 _RANK = {Severity.INFO.value: 0, Severity.WARNING.value: 1, Severity.CRITICAL.value: 2}
 # A server that warns may have left series out of its answer; then absence must last this many times longer.
 _PATIENCE_WITH_WARNINGS = 12
+_ANOTHER_STORY = 1800.0  # seconds
 
 
 class OverReason(StrEnum):
@@ -92,6 +94,8 @@ def plan(
         if isinstance(conclusion.decision, Anomaly):
             anomalous_at[key] = at
             telling = telling_already(conclusion.decision, opened) if key not in opened else []
+            # One that is an anomaly by itself this very look, at a ceiling for one, tells its own story.
+            telling = [one for one in telling if not _speaks_for_itself(by_key.get(one))]
             # What carries a group's alarm may change while it lasts; its story goes on under the alert that began it, with the text
             # of who carries it now. What that was about may be over, though: then this is another story.
             going_on = [one for one in telling if not _is_over(by_key.get(one), watched)]
@@ -129,8 +133,17 @@ def telling_already(anomaly: Anomaly, opened: Mapping[str, OpenAlert]) -> list[s
 
 
 def _is_over(conclusion: Conclusion | None, watched: Watched) -> bool:
-    """Say whether what an alert is about has been in order for long enough; what was not looked at, or is missing, has not."""
-    return conclusion is not None and not conclusion.missing and conclusion.calm >= watched.resolve_after
+    """Say whether what an alert is about has been in order for so long that what its group does now is another story.
+
+    Half an hour, as long as the group's score remembers it: members that lead in turns would be an alert at each turn. What was not
+    looked at, or is missing, is not in order.
+    """
+    long = max(watched.resolve_after, min(TAIL, round(_ANOTHER_STORY / watched.step)))
+    return conclusion is not None and not conclusion.missing and conclusion.calm >= long
+
+
+def _speaks_for_itself(conclusion: Conclusion | None) -> bool:
+    return conclusion is not None and isinstance(conclusion.decision, Anomaly) and conclusion.decision.group is None
 
 
 def _about(one: OpenAlert | None, anomaly: Anomaly) -> Action:

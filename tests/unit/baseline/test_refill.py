@@ -19,7 +19,9 @@ GAUGE = BaselineMetric("memory", "memory_bytes")
     [
         ("up", 0.0),
         ("rate(x[5m])", 300.0),
-        ("rate(x[1m30s]) / rate(y[ 45s ])", 90.0),
+        ("rate(x[1m30s]) + rate(y[ 45s ])", 90.0),
+        ("rate(x[5m]) / rate(y[5m])", 0.0),  # both are short of the same
+        ("histogram_quantile(0.9, rate(x_bucket[5m]))", 0.0),
         ("max_over_time(rate(x[1m])[10m:30s])", 600.0),
         ("increase(x[1d])", 900.0),
         ('x{a="[5m]"}', 300.0),  # a range in a label's value is looked away for: nobody writes one
@@ -27,13 +29,14 @@ GAUGE = BaselineMetric("memory", "memory_bytes")
     ],
 )
 def test_the_longest_range_counts(query, seconds):
-    """A quarter of an hour at most."""
-    assert span_of(query) == seconds
+    """A quarter of an hour at most; nothing where a ceiling is to be told at once."""
+    assert span_of(BaselineMetric("m", query)) == seconds
+    assert span_of(BaselineMetric("m", query, ceiling=1.0)) == 0.0
 
 
 def refilling(*metrics, things):
     one = Refilling(metrics, 60.0)
-    one.resume(np.full(len(metrics), -np.inf), np.arange(len(metrics)), np.array(things))
+    one.resume(np.array([[-np.inf], [100.0], [100.0]]) * np.ones(len(metrics)), np.arange(len(metrics)), np.array(things))
     return one
 
 
@@ -63,6 +66,17 @@ def test_a_gap_that_others_of_its_instance_do_not_share_is_its_own():
     assert np.isnan(without[0]).tolist() == [False, True, True, True, True, *[False] * 7]
 
 
+@pytest.mark.parametrize("cut", [1, 7, 200])
+def test_what_is_seldom_there_is_no_outage(cut):
+    """Errors that are counted for half an hour of three, and then for longer: not a row of them is hidden, whatever the blocks."""
+    values = np.where(np.arange(200) % 180 < 30, 1.0, NAN)[None]
+    one, times = Refilling((RATE,), 60.0), 60.0 * np.arange(200)
+    one.resume(np.array([[-np.inf], [0.0], [0.0]]), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
+    blocks = [slice(first, first + cut) for first in range(0, 200, cut)]
+    found = [one.without(times[block], values[:, block], learn=True)[0] for block in blocks]
+    np.testing.assert_array_equal(np.concatenate(found, axis=1), values)
+
+
 def test_what_is_only_looked_at_is_not_remembered():
     """A row that may still change is no gap yet."""
     one = refilling(RATE, things=[0])
@@ -70,12 +84,12 @@ def test_what_is_only_looked_at_is_not_remembered():
     assert one.without(TIMES[1:2], np.array([[1.0]]), learn=True)[1] is None
 
 
-def test_a_new_thing_had_no_value_before_and_a_new_series_of_an_old_one_may_have():
-    """An instance that comes begins to fill its range; a path that is asked for the first time does not."""
+def test_a_new_series_has_what_its_thing_has_had():
+    """A path that is asked for the first time, on an instance that was away; an instance that comes was not."""
     one = refilling(RATE, things=[0])
-    one.without(TIMES[:4], np.ones((1, 4)), learn=True)
-    one.take(np.array([0, -1, -1]), np.zeros(3, dtype=np.int64), np.array([0, 0, 1]), TIMES[3])
-    assert one.gap.tolist() == [-np.inf, -np.inf, 180.0]
+    one.without(TIMES[:4], np.array([[1.0, 1.0, NAN, NAN]]), learn=True)
+    one.take(np.array([0, -1, -1]), np.zeros(3, dtype=np.int64), np.array([0, 0, 1]))
+    assert one.kept.T.tolist() == [[180.0, 102.0, 104.0], [180.0, 102.0, 104.0], [-np.inf, 0.0, 0.0]]
 
 
 def baselines(metrics, **learning):

@@ -65,25 +65,6 @@ def test_who_has_none_of_the_named_labels_is_nobodys():
     assert roster.grouped().labels == ({"zone": "", "rack": "7"},)
 
 
-def test_what_was_added_up_belongs_to_the_one_thing_it_may_be_about():
-    """sum by (instance) has lost the job; where two jobs look at one instance it stays by itself."""
-    roster = Roster(2)
-    for name, jobs in (("a", ("api",)), ("b", ("api", "node"))):
-        roster.seat(0, tuple({"instance": name, "job": job, "path": str(i)} for job in jobs for i in range(4)))
-        roster.seat(1, tuple({"instance": name, "quantile": str(i)} for i in range(4)))
-    groups = {
-        tuple(labels.items()): len(members)
-        for labels, members in zip(roster.grouped().labels, roster.grouped().groups, strict=True)
-    }
-    assert groups == {
-        (("instance", "a"),): 8,
-        (("instance", "b"), ("job", "api")): 4,
-        (("instance", "b"), ("job", "node")): 4,
-        (("instance", "b"),): 4,
-    }
-    assert all(list(members) == sorted(members) for members in roster.grouped().groups)
-
-
 def test_who_leaves_makes_room_and_the_others_keep_their_order():
     """After keep() places count the kept ones only, and a former one that returns is new."""
     roster = Roster(1)

@@ -134,6 +134,30 @@ def test_another_incident_is_told_though_the_group_never_came_to_rest():
     assert texts[-1].startswith("api-7: queue")
 
 
+def test_members_that_lead_in_turns_are_one_alert():
+    """Latency and queue, twenty minutes each and then the other."""
+
+    def in_turns(values):
+        for row in range(INCIDENT, INCIDENT + 48):
+            values["latency" if row // 4 % 2 else "queue"][row] *= 5
+
+    begun, over, texts = told_of(in_turns)
+    assert (len(begun), over) == (1, [])
+    assert len({text.split(" at ")[0] for text in texts}) == 2
+
+
+def test_what_speaks_for_itself_lends_its_alert_to_nobody():
+    """Threads stay at their ceiling; an hour later latency leads the group's alarm, which has an alert of its own."""
+
+    def full_and_slow(values):
+        values["threads"][INCIDENT:] = 25.0
+        values["latency"][INCIDENT + 12 : INCIDENT + 40] *= 5
+
+    begun, _, texts = told_of(full_and_slow, leading={"latency", "threads"}, threads={"ceiling": 24.0})
+    assert begun == ["threads_high", "latency_high"]
+    assert not any(text.startswith("api-7: threads") and "usual" in text for text in texts)
+
+
 def handing_over(until):
     def change(values):
         values["latency"][INCIDENT : INCIDENT + until] *= 4
@@ -142,10 +166,10 @@ def handing_over(until):
     return change
 
 
-def told_of(incident):
+def told_of(incident, leading=frozenset({"latency", "queue"}), **declared):
     """Give what begins, what ends (categories), and the summaries that alerts have, in order; both metrics must lead at a time."""
 
-    one = looker(past(incident))
+    one = looker(past(incident), **declared)
     watched = Watched("api", tuple(BaselineMetric(name, name) for name in NAMES), window=14 * 86_400.0, step=STEP)
     begun, over, texts, memory, opened = [], [], [], Memory(), []
     leaders = set()
@@ -161,7 +185,7 @@ def told_of(incident):
                 opened.remove(action.open)
             if isinstance(action, Begin | Update):
                 texts.append(action.anomaly.summary)
-    assert leaders == {"latency", "queue"}
+    assert leaders == leading
     return begun, over, texts
 
 
