@@ -118,7 +118,7 @@ def query_of(alert: Alert) -> str:
 
 
 def rule_of(alert: Alert) -> str:
-    """Give the expression of the rule that made the alert, from the generator's address; "" where there is none, or none so short."""
+    """Give the expression of the rule that made the alert, from the generator's address; "" for none, or too long a one."""
     try:
         query = urlsplit(alert.generator_url).query
         expressions = parse_qs(query).get("g0.expr", [""])
