@@ -7,19 +7,38 @@ from lens_exporter.investigate.selectors import Matcher, selectors
 
 _CODE = re.compile(r"(http_|response_)*(code|status|status_code|status_class)")
 _GRPC = re.compile(r"(rpc_)?grpc_(code|status|status_code)|rpc_response_status_code")
-_WORDED = re.compile(r"status|code|result|outcome")
+_WORDED = re.compile(r"status|status_code|code|result|outcome")
 _ERROR = re.compile(r"err|error|error_type|error_code|exception")
 _FAILED_CODE = re.compile(r"[45](\d\d|xx)")
-_FAILED_WORD = re.compile(r"(^|[_\W])(err|fail|fault|exception|time(d_)?out|reject|refuse|denied|drop|abort|unavailable|invalid)")
-_NONE = frozenset({"", "none", "null", "nil", "false", "no", "0", "ok", "success"})
-# What an expression is tried with: codes where it has digits, else words.
-_CODES = ("500", "503", "429", "404", "5xx"), ("200", "204", "302", "2xx")
-_WORDS = ("error", "failed", "failure"), ("ok", "success")
+_FAILED_WORD = re.compile(
+    r"err(or(s|ed)?)?|fail(s|ed|ing|ures?)?|fault(s|ed|y)?|exceptions?|timeouts?|reject(s|ed|ion|ions)?|refus(ed?|al)"
+    r"|denied|drop(s|ped)?|abort(s|ed)?|unavailable|invalid"
+)
+_NOT, _NEVER = frozenset({"no", "not", "non", "without"}), frozenset({"none", "free"})  # before a word, and after it
+_NONE = frozenset({"", "none", "null", "nil", "false", "no", "0", "ok", "success", "no_error", "noerror", "error_none"})
+_PLAIN = re.compile(r"[\w -]+(\|[\w -]+)*")
+# What an expression is tried with: codes where it has digits, else words. Bad ones, then those that went well.
+_CODES = (*map(str, range(400, 600)), "4xx", "5xx", "4XX", "5XX"), (*map(str, range(200, 400)), "2xx", "3xx", "2XX", "3XX")
+_GRPC_CODES = tuple(map(str, range(1, 17))), ("0",)
+_SAID = (
+    "error",
+    "server_error",
+    "failed",
+    "failure",
+    "timeout",
+    "rejected",
+    "refused",
+    "denied",
+    "dropped",
+    "aborted",
+    "unavailable",
+)
+_WORDS = tuple(tuple(form(word) for word in words for form in (str, str.upper, str.title)) for words in (_SAID, ("ok", "success")))
 
 
 def failed(labels: Mapping[str, str]) -> bool:
     """Say whether a label speaks of failure: code="503", grpc_code="Internal", outcome="SERVER_ERROR", exception="IOError"."""
-    return any(_fails(name.lower(), value.lower()) for name, value in labels.items())
+    return any(_fails(name.lower(), value) for name, value in labels.items())
 
 
 def asks_for_failed(query: str) -> bool:
@@ -27,20 +46,42 @@ def asks_for_failed(query: str) -> bool:
     return any(_selects_failed(matcher) for one in selectors(query) for matcher in one.matchers)
 
 
-def _fails(name: str, value: str) -> bool:
+def _fails(name: str, text: str) -> bool:
+    value = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).lower()  # NoError is no_error
     if _GRPC.fullmatch(name) or _ERROR.fullmatch(name):
         return value not in _NONE
     if _CODE.fullmatch(name) and _FAILED_CODE.fullmatch(value):
         return True
-    return _WORDED.fullmatch(name) is not None and _FAILED_WORD.search(value) is not None
+    return _WORDED.fullmatch(name) is not None and _says_failed(value)
+
+
+def _says_failed(value: str) -> bool:
+    words = ["", *re.findall(r"[a-z]+", re.sub(r"(?<![a-z])timed?[^a-z]out(?![a-z])", "timeout", value)), ""]
+    around = zip(words, words[1:], words[2:], strict=False)
+    return any(_FAILED_WORD.fullmatch(word) and before not in _NOT and after not in _NEVER for before, word, after in around)
 
 
 def _selects_failed(one: Matcher) -> bool:
     name = one.label.lower()
     if one.how == "=":
-        return _fails(name, one.text.lower())
-    known = any(pattern.fullmatch(name) for pattern in (_CODE, _GRPC, _WORDED, _ERROR))
+        return _fails(name, one.text)
+    if not any(pattern.fullmatch(name) for pattern in (_CODE, _GRPC, _WORDED, _ERROR)):
+        return False
     if one.how == "!=":  # not 200, not "none": what is left is what failed
-        return known and not _fails(name, one.text.lower()) and (bool(one.text) or _ERROR.fullmatch(name) is not None)
-    bad, well = _CODES if re.search(r"\d", one.text) else _WORDS
-    return known and any(map(one.takes, bad)) and not any(map(one.takes, well))
+        return not _fails(name, one.text) and (bool(one.text) or _ERROR.fullmatch(name) is not None)
+    if _PLAIN.fullmatch(one.text):  # 502|504, TIMEOUT|REJECTED, OK|NotFound: as each of them would be alone
+        fails = [_fails(name, word) for word in one.text.split("|")]
+        return all(fails) if one.how == "=~" else not all(fails) and any(map(one.takes, _tried(name, one.text)[0]))
+    bad, well = _tried(name, one.text)
+    if one.how == "!~":  # not 2..: redirections and the like are left too, but what went well is not
+        usual = [value for value in well if not value.startswith("3")]
+        return any(map(one.takes, bad)) and not all(map(one.takes, usual))
+    if _ERROR.fullmatch(name) and one.takes("none"):  # error=~".+" is error!=""
+        return not one.takes("")
+    return any(map(one.takes, bad)) and not any(map(one.takes, well))
+
+
+def _tried(name: str, text: str) -> tuple[tuple[str, ...], ...]:
+    if not re.search(r"\d", text):
+        return _WORDS
+    return _GRPC_CODES if _GRPC.fullmatch(name) else _CODES

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lens_exporter.investigate.failures import asks_for_failed, failed
+from lens_exporter.investigate.selectors import BRACES, LONGEST_QUERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
 )
 
+_NO_NAMES = re.compile(rf"{BRACES}|\[[^\[\]]*\]")
 _HOST = re.compile(r"(?<![\w:])(lens_host|node)_")
 
 
@@ -145,13 +147,15 @@ def family_of(text: str, labels: Mapping[str, str] | None = None) -> Family | No
 
     What a label says has failed is errors: nobody needs to know who sends additional requests{code="500"}.
     """
+    if len(text) > LONGEST_QUERY:
+        return None
     found = _named(text)
     counts = found is None or found.name == TRAFFIC
     return family_named(ERRORS) if counts and (failed(labels or {}) or asks_for_failed(text)) else found
 
 
 def _named(text: str) -> Family | None:
-    for name in re.findall(r"[a-zA-Z_:][\w:]*", re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", text)):
+    for name in re.findall(r"[a-zA-Z_:][\w:]*", _NO_NAMES.sub(" ", text)):
         word = re.sub(r"_(total|bucket|count|sum|bytes|ratio)$", "", name.lower())
         if word.endswith("duration_seconds") and name.endswith("_count"):
             return family_named(TRAFFIC)  # how often something was timed is traffic

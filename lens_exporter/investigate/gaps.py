@@ -15,6 +15,8 @@ from lens_exporter.model.window import FloatArray
 Rows = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _USUAL = 0.9  # of the distances between samples are no gaps; the longest of a few is left out
 _LATE = 1.25  # distances of samples: an age up to this is a sample that comes a little late
+_ALIKE = 1.5  # times as long at most: distances of one scrape interval. Two gaps with a sample between are seldom so alike
+_FORGOTTEN = 300.0  # seconds after which Prometheus gives a sample no longer: nobody scrapes as seldom as that
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ def sampled(samples: Sequence[Samples], times: FloatArray, newest: FloatArray) -
     taken = np.unique(newest[np.isfinite(newest)])
     if taken.size < 3:
         return rows
-    old = times - newest > _LATE * float(np.quantile(np.diff(taken), _USUAL, method="lower"))
+    usual = _usual(np.diff(taken))
+    old = times - newest > _LATE * usual[np.searchsorted(taken, newest).clip(max=len(usual) - 1)]
     values = np.array([one.values for one in samples])
     there = np.isfinite(values)
     for place in range(1, len(times)):
@@ -43,6 +46,23 @@ def sampled(samples: Sequence[Samples], times: FloatArray, newest: FloatArray) -
         absent = not rows[place - 1] and not there[:, place].any()
         rows[place] = moved.any() or not (old[place] or absent)
     return rows
+
+
+def _usual(distances: FloatArray) -> FloatArray:
+    """Say what distance is usual after each sample, the last one included. distances [sample - 1] are those to the next sample.
+
+    It is what is usual in all, or the distance itself where one of those around it is alike: the scrape interval was changed
+    there. After the last sample it is the longest of those before.
+    """
+    overall = float(np.quantile(distances, _USUAL, method="lower"))
+    regular = np.zeros(len(distances), dtype=np.bool_)
+    for away in (1, 2):  # the next one may be a gap
+        here, there = distances[:-away], distances[away:]
+        alike = np.maximum(here, there) <= _ALIKE * np.minimum(here, there)
+        regular[:-away] |= alike
+        regular[away:] |= alike
+    usual = np.where(regular & (distances < _FORGOTTEN), np.maximum(distances, overall), overall)
+    return np.append(usual, usual[-2:].max())
 
 
 def masked(samples: Sequence[Samples], rows: Rows) -> list[Samples]:

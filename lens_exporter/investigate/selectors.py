@@ -4,11 +4,18 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-_QUOTED = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
-_SELECTOR = re.compile(rf"([a-zA-Z_:][\w:]*)?\s*\{{((?:[^}}\"']|{_QUOTED})*)\}}|([a-zA-Z_:][\w:]*)")
-_MATCHER = re.compile(rf"([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*({_QUOTED})")
-_STRINGS_AND_RANGES = re.compile(r"\[[^\[\]]*\]|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)")
-_LONGEST, _REPEATS = 200, 4
+LONGEST_QUERY = 4096  # characters: nobody's rule is longer, and no text of strangers is worth more time
+QUOTED = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
+# A brace within braces is none of PromQL's: a text of braces alone would be read to its end from each of them.
+BRACES = rf"\{{((?:[^{{}}\"']|{QUOTED})*)\}}"
+_SELECTOR = re.compile(rf"(?:([a-zA-Z_:][\w:]*)\s*)?{BRACES}|([a-zA-Z_:][\w:]*)")
+_MATCHER = re.compile(rf"\b([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*({QUOTED})")
+# Quoted text comes first: what looks like a range or a grouping in there is part of a matcher, and stays.
+# What begins a quoted text that never ends is dropped with all that follows: it would be looked for again from each quote.
+_RANGES_AND_GROUPINGS = re.compile(
+    rf"({QUOTED})|(?s:[\"'].*)|\[[^\[\]]*\]|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)"
+)
+_LONGEST, _REPEATS, _BRANCHES = 200, 2, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +54,10 @@ class Selector:
 
 
 def selectors(query: str) -> Iterator[Selector]:
-    """Give everything that a query may select."""
-    for found in _SELECTOR.finditer(_STRINGS_AND_RANGES.sub(" ", query)):
+    """Give everything that a query may select; nothing for a text that is too long to be one."""
+    if len(query) > LONGEST_QUERY:
+        return
+    for found in _SELECTOR.finditer(_RANGES_AND_GROUPINGS.sub(lambda one: one[1] or " ", query)):
         matchers = tuple(Matcher(label, how, _unquoted(text)) for label, how, text in _MATCHER.findall(found[2] or ""))
         named = next((one.text for one in matchers if one.label == "__name__" and one.how == "="), "")
         yield Selector(found[1] or found[3] or named, matchers)
@@ -56,8 +65,14 @@ def selectors(query: str) -> Iterator[Selector]:
 
 def _is_cheap(expression: str) -> bool:
     """Whether trying it takes no time to speak of: expressions come from strangers, and Python's go back to try again."""
-    repeats = len(re.findall(r"[*+{]", expression))
-    return len(expression) <= _LONGEST and repeats <= _REPEATS and re.search(r"\)[*+?{]", expression) is None
+    if len(expression) > _LONGEST or re.search(r"\)[*+?{]", expression):
+        return False
+    groups, branches = expression.count("("), expression.count("|")
+    if groups and (branches / groups + 1) ** groups > _BRANCHES:  # the ways through them are multiplied
+        return False
+    # Alternatives of the whole are tried one after the other: each has its own repeats.
+    alone = [expression] if re.search(r"[(\[]", expression) else expression.split("|")
+    return all(len(re.findall(r"[*+{]|(?<![(*+?}])\?", one)) <= _REPEATS for one in alone)
 
 
 def _unquoted(text: str) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from lens_exporter.baseline.naming import narrowed
 from lens_exporter.foundation.clock import rfc3339
+from lens_exporter.investigate.selectors import BRACES, LONGEST_QUERY, QUOTED
 from lens_exporter.investigate.unit import severity_of
 from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.model.labels import without
@@ -24,7 +25,8 @@ _BEGIN, _END = "<alerts>", "</alerts>"
 # Labels that say what an alert is about, not which series it looks at.
 _ABOUT = ("alertname", "severity", "watcher", "category", "lens_origin", "prometheus", "replica", "alertstate", "priority", "team")
 _IDENTIFYING = ("cluster", "namespace", "job", "instance", "pod", "container", "node", "process", "device", "name")
-_COMPARISON = re.compile(r"\s*(?:==|!=|>=|<=|>|<)\s*(?:bool\s+)?[-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|\([^()]*\))\s*$")
+_COMPARISON = re.compile(r"(?:==|!=|>=|<=|>|<)\s*(?:bool\s+)?[-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|\([^()]*\))\s*$")
+_QUOTES = re.compile(rf"{BRACES}|{QUOTED}")
 _SETS = re.compile(r"\b(?:and|or|unless)\b|[<>]|[!=]=")
 
 
@@ -73,7 +75,7 @@ def task_of(group: AlertGroup, at: float) -> Task:
         at=at,
         start=min((alert.starts_at for alert in alerts if alert.starts_at), default=at),
         severity=severity_of(alerts).value,
-        names=tuple(dict.fromkeys(alert.name for alert in alerts))[:_SHOWN_ALERTS],
+        names=tuple(dict.fromkeys(alert.name[:_LONGEST_VALUE] for alert in alerts))[:_SHOWN_ALERTS],
         target=target_of(alerts),
         queries=tuple(dict.fromkeys(query for alert in alerts if (query := query_of(alert))))[:_QUERIES],
         firing=sum(alert.ends_at is None for alert in alerts),
@@ -111,17 +113,19 @@ def narrow(target: dict[str, str]) -> list[dict[str, str]]:
 
 def query_of(alert: Alert) -> str:
     """Give the PromQL that shows the alert's series: our own annotation, or the rule's expression without its threshold."""
-    return alert.annotations.get("lens_query", "") or without_threshold(rule_of(alert))
+    own = alert.annotations.get("lens_query", "")
+    return own if own and len(own) <= LONGEST_QUERY else without_threshold(rule_of(alert))
 
 
 def rule_of(alert: Alert) -> str:
-    """Give the expression of the rule that made the alert, from the generator's address; "" where there is none."""
+    """Give the expression of the rule that made the alert, from the generator's address; "" for none, or too long a one."""
     try:
         query = urlsplit(alert.generator_url).query
         expressions = parse_qs(query).get("g0.expr", [""])
     except ValueError:  # "http://[bad": whoever sends an alert may write any text there
         return ""
-    return expressions[0].strip()
+    rule = expressions[0].strip()
+    return rule if len(rule) <= LONGEST_QUERY else ""
 
 
 def without_threshold(expression: str) -> str:
@@ -142,7 +146,7 @@ def filters(expression: str) -> bool:
 
 
 def _outside_quotes(expression: str) -> str:
-    return re.sub(r"\{[^}]*\}|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'", " ", expression)
+    return _QUOTES.sub(" ", expression)
 
 
 def _shown(alert: Alert) -> dict[str, Any]:

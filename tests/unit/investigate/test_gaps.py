@@ -136,3 +136,43 @@ def test_samples_that_were_further_apart_before_are_no_gaps():
     rows = sampled([Samples({"__name__": "up"}, np.ones(720))], times, taken)
     assert rows[~away].all()
     assert not rows[times == AT - 6 * MINUTE].any()
+
+
+class Changed(Fleet):
+    """Scraped every quarter of a minute, and once a minute since six minutes ago."""
+
+    def _taken(self, times):
+        return super()._taken(np.where(times < AT - 6 * MINUTE, times // 15 * 15, times // 60 * 60))
+
+
+def test_a_scrape_interval_that_became_longer_is_no_row_of_gaps():
+    """What is usual changes with the configuration."""
+    box = Toolbox([suspect_tool(Changed(*SERIES, scrape=SCRAPED), RobustDetector())], lambda: AT)
+    assert box.call("rank_suspects", {"labels": SHOP, "start": AT - 4 * MINUTE}).data["gaps"] == []
+
+
+@pytest.mark.parametrize("seldom", [30, 60])
+@pytest.mark.parametrize("part", [0.0, 0.2, 0.8])
+@pytest.mark.parametrize("until", [AT - 2 * MINUTE, AT + MINUTE], ids=["over", "until now"])
+def test_a_gap_is_found_after_a_change_of_the_interval(seldom, part, until):
+    """It is longer than the new interval, too."""
+    times = AT - 5.0 * np.arange(719, -1, -1)
+    since = AT - part * 40 * MINUTE - 11 * MINUTE
+    taken = np.where(times < since, np.floor(times / 15) * 15, np.floor(times / seldom) * seldom)
+    away = (times > AT - 7 * MINUTE) & (times < until)
+    taken = np.where(away, taken[np.flatnonzero(away)[0]], taken)
+    rows = sampled([Samples({"__name__": "up"}, np.ones(720))], times, taken)
+    assert rows[~away].all()
+    assert not rows[away & (times > AT - 4 * MINUTE)].any()
+
+
+def test_a_sample_between_two_gaps_ends_neither():
+    """Somebody looked for a moment."""
+    times = AT - 5.0 * np.arange(719, -1, -1)
+    taken = np.floor(times / 15) * 15
+    for begin, end in ((10, 6), (6, 4)):
+        away = (times > AT - begin * MINUTE) & (times < AT - end * MINUTE)
+        taken = np.where(away, AT - begin * MINUTE, taken)
+    rows = sampled([Samples({"__name__": "up"}, np.ones(720))], times, taken)
+    assert not rows[times == AT - 8 * MINUTE].any()
+    assert not rows[times == AT - 4.5 * MINUTE].any()
