@@ -2,4 +2,5 @@
 
 from lens_exporter.cli import main
 
-main(prog_name="lens-exporter")
+if __name__ == "__main__":
+    main(prog_name="lens-exporter")
