@@ -73,7 +73,8 @@ class Refilling:
         present = before[_PRESENT] + np.cumsum(seen, axis=1)
         rows = before[_ROWS] + np.cumsum(present > 0.0, axis=1)
         steady = present >= _STEADY * rows
-        newest = np.maximum.accumulate(np.concatenate([before[_GAP], np.where(seen, -np.inf, times)], axis=1), axis=1)
+        gaps = np.where(seen | (rows == 0.0), -np.inf, times)  # what was not there yet had no outage
+        newest = np.maximum.accumulate(np.concatenate([before[_GAP], gaps], axis=1), axis=1)
         lately = (times - newest[:, :-1])[self._things] < self._span[:, None]
         away: BoolArray = finite & lately & steady[self._things]
         if learn:

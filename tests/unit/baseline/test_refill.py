@@ -77,6 +77,17 @@ def test_what_is_seldom_there_is_no_outage(cut):
     np.testing.assert_array_equal(np.concatenate(found, axis=1), values)
 
 
+@pytest.mark.parametrize("cut", [1, 5, 12])
+def test_what_was_not_there_yet_had_no_outage(cut):
+    """A node that is new is judged from its first reading on, by a rate too."""
+    values = np.array([[NAN, NAN, NAN, *[1.0] * 9]])
+    one = Refilling((RATE,), 60.0)
+    one.take(np.array([-1]), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
+    for first in range(0, 12, cut):
+        part = slice(first, first + cut)
+        np.testing.assert_array_equal(one.without(TIMES[part], values[:, part], learn=True)[0], values[:, part])
+
+
 def test_what_is_only_looked_at_is_not_remembered():
     """A row that may still change is no gap yet."""
     one = refilling(RATE, things=[0])
