@@ -17,28 +17,35 @@ _STEADY = 0.9  # of all rows: where nothing is there so often, that it is gone i
 _GAP, _PRESENT, _ROWS = 0, 1, 2  # places in what is remembered of each series
 
 
+def range_of(query: str) -> float:
+    """Give the longest range that a query selects, in seconds, a quarter of an hour at most; 0 where it selects none."""
+    ranges = (sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(found)) for found in _RANGE.findall(query))
+    return min(max(ranges, default=0.0), _LONGEST)
+
+
 def span_of(metric: BaselineMetric) -> float:
-    """Give the longest range that a metric's query selects, in seconds, a quarter of an hour at most; 0 where none matters.
+    """Give for how many seconds what a metric says is too little after an outage.
 
     Of a ratio both parts are short of the same, and a quantile's buckets too: those are right at once. What has a ceiling is told
     by it whatever was before.
     """
     if metric.ceiling is not None or "/" in metric.query or "histogram_quantile" in metric.query:
         return 0.0
-    spans = (sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(found)) for found in _RANGE.findall(metric.query))
-    return min(max(spans, default=0.0), _LONGEST)
+    return range_of(metric.query)
 
 
 class Refilling:
     """Makes gaps of the readings of a range query that follow an outage of all that its thing has, for as long as the range.
 
     Prometheus extrapolates what it has to the range's ends only where samples come near them, so after an outage a rate begins at a
-    fraction of what it is. An outage is a gap of what had a value in nine of ten rows before: what is seldom there is as it is.
+    fraction of what it is, and has no value at all until a second sample. An outage is a gap of what had a value in nine of ten rows
+    before: what is seldom there is as it is.
     """
 
     def __init__(self, metrics: Sequence[BaselineMetric], step: float) -> None:
-        self._spans = np.array([span_of(metric) for metric in metrics])
-        self._step = step
+        # A gap ends within a step after its last row.
+        self._spans = np.array([length + step * (length > 0.0) for length in map(span_of, metrics)])
+        self._ranges = np.array([length + step * (length > 0.0) for length in (range_of(metric.query) for metric in metrics)])
         self.forget()
 
     def forget(self) -> None:
@@ -53,15 +60,16 @@ class Refilling:
         and all rows since the first of those.
         """
         self.kept, self._things = kept, things
-        self._span = self._spans[metric_of] + self._step * (
-            self._spans[metric_of] > 0.0
-        )  # a gap ends within a step after its last row
+        self._span, self._range = self._spans[metric_of], self._ranges[metric_of]
         self._order = np.argsort(things, kind="stable")
         self._starts = np.flatnonzero(np.diff(things[self._order], prepend=-1))
 
     def without(self, times: FloatArray, values: FloatArray, *, learn: bool) -> tuple[FloatArray, BoolArray | None]:
-        """Give values [series, time] without those that say too little, and which those are (None: none). learn: remember gaps."""
-        if not self._spans.any() or not values.size:
+        """Give values [series, time] without those that say too little, and which gaps of it are no missing values (None: none).
+
+        learn: remember gaps.
+        """
+        if not self._ranges.any() or not values.size:
             return values, None
         finite = np.isfinite(values)
         if finite.all() and (times[0] - self.kept[_GAP] >= self._span).all():
@@ -75,8 +83,8 @@ class Refilling:
         steady = present >= _STEADY * rows
         gaps = np.where(seen | (rows == 0.0), -np.inf, times)  # what was not there yet had no outage
         newest = np.maximum.accumulate(np.concatenate([before[_GAP], gaps], axis=1), axis=1)
-        lately = (times - newest[:, :-1])[self._things] < self._span[:, None]
-        away: BoolArray = finite & lately & steady[self._things]
+        back, since = (seen & steady)[self._things], (times - newest[:, :-1])[self._things]
+        away: BoolArray = back & (since < np.where(finite, self._span[:, None], self._range[:, None]))
         if learn:
             self.kept = np.stack([newest[:, -1], present[:, -1], rows[:, -1]])[:, self._things]
         return np.where(away, np.nan, values), away

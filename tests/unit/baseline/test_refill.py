@@ -56,6 +56,15 @@ def test_what_follows_a_gap_is_a_gap_until_the_range_is_full(cut):
     assert np.argwhere(np.concatenate(away, axis=1)).tolist() == [[0, 4], [0, 5]]
 
 
+def test_what_needs_a_second_sample_is_not_missing_when_its_instance_is_back():
+    """A quantile has no value in the first row after an outage, and is judged from the second on; later it is missing."""
+    quantile = BaselineMetric("latency", "histogram_quantile(0.9, rate(seconds_bucket[2m]))")
+    values = np.array([[1.0, 1.0, NAN, NAN, NAN, 1.0, *[1.0] * 4, NAN, NAN], [5.0, 5.0, NAN, NAN, *[5.0] * 8]])
+    without, away = refilling(quantile, GAUGE, things=[0, 0]).without(TIMES, values, learn=True)
+    np.testing.assert_array_equal(without, values)
+    assert np.argwhere(away & np.isnan(values)).tolist() == [[0, 4]]
+
+
 def test_a_gap_that_others_of_its_instance_do_not_share_is_its_own():
     """A ratio of nothing to nothing, an error that was never counted: nothing was lost."""
     values = np.array([[1.0, NAN, NAN, *[1.0] * 9], [5.0] * 12])
