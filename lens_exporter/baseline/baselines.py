@@ -76,7 +76,7 @@ class Learnt:
     anchor: float | None
     learnt_to: float
     expected: Mapping[str, Any]
-    refilled: FloatArray  # [3, series]
+    refilled: FloatArray  # [5, series]
 
     def check(self, metrics: int) -> None:
         """Refuse what does not belong together, or not to so many metrics. Raises ValueError."""

@@ -14,12 +14,16 @@ _PART = re.compile(r"(\d+)(ms|[smhdwy])")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 _LONGEST = 900.0  # seconds: to look away for longer would hide more than it spares
 _STEADY = 0.9  # of all rows: where nothing is there so often, that it is gone is an outage; errors that are seldom counted are none
-_GAP, _PRESENT, _ROWS = 0, 1, 2  # places in what is remembered of each series
+_KNOWN = 4 * 3600.0  # seconds of values at least, before a gap of them can be an outage: a first burst of errors is over sooner
+_LOST = 0.25  # of a row: what a row of an outage counts for, so that a long one does not make the next ones none
+_GAP, _PRESENT, _ROWS, _IS_STEADY, _WAS_STEADY = range(5)  # places in what is remembered of each series
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`")
 
 
 def range_of(query: str) -> float:
     """Give the longest range that a query selects, in seconds, a quarter of an hour at most; 0 where it selects none."""
-    ranges = (sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(found)) for found in _RANGE.findall(query))
+    found = _RANGE.findall(_QUOTED.sub("", query))
+    ranges = (sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(one)) for one in found)
     return min(max(ranges, default=0.0), _LONGEST)
 
 
@@ -29,7 +33,10 @@ def span_of(metric: BaselineMetric) -> float:
     Of a ratio both parts are short of the same, and a quantile's buckets too: those are right at once. What has a ceiling is told
     by it whatever was before.
     """
-    if metric.ceiling is not None or "/" in metric.query or "histogram_quantile" in metric.query:
+    query = _QUOTED.sub("", metric.query)
+    parts = query.split("/")
+    ratio = len(parts) > 1 and all(_RANGE.search(part) for part in parts)
+    if metric.ceiling is not None or ratio or "histogram_quantile" in query:
         return 0.0
     return range_of(metric.query)
 
@@ -38,11 +45,12 @@ class Refilling:
     """Makes gaps of the readings of a range query that follow an outage of all that its thing has, for as long as the range.
 
     Prometheus extrapolates what it has to the range's ends only where samples come near them, so after an outage a rate begins at a
-    fraction of what it is, and has no value at all until a second sample. An outage is a gap of what had a value in nine of ten rows
-    before: what is seldom there is as it is.
+    fraction of what it is, and has no value at all until a second sample. An outage is a gap of what had a value for hours, and in
+    nine of ten rows: what is seldom there is as it is.
     """
 
     def __init__(self, metrics: Sequence[BaselineMetric], step: float) -> None:
+        self._known = _KNOWN / step  # rows
         # A gap ends within a step after its last row.
         self._spans = np.array([length + step * (length > 0.0) for length in map(span_of, metrics)])
         self._ranges = np.array([length + step * (length > 0.0) for length in (range_of(metric.query) for metric in metrics)])
@@ -51,13 +59,13 @@ class Refilling:
     def forget(self) -> None:
         """Begin anew: no series, and nobody knows of a gap."""
         nobody = np.zeros(0, dtype=np.int64)
-        self.resume(np.zeros((3, 0)), nobody, nobody)
+        self.resume(np.zeros((5, 0)), nobody, nobody)
 
     def resume(self, kept: FloatArray, metric_of: IntArray, things: IntArray) -> None:
         """Go on with these series: metric and thing of each.
 
-        kept [3, series]: the newest row in which nothing of its thing had a value (Unix seconds), the rows in which something had,
-        and all rows since the first of those.
+        kept [5, series]: the newest row in which nothing of its thing had a value (Unix seconds), the rows in which something had,
+        and all rows since the first of those; whether it was nearly always there as of the last of them, and before that gap.
         """
         self.kept, self._things = kept, things
         self._span, self._range = self._spans[metric_of], self._ranges[metric_of]
@@ -74,25 +82,48 @@ class Refilling:
         finite = np.isfinite(values)
         if finite.all() and (times[0] - self.kept[_GAP] >= self._span).all():
             if learn:
-                self.kept[_PRESENT:] += times.size
+                self.kept[_PRESENT : _ROWS + 1] += times.size
+                self.kept[_IS_STEADY] = _steady(self.kept[_PRESENT], self.kept[_ROWS], self._known)
             return values, None
-        before = self.kept[:, self._order[self._starts]][:, :, None]  # [3, thing, 1]
         seen = np.logical_or.reduceat(finite[self._order], self._starts, axis=0)  # [thing, time]
-        present = before[_PRESENT] + np.cumsum(seen, axis=1)
-        rows = before[_ROWS] + np.cumsum(present > 0.0, axis=1)
-        steady = present >= _STEADY * rows
-        gaps = np.where(seen | (rows == 0.0), -np.inf, times)  # what was not there yet had no outage
-        newest = np.maximum.accumulate(np.concatenate([before[_GAP], gaps], axis=1), axis=1)
-        back, since = (seen & steady)[self._things], (times - newest[:, :-1])[self._things]
+        state = self.kept[:, self._order[self._starts]]
+        gap, was_steady = np.empty((2, *seen.shape))  # before each row
+        for row, there in enumerate(seen.T):
+            gap[:, row], was_steady[:, row] = state[_GAP], state[_WAS_STEADY]
+            state = _after(state, there, times[row], self._known)
+        back, since = (seen & (was_steady > 0.0))[self._things], (times - gap)[self._things]
         away: BoolArray = back & (since < np.where(finite, self._span[:, None], self._range[:, None]))
         if learn:
-            self.kept = np.stack([newest[:, -1], present[:, -1], rows[:, -1]])[:, self._things]
+            self.kept = state[:, self._things]
         return np.where(away, np.nan, values), away
 
     def take(self, kept: IntArray, metric_of: IntArray, things: IntArray) -> None:
         """Go on with other series: the old index of each, -1 for a new one. A thing that was never seen has had no outage."""
-        of = np.zeros((3, things.max(initial=-1) + 1))
+        of = np.zeros((5, things.max(initial=-1) + 1))
         of[_GAP] = -np.inf
         for place, one in enumerate(picked(self.kept, kept, new=-np.inf)):
             np.maximum.at(of[place], things, one)
         self.resume(of[:, things], metric_of, things)
+
+
+def _steady(present: FloatArray, rows: FloatArray, known: float) -> BoolArray:
+    steady: BoolArray = (present >= known) & (present >= _STEADY * rows)
+    return steady
+
+
+def _after(state: FloatArray, there: BoolArray, at: float, enough: float) -> FloatArray:
+    """Give the state [5, thing] after a row in which some things are there; one that never was has no gaps."""
+    gap, present, rows, steady, was_steady = state
+    known = rows > 0.0
+    present = present + there
+    rows = rows + np.where(there, 1.0, known * np.where(steady > 0.0, _LOST, 1.0))
+    lost = known & ~there
+    return np.stack(
+        [
+            np.where(lost, at, gap),
+            present,
+            rows,
+            np.where(there, _steady(present, rows, enough), steady),
+            np.where(lost, steady, was_steady),
+        ]
+    )

@@ -1,7 +1,7 @@
 """What becomes of open alerts after a look: decided from values, before anything is done about it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from lens_exporter.baseline.analyzer import Conclusion
@@ -64,10 +64,11 @@ class Memory:
 
     anomalous_at: Mapping[str, float] = field(default_factory=dict)  # newest judged moment that was an anomaly
     missing_since: Mapping[str, float] = field(default_factory=dict)  # first of the unbroken looks that found no value
+    own: frozenset[str] = frozenset()  # keys of open alerts that their own rule told last, and not their group
 
     def without_absences(self) -> "Memory":
         """Forget absences: after a look that failed nobody knows whether they lasted."""
-        return Memory(self.anomalous_at)
+        return Memory(self.anomalous_at, own=self.own)
 
 
 def plan(
@@ -89,16 +90,15 @@ def plan(
     concerned = (one for one in conclusions if isinstance(one.decision, Anomaly) or one.category in told)
     by_key = {key_for(conclusion, watched.name): conclusion for conclusion in concerned}
     opened, actions = _most_severe(open_alerts)
+    own = {
+        key for key in opened if _speaks_for_itself(by_key.get(key)) or (key in memory.own and not _told_together(by_key.get(key)))
+    }
+    memory = replace(memory, own=frozenset(own))
     anomalous_at, missing_since = {}, {}
     for key, conclusion in by_key.items():
         if isinstance(conclusion.decision, Anomaly):
             anomalous_at[key] = at
-            telling = telling_already(conclusion.decision, opened) if key not in opened else []
-            # One that is an anomaly by itself this very look, at a ceiling for one, tells its own story.
-            telling = [one for one in telling if not _speaks_for_itself(by_key.get(one))]
-            # What carries a group's alarm may change while it lasts; its story goes on under the alert that began it, with the text
-            # of who carries it now. What that was about may be over, though: then this is another story.
-            going_on = [one for one in telling if not _is_over(by_key.get(one), watched)]
+            going_on = carried_on(conclusion.decision, opened, by_key, memory, watched) if key not in opened else []
             anomalous_at |= dict.fromkeys(going_on, at)
             actions += [_about(opened[one], conclusion.decision) for one in going_on] or [
                 _about(opened.get(key), conclusion.decision)
@@ -122,7 +122,8 @@ def plan(
         patience = max(watched.missing_after, watched.resolve_after * watched.step) * (_PATIENCE_WITH_WARNINGS if warned else 1)
         if at - missing_since[key] >= patience:
             actions.append(Over(one, OverReason.MISSING))
-    return actions, Memory(anomalous_at, missing_since)
+    own |= {key for key in by_key.keys() - opened.keys() if _speaks_for_itself(by_key[key])}  # they begin
+    return actions, Memory(anomalous_at, missing_since, frozenset(own))
 
 
 def telling_already(anomaly: Anomaly, opened: Mapping[str, OpenAlert]) -> list[str]:
@@ -130,6 +131,25 @@ def telling_already(anomaly: Anomaly, opened: Mapping[str, OpenAlert]) -> list[s
     if anomaly.group is None:
         return []
     return [key for key, one in opened.items() if anomaly.group.items() <= target_of(one.alert).items()]
+
+
+def carried_on(
+    anomaly: Anomaly,
+    opened: Mapping[str, OpenAlert],
+    by_key: Mapping[str, Conclusion],
+    memory: Memory,
+    watched: Watched,
+) -> list[str]:
+    """Give the keys of the open alerts under which an anomaly's story goes on: those its group's alarm began.
+
+    What carries a group's alarm may change while it lasts. One that an own rule told last, a ceiling for one, tells its own story;
+    and what another was about may be over: then this is another story. by_key are this look's conclusions.
+    """
+    return [
+        one
+        for one in telling_already(anomaly, opened)
+        if one not in memory.own and not _speaks_for_itself(by_key.get(one)) and not _is_over(by_key.get(one), watched)
+    ]
 
 
 def _is_over(conclusion: Conclusion | None, watched: Watched) -> bool:
@@ -144,6 +164,10 @@ def _is_over(conclusion: Conclusion | None, watched: Watched) -> bool:
 
 def _speaks_for_itself(conclusion: Conclusion | None) -> bool:
     return conclusion is not None and isinstance(conclusion.decision, Anomaly) and conclusion.decision.group is None
+
+
+def _told_together(conclusion: Conclusion | None) -> bool:
+    return conclusion is not None and isinstance(conclusion.decision, Anomaly) and conclusion.decision.group is not None
 
 
 def _about(one: OpenAlert | None, anomaly: Anomaly) -> Action:

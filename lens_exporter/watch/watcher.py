@@ -90,7 +90,7 @@ class Watcher:
             self._snapshots.restore(self._looker, at)
         with span("watcher.tick", watcher=self.name, trigger=trigger):
             try:
-                seen = reviewed(self.look(at), at, self.watched, self._with)
+                seen = reviewed(self.look(at), at, self.watched, self._memory, self._with)
                 failures += seen.failures
                 fates = self._act(seen, failures)
             except LensError as error:
@@ -147,7 +147,11 @@ class Watcher:
             # Nobody knows what fires already. Every anomaly is told anew, which Alertmanager takes as the same alert.
             failures.append(error)
             mine = []
-        mine = self._renamed(mine, seen.at, failures)
+        try:
+            with self._with.alerts.batch():
+                mine = self._renamed(mine, seen.at, failures)
+        except DatabaseError as error:
+            failures.append(error)
         actions, memory = plan(
             mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=bool(seen.warnings)
         )

@@ -21,10 +21,13 @@ GAUGE = BaselineMetric("memory", "memory_bytes")
         ("rate(x[5m])", 300.0),
         ("rate(x[1m30s]) + rate(y[ 45s ])", 90.0),
         ("rate(x[5m]) / rate(y[5m])", 0.0),  # both are short of the same
+        ("rate(x[5m]) / 1024", 300.0),
+        ("sum(rate(x[5m])) / sum(limit)", 300.0),
+        ('rate(x{path="/api", other="[9m]", third="histogram_quantile"}[5m])', 300.0),
         ("histogram_quantile(0.9, rate(x_bucket[5m]))", 0.0),
         ("max_over_time(rate(x[1m])[10m:30s])", 600.0),
         ("increase(x[1d])", 900.0),
-        ('x{a="[5m]"}', 300.0),  # a range in a label's value is looked away for: nobody writes one
+        ('x{a="[5m]"}', 0.0),
         ("x[$__interval]", 0.0),
     ],
 )
@@ -36,7 +39,8 @@ def test_the_longest_range_counts(query, seconds):
 
 def refilling(*metrics, things):
     one = Refilling(metrics, 60.0)
-    one.resume(np.array([[-np.inf], [100.0], [100.0]]) * np.ones(len(metrics)), np.arange(len(metrics)), np.array(things))
+    known = np.array([[-np.inf], [300.0], [300.0], [1.0], [0.0]])
+    one.resume(known * np.ones(len(metrics)), np.arange(len(metrics)), np.array(things))
     return one
 
 
@@ -75,12 +79,27 @@ def test_a_gap_that_others_of_its_instance_do_not_share_is_its_own():
     assert np.isnan(without[0]).tolist() == [False, True, True, True, True, *[False] * 7]
 
 
+@pytest.mark.parametrize("cut", [7, 100, 2000])
+@pytest.mark.parametrize(("known", "away"), [(300, 40), (1440, 180), (1440, 1200)])
+def test_a_long_outage_is_one_too_and_so_is_a_short_one_after_it(known, away, cut):
+    """Forty minutes of a server known for five hours; hours of one known for a day, and ten minutes an hour after that."""
+    values = np.ones((1, known + away + 60 + 10 + 60))
+    values[0, known : known + away] = NAN
+    values[0, known + away + 60 : known + away + 70] = NAN
+    one, times = Refilling((RATE,), 60.0), 60.0 * np.arange(values.size)
+    one.take(np.array([-1]), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
+    blocks = [slice(first, first + cut) for first in range(0, values.size, cut)]
+    found = np.concatenate([one.without(times[block], values[:, block], learn=True)[0] for block in blocks], axis=1)
+    for first in (known + away, known + away + 70) if away < known / 2 else (known + away,):
+        assert np.isnan(found[0, first : first + 3]).tolist() == [True, True, False]
+
+
 @pytest.mark.parametrize("cut", [1, 7, 200])
 def test_what_is_seldom_there_is_no_outage(cut):
     """Errors that are counted for half an hour of three, and then for longer: not a row of them is hidden, whatever the blocks."""
     values = np.where(np.arange(200) % 180 < 30, 1.0, NAN)[None]
     one, times = Refilling((RATE,), 60.0), 60.0 * np.arange(200)
-    one.resume(np.array([[-np.inf], [0.0], [0.0]]), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
+    one.take(np.array([-1]), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
     blocks = [slice(first, first + cut) for first in range(0, 200, cut)]
     found = [one.without(times[block], values[:, block], learn=True)[0] for block in blocks]
     np.testing.assert_array_equal(np.concatenate(found, axis=1), values)
@@ -109,7 +128,7 @@ def test_a_new_series_has_what_its_thing_has_had():
     one = refilling(RATE, things=[0])
     one.without(TIMES[:4], np.array([[1.0, 1.0, NAN, NAN]]), learn=True)
     one.take(np.array([0, -1, -1]), np.zeros(3, dtype=np.int64), np.array([0, 0, 1]))
-    assert one.kept.T.tolist() == [[180.0, 102.0, 104.0], [180.0, 102.0, 104.0], [-np.inf, 0.0, 0.0]]
+    assert one.kept.T.tolist() == [*[[180.0, 302.0, 302.5, 1.0, 1.0]] * 2, [-np.inf, *[0.0] * 4]]
 
 
 def baselines(metrics, **learning):

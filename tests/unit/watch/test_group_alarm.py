@@ -158,6 +158,19 @@ def test_what_speaks_for_itself_lends_its_alert_to_nobody():
     assert not any(text.startswith("api-7: threads") and "usual" in text for text in texts)
 
 
+def test_what_spoke_for_itself_lends_its_alert_to_nobody_when_it_is_over_either():
+    """Threads were at their ceiling for forty minutes; latency leads as they leave it, and is told within three readings."""
+
+    def full_then_slow(values):
+        values["threads"][INCIDENT : INCIDENT + 8] = 25.0
+        values["latency"][INCIDENT + 7 : INCIDENT + 40] *= 5
+
+    begun, _, texts = told_of(full_then_slow, leading={"latency", "threads"}, threads={"ceiling": 24.0})
+    assert begun == ["threads_high", "latency_high"]
+    first = next(place for place, text in enumerate(texts) if text.startswith("api-7: latency"))
+    assert not any(text.startswith("api-7: threads") for text in texts[first:])
+
+
 def handing_over(until):
     def change(values):
         values["latency"][INCIDENT : INCIDENT + until] *= 4
