@@ -173,7 +173,7 @@ def _one_of_many(notes: Notebook, moved: Movement) -> Cause | None:
         extra = told_apart(one.labels, notes.task.target)
         if one.alike < 2 or one.alike_moved != 1 or not extra or is_limit(one.metric):
             continue
-        if any(matcher.label in extra for _, selector in reading(one, notes) for matcher in selector.matchers):
+        if any(matcher.name in extra for _, selector in reading(one, notes) for matcher in selector.matchers):
             continue  # the alert asks for it alone: that it is this one says nothing new
         for course in own_courses(notes):
             rise = course.last - course.first

@@ -1,9 +1,10 @@
 """Which labels say that what a series counts has failed. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from lens_exporter.investigate.selectors import Matcher, selectors
+from lens_exporter.investigate.selectors import selectors
+from lens_exporter.model.matcher import Matcher
 
 _CODE = re.compile(r"(http_|response_)*(code|status|status_code|status_class)")
 _GRPC = re.compile(r"(rpc_)?grpc_(code|status|status_code)|rpc_response_status_code")
@@ -34,6 +35,12 @@ _SAID = (
     "unavailable",
 )
 _WORDS = tuple(tuple(form(word) for word in words for form in (str, str.upper, str.title)) for words in (_SAID, ("ok", "success")))
+# What nearly all that goes well says. Who leaves none of it out (code!="304", result!="hit") does not ask for what failed.
+_USUAL_CODES = "200", "2xx", "2XX", "0"
+_USUAL_WORDS = (
+    *(form(word) for word in ("ok", "success", "none", "no_error", "error_none") for form in (str, str.upper, str.title)),
+    *("Succeeded", "NoError", "STATUS_CODE_OK", "STATUS_CODE_UNSET"),
+)
 
 
 def failed(labels: Mapping[str, str]) -> bool:
@@ -62,26 +69,36 @@ def _says_failed(value: str) -> bool:
 
 
 def _selects_failed(one: Matcher) -> bool:
-    name = one.label.lower()
-    if one.how == "=":
-        return _fails(name, one.text)
+    name = one.name.lower()
+    if one.equal and not one.regex:
+        return _fails(name, one.value)
     if not any(pattern.fullmatch(name) for pattern in (_CODE, _GRPC, _WORDED, _ERROR)):
         return False
-    if one.how == "!=":  # not 200, not "none": what is left is what failed
-        return not _fails(name, one.text) and (bool(one.text) or _ERROR.fullmatch(name) is not None)
-    if _PLAIN.fullmatch(one.text):  # 502|504, TIMEOUT|REJECTED, OK|NotFound: as each of them would be alone
-        fails = [_fails(name, word) for word in one.text.split("|")]
-        return all(fails) if one.how == "=~" else not all(fails) and any(map(one.takes, _tried(name, one.text)[0]))
-    bad, well = _tried(name, one.text)
-    if one.how == "!~":  # not 2..: redirections and the like are left too, but what went well is not
-        usual = [value for value in well if not value.startswith("3")]
-        return any(map(one.takes, bad)) and not all(map(one.takes, usual))
-    if _ERROR.fullmatch(name) and one.takes("none"):  # error=~".+" is error!=""
-        return not one.takes("")
-    return any(map(one.takes, bad)) and not any(map(one.takes, well))
+    if one.equal and _PLAIN.fullmatch(one.value):  # 502|504, TIMEOUT|REJECTED: as each of them would be alone
+        return all(_fails(name, word) for word in one.value.split("|"))
+    bad, well = _tried(name, one.value)
+    if not one.equal:  # not 2..: redirections and the like are left too, but what usually goes well is not
+        return _takes_any(one, bad) and not all(_takes(one, value) for value in _usual(name, one.value))
+    if _ERROR.fullmatch(name) and _takes(one, "none"):  # error=~".+" is error!=""
+        return not _takes(one, "")
+    return _takes_any(one, bad) and not _takes_any(one, well)
+
+
+def _takes(one: Matcher, value: str) -> bool:
+    return one.matches({one.name: value})
+
+
+def _takes_any(one: Matcher, values: Iterable[str]) -> bool:
+    return any(_takes(one, value) for value in values)
 
 
 def _tried(name: str, text: str) -> tuple[tuple[str, ...], ...]:
     if not re.search(r"\d", text):
         return _WORDS
     return _GRPC_CODES if _GRPC.fullmatch(name) else _CODES
+
+
+def _usual(name: str, text: str) -> tuple[str, ...]:
+    if re.search(r"\d", text):
+        return ("0",) if _GRPC.fullmatch(name) else _USUAL_CODES
+    return (*_USUAL_WORDS, *_NONE) if _ERROR.fullmatch(name) else _USUAL_WORDS

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import TRAFFIC, family_of
@@ -16,8 +17,7 @@ _TIMED = ("_sum", "_count", "_bucket")
 
 def own_families(notes: Notebook) -> list[str]:
     """Name what the alerts are about: by their queries, then by their names."""
-    texts = (*notes.task.queries, *notes.task.names)
-    return list(dict.fromkeys(family.name for text in texts if (family := family_of(text))))
+    return list(_families((*notes.task.queries, *notes.task.names)))
 
 
 def is_own(one: Noted, notes: Notebook) -> bool:
@@ -42,7 +42,7 @@ def reading(one: Noted, notes: Notebook) -> Iterator[tuple[int, Selector]]:
     """Give the selectors of the alerts' queries that select a series, or another one that counts its resource, with their place."""
     resources = {resource_of(one.metric), *(f"{one.metric}{part}" for part in _TIMED if one.mean)}
     for index, query in enumerate(notes.task.queries):
-        for selector in selectors(query):
+        for selector in _selectors(query):
             if selector.metric and resource_of(selector.metric) in resources and selector.takes(one.labels):
                 yield index, selector
 
@@ -73,3 +73,14 @@ def missing(notes: Notebook) -> Iterator[Course]:
         own = [one for one in courses if one.query in forms]
         if own and all(one.ended for one in own) and not filters(own[0].query):
             yield max(own, key=lambda one: one.until)
+
+
+# Asked for each series, of the same few texts of strangers, each of which may hold some hundred expressions to compile.
+@lru_cache(maxsize=4)
+def _families(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(family.name for text in texts if (family := family_of(text))))
+
+
+@lru_cache(maxsize=12)  # three queries of each of four investigations
+def _selectors(query: str) -> tuple[Selector, ...]:
+    return tuple(selectors(query))
