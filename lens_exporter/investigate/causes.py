@@ -79,12 +79,12 @@ def _merged(suspects: Sequence[Noted]) -> list[Noted]:
 
 def cause(notes: Notebook, moved: Movement) -> Cause | None:
     """Find the cause, the one that is named most plainly first; None is the honest answer to most alerts."""
-    if not moved.effects:
-        return _part_of_course(notes)
-    named = _named_part(notes, moved, own_families(notes))
+    named = _named_part(notes, moved, own_families(notes)) or _part_of_course(notes, moved)
+    if named or not moved.effects:
+        return named
     driver = _driver(notes, moved)
     lowered = next(_lowered_limits(notes, moved), None)
-    return named or driver or lowered or _one_of_many(notes, moved) or _new_version(notes, moved) or _restart(notes, moved)
+    return driver or lowered or _one_of_many(notes, moved) or _new_version(notes, moved) or _restart(notes, moved)
 
 
 def _named_part(notes: Notebook, moved: Movement, families: Sequence[str]) -> Cause | None:
@@ -101,12 +101,14 @@ def _named_part(notes: Notebook, moved: Movement, families: Sequence[str]) -> Ca
     return None
 
 
-def _part_of_course(notes: Notebook) -> Cause | None:
+def _part_of_course(notes: Notebook, moved: Movement) -> Cause | None:
     """Find the part that is the rise of the alert's own query, where the ranking does not show it: it is too young."""
-    families = own_families(notes)
+    families, ranked = own_families(notes), {one.metric for one in moved.effects}
     for part in reversed(live.parts(notes)):
         for course in own_courses(notes) if part.family in families and not part.kind else ():
             metric, per_second = measured_rate(course)
+            if metric in ranked:
+                continue
             unit = _counted_in(metric, per_second=per_second) if metric else None
             if unit == part.unit and not course.flat and not course.came_back and part.explains(course.first, course.last):
                 return replace(_is_part(part), receipts=(part.receipt, course.receipt))

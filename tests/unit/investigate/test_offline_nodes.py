@@ -145,6 +145,17 @@ def test_a_process_that_spins_since_a_moment_ago():
     assert "The alert's own query went 50,000 -> " in answer.analysis.summary
 
 
+def test_a_process_that_spins_while_others_wait_to_run():
+    """What has long been looked at is ranked as CPU, and is no rise of work: the alert's own query is, young as it is."""
+    waiting = one("lens_beam_run_queue_length", leak(0, AT - 6 * MINUTE, 0.5), kind="normal")
+    query = 'rate(lens_beam_reductions_total{node="shop@mq1"}[5m])'
+    tool = growing("reductions_per_second", 4e6)
+    answer = investigated([*CALM[:2], reductions(4e6), waiting], alert("LensCpu", query), tools=(tool,))
+    assert "CPU" in answer.analysis.summary  # the ranking has it
+    assert answer.analysis.outcome is Outcome.CAUSE_FOUND
+    assert claims(answer)[0] == f"process order_consumer ({PID}) does 4,000,000 reductions a second"
+
+
 @pytest.mark.parametrize(("rate", "does"), [(4e6, 60_000.0), (0.0, 4e6)])
 def test_a_young_rise_is_explained_by_most_of_it_only(rate, does):
     """Who does little of the additional work is no cause of it, and where nothing rose there is nothing to explain."""
