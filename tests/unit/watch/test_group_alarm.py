@@ -122,8 +122,8 @@ def test_another_metric_in_the_lead_begins_no_second_alert():
     begun, over, texts = told_of(handing_over(until=60))
     assert begun == ["latency_high"]
     assert over == []
-    assert texts[0].startswith("api-7: latency")
-    assert texts[-1].startswith("api-7: queue")
+    assert texts[0].startswith("latency: api-7: latency")
+    assert texts[-1].startswith("latency: api-7: queue")
 
 
 def test_another_incident_is_told_though_the_group_never_came_to_rest():
@@ -131,7 +131,7 @@ def test_another_incident_is_told_though_the_group_never_came_to_rest():
     begun, over, texts = told_of(handing_over(until=12))
     assert begun == ["latency_high", "queue_high"]
     assert over == ["latency"]
-    assert texts[-1].startswith("api-7: queue")
+    assert texts[-1].startswith("queue: api-7: queue")
 
 
 def test_members_that_lead_in_turns_are_one_alert():
@@ -155,20 +155,19 @@ def test_what_speaks_for_itself_lends_its_alert_to_nobody():
 
     begun, _, texts = told_of(full_and_slow, leading={"latency", "threads"}, threads={"ceiling": 24.0})
     assert begun == ["threads_high", "latency_high"]
-    assert not any(text.startswith("api-7: threads") and "usual" in text for text in texts)
+    assert all(text.startswith(("threads: api-7: threads", "latency: api-7: latency")) for text in texts)
 
 
 def test_what_spoke_for_itself_lends_its_alert_to_nobody_when_it_is_over_either():
-    """Threads were at their ceiling for forty minutes; latency leads as they leave it, and is told within three readings."""
+    """Threads were at their ceiling for forty minutes: latency, which leads as they leave it, is told as itself at once."""
 
     def full_then_slow(values):
         values["threads"][INCIDENT : INCIDENT + 8] = 25.0
-        values["latency"][INCIDENT + 7 : INCIDENT + 40] *= 5
+        values["latency"][INCIDENT + 6 : INCIDENT + 40] *= 5
 
     begun, _, texts = told_of(full_then_slow, leading={"latency", "threads"}, threads={"ceiling": 24.0})
     assert begun == ["threads_high", "latency_high"]
-    first = next(place for place, text in enumerate(texts) if text.startswith("api-7: latency"))
-    assert not any(text.startswith("api-7: threads") for text in texts[first:])
+    assert all(text.startswith(("threads: api-7: threads", "latency: api-7: latency")) for text in texts)
 
 
 def handing_over(until):
@@ -180,7 +179,10 @@ def handing_over(until):
 
 
 def told_of(incident, leading=frozenset({"latency", "queue"}), **declared):
-    """Give what begins, what ends (categories), and the summaries that alerts have, in order; both metrics must lead at a time."""
+    """Give what begins, what ends (categories), and "category of the alert: its summary" of each change, in order.
+
+    leading are the categories that must be anomalies at some time.
+    """
 
     one = looker(past(incident), **declared)
     watched = Watched("api", tuple(BaselineMetric(name, name) for name in NAMES), window=14 * 86_400.0, step=STEP)
@@ -197,7 +199,8 @@ def told_of(incident, leading=frozenset({"latency", "queue"}), **declared):
                 over.append(action.open.alert.labels["category"])
                 opened.remove(action.open)
             if isinstance(action, Begin | Update):
-                texts.append(action.anomaly.summary)
+                alert = opened[-1].alert if isinstance(action, Begin) else action.open.alert
+                texts.append(f"{alert.labels['category']}: {action.anomaly.summary}")
     assert leaders == leading
     return begun, over, texts
 
