@@ -102,3 +102,16 @@ def test_a_series_of_a_held_group_that_reaches_its_ceiling_goes_out(held):
         here.at(4)
         assert fired(here) == [(4, "warning")]
         assert [event["reason"] for event in here.events("reading.released")] == (["spent"] if held else [])
+
+
+@pytest.mark.parametrize("lasts", [True, False])
+def test_a_group_beside_an_alert_that_tells_its_own_story_is_read(lasts):
+    """Latency stands at its ceiling, or did a moment ago: what a core speaks for from then on is new, and a model may read it."""
+    with reading(confirms("info", anomaly_type="cpu_high")) as (here, model):
+        worse = replace(GRAVE, group=None, rule=Rule.CEILING, rules=(Rule.CEILING,))
+        shows(here, worse, observations=worse.evidence)
+        here.every_minute(0, 2)
+        assert (fired(here), len(model.asked)) == ([(0, "warning")], 0)
+        shows(here, CPU, *([worse] if lasts else []), observations=worse.evidence)
+        here.every_minute(3, 4)
+        assert (fired(here), len(model.asked)) == ([(0, "warning"), (3, "info")], 1)
