@@ -13,6 +13,7 @@ from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
 from lens_exporter.baseline.detector import TAIL, FirstJudge
 from lens_exporter.baseline.expected import AlertLabels, Declarations, Declared, none_declared
 from lens_exporter.baseline.expected_rows import ExpectedRows
+from lens_exporter.baseline.outages import Outages
 from lens_exporter.baseline.readings import readings
 from lens_exporter.baseline.refill import Refilling
 from lens_exporter.baseline.robust import RobustDetector
@@ -77,6 +78,7 @@ class Learnt:
     learnt_to: float
     expected: Mapping[str, Any]
     refilled: FloatArray  # [5, series]
+    outages: tuple[bool, float]
 
     def check(self, metrics: int) -> None:
         """Refuse what does not belong together, or not to so many metrics. Raises ValueError."""
@@ -107,6 +109,7 @@ class Baselines:
         )
         self._expected = ExpectedRows(self._metrics, learning.declared, learning.alert_labels, self._learning.step)
         self._refilling = Refilling(self._metrics, self._learning.step)
+        self._outages = Outages()
         self.forget()
 
     def forget(self) -> None:
@@ -123,11 +126,17 @@ class Baselines:
         self._learnt_to: float | None = None
         self._expected.forget()
         self._refilling.forget()
+        self._outages.forget()
 
     @property
     def declarations(self) -> Declarations:
         """Who is asked what people declare to be in order."""
         return self._learning.declared
+
+    @property
+    def asks_who_looked(self) -> bool:
+        """Whether `scraped` is of any use: only where a missing value may be an anomaly."""
+        return self._learning.missing
 
     @property
     def knows(self) -> bool:
@@ -160,6 +169,7 @@ class Baselines:
             self._learnt_to,
             self._expected.learnt,
             self._refilling.kept,
+            self._outages.kept,
         )
 
     def resume(self, learnt: Learnt) -> None:
@@ -176,6 +186,7 @@ class Baselines:
         self._anchor, self._learnt_to = learnt.anchor, learnt.learnt_to
         self._expected.resume(learnt.expected)
         self._refilling.resume(learnt.refilled, self._roster.metric_of, self._roster.things())
+        self._outages.resume(learnt.outages)
 
     def anew(self) -> "Baselines":
         """Give what learns the same, and knows nothing yet."""
@@ -219,22 +230,27 @@ class Baselines:
             self.forget()
             self._anchor = self._anchor_of(due.last)
 
-    def learn(self, windows: Sequence[Window], *, recently: float, told_from: float = -math.inf) -> None:
+    def learn(
+        self, windows: Sequence[Window], *, recently: float, told_from: float = -math.inf, scraped: Window | None = None
+    ) -> None:
         """Learn the settled rows of every metric, all of the same times, which follow what was learnt before.
 
         A metric that could not be read is a window without series. Rows younger than `recently` are kept for a first judgement of
         series that are not known for a day yet. Of rows up to `told_from` nobody hears: they are spared what only serves to tell.
+        scraped are the answers to outages.SCRAPED at these times, None where nobody knows.
         """
         times = max((window.times for window in windows), key=len)
         for start, end in self._days(times):
             told = int(np.count_nonzero(times[start:end] > told_from))
-            self._learn([cut(window, start, end) for window in windows], times[start:end], recently, min(TAIL, max(1, told)))
+            away = self._outages.within(None if scraped is None else cut(scraped, start, end), learn=True)
+            self._learn([cut(window, start, end) for window in windows], times[start:end], recently, min(TAIL, max(1, told)), away)
 
-    def read(self, windows: Sequence[Window]) -> list[Reading]:
-        """Judge the rows that follow without learning them; the last of them is the judged moment."""
+    def read(self, windows: Sequence[Window], scraped: Window | None = None) -> list[Reading]:
+        """Judge the rows that follow without learning them; the last of them is the judged moment. scraped is as in learn."""
         times = max((window.times for window in windows), key=len)
         self._seat(windows)
         values, away = self._refilling.without(times, self._roster.table(windows, times.size), learn=False)
+        away = _either(away, self._outages.within(scraped, learn=False), len(self._roster))
         now = recent.columns(times, values, self._engine.peek(times, values, away=away))
         seen = self._observations + np.isfinite(values[:, :-1]).sum(axis=1)
         return readings(
@@ -255,11 +271,14 @@ class Baselines:
         """Give what is declared about a moment (Unix seconds), as heard when its look began."""
         return self._expected.declared(at, self._roster, self._grouped)
 
-    def _learn(self, windows: Sequence[Window], times: FloatArray, recently: float, told: int) -> None:
+    def _learn(
+        self, windows: Sequence[Window], times: FloatArray, recently: float, told: int, nobody_looked: BoolArray | None
+    ) -> None:
         if self._learnt_to is not None and times[0] // DAY != self._learnt_to // DAY:
             self._leave(self._learnt_to)
         self._seat(windows)
         values, away = self._refilling.without(times, self._roster.table(windows, times.size), learn=True)
+        away = _either(away, nobody_looked, len(self._roster))
         present = np.isfinite(values)
         expected = self._expected.learn(times, present, self._observations > 0, self._roster, self._grouped)
         scored = self._engine.advance(times, values, expected=expected, away=away, told=told)
@@ -330,6 +349,13 @@ def empty(metric: BaselineMetric, first: float, last: float, step: float) -> Win
 def cut(window: Window, start: int, end: int | None) -> Window:
     """Give some columns of a window, without a series' row less."""
     return replace(window, times=window.times[start:end], values=window.values[:, start:end])
+
+
+def _either(away: BoolArray | None, everything: BoolArray | None, series: int) -> BoolArray | None:
+    """Mark what away [series, time] marks, and all of the rows that everything [time] does; None marks nothing."""
+    if everything is None:
+        return away
+    return np.broadcast_to(everything, (series, everything.size)) if away is None else away | everything
 
 
 def _placed(array: np.ndarray, kept: IntArray) -> np.ndarray:

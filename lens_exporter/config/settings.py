@@ -295,7 +295,9 @@ class Watcher(Settings):
     )
     timezone: TimeZone = Field("UTC", description="of the people who make the load: its clock says what the same time of day is")
     missing_is_anomaly: bool = Field(
-        False, description="the missing value of a series that nearly always has one counts as a departure"
+        False,
+        description="the missing value of a series that nearly always has one counts as a departure, unless Prometheus scraped "
+        "nothing at all then (`count(up)`)",
     )
     selector: Selector = Field("", description='PromQL matchers put into every query of the lens, like job="api"')
     metrics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Metric] = Field(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lens_exporter.baseline.outages import SCRAPED
 from lens_exporter.errors import QueryError
 from lens_exporter.foundation.retry import retrying
 from lens_exporter.model.labels import Labels
@@ -90,7 +91,8 @@ class RecordedRows:
         block = next((one for one in blocks if one.first <= first and last <= one.last), None)
         if block is None:
             block = self._ahead(metric, first, last, step)
-            self._note(metric, block.window)
+            if metric != SCRAPED:  # which is not judged
+                self._note(metric, block.window)
             blocks.append(block)
             del blocks[:-_KEPT_BLOCKS]
         return block.cut(first, last)

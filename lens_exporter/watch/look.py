@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lens_exporter.baseline.analyzer import Analyzer, Conclusion
 from lens_exporter.baseline.baselines import Baselines, Due, cut, empty
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.expected import NOTHING_DECLARED, Declared
 from lens_exporter.baseline.naming import category
+from lens_exporter.baseline.outages import SCRAPED
 from lens_exporter.baseline.readings import standings
 from lens_exporter.errors import LensError, QueryError
 from lens_exporter.model.decision import Observation, Standing
@@ -161,7 +164,7 @@ class Looker:
         if due.settled - due.first > _FEW_ROWS * due.step:
             self._catch_up(due, failures)
             due = self._baselines.due(at)
-        windows = self._fetch(due.first, due.last, due, failures)
+        windows, scraped = self._fetch(due.first, due.last, due, failures)
         if self._missed - failures.keys() and at >= self._anew + _ANEW:
             # Its past is not in what was learnt.
             self._anew = at
@@ -170,9 +173,11 @@ class Looker:
             return self.look(at, about)
         settled = max(0, round((due.settled - due.first) / due.step) + 1)
         if settled:
-            self._baselines.learn([cut(window, 0, settled) for window in windows], recently=0.0)
+            known = None if scraped is None else cut(scraped, 0, settled)
+            self._baselines.learn([cut(window, 0, settled) for window in windows], recently=0.0, scraped=known)
             self._missed |= failures.keys()
-        readings = self._baselines.read([cut(window, settled, None) for window in windows])
+        newest = None if scraped is None else cut(scraped, settled, None)
+        readings = self._baselines.read([cut(window, settled, None) for window in windows], newest)
         judgement = self._analyzer.decide(readings, about)
         return Look(
             at=due.last,
@@ -181,7 +186,7 @@ class Looker:
             notes=judgement.notes,
             failures=tuple(failures.values()),
             unreadable=frozenset(category(self._metrics[metric]) for metric in failures),
-            warnings=tuple(f"{window.metric}: {text}" for window in windows for text in window.warnings),
+            warnings=tuple(f"{one.metric}: {text}" for one in (*windows, scraped) if one for text in one.warnings),
             groups=standings(readings),
             quiet=judgement.quiet,
             collecting=judgement.collecting,
@@ -197,10 +202,12 @@ class Looker:
             first = due.first
             while first <= due.settled:
                 end = min(first + (points - 1) * due.step, due.settled)
+                windows, scraped = self._fetch(first, end, due, failures)
                 self._baselines.learn(
-                    self._fetch(first, end, due, failures),
+                    windows,
                     recently=due.last - self._baselines.warm_up_seconds,
                     told_from=due.settled - TAIL * due.step,  # as many as are ever shown
+                    scraped=scraped,
                 )
                 self._missed |= failures.keys()
                 first = end + due.step
@@ -220,7 +227,8 @@ class Looker:
             raise Interrupted
         self.caught_up += 1
 
-    def _fetch(self, first: float, last: float, due: Due, failures: dict[int, QueryError]) -> list[Window]:
+    def _fetch(self, first: float, last: float, due: Due, failures: dict[int, QueryError]) -> tuple[list[Window], Window | None]:
+        """Fetch all metrics, and where it matters, whether anything was scraped."""
         windows = []
         for index, metric in enumerate(self._metrics):
             self._get_on()
@@ -232,4 +240,12 @@ class Looker:
             except QueryError as error:
                 failures[index] = error
                 windows.append(empty(metric, first, last, due.step))
-        return windows
+        return windows, self._scraped(first, last, due)
+
+    def _scraped(self, first: float, last: float, due: Due) -> Window | None:
+        if not self._baselines.asks_who_looked:
+            return None
+        try:
+            return self._history.rows(SCRAPED, first, last, step=due.step)
+        except QueryError as error:  # of a proxy that wants a tenant's labels, for one: then a gap is told whoever looked
+            return Window(SCRAPED.name, (), np.empty(0), np.empty((0, 0)), due.step, (str(error),))

@@ -22,7 +22,7 @@ METRICS = tuple(BaselineMetric(name, name) for name in ("memory", "cpu", "latenc
 
 
 def past(seed: int) -> Past:
-    """Five metrics of four instances and three queues by themselves: a season, noise, steps, gaps, some that come and some that go."""
+    """Five metrics of four instances and three queues by themselves: a season, noise, steps, gaps, some that come and some that go, an outage."""
     rng = np.random.default_rng(seed)
     hours = np.arange(ROWS) * STEP / 3600.0
     labels, values = {}, {}
@@ -36,6 +36,11 @@ def past(seed: int) -> Past:
         x[6, :510] = np.nan
         labels[metric.name] = tuple({"instance": f"api-{i}:9000"} if i < 4 else {"queue": f"{i}"} for i in range(7))
         values[metric.name] = x
+    nobody = slice(520, 526)  # was there to look
+    for x in values.values():
+        x[:, nobody] = np.nan
+    labels["up"], values["up"] = ({},), np.ones((1, ROWS))
+    values["up"][0, nobody] = np.nan
     return Past(BEGINS, STEP, labels, values, block=int(rng.integers(7, 400)))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from lens_exporter.baseline.analyzer import Analyzer, Conclusion
 from lens_exporter.baseline.baselines import Baselines, Learning
+from lens_exporter.baseline.outages import SCRAPED
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.decision import Anomaly, Observation, Standing
 from lens_exporter.model.metric import BaselineMetric
@@ -65,9 +66,17 @@ class _Open:
 
 
 class Watch:
-    """A watcher of many lives. What lies before the first row it looks at is learnt."""
+    """A watcher of many lives. What lies before the first row it looks at is learnt. scraped is how many targets were, NaN for none."""
 
-    def __init__(self, lives: Mapping[str, Life], *, begins: float = BEGINS, step: float = STEP, **learning: Any) -> None:
+    def __init__(
+        self,
+        lives: Mapping[str, Life],
+        *,
+        begins: float = BEGINS,
+        step: float = STEP,
+        scraped: FloatArray | None = None,
+        **learning: Any,
+    ) -> None:
         metrics, labels, values = [], {}, {}
         for life, told in lives.items():
             for name, course in told.values.items():
@@ -75,6 +84,8 @@ class Watch:
                 metrics.append(metric)
                 labels[metric.name] = ({"instance": life},)
                 values[metric.name] = np.asarray(course, dtype=np.float64)[None]
+        if scraped is not None:
+            labels[SCRAPED.name], values[SCRAPED.name] = ({},), scraped[None]
         self._past = Past(begins, step, labels, values, block=20_000)
         self._watched = Watched("lives", tuple(metrics), step=step)
         baselines = Baselines(metrics, Learning(step, self._watched.window, **learning))

@@ -11,7 +11,10 @@ from lens_exporter.model.window import FloatArray, Window
 
 @dataclass
 class Past:
-    """values[metric] is [series, time] on a grid of `step` from `begins`; labels[metric] has a label set for each of its series."""
+    """values[metric] is [series, time] on a grid of `step` from `begins`; labels[metric] has a label set for each of its series.
+
+    It has nothing of a metric that is not among them.
+    """
 
     begins: float
     step: float
@@ -27,10 +30,10 @@ class Past:
         self.asked.append((metric.name, start, end))
         times = np.arange(round(start / step), round(end / step) + 1) * step
         columns = np.rint((times - self.begins) / self.step).astype(np.int64)
-        there = self.values[metric.name]
+        there = self.values.get(metric.name, np.empty((0, 0)))
         known = (columns >= 0) & (columns < there.shape[1])
         values = np.full((there.shape[0], times.size), np.nan)
         values[:, known] = there[:, columns[known]]
         alive = ~np.isnan(values).all(axis=1)
-        labels = tuple(one for one, is_alive in zip(self.labels[metric.name], alive, strict=True) if is_alive)
+        labels = tuple(one for one, is_alive in zip(self.labels.get(metric.name, ()), alive, strict=True) if is_alive)
         return Window(metric.name, labels, times, values[alive], step)

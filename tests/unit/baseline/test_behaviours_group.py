@@ -309,3 +309,28 @@ def test_a_missing_value_counts_only_where_it_is_asked_for():
     assert decision.summary == "one: cpu of one has no value; " + decision.summary.split("; ")[1]
     assert "Without a value for 3 readings; it nearly always has one." in decision.description
     assert decision.since == seen["one"].at(AT, "cpu").at
+
+
+def test_what_nobody_looked_at_is_not_missing():
+    """An outage of Prometheus is none of what it scrapes; who stays away after it for three readings is missing."""
+    outage = slice(AT, AT + 24)
+
+    def everything(values, until=AT + 24):
+        for name in MEMBERS:
+            values[name][AT:until] = NAN
+
+    lives = {
+        "all": group(AT + DAY, everything),
+        "a reading later": group(AT + DAY, lambda values: everything(values, AT + 25)),
+        "for good": group(AT + DAY, lambda values: everything(values, None)),
+        "before it already": group(AT + DAY, lambda values: values["cpu"].__setitem__(slice(AT - 12, None), NAN)),
+    }
+    scraped = np.ones(AT + DAY)
+    scraped[outage] = NAN
+    rows = [*range(AT - 14, AT + 40)]
+    seen = Watch(lives, missing=True, scraped=scraped).through(rows)
+    assert seen["all"].alarmed == seen["a reading later"].alarmed == []
+    assert seen["for good"].begun[0][0] == AT + 26
+    assert seen["before it already"].begun[0] == (AT - 10, "cpu_missing")
+    unknown = Watch(lives, missing=True, scraped=np.full(AT + DAY, NAN)).through(rows)  # nothing is scraped here, ever
+    assert [kind.endswith("_missing") for _, kind in unknown["all"].begun] == [True]

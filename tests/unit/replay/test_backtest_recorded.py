@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lens_exporter.baseline.outages import SCRAPED
 from lens_exporter.errors import QueryError, RemoteRefused
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.replay.recorded import RecordedRows
@@ -70,6 +71,18 @@ def test_a_series_that_comes_later_is_not_there_before():
     between = recorded(past([1.0] * 10, [NAN] * 8 + [2.0] * 2), 9)
     assert [one["instance"] for one in rows(between, 0, 7).labels] == ["api-0"]
     assert [one["instance"] for one in rows(between, 0, 8).labels] == ["api-0", "api-1"]
+
+
+def test_whether_anything_was_scraped_is_not_judged():
+    """It is asked in blocks too, and is neither among what a replay has judged nor as far as its past goes."""
+    source = past([NAN] * 5 + [1.0] * 5)
+    source.labels["up"], source.values["up"] = ({},), np.ones((1, 10))
+    between = recorded(source, 9)
+    assert between.rows(SCRAPED, 0.0, 3 * STEP, step=STEP).values.tolist() == [[1.0] * 4]
+    rows(between, 0, 9)
+    assert [labels["instance"] for labels in between.series.values()] == ["api-0"]
+    assert between.oldest == 5 * STEP
+    assert [name for name, _, _ in source.asked] == ["up", "latency"]
 
 
 def test_the_same_series_are_the_same_object():
