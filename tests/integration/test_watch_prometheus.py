@@ -9,6 +9,7 @@ from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.bands import Bands
 from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.notes import Notes
+from lens_exporter.baseline.outages import SCRAPED, Outages
 from lens_exporter.demo.backfill import Series
 from lens_exporter.errors import RemoteError
 from lens_exporter.foundation.breaker import CircuitBreaker
@@ -49,6 +50,11 @@ def end():
     return math.floor((time.time() - 4 * 3600) / STEP) * STEP
 
 
+def away(at, end):
+    """Half an hour, three hours ago, in which nobody scraped."""
+    return end - 180 * STEP <= at < end - 150 * STEP
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, end):
     times = [end - STEP * i for i in reversed(range(6 * 60))]
@@ -62,6 +68,10 @@ def server(tmp_path_factory, end):
         Series("demo_memory_ratio", {"instance": HOSTILE, "source": "host", "job": "api"}, [(at, 0.1) for at in times]),
         Series("demo_memory_ratio", {"instance": "api-9:9000", "source": "host", "job": "api"}, [(at, 0.3) for at in times]),
         Series("demo_open_files", {"instance": HOSTILE, "job": "api"}, [(at, 61.0) for at in times]),
+        *(
+            Series("up", {"instance": f"api-{n}:9000", "job": "api"}, [(at, 1.0) for at in times if not away(at, end)])
+            for n in (8, 9)
+        ),
     ]
     with PrometheusServer(tmp_path_factory.mktemp("watch"), history=history) as running:
         yield running
@@ -141,3 +151,11 @@ def test_a_wrong_query_costs_its_own_metric_only(prometheus, end):
         assert "parse error" in str(ticked.failures[0])
         assert ticked.seen is not None
         assert [seen.metric for seen in ticked.seen.observations] == ["open_files"]
+
+
+def test_an_outage_is_what_nothing_was_scraped_in(prometheus, end):
+    """Prometheus answers with the last sample for five minutes after it; then nobody looked, until five minutes after the next one."""
+    scraped = History(prometheus).rows(SCRAPED, end - 200 * STEP, end - 100 * STEP, step=STEP)
+    marked = Outages().within(scraped, learn=False)
+    minutes = {round((at - end) / STEP) for at in scraped.times[marked]}
+    assert minutes - {-176} == set(range(-175, -146))  # whether a sample five minutes old counts depends on the version
