@@ -77,7 +77,7 @@ class Learnt:
     anchor: float | None
     learnt_to: float
     expected: Mapping[str, Any]
-    refilled: FloatArray  # [5, series]
+    refilled: FloatArray  # [7, series]
     outages: tuple[bool, float]
 
     def check(self, metrics: int) -> None:

@@ -39,8 +39,10 @@ def test_the_longest_range_counts(query, seconds):
 
 def refilling(*metrics, things):
     one = Refilling(metrics, 60.0)
-    known = np.array([[-np.inf], [300.0], [300.0], [1.0], [0.0]])
-    one.resume(known * np.ones(len(metrics)), np.arange(len(metrics)), np.array(things))
+    plain = [any(GAUGE is metric for metric, other in zip(metrics, things, strict=True) if other == thing) for thing in things]
+    known = np.array([[-np.inf], [300.0], [300.0], [1.0], [0.0], [300.0], [-60.0]]) * np.ones(len(metrics))
+    known[5:, np.logical_not(plain)] = [[0.0], [-np.inf]]
+    one.resume(known, np.arange(len(metrics)), np.array(things))
     return one
 
 
@@ -77,6 +79,42 @@ def test_a_gap_that_others_of_its_instance_do_not_share_is_its_own():
     assert away is None or not away.any()
     without, away = refilling(RATE, GAUGE, things=[0, 1]).without(TIMES, values, learn=True)
     assert np.isnan(without[0]).tolist() == [False, True, True, True, True, *[False] * 7]
+
+
+@pytest.mark.parametrize("cut", [1, 3, 12])
+def test_what_an_instance_that_has_gone_still_has_in_its_range_is_a_gap(cut):
+    """Its gauge ends, as of a pod that is replaced, and its rate falls until its samples have run out."""
+    values = np.array([[1.0, 1.0, 1.0, 0.7, 0.3, *[NAN] * 7], [5.0, 5.0, 5.0, *[NAN] * 9]])
+    one, found = refilling(RATE, GAUGE, things=[0, 0]), []
+    for first in range(0, 12, cut):
+        part = slice(first, first + cut)
+        found.append(one.without(TIMES[part], values[:, part], learn=True)[0])
+    wanted = values.copy()
+    wanted[0, 3:] = NAN
+    np.testing.assert_array_equal(np.concatenate(found, axis=1), wanted)
+
+
+def test_what_goes_on_without_a_gauge_is_judged_again():
+    """An exporter beside it has stopped: what is there for longer than its range does not come out of old samples."""
+    values = np.array([[1.0] * 12, [5.0, 5.0, 5.0, *[NAN] * 9]])
+    without, _ = refilling(RATE, GAUGE, things=[0, 0]).without(TIMES, values, learn=True)
+    assert np.flatnonzero(np.isnan(without[0])).tolist() == [3, 4]
+
+
+def test_a_gauge_that_is_seldom_there_says_nothing_when_it_ends():
+    """How long the oldest job waits, of a queue that is mostly empty; and one of which too little is known."""
+    for known in (200.0, 5.0):
+        one = refilling(RATE, GAUGE, things=[0, 0])
+        one.kept[5] = known
+        values = np.array([[1.0] * 12, [5.0, 5.0, 5.0, *[NAN] * 9]])
+        np.testing.assert_array_equal(one.without(TIMES, values, learn=True)[0], values)
+
+
+def test_a_scrape_that_failed_hides_the_rate_of_its_own_row_only():
+    """The next one has the whole rise: its range still holds samples from before."""
+    values = np.array([[1.0, 0.7, *[1.0] * 10], [5.0, NAN, *[5.0] * 10]])
+    without, _ = refilling(RATE, GAUGE, things=[0, 0]).without(TIMES, values, learn=True)
+    assert np.flatnonzero(np.isnan(without[0])).tolist() == [1]
 
 
 @pytest.mark.parametrize("cut", [7, 100, 2000])
@@ -128,7 +166,7 @@ def test_a_new_series_has_what_its_thing_has_had():
     one = refilling(RATE, things=[0])
     one.without(TIMES[:4], np.array([[1.0, 1.0, NAN, NAN]]), learn=True)
     one.take(np.array([0, -1, -1]), np.zeros(3, dtype=np.int64), np.array([0, 0, 1]))
-    assert one.kept.T.tolist() == [*[[180.0, 302.0, 302.5, 1.0, 1.0]] * 2, [-np.inf, *[0.0] * 4]]
+    assert one.kept.T.tolist() == [*[[180.0, 302.0, 302.5, 1.0, 1.0, 0.0, -np.inf]] * 2, [-np.inf, *[0.0] * 5, -np.inf]]
 
 
 def baselines(metrics, **learning):
@@ -158,3 +196,16 @@ def test_a_rate_that_fills_again_is_neither_low_nor_missing(missing):
     assert (np.abs(rate.scores.score[0, -2:]) < 1.5).all()
     if missing:
         assert one.read(windows(values[:, rows + 10 : rows + 12], rows + 10))[0].scores.learnt.missed.tolist() == [0]
+
+
+def test_an_instance_that_is_replaced_is_not_low_before_it_is_gone():
+    """Three days are known; its gauge ends, and what its rate says then until it ends too is no reading."""
+    values = 10.0 + 0.3 * np.random.default_rng(1).standard_normal((2, 3 * 1440))
+    values[1, -2:] = NAN
+    values[0, -2:] = 6.0, 2.0
+    one = baselines((RATE, GAUGE))
+    one.learn(windows(values[:, :-2]), recently=0.0)
+    rate, _gauge = one.read(windows(values[:, -2:], 3 * 1440 - 2))
+    assert np.isnan(rate.window.values[0, -2:]).all()
+    assert (np.abs(rate.scores.score[0, -4:-2]) < 1.5).all()
+    assert rate.scores.learnt.alarmed.tolist() == [0]
