@@ -24,12 +24,13 @@ MAILBOX = ", ".join(
 SPIN = _named("spinner", "S = fun S(N) -> S(N + 1) end, S(0)")
 # Ten binaries of 64 KiB each tenth of a second.
 BINARIES = (
-    _named(
+    "P = self(), "
+    + _named(
         "frame_cache",
         "S = fun S(Kept) -> timer:sleep(100), S([binary:copy(<<0>>, 65536) || _ <- lists:seq(1, 10)] ++ Kept) end, "
-        "S([binary:copy(<<1>>, 65536) || _ <- lists:seq(1, 300)])",
+        "First = [binary:copy(<<1>>, 65536) || _ <- lists:seq(1, 300)], P ! kept, S(First)",
     )
-    + ", timer:sleep(500)"
+    + ", receive kept -> ok end"
 )
 ATOMS = _named(
     "json_parser",
@@ -59,7 +60,11 @@ STUCK = (
     )
     + ", receive sent -> ok end"
 )
-CROWD = _named("crowd", "[spawn_link(timer, sleep, [infinity]) || _ <- lists:seq(1, 500)], receive stop -> ok end")
+CROWD = (
+    "P = self(), "
+    + _named("crowd", "[spawn_link(timer, sleep, [infinity]) || _ <- lists:seq(1, 500)], P ! spawned, receive stop -> ok end")
+    + ", receive spawned -> ok end"
+)
 # A child of a supervisor of OTP's that restarts children four times an hour; it is killed twice while one looks.
 RESTARTS = (
     "{ok, C} = supervisor:start_child(kernel_safe_sup, {crasher, {gen_event, start_link, [{local, crasher}]}, permanent, 10, worker, "
