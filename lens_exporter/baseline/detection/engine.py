@@ -24,6 +24,7 @@ from lens_exporter.model.window import FloatArray
 
 _FLOOR_GROUP = 10.0  # a threshold is never below about twice what noise of one spread in every metric gives
 _LEAST = 6.0  # for each factor e by which alarms are to be fewer: at the usual budget 17 of a group's score, 21 of a lone series' q
+_WELL_INSIDE = 0.5  # of a band's half-width
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
 _LONE_SHARE = 0.5  # of its budget is what a lone series may be told for by how far it departs; news has a budget beside it
 _FARTHEST = 1e36  # a value beyond counts as this one
@@ -319,7 +320,8 @@ class Engine:
             group_anomaly = lasting > group_threshold
         lone, unusual = self._lone.series, np.zeros(anomaly.shape, dtype=np.bool_)
         departed = judged.enduring[:, lone]
-        unusual[:, lone] = departed > self._lone_threshold
+        # What is back well inside its band is over, however long the last half hour goes on to depart.
+        unusual[:, lone] = (departed > self._lone_threshold) & (residual > _WELL_INSIDE * threshold)[:, lone]
         # Of a lone series for now: whether it is far enough out for news to be told.
         anomaly[:, lone] = ~(scale.known[lone] & (departed < self._lone_budget.least))
         return Scored(
@@ -361,7 +363,7 @@ class Engine:
         """
         seen, present = judged.seen, np.isfinite(judged.values)
         learnt = streams.unmasked(present, judged.masked, self._membership)
-        r, e = seen.r - seen.wild, judged.e - seen.wild
+        r, e = spreads.bounded(seen.r - seen.wild, judged.e - seen.wild, self._scale, self._lone.series)
         powers = spreads.powers_of(r, e, learnt, self._scale)
         self._mask.learn(judged.times, judged.learnt, judged.masked)
         thresholds = []

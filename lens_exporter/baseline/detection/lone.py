@@ -19,6 +19,7 @@ _NEWS = 3.0  # what is news scores at least this, everything else less
 _SO_MANY = 20.0  # such values in a whole history are too many to be news; more would rank above the rest of an incident
 _ORIGIN = _NEWS + math.log10(_SO_MANY)  # added to a surprise
 _HALF = 40.0  # departures of which half of that is reached
+_SLIGHT = 5.0  # departures, about twice what noise has: nearer than that is no news, though it was never seen to the last digit
 _USUAL, _FURTHER = 20.0, 0.3  # departures of what is news, about, and the power of them that makes it greater or smaller news
 
 
@@ -84,8 +85,10 @@ class Lone:
         """Put together surprises [series, time], of which the last are told, and how far rows [told, all series] depart."""
         q = departed[:, self.series]
         novel = surprise[:, -len(departed) :].T + _ORIGIN + _FURTHER * np.log10((q + 1.0) / _USUAL)
-        news = np.where(peaked.fresh.T, novel, 0.0)
-        score = np.where((news >= _NEWS) | peaked.loud.T, np.maximum(news, _NEWS), _NEWS * q / (q + _HALF))
+        with np.errstate(invalid="ignore"):
+            slight = q < _SLIGHT  # not what is not known: q of a gap, and of the first rows
+        news = np.where(peaked.fresh.T & ~slight, novel, 0.0)
+        score = np.where((news >= _NEWS) | (peaked.loud.T & ~slight), np.maximum(news, _NEWS), _NEWS * q / (q + _HALF))
         return LoneScored(np.nan_to_num(score), peaked.alarm.T)
 
     def take(self, lone: IntArray, kept: IntArray) -> None:

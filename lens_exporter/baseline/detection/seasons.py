@@ -14,19 +14,22 @@ from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
 from lens_exporter.model.window import FloatArray
 
 DAYS = 15  # of bins that are kept: two weeks ago and the bins beside it
-_LEVELS = 28  # medians of six hours each: the level is the median of the last week's
+_LEVELS = (
+    10  # medians of six hours each: the level is the median of these two and a half days, so it follows a shift after 30 hours
+)
 _SIX_HOURS = 6 * 3600.0
-_ERROR_DAYS = 1.5  # time constant of the trailing error: the mean age of three days of errors
+_ERROR_DAYS = 7.0  # time constant of the trailing error: a week of every candidate is compared, weekends and all
 _WEEKLY_MUST_WIN = 0.7  # part of the best other error; a week is known from two samples at most, so it must be clearly better
 _MUCH_BETTER = 0.5  # of the error of all simpler candidates: from then on residuals are another measure
 _LEVEL, _DAILY, _WEEKLY = 0, 1, 2  # places among the candidates, from the simplest on
+_FEW_BINS = 4  # a day: those beside one are another time of day, or another day of the week
 _DAYS_BEFORE = np.array([1, 2, 3, 4, 5, 6, 7, 7, 14])  # that are asked: of them the first seven for the daily candidate
 
 
 class Seasons:
     """Learns bin means (15 minutes) of each series and predicts the bin that comes.
 
-    Three candidates: the level, the median of the medians of the last 28 stretches of six hours; the daily one, the median
+    Three candidates: the level, the median of the medians of the last ten stretches of six hours; the daily one, the median
     over the last seven days of the mean of the three bins around the same time of day; the weekly one, the mean of the same for
     one and two weeks ago. Each series uses the candidate of the lowest trailing mean absolute error. Times of day are those of
     the clock that `Tuning.offset` describes, so that a daylight saving change moves the season with the people who make it.
@@ -36,6 +39,7 @@ class Seasons:
         self._tuning = tuning
         self._per_day = tuning.bins_per_day
         self._size = DAYS * self._per_day
+        self._beside = 0 if self._per_day <= _FEW_BINS else 1  # bins on either side that are about the same time of day
         self._level_bins = max(1, round(_SIX_HOURS / tuning.bin))
         # Means are kept relative to an origin: single precision is not enough for 1.7e9 +- 1.
         self._origin = np.full(series, np.nan)
@@ -67,7 +71,7 @@ class Seasons:
             skipped = np.arange(max(self._bin + 1, bin_ - self._size), bin_)
             self._recent[skipped % len(self._recent)] = np.nan
             self._around[skipped % self._size] = np.nan
-            if skipped[0] == self._bin + 1:
+            if skipped[0] == self._bin + 1 and self._beside:
                 self._around[skipped[0] % self._size] = last
         self._begin(bin_)
 
@@ -226,6 +230,9 @@ class Seasons:
         seen = np.full((len(means) + 3, means.shape[1]), np.nan, dtype=np.float32)  # what comes after the last is not known yet
         seen[:2], seen[2:-1] = self._recent[[(bin_ - 2) % recent, (bin_ - 1) % recent]], means
         self._recent[bins % recent] = seen[2:-1]
+        if not self._beside:
+            self._around[bins % self._size] = seen[2:-1]
+            return
         self._around[np.arange(bin_ - 1, bin_ + len(means)) % self._size] = _mean(
             seen[np.arange(3)[:, None] + np.arange(len(means) + 1)]
         )

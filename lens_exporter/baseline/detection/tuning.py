@@ -1,5 +1,6 @@
 """What the detector is told about its rows, and the constants of its design with what they were chosen by."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from lens_exporter.model.window import FloatArray
 DAY = 86_400.0
 REFIT = 3  # hours between two fits, once two days are known; before that every hour
 LONG = 1800.0  # seconds: a departure that lasts as long counts for more than a spike
-_SHORTEST_BIN = 900.0
+_BINS = (900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 43_200.0, DAY)  # seconds; each divides a day
 
 
 def utc(_at: float) -> float:
@@ -29,11 +30,8 @@ class Tuning:
 
     @property
     def bin(self) -> float:
-        """Seconds of one mean of the seasonal memory: a divisor of a day, at least a row."""
-        length = _SHORTEST_BIN
-        while length < self.step:
-            length *= 2.0
-        return length
+        """Seconds of one mean of the seasonal memory: a divisor of a day, at least a row; days, or more, where rows are rarer."""
+        return next((length for length in _BINS if length >= self.step), DAY * math.ceil(self.step / DAY))
 
     @property
     def bins_per_day(self) -> int:

@@ -120,3 +120,37 @@ def test_an_hour_at_the_wrong_time_of_day_is_news():
     found = scored(values)
     assert found.anomaly[0, at : at + 2].any()
     assert found.score[0, at : at + 12].max() == found.score[0, DAY:].max()
+
+
+def test_what_hardly_departs_is_no_news():
+    """A value that was never there before, but no further out than noise: it is ranked by how far it departs."""
+    rows = 600
+    values = 10.0 + 0.5 * np.random.default_rng(7).standard_normal(rows)
+    judge = Lone(np.array([0]), Tuning(step=STEP))
+    judge.advance(values[:, None], values[:, None] - 10.0, np.full((rows, 1), 3.0))
+    news = np.array([[14.0]])
+    for q, told in ((4.9, False), (5.1, True)):
+        assert bool(judge.peek(news, news - 10.0, np.array([[q]])).score[0, 0] >= NEWS) is told
+
+
+def test_incidents_do_not_make_the_next_ones_look_less():
+    """Eight that are alike, half a day apart: the last one still ranks more than half as high as the first."""
+    values = course()[: 8 * DAY]
+    begins = [4 * DAY + place * DAY // 2 + 30 for place in range(8)]
+    for begin in begins:
+        values[begin : begin + 6] += 8.0
+    score = scored(values).score[0]
+    inside = [float(np.median(score[begin : begin + 6])) for begin in begins]
+    assert min(inside) > 0.55 * inside[0]
+
+
+def test_what_is_back_to_normal_is_no_anomaly():
+    """A status that was 1 for an hour is told until it is 0 again, not for the half hour in which it still ranks high."""
+    values = np.zeros(6 * DAY)
+    for begin in (4 * DAY, 5 * DAY):
+        values[begin : begin + 12] = 1.0
+    found = scored(values)
+    told = np.flatnonzero(found.anomaly[0])
+    assert set(told) <= {*range(4 * DAY, 4 * DAY + 12), *range(5 * DAY, 5 * DAY + 12)}
+    assert {4 * DAY, 5 * DAY} <= set(told)
+    assert found.score[0, 5 * DAY + 12] > found.score[0, 4 * DAY - 1]
