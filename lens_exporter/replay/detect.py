@@ -17,6 +17,7 @@ from lens_exporter.replay.timeline import Timeline, expect_ascending, is_index, 
 _UNSETTLED = "no row can be one, the table is too short for a threshold"
 _FEW = 50  # rows: with fewer nearly nothing is news of a series by itself
 _UNKNOWN_STEP = 60.0  # of a table whose rows do not tell one: nothing is learnt from so few
+_EVERY_TWO_HOURS = 84.0  # a week
 _CLOSE, _AS_IF = 4.5, 60.0  # seconds: rows closer than the first are judged as if the second lay between them
 """The first lies where nobody scrapes: the step of jittering rows falls on one side of it."""
 
@@ -64,6 +65,11 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
         say(
             f"{table.name}: rows less than {_CLOSE:g} s apart are judged as if a minute lay between them, which is meant for tables"
             " of hours; give means of a minute where it is days"
+        )
+    if pace != 1.0 and request.false_alarms_per_week < _EVERY_TWO_HOURS / 2:
+        say(
+            f"{table.name}: {request.false_alarms_per_week:g} false alarms a week leave hours room for hardly any anomaly;"
+            f" --false-alarms-per-week {_EVERY_TWO_HOURS:g} allows one every two hours"
         )
     budget = request.false_alarms_per_week / pace
     engine = Engine(

@@ -12,7 +12,7 @@ ROWS, AT, END = 600, 400, 420
 BEGINS = 1_795_132_800
 
 
-def group_scores(step, said, begins=BEGINS, jitter=0.0):
+def group_scores(step, said, begins=BEGINS, jitter=0.0, **asked):
     values = 10.0 + np.random.default_rng(3).standard_normal((ROWS, 8))
     values[AT:END, :4] += 8.0
     names = [f"s{index}" for index in range(8)]
@@ -20,7 +20,7 @@ def group_scores(step, said, begins=BEGINS, jitter=0.0):
     times = begins + step * np.arange(ROWS) + jitter * np.random.default_rng(5).standard_normal(ROWS)
     lines += [f"{time!r},{','.join(map(repr, cells))}" for time, cells in zip(times.tolist(), values.tolist(), strict=True)]
     table = Table("t.csv", io.BytesIO("\n".join(lines).encode()).read1)
-    text = b"".join(detect(table, Request(group="all"), say=said.append)).decode().splitlines()
+    text = b"".join(detect(table, Request(group="all", **asked), say=said.append)).decode().splitlines()
     score = text[0].split(",").index("score")
     return np.array([float(line.split(",", score + 1)[score]) for line in text[1:] if line.split(",")[1] == "all"])
 
@@ -65,3 +65,13 @@ def test_an_index_is_told_as_such():
     assert not any("apart" in words for words in said)
     group_scores(1, said := [])
     assert not any("index" in words for words in said)
+
+
+def test_a_budget_for_weeks_leaves_hours_no_anomaly():
+    """Said together with how seconds are taken, and not to whoever gives a budget for hours."""
+    for begins in (0, BEGINS):
+        said, enough = [], []
+        group_scores(1, said, begins=begins)
+        group_scores(1, enough, begins=begins, false_alarms_per_week=84.0)
+        assert any("1.4 false alarms a week leave hours room for hardly any anomaly" in words for words in said)
+        assert not any("hardly any" in words for words in enough)
