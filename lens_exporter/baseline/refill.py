@@ -77,6 +77,7 @@ class Refilling:
         self._span, self._range = self._spans[metric_of], self._ranges[metric_of]
         self._order = np.argsort(things, kind="stable")
         self._starts = np.flatnonzero(np.diff(things[self._order], prepend=-1))
+        self._has_plain = self._of_things(self._plain)[things]
 
     def without(self, times: FloatArray, values: FloatArray, *, learn: bool) -> tuple[FloatArray, BoolArray | None]:
         """Give values [series, time] without those that say too little, and which gaps of it are no missing values (None: none).
@@ -88,14 +89,12 @@ class Refilling:
         finite = np.isfinite(values)
         if finite.all() and (times[0] - self.kept[_GAP] >= self._span).all():
             if learn:
-                plain = np.logical_or.reduceat(self._plain[self._order], self._starts)[self._things]
                 self.kept[[_PRESENT, _ROWS]] += times.size
                 self.kept[_IS_STEADY] = _steady(self.kept[_PRESENT], self.kept[_ROWS], self._known)
-                self.kept[_PLAIN] += times.size * plain
-                self.kept[_LAST_PLAIN] = np.where(plain, times[-1], self.kept[_LAST_PLAIN])
+                self.kept[_PLAIN] += times.size * self._has_plain
+                self.kept[_LAST_PLAIN, self._has_plain] = times[-1]
             return values, None
-        seen = np.logical_or.reduceat(finite[self._order], self._starts, axis=0)  # [thing, time]
-        plain = np.logical_or.reduceat((finite & self._plain[:, None])[self._order], self._starts, axis=0)
+        seen, plain = self._of_things(finite), self._of_things(finite & self._plain[:, None])  # [thing, time]
         state = self.kept[:, self._order[self._starts]]
         back, gap, gone, last = np.empty_like(seen), np.empty(seen.shape), np.empty_like(seen), np.empty(seen.shape)
         for row, (there, shown) in enumerate(zip(seen.T, plain.T, strict=True)):
@@ -108,6 +107,13 @@ class Refilling:
         if learn:
             self.kept = state[:, self._things]
         return np.where(away, np.nan, values), away
+
+    def _of_things(self, marks: BoolArray) -> BoolArray:
+        """Say of which things [thing, ...] any series is marked [series, ...]."""
+        if not self._starts.size:
+            return marks
+        found: BoolArray = np.logical_or.reduceat(marks[self._order], self._starts, axis=0)
+        return found
 
     def take(self, kept: IntArray, metric_of: IntArray, things: IntArray) -> None:
         """Go on with other series: the old index of each, -1 for a new one. A thing that was never seen has had no outage."""
