@@ -18,7 +18,7 @@ _TAIL_SHARE = 0.25  # how much of the scale is the fourth moment's: a heavy-tail
 _OF_RANGE, _OF_LEVEL, _OF_FULL = 0.01, 0.001, 0.002  # floors of the scale
 _NOTHING = 1e-12
 _FAR = 40.0  # spreads, and
-_MOST_ALONE = 8.0  # spreads that a reading of a lone series counts for in its scale
+_MOST_ALONE = 10.0  # spreads that a reading of a lone series counts for in its scale
 _RANGES = 10.0  # ranges of the week: what lies beyond both is learnt as if it lay there
 _FIRST, _FIRST_ROWS, _FIRST_TRUST = 3600.0, 30, 0.25  # seconds and rows after which a series has a score at all, and its weight
 _FEW = 300  # columns: so many are sorted as soon as they are gone through row by row
@@ -225,7 +225,7 @@ class Spread:
 
 
 def bounded(r: FloatArray, e: FloatArray, scale: Scale, lone: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Bring residuals and jumps [time, series] of `lone` series to at most eight spreads, in place, where their scale is known."""
+    """Bring residuals and jumps [time, series] of `lone` series to at most ten spreads, in place, where their scale is known."""
     if lone.size:
         most = np.where(scale.known[lone], _MOST_ALONE, np.inf)
         for x, mean, spread in ((r, scale.r_mean, scale.r_spread), (e, scale.e_mean, scale.e_spread)):
