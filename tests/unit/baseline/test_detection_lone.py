@@ -138,7 +138,7 @@ def test_incidents_do_not_make_the_next_ones_look_less():
     values = course()[: 8 * DAY]
     begins = [4 * DAY + place * DAY // 2 + 30 for place in range(8)]
     for begin in begins:
-        values[begin : begin + 6] += 8.0
+        values[begin : begin + 6] += 30.0
     score = scored(values).score[0]
     inside = [float(np.median(score[begin : begin + 6])) for begin in begins]
     assert min(inside) > 0.55 * inside[0]
