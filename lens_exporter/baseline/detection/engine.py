@@ -24,6 +24,7 @@ from lens_exporter.model.window import FloatArray
 
 _FLOOR_GROUP = 10.0  # a threshold is never below about twice what noise of one spread in every metric gives
 _LEAST = 6.0  # for each factor e by which alarms are to be fewer: at the usual budget 17 of a group's score, 21 of a lone series' q
+_SLIGHT = 5.0  # departures q, about twice what noise has: what is nearer is no news, though it was never seen to the last digit
 _WELL_INSIDE = 0.5  # of a band's half-width
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
 _LONE_SHARE = 0.5  # of its budget is what a lone series may be told for by how far it departs; news has a budget beside it
@@ -114,7 +115,7 @@ class Engine:
         """
         rows = _rows(values)
         told = times.size if told is None else min(told, times.size)
-        parts, residuals, enduring = [], [], []
+        parts, residuals, enduring, slight = [], [], [], []
         seasons: list[tuple[int, BoolArray]] = []  # that were found: before which row, of which series
         bins, begun = times // self._tuning.bin, 0
         while begun < times.size:
@@ -131,14 +132,15 @@ class Engine:
             if block.stop > times.size - told:
                 parts.append(self._shown(judged, threshold))
                 enduring.append(judged.enduring)
+                slight.append(self._is_slight(judged.enduring))
             residuals.append(_known_residuals(seen))
             begun, self._bin = block.stop, int(bins[block.stop - 1])
-        return self._whole(parts, rows, residuals, enduring, partial(self._lone.advance, seasons=seasons), told)
+        return self._whole(parts, rows, residuals, enduring, slight, partial(self._lone.advance, seasons=seasons), told)
 
     def peek(self, times: FloatArray, values: FloatArray, *, away: BoolArray | None = None) -> Scored:
         """Score rows that follow without learning them, as far as is known before the first of them."""
         rows = _rows(values)
-        parts, residuals, enduring = [], [], []
+        parts, residuals, enduring, slight = [], [], [], []
         before = self._running
         try:
             for block in self._bins(times):
@@ -148,9 +150,10 @@ class Engine:
                 parts.append(self._shown(judged, self._group_threshold[None]))
                 residuals.append(_known_residuals(seen))
                 enduring.append(judged.enduring)
+                slight.append(self._is_slight(judged.enduring))
         finally:
             self._running = before
-        return self._whole(parts, rows, residuals, enduring, self._lone.peek, times.size)
+        return self._whole(parts, rows, residuals, enduring, slight, self._lone.peek, times.size)
 
     @property
     def series(self) -> int:
@@ -305,6 +308,11 @@ class Engine:
         learnt: FloatArray = np.where(self._settled | np.isnan(ours), ours, nothing)
         return learnt
 
+    def _is_slight(self, enduring: FloatArray) -> BoolArray:
+        """Mark rows [time, series] that depart too little to be news, where that is known."""
+        slight: BoolArray = enduring < _SLIGHT * self._scale.trust  # what counts a quarter asks for a quarter, and 0 for nothing
+        return slight
+
     def _departed(self, values: FloatArray, scores: FloatArray) -> FloatArray:
         """Give scores of metrics [time, series] without those that a watcher asked for where a value is missing."""
         return np.where(np.isnan(values), np.nan, scores) if self._tuning.missing else scores
@@ -341,7 +349,8 @@ class Engine:
         rows: FloatArray,
         residuals: list[FloatArray],
         enduring: list[FloatArray],
-        judge: Callable[[FloatArray, FloatArray, FloatArray], LoneScored],
+        slight: list[BoolArray],
+        judge: Callable[[FloatArray, FloatArray, FloatArray, BoolArray], LoneScored],
         told: int,
     ) -> Scored:
         """Join the scores of the last rows; lone series, judged by rows and residuals [time, series], say theirs themselves."""
@@ -349,7 +358,8 @@ class Engine:
             return self._nothing()
         whole, lone = joined(parts, told), self._lone.series
         if lone.size:
-            found = judge(rows, np.concatenate(residuals), np.concatenate(enduring)[-told:])
+            departed, slightly = np.concatenate(enduring)[-told:], np.concatenate(slight)[-told:]
+            found = judge(rows, np.concatenate(residuals), departed, slightly)
             missed = np.isnan(rows[-told:, lone]).T & (whole.score[lone] > 0.0)  # a gap has a score only where it is asked for
             whole.score[lone] = np.where(missed, whole.score[lone], found.score.T)
             whole.novel[lone] = found.anomaly.T
@@ -363,7 +373,7 @@ class Engine:
         """
         seen, present = judged.seen, np.isfinite(judged.values)
         learnt = streams.unmasked(present, judged.masked, self._membership)
-        r, e = spreads.bounded(seen.r - seen.wild, judged.e - seen.wild, self._scale, self._lone.series)
+        r, e = seen.r - seen.wild, judged.e - seen.wild
         powers = spreads.powers_of(r, e, learnt, self._scale)
         self._mask.learn(judged.times, judged.learnt, judged.masked)
         thresholds = []

@@ -18,7 +18,6 @@ _TAIL_SHARE = 0.25  # how much of the scale is the fourth moment's: a heavy-tail
 _OF_RANGE, _OF_LEVEL, _OF_FULL = 0.01, 0.001, 0.002  # floors of the scale
 _NOTHING = 1e-12
 _FAR = 40.0  # spreads, and
-_MOST_ALONE = 10.0  # spreads that a reading of a lone series counts for in its scale
 _RANGES = 10.0  # ranges of the week: what lies beyond both is learnt as if it lay there
 _FIRST, _FIRST_ROWS, _FIRST_TRUST = 3600.0, 30, 0.25  # seconds and rows after which a series has a score at all, and its weight
 _FEW = 300  # columns: so many are sorted as soon as they are gone through row by row
@@ -82,8 +81,7 @@ class _Open:
 class Spread:
     """Sums of powers of r and e over a week, of rows that no alarm keeps out.
 
-    sd is the plain standard deviation: magnitude is kept, nothing is robust, since rows under an alarm are left out already. From
-    lone series none are, so theirs come `bounded`: each incident would make the next ones look less for a week.
+    sd is the plain standard deviation: magnitude is kept, nothing is robust, since rows under an alarm are left out already.
     spread = sd^0.75 * (E(r - mean)^4 / 3)^(0.25/4): equal to sd for normal noise, wider for heavy tails. Both are at least
     1 % of the week's range of values, 0.1 % of the level and 0.2 % of a declared full scale. Residuals come tamed (`Scale.reach`),
     and the highest value counts as at most ten ranges above what another part of the week reached: a single counter that
@@ -222,15 +220,6 @@ class Spread:
         sd = np.maximum(np.sqrt(np.maximum(second - mean**2, 0.0)), floor)
         tails = np.maximum(np.sqrt(np.sqrt(fourth / _FOURTH_OF_NORMAL)), sd)
         return mean, sd, sd ** (1.0 - _TAIL_SHARE) * tails**_TAIL_SHARE
-
-
-def bounded(r: FloatArray, e: FloatArray, scale: Scale, lone: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Bring residuals and jumps [time, series] of `lone` series to at most ten spreads, in place, where their scale is known."""
-    if lone.size:
-        most = np.where(scale.known[lone], _MOST_ALONE, np.inf)
-        for x, mean, spread in ((r, scale.r_mean, scale.r_spread), (e, scale.e_mean, scale.e_spread)):
-            x[:, lone] = np.clip(x[:, lone], mean[lone] - most * spread[lone], mean[lone] + most * spread[lone])
-    return r, e
 
 
 def powers_of(r: FloatArray, e: FloatArray, learnt: BoolArray, scale: Scale) -> FloatArray:
