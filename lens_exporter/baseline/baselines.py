@@ -1,7 +1,7 @@
 """What one watcher has learnt of its metrics: a cache of the past, brought up to the present row by row."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -231,25 +231,33 @@ class Baselines:
             self._anchor = self._anchor_of(due.last)
 
     def learn(
-        self, windows: Sequence[Window], *, recently: float, told_from: float = -math.inf, scraped: Window | None = None
+        self,
+        windows: Sequence[Window],
+        *,
+        recently: float,
+        told_from: float = -math.inf,
+        scraped: Window | None = None,
+        unread: Collection[int] = (),
     ) -> None:
         """Learn the settled rows of every metric, all of the same times, which follow what was learnt before.
 
         A metric that could not be read is a window without series. Rows younger than `recently` are kept for a first judgement of
         series that are not known for a day yet. Of rows up to `told_from` nobody hears: they are spared what only serves to tell.
-        scraped are the answers to outages.SCRAPED at these times, None where nobody knows.
+        scraped are the answers to outages.SCRAPED at these times, None where nobody knows; unread the metrics that failed.
         """
         times = max((window.times for window in windows), key=len)
         for start, end in self._days(times):
             told = int(np.count_nonzero(times[start:end] > told_from))
             away = self._outages.within(None if scraped is None else cut(scraped, start, end), learn=True)
-            self._learn([cut(window, start, end) for window in windows], times[start:end], recently, min(TAIL, max(1, told)), away)
+            self._learn(
+                [cut(window, start, end) for window in windows], times[start:end], recently, min(TAIL, max(1, told)), away, unread
+            )
 
-    def read(self, windows: Sequence[Window], scraped: Window | None = None) -> list[Reading]:
-        """Judge the rows that follow without learning them; the last of them is the judged moment. scraped is as in learn."""
+    def read(self, windows: Sequence[Window], scraped: Window | None = None, *, unread: Collection[int] = ()) -> list[Reading]:
+        """Judge the rows that follow without learning them; the last of them is the judged moment. The rest is as in learn."""
         times = max((window.times for window in windows), key=len)
         self._seat(windows)
-        values, away = self._refilling.without(times, self._roster.table(windows, times.size), learn=False)
+        values, away = self._refilling.without(times, self._roster.table(windows, times.size), learn=False, unread=unread)
         away = _either(away, self._outages.within(scraped, learn=False), len(self._roster))
         now = recent.columns(times, values, self._engine.peek(times, values, away=away))
         seen = self._observations + np.isfinite(values[:, :-1]).sum(axis=1)
@@ -272,12 +280,18 @@ class Baselines:
         return self._expected.declared(at, self._roster, self._grouped)
 
     def _learn(
-        self, windows: Sequence[Window], times: FloatArray, recently: float, told: int, nobody_looked: BoolArray | None
+        self,
+        windows: Sequence[Window],
+        times: FloatArray,
+        recently: float,
+        told: int,
+        nobody_looked: BoolArray | None,
+        unread: Collection[int],
     ) -> None:
         if self._learnt_to is not None and times[0] // DAY != self._learnt_to // DAY:
             self._leave(self._learnt_to)
         self._seat(windows)
-        values, away = self._refilling.without(times, self._roster.table(windows, times.size), learn=True)
+        values, away = self._refilling.without(times, self._roster.table(windows, times.size), learn=True, unread=unread)
         away = _either(away, nobody_looked, len(self._roster))
         present = np.isfinite(values)
         expected = self._expected.learn(times, present, self._observations > 0, self._roster, self._grouped)

@@ -1,7 +1,7 @@
 """Readings of range queries just after an outage: rate(x[5m]) has five minutes to fill again, and says too little until then."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Refilling:
     """
 
     def __init__(self, metrics: Sequence[BaselineMetric], step: float) -> None:
-        self._known = _KNOWN / step  # rows
+        self._step, self._known = step, _KNOWN / step  # seconds, rows
         # A gap ends within a step after its last row.
         self._spans = np.array([length + step * (length > 0.0) for length in map(span_of, metrics)])
         self._ranges = np.array([length + step * (length > 0.0) for length in (range_of(metric.query) for metric in metrics)])
@@ -72,41 +72,85 @@ class Refilling:
         and all rows since the first of those; whether it was nearly always there as of the last of them, and before that gap; the
         rows in which something without a range had a value, and the newest of those.
         """
-        self.kept, self._things = kept, things
+        self.kept, self._metric_of, self._things = kept, metric_of, things
         self._plain = self._ranges[metric_of] == 0.0
         self._span, self._range = self._spans[metric_of], self._ranges[metric_of]
         self._order = np.argsort(things, kind="stable")
         self._starts = np.flatnonzero(np.diff(things[self._order], prepend=-1))
-        self._has_plain = self._of_things(self._plain)[things]
+        self._has_plain = self._of_things(self._plain)  # [thing]
 
-    def without(self, times: FloatArray, values: FloatArray, *, learn: bool) -> tuple[FloatArray, BoolArray | None]:
+    def without(
+        self, times: FloatArray, values: FloatArray, *, learn: bool, unread: Collection[int] = ()
+    ) -> tuple[FloatArray, BoolArray | None]:
         """Give values [series, time] without those that say too little, and which gaps of it are no missing values (None: none).
 
-        learn: remember gaps.
+        learn: remember gaps. unread: metrics that could not be read, so that nobody knows whether they had a value.
         """
         if not self._ranges.any() or not values.size:
             return values, None
-        finite = np.isfinite(values)
-        if finite.all() and (times[0] - self.kept[_GAP] >= self._span).all():
-            if learn:
-                self.kept[[_PRESENT, _ROWS]] += times.size
-                self.kept[_IS_STEADY] = _steady(self.kept[_PRESENT], self.kept[_ROWS], self._known)
-                self.kept[_PLAIN] += times.size * self._has_plain
-                self.kept[_LAST_PLAIN, self._has_plain] = times[-1]
-            return values, None
-        seen, plain = self._of_things(finite), self._of_things(finite & self._plain[:, None])  # [thing, time]
-        state = self.kept[:, self._order[self._starts]]
-        back, gap, gone, last = np.empty_like(seen), np.empty(seen.shape), np.empty_like(seen), np.empty(seen.shape)
-        for row, (there, shown) in enumerate(zip(seen.T, plain.T, strict=True)):
-            back[:, row], gap[:, row] = there & (state[_WAS_STEADY] > 0.0), state[_GAP]
-            gone[:, row], last[:, row] = ~shown & _nearly_always_plain(state), state[_LAST_PLAIN]
-            state = _after(state, there, shown, times[row], self._known)
-        since, left = (times - gap)[self._things], (times - last)[self._things]
-        away: BoolArray = back[self._things] & (since < np.where(finite, self._span[:, None], self._range[:, None]))
-        away |= gone[self._things] & finite & (left < self._span[:, None])
+        known = np.isfinite(values)
+        if unread:
+            known |= np.isin(self._metric_of, list(unread))[:, None]
+        state = self.kept[:, self._order[self._starts]]  # [7, thing]
+        undisturbed = times[0] - state[_GAP] >= _LONGEST + self._step
+        lately = times[0] - state[_LAST_PLAIN]
+        undisturbed &= ~self._has_plain | (lately < 1.5 * self._step) | np.isinf(lately)
+        seen = plain = None
+        if not known.all():
+            seen, plain = self._of_things(known), self._of_things(known & self._plain[:, None])  # [thing, time]
+            undisturbed &= seen.all(axis=1) & (plain.all(axis=1) | ~self._has_plain)
+        away = None
+        disturbed = np.flatnonzero(~undisturbed)
+        if disturbed.size:
+            there, shown = (
+                np.repeat(every[disturbed, None], times.size, axis=1) if found is None else found[disturbed]
+                for found, every in ((seen, np.ones_like(self._has_plain)), (plain, self._has_plain))
+            )
+            state[:, disturbed], away = self._disturbed(times, values, disturbed, (there, shown, state[:, disturbed]))
         if learn:
+            self._undisturbed(state, np.flatnonzero(undisturbed), times)
             self.kept = state[:, self._things]
-        return np.where(away, np.nan, values), away
+        return (values, None) if away is None else (np.where(away, np.nan, values), away)
+
+    def _undisturbed(self, state: FloatArray, which: IntArray, times: FloatArray) -> None:
+        """Go on with the state of things that were there, with what needs no range, in all of these rows."""
+        present, rows = state[_PRESENT, which] + times.size, state[_ROWS, which] + times.size
+        plain = which[self._has_plain[which]]
+        state[_PRESENT, which], state[_ROWS, which], state[_IS_STEADY, which] = present, rows, _steady(present, rows, self._known)
+        state[_PLAIN, plain] += times.size
+        state[_LAST_PLAIN, plain] = times[-1]
+
+    def _disturbed(
+        self, times: FloatArray, values: FloatArray, which: IntArray, found: tuple[BoolArray, BoolArray, FloatArray]
+    ) -> tuple[FloatArray, BoolArray]:
+        """Go row by row through the things `which`: give their state afterwards, and what is away of all series [series, time].
+
+        found is what was there of each thing, and without a range [thing, time], and the state before.
+        """
+        there, shown, state = found
+        back, gone = np.empty_like(there), np.empty_like(there)
+        gap, last = np.empty((2, *there.shape))
+        for row, at in enumerate(times):
+            state = self._returned(state, shown[:, row], at)
+            back[:, row], gap[:, row] = there[:, row] & (state[_WAS_STEADY] > 0.0), state[_GAP]
+            gone[:, row], last[:, row] = ~shown[:, row] & _nearly_always_plain(state), state[_LAST_PLAIN]
+            state = _after(state, there[:, row], shown[:, row], at, self._known)
+        series = np.flatnonzero(np.isin(self._things, which))
+        thing = np.searchsorted(which, self._things[series])
+        finite, span = np.isfinite(values[series]), self._span[series, None]
+        too_little = back[thing] & ((times - gap)[thing] < np.where(finite, span, self._range[series, None]))
+        too_little |= gone[thing] & finite & ((times - last)[thing] < span)
+        away = np.zeros(values.shape, dtype=np.bool_)
+        away[series] = too_little
+        return state, away
+
+    def _returned(self, state: FloatArray, shown: BoolArray, at: float) -> FloatArray:
+        """Take it for an outage that a thing was away for two rows and more though its ranges went on: it was down."""
+        lapse = at - state[_LAST_PLAIN]
+        returned = shown & _nearly_always_plain(state) & (lapse > 2.5 * self._step) & (lapse <= _LONGEST)
+        if returned.any():
+            state[_GAP, returned], state[_WAS_STEADY, returned] = at, 1.0  # its first sample may lie just before this row
+        return state
 
     def _of_things(self, marks: BoolArray) -> BoolArray:
         """Say of which things [thing, ...] any series is marked [series, ...]."""

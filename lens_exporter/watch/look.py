@@ -174,10 +174,10 @@ class Looker:
         settled = max(0, round((due.settled - due.first) / due.step) + 1)
         if settled:
             known = None if scraped is None else cut(scraped, 0, settled)
-            self._baselines.learn([cut(window, 0, settled) for window in windows], recently=0.0, scraped=known)
+            self._baselines.learn([cut(window, 0, settled) for window in windows], recently=0.0, scraped=known, unread=failures)
             self._missed |= failures.keys()
         newest = None if scraped is None else cut(scraped, settled, None)
-        readings = self._baselines.read([cut(window, settled, None) for window in windows], newest)
+        readings = self._baselines.read([cut(window, settled, None) for window in windows], newest, unread=failures)
         judgement = self._analyzer.decide(readings, about)
         return Look(
             at=due.last,
@@ -208,6 +208,7 @@ class Looker:
                     recently=due.last - self._baselines.warm_up_seconds,
                     told_from=due.settled - TAIL * due.step,  # as many as are ever shown
                     scraped=scraped,
+                    unread=failures,
                 )
                 self._missed |= failures.keys()
                 first = end + due.step
