@@ -1,4 +1,4 @@
-"""When nobody looked: rows in which Prometheus has a sample of nothing that it scrapes. What is missing then says nothing. Pure."""
+"""When nobody looked: rows in which Prometheus has no new sample of anything. What is missing then says nothing. Pure."""
 
 import math
 
@@ -8,7 +8,9 @@ from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import BoolArray, Window
 
 # Prometheus, and whatever scrapes as it does, writes one series `up` for each of its targets at each scrape.
-SCRAPED = BaselineMetric("up", "count(up)")
+# When the newest of those was, for a sample is answered with for five minutes, and a rate of two minutes ends before.
+SCRAPED = BaselineMetric("up", "max(timestamp(up))")
+_OLD = 100.0  # seconds: whoever scrapes every minute has newer samples, of one target or another
 _BACK = 300.0  # seconds: until then whatever is scraped at all has been scraped again
 
 
@@ -34,7 +36,8 @@ class Outages:
         if scraped is None or not scraped.times.size:
             return None
         known, newest = self.kept
-        looked = np.isfinite(scraped.values).any(axis=0)
+        newest_sample = np.fmax.reduce(scraped.values, axis=0, initial=-np.inf)
+        looked = scraped.times - newest_sample < _OLD
         away = ~looked & (known | np.logical_or.accumulate(looked))
         last = np.maximum.accumulate(np.where(away, scraped.times, newest))
         if learn:

@@ -297,7 +297,7 @@ class Watcher(Settings):
     missing_is_anomaly: bool = Field(
         False,
         description="the missing value of a series that nearly always has one counts as a departure, unless Prometheus scraped "
-        "nothing at all then (`count(up)`)",
+        "nothing at all then (`timestamp(up)`)",
     )
     selector: Selector = Field("", description='PromQL matchers put into every query of the lens, like job="api"')
     metrics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Metric] = Field(

@@ -60,7 +60,10 @@ Action = Begin | Update | Escalate | Over
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one look leaves for the next, by key of the alert. It is lost in a restart, which only delays an end."""
+    """What one look leaves for the next, by key of the alert.
+
+    It is lost in a restart, which delays an end, and may let a group's story go on under what its own rule told.
+    """
 
     anomalous_at: Mapping[str, float] = field(default_factory=dict)  # newest judged moment that was an anomaly
     missing_since: Mapping[str, float] = field(default_factory=dict)  # first of the unbroken looks that found no value

@@ -15,7 +15,7 @@ from lens_exporter.baseline.expected import NOTHING_DECLARED, Declared
 from lens_exporter.baseline.naming import category
 from lens_exporter.baseline.outages import SCRAPED
 from lens_exporter.baseline.readings import standings
-from lens_exporter.errors import LensError, QueryError
+from lens_exporter.errors import BadAnswer, LensError, QueryError, RemoteRefused
 from lens_exporter.model.decision import Observation, Standing
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
@@ -37,11 +37,17 @@ class Look:
     failures: tuple[LensError, ...] = ()  # metrics whose query failed while the others were read
     unreadable: frozenset[str] = frozenset()  # the categories of those
     warnings: tuple[str, ...] = ()  # of the server about its answers, and of what a limit has left out; by metric
+    unscraped: tuple[str, ...] = ()  # why nobody knows when Prometheus looked; no value is less sure for it
     groups: tuple[Standing, ...] = ()  # what is judged together
     quiet: int = 0  # series of large metrics that are as they always are: nothing is concluded about each
     collecting: int = 0  # of those, how many are not known for long enough to be called healthy
     unlisted: int = 0  # of those, how many are not among the observations
     declared: Declared = NOTHING_DECLARED
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All that the server said beside its answers."""
+        return self.warnings + self.unscraped
 
     @property
     def series(self) -> int:
@@ -186,7 +192,8 @@ class Looker:
             notes=judgement.notes,
             failures=tuple(failures.values()),
             unreadable=frozenset(category(self._metrics[metric]) for metric in failures),
-            warnings=tuple(f"{one.metric}: {text}" for one in (*windows, scraped) if one for text in one.warnings),
+            warnings=tuple(f"{window.metric}: {text}" for window in windows for text in window.warnings),
+            unscraped=() if scraped is None else tuple(f"{scraped.metric}: {text}" for text in scraped.warnings),
             groups=standings(readings),
             quiet=judgement.quiet,
             collecting=judgement.collecting,
@@ -244,9 +251,10 @@ class Looker:
         return windows, self._scraped(first, last, due)
 
     def _scraped(self, first: float, last: float, due: Due) -> Window | None:
+        """Ask when anything was scraped, where that matters. Who is refused that goes on without: a gap is told whoever looked."""
         if not self._baselines.asks_who_looked:
             return None
         try:
             return self._history.rows(SCRAPED, first, last, step=due.step)
-        except QueryError as error:  # of a proxy that wants a tenant's labels, for one: then a gap is told whoever looked
+        except (QueryError, RemoteRefused, BadAnswer) as error:  # of a proxy that wants a tenant's labels, for one
             return Window(SCRAPED.name, (), np.empty(0), np.empty((0, 0)), due.step, (str(error),))

@@ -31,7 +31,7 @@ def table(watcher: str, seen: Look, *, fate: Callable[[Anomaly], str] = lambda _
     if not seen.failures:
         lines += _nothing(seen, written)
     lines += [f"could not be read: {error}" for error in seen.failures]
-    lines += [f"warning: {text}" for text in seen.warnings]
+    lines += [f"warning: {text}" for text in seen.said]
     return "\n".join(lines) + "\n"
 
 

@@ -311,9 +311,9 @@ class Watcher:
                 notes=tick.seen.notes or "",
                 trigger=tick.trigger,
             )
-            if tick.seen.warnings != self._warnings and tick.seen.warnings:
-                events.append("watcher.warned", subject=name, warnings=list(tick.seen.warnings))
-            self._warnings = tick.seen.warnings
+            if tick.seen.said != self._warnings and tick.seen.said:
+                events.append("watcher.warned", subject=name, warnings=list(tick.seen.said))
+            self._warnings = tick.seen.said
             if not tick.failures:
                 self._tell_unseen(tick.seen.series, tick.at)
         if tick.failures:

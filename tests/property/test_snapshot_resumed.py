@@ -39,7 +39,7 @@ def past(seed: int) -> Past:
     nobody = slice(520, 526)  # was there to look
     for x in values.values():
         x[:, nobody] = np.nan
-    labels["up"], values["up"] = ({},), np.ones((1, ROWS))
+    labels["up"], values["up"] = ({},), BEGINS + STEP * np.arange(ROWS, dtype=np.float64)[None]
     values["up"][0, nobody] = np.nan
     return Past(BEGINS, STEP, labels, values, block=int(rng.integers(7, 400)))
 

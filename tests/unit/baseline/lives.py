@@ -66,7 +66,7 @@ class _Open:
 
 
 class Watch:
-    """A watcher of many lives. What lies before the first row it looks at is learnt. scraped is how many targets were, NaN for none."""
+    """A watcher of many lives. What lies before the first row it looks at is learnt. scraped is when anything was, last."""
 
     def __init__(
         self,

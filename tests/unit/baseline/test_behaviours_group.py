@@ -7,7 +7,7 @@ from lens_exporter.baseline.detection.engine import Engine
 from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.decision import Phase, Rule
 from lens_exporter.model.metric import Direction
-from tests.unit.baseline.lives import BEGINS, DAY, HOUR, MEMBERS, Watch, group, lone, noise
+from tests.unit.baseline.lives import BEGINS, DAY, HOUR, MEMBERS, STEP, Watch, group, lone, noise
 
 NAN = float("nan")
 AT = 8 * DAY + 9 * HOUR  # the row at which something happens
@@ -325,7 +325,7 @@ def test_what_nobody_looked_at_is_not_missing():
         "for good": group(AT + DAY, lambda values: everything(values, None)),
         "before it already": group(AT + DAY, lambda values: values["cpu"].__setitem__(slice(AT - 12, None), NAN)),
     }
-    scraped = np.ones(AT + DAY)
+    scraped = BEGINS + STEP * np.arange(AT + DAY)
     scraped[outage] = NAN
     rows = [*range(AT - 14, AT + 40)]
     seen = Watch(lives, missing=True, scraped=scraped).through(rows)

@@ -5,7 +5,8 @@ import pytest
 
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.baselines import Baselines, Learning
-from lens_exporter.errors import QueryError
+from lens_exporter.baseline.outages import SCRAPED
+from lens_exporter.errors import BadAnswer, QueryError, RemoteRefused, Unreachable
 from lens_exporter.foundation import snapshot
 from lens_exporter.model.metric import BaselineMetric, substituted
 from lens_exporter.model.window import Window
@@ -188,3 +189,38 @@ def test_the_greediest_metric_sets_the_length_of_blocks() -> None:
     Looker(watched, Greedy(bad=0.0), Baselines(watched.asked, Learning(STEP, watched.window)), Analyzer()).look(NOW)
     assert {name for name, _ in blocks} == {"files", "load"}
     assert {points for _, points in blocks[:-4]} == {7}
+
+
+class Closed(Past):
+    """It answers what is watched, and refuses to say when anything was scraped."""
+
+    def __init__(self, refusal: Exception) -> None:
+        super().__init__(bad=0.0)
+        self.refusal = refusal
+
+    def rows(self, metric, start, end, *, step):
+        if metric == SCRAPED:
+            raise self.refusal
+        return super().rows(metric, start, end, step=step)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        QueryError(kind="bad_data", reason="no tenant", query="up"),
+        RemoteRefused(service="prometheus", url="http://p", status=403, reason="no tenant"),
+        BadAnswer(service="prometheus", url="http://p", reason="no tenant"),
+    ],
+    ids=lambda refusal: type(refusal).__name__,
+)
+def test_who_may_not_know_when_prometheus_looked_looks_on(refusal: Exception) -> None:
+    """It is told, and is no warning about the values, which would keep alerts open; that nobody is there is a failure as ever."""
+    watched = Watched("api", (FILES, LOAD), step=STEP)
+    looker = Looker(watched, Closed(refusal), Baselines(watched.asked, Learning(STEP, watched.window, missing=True)), Analyzer())
+    for tick in range(3):
+        seen = looker.look(NOW + tick * STEP)
+        assert (seen.series, seen.warnings, seen.failures) == (2, (), ())
+        assert [text.startswith("up: ") and "no tenant" in text for text in seen.said] == [True]
+    gone = Closed(Unreachable(service="prometheus", url="http://p", reason="refused"))
+    with pytest.raises(Unreachable):
+        Looker(watched, gone, Baselines(watched.asked, Learning(STEP, watched.window, missing=True)), Analyzer()).look(NOW)
