@@ -11,7 +11,7 @@ from lens_exporter.baseline.detection import spread as spreads
 from lens_exporter.baseline.detection import streams
 from lens_exporter.baseline.detection.budget import Budget
 from lens_exporter.baseline.detection.grouping import membership, slots
-from lens_exporter.baseline.detection.lone import Lone, LoneScored
+from lens_exporter.baseline.detection.lone import NEWS, Lone, LoneScored
 from lens_exporter.baseline.detection.mask import Mask
 from lens_exporter.baseline.detection.regroup import picked, regrouped
 from lens_exporter.baseline.detection.scored import GroupScored, Habits, Scored, joined
@@ -115,7 +115,7 @@ class Engine:
         """
         rows = _rows(values)
         told = times.size if told is None else min(told, times.size)
-        parts, residuals, enduring, slight = [], [], [], []
+        parts, residuals, enduring, most = [], [], [], []
         seasons: list[tuple[int, BoolArray]] = []  # that were found: before which row, of which series
         bins, begun = times // self._tuning.bin, 0
         while begun < times.size:
@@ -132,15 +132,15 @@ class Engine:
             if block.stop > times.size - told:
                 parts.append(self._shown(judged, threshold))
                 enduring.append(judged.enduring)
-                slight.append(self._is_slight(judged.enduring))
+                most.append(self._most_of_news(judged.enduring))
             residuals.append(_known_residuals(seen))
             begun, self._bin = block.stop, int(bins[block.stop - 1])
-        return self._whole(parts, rows, residuals, enduring, slight, partial(self._lone.advance, seasons=seasons), told)
+        return self._whole(parts, rows, residuals, enduring, most, partial(self._lone.advance, seasons=seasons), told)
 
     def peek(self, times: FloatArray, values: FloatArray, *, away: BoolArray | None = None) -> Scored:
         """Score rows that follow without learning them, as far as is known before the first of them."""
         rows = _rows(values)
-        parts, residuals, enduring, slight = [], [], [], []
+        parts, residuals, enduring, most = [], [], [], []
         before = self._running
         try:
             for block in self._bins(times):
@@ -150,10 +150,10 @@ class Engine:
                 parts.append(self._shown(judged, self._group_threshold[None]))
                 residuals.append(_known_residuals(seen))
                 enduring.append(judged.enduring)
-                slight.append(self._is_slight(judged.enduring))
+                most.append(self._most_of_news(judged.enduring))
         finally:
             self._running = before
-        return self._whole(parts, rows, residuals, enduring, slight, self._lone.peek, times.size)
+        return self._whole(parts, rows, residuals, enduring, most, self._lone.peek, times.size)
 
     @property
     def series(self) -> int:
@@ -308,10 +308,15 @@ class Engine:
         learnt: FloatArray = np.where(self._settled | np.isnan(ours), ours, nothing)
         return learnt
 
-    def _is_slight(self, enduring: FloatArray) -> BoolArray:
-        """Mark rows [time, series] that depart too little to be news, where that is known."""
-        slight: BoolArray = enduring < _SLIGHT * self._scale.trust  # what counts a quarter asks for a quarter, and 0 for nothing
-        return slight
+    def _most_of_news(self, enduring: FloatArray) -> FloatArray:
+        """Give the most that news may score [time, series]: nothing where it departs too little, where that is known.
+
+        In the first half day nearly everything is new: it is news like any other, and ranks below what is news later.
+        """
+        trust = self._scale.trust
+        slight = enduring < _SLIGHT * trust  # what counts a quarter asks for a quarter, and 0 for nothing
+        most: FloatArray = np.where(slight, 0.0, np.where(trust < 1.0, NEWS, np.inf))
+        return most
 
     def _departed(self, values: FloatArray, scores: FloatArray) -> FloatArray:
         """Give scores of metrics [time, series] without those that a watcher asked for where a value is missing."""
@@ -349,8 +354,8 @@ class Engine:
         rows: FloatArray,
         residuals: list[FloatArray],
         enduring: list[FloatArray],
-        slight: list[BoolArray],
-        judge: Callable[[FloatArray, FloatArray, FloatArray, BoolArray], LoneScored],
+        most: list[FloatArray],
+        judge: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], LoneScored],
         told: int,
     ) -> Scored:
         """Join the scores of the last rows; lone series, judged by rows and residuals [time, series], say theirs themselves."""
@@ -358,8 +363,8 @@ class Engine:
             return self._nothing()
         whole, lone = joined(parts, told), self._lone.series
         if lone.size:
-            departed, slightly = np.concatenate(enduring)[-told:], np.concatenate(slight)[-told:]
-            found = judge(rows, np.concatenate(residuals), departed, slightly)
+            departed, bounds = np.concatenate(enduring)[-told:], np.concatenate(most)[-told:]
+            found = judge(rows, np.concatenate(residuals), departed, bounds)
             missed = np.isnan(rows[-told:, lone]).T & (whole.score[lone] > 0.0)  # a gap has a score only where it is asked for
             whole.score[lone] = np.where(missed, whole.score[lone], found.score.T)
             whole.novel[lone] = found.anomaly.T

@@ -15,9 +15,9 @@ from lens_exporter.model.window import FloatArray
 
 _BLOCKS = 16  # of a lone series' memory at least; the oldest leaves as a whole
 _LONGEST = 250  # rows of a block
-_NEWS = 3.0  # what is news scores at least this, everything else less
+NEWS = 3.0  # what is news scores at least this, everything else less
 _SO_MANY = 20.0  # such values in a whole history are too many to be news; more would rank above the rest of an incident
-_ORIGIN = _NEWS + math.log10(_SO_MANY)  # added to a surprise
+_ORIGIN = NEWS + math.log10(_SO_MANY)  # added to a surprise
 _HALF = 40.0  # departures of which half of that is reached
 _USUAL, _FURTHER = 20.0, 0.3  # departures of what is news, about, and the power of them that makes it greater or smaller news
 
@@ -55,25 +55,25 @@ class Lone:
         values: FloatArray,
         r: FloatArray,
         departed: FloatArray,
-        slight: BoolArray,
+        most: FloatArray,
         seasons: Sequence[tuple[int, BoolArray]] = (),
     ) -> LoneScored:
         """Score the last of rows [time, all series] and remember all. departed [told, all series] are their q, NaN at gaps.
 
-        slight [told, all series] marks those that depart too little to be news.
+        most [told, all series] is what news may score at most, 0 for what is none.
         seasons: before which row the residuals of which series [all series] began to be those of something far better.
         """
         if not self.series.size:
             return _nobody(len(departed))
         surprise = either(self._value.advance(values[:, self.series].T), self._of_residuals(r[:, self.series].T, seasons))
-        return self._scored(surprise, self._peaks.advance(surprise, len(departed)), departed, slight)
+        return self._scored(surprise, self._peaks.advance(surprise, len(departed)), departed, most)
 
-    def peek(self, values: FloatArray, r: FloatArray, departed: FloatArray, slight: BoolArray) -> LoneScored:
+    def peek(self, values: FloatArray, r: FloatArray, departed: FloatArray, most: FloatArray) -> LoneScored:
         """Score rows without remembering them."""
         if not self.series.size:
             return _nobody(len(departed))
         surprise = either(self._value.peek(values[:, self.series].T), self._residual.peek(r[:, self.series].T))
-        return self._scored(surprise, self._peaks.peek(surprise).last(len(departed)), departed, slight)
+        return self._scored(surprise, self._peaks.peek(surprise).last(len(departed)), departed, most)
 
     def _of_residuals(self, r: FloatArray, seasons: Sequence[tuple[int, BoolArray]]) -> FloatArray:
         """Give the surprise of residuals [series, time], and forget those that are no measure of what follows."""
@@ -86,12 +86,12 @@ class Lone:
                 first = row
         return np.concatenate([*parts, self._residual.advance(r[:, first:])], axis=1)
 
-    def _scored(self, surprise: FloatArray, peaked: Peaked, departed: FloatArray, slight: BoolArray) -> LoneScored:
+    def _scored(self, surprise: FloatArray, peaked: Peaked, departed: FloatArray, most: FloatArray) -> LoneScored:
         """Put together surprises [series, time], of which the last are told, and how far rows [told, all series] depart."""
-        q, worth = departed[:, self.series], ~slight[:, self.series]
+        q, most = departed[:, self.series], most[:, self.series]
         novel = surprise[:, -len(departed) :].T + _ORIGIN + _FURTHER * np.log10((q + 1.0) / _USUAL)
-        news = np.where(peaked.fresh.T & worth, novel, 0.0)
-        score = np.where((news >= _NEWS) | (peaked.loud.T & worth), np.maximum(news, _NEWS), _NEWS * q / (q + _HALF))
+        news = np.where(peaked.fresh.T, np.minimum(novel, most), 0.0)
+        score = np.where((news >= NEWS) | (peaked.loud.T & (most > 0.0)), np.maximum(news, NEWS), NEWS * q / (q + _HALF))
         return LoneScored(np.nan_to_num(score), peaked.alarm.T)
 
     def take(self, lone: IntArray, kept: IntArray) -> None:

@@ -49,7 +49,7 @@ def ranked(s, square):
 
 def test_a_row_is_ranked_by_how_far_it_departs():
     """A series that never changes, and so is never news; a gap has no score."""
-    still, loud = np.zeros((3, 1)), np.zeros((3, 1), dtype=np.bool_)
+    still, loud = np.zeros((3, 1)), np.full((3, 1), np.inf)
     judge = Lone(np.array([0]), Tuning(step=600.0))
     q = np.array([[20.0], [np.nan], [40.0]])
     for found in (judge.peek(still, still, q, loud), judge.advance(still, still, q, loud)):
