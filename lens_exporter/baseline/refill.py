@@ -91,22 +91,15 @@ class Refilling:
         known = np.isfinite(values)
         if unread:
             known |= np.isin(self._metric_of, list(unread))[:, None]
+        seen, plain = self._of_things(known), self._of_things(known & self._plain[:, None])  # [thing, time]
         state = self.kept[:, self._order[self._starts]]  # [7, thing]
-        undisturbed = times[0] - state[_GAP] >= _LONGEST + self._step
         lately = times[0] - state[_LAST_PLAIN]
-        undisturbed &= ~self._has_plain | (lately < 1.5 * self._step) | np.isinf(lately)
-        seen = plain = None
-        if not known.all():
-            seen, plain = self._of_things(known), self._of_things(known & self._plain[:, None])  # [thing, time]
-            undisturbed &= seen.all(axis=1) & (plain.all(axis=1) | ~self._has_plain)
-        away = None
-        disturbed = np.flatnonzero(~undisturbed)
+        undisturbed = seen.all(axis=1) & (times[0] - state[_GAP] >= _LONGEST + self._step)
+        undisturbed &= ~self._has_plain | (plain.all(axis=1) & ((lately < 1.5 * self._step) | np.isinf(lately)))
+        disturbed, away = np.flatnonzero(~undisturbed), None
         if disturbed.size:
-            there, shown = (
-                np.repeat(every[disturbed, None], times.size, axis=1) if found is None else found[disturbed]
-                for found, every in ((seen, np.ones_like(self._has_plain)), (plain, self._has_plain))
-            )
-            state[:, disturbed], away = self._disturbed(times, values, disturbed, (there, shown, state[:, disturbed]))
+            found = seen[disturbed], plain[disturbed], state[:, disturbed]
+            state[:, disturbed], away = self._disturbed(times, values, disturbed, found)
         if learn:
             self._undisturbed(state, np.flatnonzero(undisturbed), times)
             self.kept = state[:, self._things]
