@@ -160,7 +160,7 @@ def _worth_telling(metrics: Sequence[BaselineMetric], metric_of: IntArray, colum
     departure, expected = columns.values[last] - columns.expected[last], columns.expected[last]
     gap = np.isnan(columns.values[last])
     with np.errstate(invalid="ignore"):
-        far = np.abs(departure) >= np.maximum(np.maximum(least, part * np.abs(expected)), 0.5 * (columns.upper[last] - expected))
+        far = (np.abs(departure) >= np.maximum(least, part * np.abs(expected))) & (np.abs(columns.distance[last]) >= 0.5)
         same = (side * departure >= 0.0) & (departure * departure[-1:] > 0.0)
     silent = _asked_for(columns.values[last], columns.score[last])
     worth: BoolArray = (far & same) | (gap & ~gap[-1:]) | (silent & silent[-1:])

@@ -103,15 +103,17 @@ def _nothing(series: int, groups: int) -> Columns:
 def columns(times: FloatArray, values: FloatArray, scored: Scored) -> Columns:
     """Turn a block's values [series, time] and scores into its last `TAIL` columns."""
     last = slice(-TAIL, None)
-    rows, expected, upper = values[:, last].T, scored.expected[:, last].T, scored.upper[:, last].T
+    rows, expected = values[:, last].T, scored.expected[:, last].T
+    lower, upper = scored.lower[:, last].T, scored.upper[:, last].T
     # Rules look at all columns at each tick: here each is divided once, not thirty times.
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        distance = (rows - expected) / (upper - expected)
+        off = rows - expected
+        distance = off / np.where(off < 0.0, expected - lower, upper - expected)
     return Columns(
         times[last],
         rows,
         expected,
-        scored.lower[:, last].T,
+        lower,
         upper,
         distance,
         scored.score[:, last].T,

@@ -123,7 +123,7 @@ class Engine:
             found = self._turn(int(bins[begun]), told_hour)
             end = begun + self._together(bins[begun:])
             which = (bins[begun:end] - bins[begun]).astype(np.int64)
-            seen = self._seasons.through(rows[begun:end], which, self._scale.tamed, over=end < times.size)
+            seen = self._seasons.through(rows[begun:end], which, self._scale, over=end < times.size)
             block = slice(begun, begun + len(seen.r))
             seasons += [(begun + row, which) for row, which in ((0, found), *seen.found) if which.any()]
             wanted = _part(expected, block)
@@ -144,8 +144,8 @@ class Engine:
         before = self._running
         try:
             for block in self._bins(times):
-                base = self._seasons.expected(int(times[block.start] // self._tuning.bin))
-                seen = streams.unexpected(rows[block], base[None], self._scale.tamed)
+                expected = self._seasons.expected(int(times[block.start] // self._tuning.bin))
+                seen = streams.unexpected(rows[block], expected, self._scale)
                 judged, self._running = self._score(times[block], rows[block], seen, None, _part(away, block))
                 parts.append(self._shown(judged, self._group_threshold[None]))
                 residuals.append(_known_residuals(seen))
@@ -324,9 +324,9 @@ class Engine:
 
     def _shown(self, judged: _Judged, group_threshold: FloatArray) -> Scored:
         """Put together what the caller sees of members of groups, [series, time]; group_threshold is [time or 1, groups]."""
-        base, residual, scores, lasting = judged.seen.base, judged.residual, judged.scores, judged.lasting
+        seen, residual, scores, lasting = judged.seen.expected, judged.residual, judged.scores, judged.lasting
         threshold, scale = self._series_threshold, self._scale
-        expected = np.where(np.isfinite(base), base + scale.r_mean * scale.known, np.nan)
+        usual = scale.r_mean * scale.known
         width = np.where(np.isfinite(threshold) & scale.known, threshold, np.nan) * scale.r_spread
         with np.errstate(invalid="ignore"):
             anomaly = residual > threshold
@@ -338,9 +338,9 @@ class Engine:
         # Of a lone series for now: whether it is far enough out for news to be told.
         anomaly[:, lone] = ~(scale.known[lone] & (departed < self._lone_budget.least))
         return Scored(
-            expected=_each_row(expected, residual),
-            lower=_each_row(expected - width, residual),
-            upper=_each_row(expected + width, residual),
+            expected=_each_row(seen.base + usual, residual),
+            lower=_each_row(seen.low + (usual - width), residual),
+            upper=_each_row(seen.high + (usual + width), residual),
             score=np.where(np.isnan(scores), 0.0, scores).T,
             anomaly=anomaly.T,
             novel=np.zeros(anomaly.shape, dtype=np.bool_).T,
@@ -460,7 +460,7 @@ def _part(marks: BoolArray | None, block: slice) -> BoolArray | None:
 
 def _known_residuals(seen: Unexpected) -> FloatArray:
     """Give the residuals [time, series] of what was expected; NaN where nothing was."""
-    known = np.isfinite(seen.base)
+    known = np.isfinite(seen.expected.base)
     return seen.r if known.all() else np.where(known, seen.r, np.nan)
 
 

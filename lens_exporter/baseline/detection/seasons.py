@@ -1,14 +1,14 @@
 """What is to be expected of each series at this hour: the level, the same time of day, or the same time of the week."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection import ranks
 from lens_exporter.baseline.detection.regroup import picked
-from lens_exporter.baseline.detection.streams import Unexpected, unexpected
+from lens_exporter.baseline.detection.spread import Scale
+from lens_exporter.baseline.detection.streams import Expected, Unexpected, unexpected
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
 from lens_exporter.model.window import FloatArray
@@ -26,13 +26,29 @@ _FEW_BINS = 4  # a day: those beside one are another time of day, or another day
 _DAYS_BEFORE = np.array([1, 2, 3, 4, 5, 6, 7, 7, 14])  # that are asked: of them the first seven for the daily candidate
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidates:
+    """What each candidate says of bins, [..., candidate, series]: what it expects, and what lies between the bins around each."""
+
+    base: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    def best(self, errors: FloatArray, origin: FloatArray) -> Expected:
+        """Give the candidate of the lowest trailing error of each series, [..., series]."""
+        which = _best(np.where(np.isfinite(self.base), errors, np.inf))
+        base, low, high = (_of(which, each) + origin for each in (self.base, self.low, self.high))
+        return Expected(base, low, high)
+
+
 class Seasons:
     """Learns bin means (15 minutes) of each series and predicts the bin that comes.
 
     Three candidates: the level, the median of the medians of the last ten stretches of six hours; the daily one, the median
     over the last seven days of the mean of the three bins around the same time of day; the weekly one, the mean of the same for
-    one and two weeks ago. Each series uses the candidate of the lowest trailing mean absolute error. Times of day are those of
-    the clock that `Tuning.offset` describes, so that a daylight saving change moves the season with the people who make it.
+    one and two weeks ago. Each series uses the candidate of the lowest trailing mean absolute error. What the three bins have by
+    themselves is given beside it: where they differ, a value may be anything between. Times of day are those of the clock that
+    `Tuning.offset` describes, so that a daylight saving change moves the season with the people who make it.
     """
 
     def __init__(self, series: int, tuning: Tuning) -> None:
@@ -43,19 +59,18 @@ class Seasons:
         self._level_bins = max(1, round(_SIX_HOURS / tuning.bin))
         # Means are kept relative to an origin: single precision is not enough for 1.7e9 +- 1.
         self._origin = np.full(series, np.nan)
-        self._recent = np.full((max(self._level_bins, 3), series), np.nan, dtype=np.float32)  # of the last bins, each by itself
-        self._around = np.full((self._size, series), np.nan, dtype=np.float32)  # of a bin and both beside it
+        self._means = np.full((self._size, series), np.nan, dtype=np.float32)
         self._levels = np.full((_LEVELS, series), np.nan, dtype=np.float32)
         self._level = np.full(series, np.nan)
         self._errors = np.zeros((3, series))
         self._weights = np.zeros((3, series))
-        self._candidates: FloatArray | None = None  # for the open bin, from when they are asked for
+        self._candidates: _Candidates | None = None  # for the open bin, from when they are asked for
         self._found = np.zeros(series, dtype=np.int8)  # the least simple candidate that was ever much better
         self._bin: int | None = None  # the open one,
         self._over = False  # or closed, until the next one is opened
         self._total, self._count = np.zeros(series), np.zeros(series)  # of its values so far
         # What was worked out already: until a bin ends, and for as long as a bin lies ahead.
-        self._expected: dict[int, FloatArray] = {}
+        self._expected: dict[int, Expected] = {}
         self._seasonal: dict[int, FloatArray] = {}
 
     @property
@@ -67,19 +82,14 @@ class Seasons:
     def open(self, bin_: int) -> None:
         """Begin a bin: forget what lay between the last one and this, and decide what to expect of it."""
         if self._bin is not None and bin_ > self._bin + 1:
-            last = self._recent[self._bin % len(self._recent)].copy()
-            skipped = np.arange(max(self._bin + 1, bin_ - self._size), bin_)
-            self._recent[skipped % len(self._recent)] = np.nan
-            self._around[skipped % self._size] = np.nan
-            if skipped[0] == self._bin + 1 and self._beside:
-                self._around[skipped[0] % self._size] = last
+            self._means[np.arange(max(self._bin + 1, bin_ - self._size), bin_) % self._size] = np.nan
         self._begin(bin_)
 
-    def expected(self, bin_: int) -> FloatArray:
-        """Give what is expected of a bin [series], the open one or a later one; NaN while nothing is known."""
+    def expected(self, bin_: int) -> Expected:
+        """Give what is expected of a bin, the open one or a later one; NaN while nothing is known."""
         if bin_ not in self._expected:
-            candidates = self._predicted(bin_)
-            self._expected[bin_] = _picked(candidates, self._mean_errors(self._errors, self._weights)) + self._origin
+            trailing = self._mean_errors(self._errors, self._weights)
+            self._expected[bin_] = self._predicted(bin_).best(trailing, self._origin)
         return self._expected[bin_]
 
     def learn(self, values: FloatArray, present: BoolArray) -> None:
@@ -96,34 +106,32 @@ class Seasons:
         first = _means(self._total, self._count)
         self._origin = np.where(np.isnan(self._origin), first, self._origin)
         mean = first - self._origin
-        self._note(self._bin, mean[None])
-        self._errors, self._weights = self._trails(np.abs(self._predicted(self._bin) - mean)[None])[1]
+        self._means[self._bin % self._size] = mean
+        self._errors, self._weights = self._trails(np.abs(self._predicted(self._bin).base - mean)[None])[1]
         self._learn_level(self._bin)
         before, self._found = self._found, np.maximum(self._found, _much_better(self._mean_errors(self._errors, self._weights)))
         return self._found > before
 
-    def through(
-        self, values: FloatArray, which: IntArray, tamed: Callable[[FloatArray], FloatArray], *, over: bool = False
-    ) -> Unexpected:
+    def through(self, values: FloatArray, which: IntArray, scale: Scale, *, over: bool = False) -> Unexpected:
         """Learn rows [time, series] of the open bin and of those that follow it; give them beside what was expected of them.
 
         which [time] counts the bins from the open one on: 0, 0, 1, 1, 2 and so on. It is the same as closing and opening them one
         by one, and ends before a bin that needs more of an earlier one than its error: so it may give fewer rows, those of the
-        open bin at least. tamed gives residuals [time, series] as they are learnt. The bin of the last row stays open, unless it is
-        `over`, since the next row is of another one: it is closed then, for that is cheaper together with those before it.
+        open bin at least. scale is what residuals are measured in. The bin of the last row stays open, unless it is `over`, since
+        the next row is of another one: it is closed then, for that is cheaper together with those before it.
         """
         ahead = self._ahead(int(which[-1]) + 1, values) if which[-1] else None
         if ahead is not None:
-            rows = int(np.searchsorted(which, len(ahead)))
-            return self._through(values[:rows], which[:rows], ahead, tamed, over=over or rows < len(values))
+            rows = int(np.searchsorted(which, len(ahead.base)))
+            return self._through(values[:rows], which[:rows], ahead, scale, over=over or rows < len(values))
         rows = int(np.searchsorted(which, 1))
-        seen = unexpected(values[:rows], self.expected(self._opened)[None], tamed)
+        seen = unexpected(values[:rows], self.expected(self._opened), scale)
         self.learn(values[:rows] - seen.wild, np.isfinite(values[:rows]))
         return seen
 
     def take(self, kept: IntArray) -> None:
         """Keep the series at these indices, in this order; -1 is a new one."""
-        for name in ("_recent", "_around", "_levels", "_origin", "_level"):
+        for name in ("_means", "_levels", "_origin", "_level"):
             setattr(self, name, picked(getattr(self, name), kept, new=np.nan))
         for name in ("_errors", "_weights", "_total", "_count", "_found"):
             setattr(self, name, picked(getattr(self, name), kept, new=0.0))
@@ -137,27 +145,24 @@ class Seasons:
             raise RuntimeError("no bin is open")
         return self._bin
 
-    def _ahead(self, most: int, values: FloatArray) -> FloatArray | None:
+    def _ahead(self, most: int, values: FloatArray) -> _Candidates | None:
         """Give the candidates [bin, candidate, series] of the open bin and those after it; None if no other is known."""
         bins = self._opened + np.arange(min(most, self._level_bins - self._opened % self._level_bins))  # then the level is another
-        same = self._same_time(bins)
-        # What is asked for must not change any more, which it does until the bin after it ends, nor must its place be taken.
-        known = ((same < self._opened - 1) & (same > bins[:, None] - self._size)).all(axis=1)
-        several = int(known.argmin()) if not known.all() else len(bins)
+        same = self._same_time(self._around(bins))
+        # What is asked for must not change any more, nor must its place be taken.
+        known = ((same < self._opened) & (same > self._opened + bins.size - self._size)).all(axis=1)
+        several = int(known.argmin()) - 2 * self._beside if not known.all() else len(bins)
         new = np.isnan(self._level)
         if several < 2 or (new.any() and np.isfinite(values[:, new]).any()):  # its first bin is the level of the next
             return None
-        candidates = np.empty((several, *self._errors.shape))
-        candidates[:, _LEVEL] = self._level
-        candidates[:, _DAILY:] = self._seasonal_of(same[:several])
-        return candidates
+        return self._with_level(self._seasonal_of(same[: several + 2 * self._beside]))
 
     def _through(
         self,
         values: FloatArray,
         which: IntArray,
-        candidates: FloatArray,
-        tamed: Callable[[FloatArray], FloatArray],
+        candidates: _Candidates,
+        scale: Scale,
         *,
         over: bool,
     ) -> Unexpected:
@@ -166,7 +171,7 @@ class Seasons:
         A bin's mean is that of its values as they are learnt; where one is wild, that depends on what was expected of it, and so
         on the bins before. At first none is taken to be; each round more gets one more bin right at least, and mostly all of them.
         """
-        bins, present = self._opened + np.arange(len(candidates)), np.isfinite(values)
+        bins, present = self._opened + np.arange(len(candidates.base)), np.isfinite(values)
         first = np.searchsorted(which, np.arange(bins.size))  # row of each bin
         count = np.add.reduceat(present, first, axis=0, dtype=np.float64)
         count[0] += self._count
@@ -175,19 +180,19 @@ class Seasons:
         while True:
             total = _totals(self._total, np.where(present, learnt, 0.0), first)
             mean = _means(total[:closed], count[:closed]) - self._origin
-            trails = self._trails(np.abs(candidates[:closed] - mean[:, None]))
+            trails = self._trails(np.abs(candidates.base[:closed] - mean[:, None]))
             trailing = self._mean_errors(trails[:, 0], trails[:, 1])
-            before, expected = expected, _picked(candidates, trailing[: bins.size]) + self._origin
-            if before is not None and np.array_equal(expected, before, equal_nan=True):
+            before, expected = expected, candidates.best(trailing[: bins.size], self._origin)
+            if before is not None and expected.same_as(before):
                 break
-            seen = unexpected(values, expected[which], tamed)
+            seen = unexpected(values, expected.at(which), scale)
             if before is None and not seen.wild.any(where=present):
                 break
             learnt = values - seen.wild
         if not over:
             self._begin(int(bins[-1]))
             self._total, self._count = total[-1].copy(), count[-1].copy()
-        self._note(int(bins[0]), mean)
+        self._means[bins[:closed] % self._size] = mean
         self._errors, self._weights = trails[-1].copy()
         best = np.maximum.accumulate(np.concatenate([self._found[None], _much_better(trailing[1:])]))
         self._found, found = best[-1].copy(), best[1:] > best[:-1]
@@ -200,7 +205,7 @@ class Seasons:
         return replace(seen, found=tuple((begins[at], found[at]) for at in np.flatnonzero(found.any(axis=1))))
 
     def _begin(self, bin_: int) -> None:
-        self._around[bin_ % self._size] = np.nan
+        self._means[bin_ % self._size] = np.nan
         self._bin, self._over = bin_, False
         self._total, self._count = np.zeros_like(self._total), np.zeros_like(self._count)
         self._candidates = None
@@ -224,28 +229,15 @@ class Seasons:
                 np.copyto(trails[bin_ + 1], trails[bin_], where=unknown[bin_])
         return trails
 
-    def _note(self, bin_: int, means: FloatArray) -> None:
-        """Keep the means [bin, series] of bins that end, from this one on, and what they say about the time around each."""
-        recent, bins = len(self._recent), bin_ + np.arange(len(means))
-        seen = np.full((len(means) + 3, means.shape[1]), np.nan, dtype=np.float32)  # what comes after the last is not known yet
-        seen[:2], seen[2:-1] = self._recent[[(bin_ - 2) % recent, (bin_ - 1) % recent]], means
-        self._recent[bins % recent] = seen[2:-1]
-        if not self._beside:
-            self._around[bins % self._size] = seen[2:-1]
-            return
-        self._around[np.arange(bin_ - 1, bin_ + len(means)) % self._size] = _mean(
-            seen[np.arange(3)[:, None] + np.arange(len(means) + 1)]
-        )
-
     def _learn_level(self, bin_: int) -> None:
-        bins = np.arange(bin_ - self._level_bins + 1, bin_ + 1) % len(self._recent)
+        bins = np.arange(bin_ - self._level_bins + 1, bin_ + 1) % self._size
         if (bin_ + 1) % self._level_bins == 0:
-            self._levels[(bin_ + 1) // self._level_bins % _LEVELS] = ranks.median(self._recent[bins])
+            self._levels[(bin_ + 1) // self._level_bins % _LEVELS] = ranks.median(self._means[bins])
             self._level = ranks.median(self._levels)
             return
         new = np.flatnonzero(np.isnan(self._level))
         if new.size:  # a series' first six hours: what it has shown so far
-            self._level[new] = ranks.median(self._recent[bins[:, None], new])
+            self._level[new] = ranks.median(self._means[bins[:, None], new])
 
     def _same_time(self, bins: IntArray) -> IntArray:
         """Give the bins of the same time of day [bin, day], as many days before each as are asked."""
@@ -259,31 +251,48 @@ class Seasons:
             same += np.rint(moved).astype(np.int64)
         return same
 
+    def _around(self, bins: IntArray) -> IntArray:
+        """Give bins that follow one another with those beside them."""
+        around: IntArray = np.arange(bins[0] - self._beside, bins[-1] + self._beside + 1)
+        return around
+
     def _seasonal_of(self, same: IntArray) -> FloatArray:
-        """Give the daily and the weekly candidate [bin, 2, series] from the bins of the same time of day [bin, day]."""
-        around = self._around[same.T % self._size]  # [day, bin, series]
+        """Give the daily and the weekly candidate of bins, [base, low or high, bin, 2, series].
+
+        same are the bins of the same time of day [bin, day], also of the bins before the first and after the last.
+        """
+        means = self._means[same.T % self._size]  # [day, bin, series]
         unknown: BoolArray = np.greater_equal(same.T, self._opened)
         if unknown.any():
-            around[unknown] = np.nan
-        bins, series = around.shape[1:]
-        seasonal = np.empty((bins, 2, series))
-        seasonal[:, 0] = ranks.median(around[:7].reshape(7, bins * series)).reshape(bins, series)
-        seasonal[:, 1] = _mean(around[7:])
+            means[unknown] = np.nan
+        bins = len(same) - 2 * self._beside
+        seasonal = np.empty((3, bins, 2, means.shape[2]))
+        sides = range(2 * self._beside + 1)
+        around = _mean(np.array([means[:, side : side + bins] for side in sides])) if self._beside else means
+        seasonal[0] = _daily_and_weekly(around.astype(np.float32))
+        each = _daily_and_weekly(means)
+        seasonal[1], seasonal[2] = (best.reduce([each[side : side + bins] for side in sides]) for best in (np.fmin, np.fmax))
         return seasonal
 
-    def _predicted(self, bin_: int) -> FloatArray:
+    def _with_level(self, seasonal: FloatArray) -> _Candidates:
+        """Put the level before what the seasons say, [base, low or high, ..., 2, series]."""
+        candidates = np.empty((*seasonal.shape[:-2], *self._errors.shape))
+        candidates[..., _LEVEL, :], candidates[..., _DAILY:, :] = self._level, seasonal
+        return _Candidates(*candidates)
+
+    def _predicted(self, bin_: int) -> _Candidates:
         if bin_ != self._bin:
-            return np.concatenate([self._level[None], self._daily_and_weekly(bin_)])
+            return self._with_level(self._seasons_at(bin_))
         if self._candidates is None:
-            self._candidates = np.concatenate([self._level[None], self._daily_and_weekly(bin_)])
+            self._candidates = self._with_level(self._seasons_at(bin_))
         return self._candidates
 
-    def _daily_and_weekly(self, bin_: int) -> FloatArray:
+    def _seasons_at(self, bin_: int) -> FloatArray:
         if bin_ in self._seasonal:
             return self._seasonal[bin_]
         if self._bin is None:  # looked ahead before a row was learnt
-            return np.full((2, self._level.size), np.nan)
-        seasonal: FloatArray = self._seasonal_of(self._same_time(np.array([bin_])))[0]
+            return np.full((3, 2, self._level.size), np.nan)
+        seasonal: FloatArray = self._seasonal_of(self._same_time(self._around(np.array([bin_]))))[:, 0]
         if bin_ < self._bin + self._per_day // 2:  # no later bin has a say in it
             self._seasonal[bin_] = seasonal
         return seasonal
@@ -298,13 +307,17 @@ def _each(candidates: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     return candidates[..., _LEVEL, :], candidates[..., _DAILY, :], candidates[..., _WEEKLY, :]
 
 
-def _picked(candidates: FloatArray, errors: FloatArray) -> FloatArray:
-    """Give the candidate of the lowest trailing error, [..., series] of [..., candidate, series]."""
-    level, daily, weekly = _each(np.where(np.isfinite(candidates), errors, np.inf))
+def _best(errors: FloatArray) -> NDArray[np.int8]:
+    """Give the place of the candidate of the lowest error, [..., series] of [..., candidate, series]."""
+    level, daily, weekly = _each(errors)
+    weekly_wins = weekly / _WEEKLY_MUST_WIN < np.minimum(level, daily)
+    return np.where(weekly_wins, _WEEKLY, np.where(daily < level, _DAILY, _LEVEL)).astype(np.int8)
+
+
+def _of(which: NDArray[np.int8], candidates: FloatArray) -> FloatArray:
+    """Give those candidates, [..., series] of [..., candidate, series]."""
     by_level, by_day, by_week = _each(candidates)
-    usual = np.where(daily < level, by_day, by_level)
-    best: FloatArray = np.where(weekly / _WEEKLY_MUST_WIN < np.minimum(level, daily), by_week, usual)
-    return best
+    return np.where(which == _WEEKLY, by_week, np.where(which == _DAILY, by_day, by_level))
 
 
 def _much_better(errors: FloatArray) -> NDArray[np.int8]:
@@ -313,6 +326,15 @@ def _much_better(errors: FloatArray) -> NDArray[np.int8]:
     daily_wins = np.isfinite(level) & (daily <= _MUCH_BETTER * level)
     weekly_wins = np.isfinite(daily) & (weekly <= _MUCH_BETTER * np.minimum(level, daily))
     return np.where(weekly_wins, _WEEKLY, np.where(daily_wins, _DAILY, _LEVEL)).astype(np.int8)
+
+
+def _daily_and_weekly(means: NDArray[np.float32]) -> FloatArray:
+    """Give what the last seven days and what one and two weeks ago have, [bin, 2, series] of [day, bin, series]."""
+    bins, series = means.shape[1:]
+    both = np.empty((bins, 2, series))
+    both[:, 0] = ranks.median(means[:7].reshape(7, bins * series)).reshape(bins, series)
+    both[:, 1] = _mean(means[7:])
+    return both
 
 
 def _means(total: FloatArray, count: FloatArray) -> FloatArray:

@@ -1,7 +1,6 @@
 """From residuals to scores: three views of one departure, added for each metric and averaged over the worst of a group."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -18,6 +17,7 @@ WORST = 5  # metrics whose mean is the group's score
 _UNEXPLAINED = 0.5  # weight of the cross-metric stream
 _FEW = 8  # series: so many are sooner averaged number by number than row by row
 _LASTING = 1.5  # weight of what lasts
+_SLACK = 2.0  # spreads: bins that differ by less on a side of what is expected are no edge
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,25 +30,53 @@ class Departures:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """What a season says, arrays [series] or [time, series]: base is expected; what lies from low to high is found close by."""
+
+    base: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    def at(self, rows: IntArray) -> "Expected":
+        """Give it for each of these rows."""
+        return Expected(self.base[rows], self.low[rows], self.high[rows])
+
+    def same_as(self, other: "Expected") -> bool:
+        """Tell whether both say the same of everything."""
+        pairs = ((self.base, other.base), (self.low, other.low), (self.high, other.high))
+        return all(np.array_equal(mine, theirs, equal_nan=True) for mine, theirs in pairs)
+
+    def beside_edges(self, scale: Scale) -> "Expected":
+        """Keep of what is found close by only what lies more than two spreads inside of it: the rest is noise of the bins.
+
+        A job that ends at 3:20 has left a bin that is neither busy nor idle. In it, and in those beside it, the mean of three bins
+        is what nobody ever sees; either side of it is normal.
+        """
+        slack = np.where(scale.known, _SLACK * scale.r_spread, np.inf)
+        return Expected(self.base, np.fmin(self.base, self.low + slack), np.fmax(self.base, self.high - slack))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Unexpected:
     """Residuals r of rows, arrays [time, series]: what of them is learnt (tame) and what is too wild for it (r = tame + wild).
 
-    base is what was expected, [time, series], or [1, series] where it is the same for all rows. found: before which of the rows a
-    season was found that explains far more than was known before, and of which series.
+    expected is what they were held against, [time, series], or [series] where it is the same for all rows. found: before which of
+    the rows a season was found that explains far more than was known before, and of which series.
     """
 
-    base: FloatArray
+    expected: Expected
     r: FloatArray
     tame: FloatArray
     wild: FloatArray
     found: tuple[tuple[int, BoolArray], ...] = ()
 
 
-def unexpected(values: FloatArray, base: FloatArray, tamed: Callable[[FloatArray], FloatArray]) -> Unexpected:
-    """Set values [time, series] beside what was expected of them; tamed gives residuals as they are learnt."""
-    r = residuals(values, base)
-    tame = tamed(r)
-    return Unexpected(base, r, tame, r - tame)
+def unexpected(values: FloatArray, expected: Expected, scale: Scale) -> Unexpected:
+    """Set values [time, series] beside what was expected of them: r is how far they are from the nearest of it."""
+    expected = expected.beside_edges(scale)
+    r = residuals(values, np.clip(values, expected.low, expected.high))
+    tame = scale.tamed(r)
+    return Unexpected(expected, r, tame, r - tame)
 
 
 def residuals(values: FloatArray, base: FloatArray) -> FloatArray:

@@ -63,13 +63,17 @@ def spikes(seed=2):
     return values
 
 
-HABITS = {
+IN_SEASON = {
     "twenty minutes": group(ROWS, nightly()),
     "an hour": group(ROWS, nightly(60)),
+    "alone": lone(group(ROWS, nightly()).values["memory"]),
+    "alone, a little more than ever": lone(group(ROWS, nightly(last=1.15, vary=0.01)).values["memory"]),
+}
+HABITS = {
     "not to the minute": group(ROWS, nightly(late=1)),
     "three nights of seven": group(ROWS, nightly(nights=(9, 11, 12, 14))),
-    "alone": lone(group(ROWS, nightly()).values["memory"]),
-    "alone, more than ever": lone(group(ROWS, nightly(last=1.15, vary=0.01)).values["memory"]),
+    "an hour, three nights of seven": group(ROWS, nightly(60, nights=(9, 11, 12, 14))),
+    "alone, three nights of seven": lone(group(ROWS, nightly(nights=(9, 11, 12, 14))).values["memory"]),
 }
 NEWS = {
     "the third night": group(ROWS, nightly(nights=(12, 13, 14))),
@@ -85,7 +89,13 @@ NEWS = {
 
 @pytest.fixture(scope="module")
 def seen():
-    return Watch(HABITS | NEWS).through(LOOKS)
+    return Watch(IN_SEASON | HABITS | NEWS).through(LOOKS)
+
+
+@pytest.mark.parametrize("life", IN_SEASON)
+def test_what_the_season_knows_to_the_minute_is_no_alert_at_all(seen, life):
+    """Neither while it goes on nor at its edges, which no bin of a quarter of an hour holds."""
+    assert not seen[life].alarms
 
 
 @pytest.mark.parametrize("life", HABITS)

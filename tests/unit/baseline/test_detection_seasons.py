@@ -1,11 +1,13 @@
 """What is expected of a series at this hour."""
 
 from collections.abc import Callable
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
 
 from lens_exporter.baseline.detection.seasons import Seasons
+from lens_exporter.baseline.detection.spread import Scale, nothing_known
 from lens_exporter.baseline.detection.streams import unexpected
 from lens_exporter.baseline.detection.tuning import Tuning, utc
 from lens_exporter.model.window import FloatArray
@@ -22,7 +24,7 @@ def lived(values: FloatArray, *, offset: Callable[[float], float] = utc, first: 
         if place:
             seasons.close()
         seasons.open(first + place)
-        expected[place] = seasons.expected(first + place)[0]
+        expected[place] = seasons.expected(first + place).base[0]
         row = np.array([[value]])
         seasons.learn(row, np.isfinite(row))
     seasons.close()
@@ -82,6 +84,24 @@ def test_a_week_is_known_for_good() -> None:
     assert np.abs(expected - week)[21 * PER_DAY :].max() < 0.9
 
 
+def test_beside_a_sharp_edge_either_side_of_it_is_as_expected() -> None:
+    """Office hours begin in the middle of a bin: what it and those beside it had is not far from anything in between."""
+    office = days(9, lambda day: np.where((day % 1.0 > 0.4) & (day % 1.0 < 0.8), 20.0, 10.0))
+    seasons, _ = lived(office)
+    scale = replace(nothing_known(1), r_spread=np.full(1, 0.5), known=np.ones(1, dtype=np.bool_))
+    begins = FIRST + 9 * PER_DAY + int(np.ceil(0.4 * PER_DAY))
+
+    def off(value: float, bin_: int, scale: Scale = scale) -> float:
+        return float(unexpected(np.array([[value]]), seasons.expected(bin_), scale).r[0, 0])
+
+    for bin_ in (begins - 1, begins):
+        assert [off(value, bin_) for value in (9.0, 11.0, 19.0, 21.0)] == pytest.approx([-2.0, 0.0, 0.0, 2.0])
+    assert [off(20.0, bin_) for bin_ in (begins - 2, begins + 2)] == pytest.approx([10.0, 0.0])
+    coarse, unknown = replace(scale, r_spread=np.full(1, 4.0)), nothing_known(1)
+    for one in (coarse, unknown):  # what noise could be is no edge
+        assert off(20.0, begins, one) == pytest.approx(20.0 - (10.0 + 20.0 + 20.0) / 3)
+
+
 @pytest.mark.parametrize(
     ("step", "bin_", "a_day"),
     [(1.0, 900.0, 96), (3600.0, 3600.0, 24), (5 * 3600.0, 28_800.0, 3), (43_200.0, 43_200.0, 2), (86_400.0, 86_400.0, 1)],
@@ -101,7 +121,7 @@ def test_rows_of_a_day_know_the_day_of_the_week() -> None:
         if day:
             seasons.close()
         seasons.open(day)
-        seen.append(seasons.expected(day)[0])
+        seen.append(seasons.expected(day).base[0])
         seasons.learn(np.array([[value]]), np.ones((1, 1), dtype=np.bool_))
     assert np.abs(np.array(seen) - values)[35:].max() < 0.6
 
@@ -139,17 +159,17 @@ def test_bins_that_are_left_out_are_gaps() -> None:
     later = FIRST + 6 * PER_DAY
     jumped.open(later)
     lived_through, _ = lived(np.concatenate([day, np.full(2 * PER_DAY, np.nan)]))
-    np.testing.assert_allclose(jumped.expected(later), lived_through.expected(later))
+    np.testing.assert_allclose(jumped.expected(later).base, lived_through.expected(later).base)
 
 
 def test_what_lies_ahead_can_be_asked_for_and_nothing_is_learnt_by_it() -> None:
     """Tomorrow's bins are those of today's; the open one is expected as before."""
     seasons, _ = lived(days(5, round_the_clock))
     now = FIRST + 5 * PER_DAY
-    before = seasons.expected(now).copy()
+    before = seasons.expected(now).base.copy()
     for ahead in (1, 40, PER_DAY - 1):
-        assert seasons.expected(now + ahead)[0] == pytest.approx(round_the_clock(np.array([5 + ahead / PER_DAY]))[0], abs=0.4)
-    np.testing.assert_array_equal(seasons.expected(now), before)
+        assert seasons.expected(now + ahead).base[0] == pytest.approx(round_the_clock(np.array([5 + ahead / PER_DAY]))[0], abs=0.4)
+    np.testing.assert_array_equal(seasons.expected(now).base, before)
 
 
 def test_a_new_level_is_the_level_after_thirty_hours() -> None:
@@ -169,7 +189,7 @@ def test_series_come_and_go() -> None:
         row = np.array([[1.0, 2.0]])
         seasons.learn(row, np.isfinite(row))
     seasons.take(np.array([1, -1, 0]))
-    expected = seasons.expected(FIRST + 2 * PER_DAY - 1)
+    expected = seasons.expected(FIRST + 2 * PER_DAY - 1).base
     assert expected[[0, 2]].tolist() == [2.0, 1.0]
     assert np.isnan(expected[1])
 
@@ -180,7 +200,7 @@ def test_a_gap_of_any_length_is_one_step():
     later = FIRST + 10**13
     seasons.close()
     seasons.open(later)
-    assert seasons.expected(later)[0] == pytest.approx(3.0)
+    assert seasons.expected(later).base[0] == pytest.approx(3.0)
 
 
 def test_a_season_that_explains_far_more_is_told_of_once() -> None:
@@ -223,26 +243,25 @@ def test_bins_gone_through_at_once_are_as_closed_and_opened_one_by_one(offset: C
     values[random.random(values.shape) < 0.1] = np.nan
     values[: day.size // 2, 3] = np.nan
 
-    def tamed(r: FloatArray) -> FloatArray:
-        return np.clip(r, -reach, reach)
-
+    scale = replace(nothing_known(4), r_spread=np.full(4, 0.1), reach=np.full(4, reach), known=np.ones(4, dtype=np.bool_))
     one, found_one = Seasons(4, Tuning(step=300.0, offset=offset)), {}
-    expected = np.empty(values.shape)
+    expected = np.empty((3, *values.shape))
     for bin_ in range(which[-1] + 1):
         rows = np.flatnonzero(which == bin_)
         if bin_:
             found_one[int(rows[0])] = one.close()
         one.open(FIRST + bin_)
-        expected[rows] = one.expected(FIRST + bin_)
-        seen = unexpected(values[rows], expected[rows], tamed)
+        seen = unexpected(values[rows], one.expected(FIRST + bin_), scale)
+        expected[:, rows] = np.array(astuple(seen.expected))[:, None]
         one.learn(values[rows] - seen.wild, np.isfinite(values[rows]))
     many, found_many, first, calls = Seasons(4, Tuning(step=300.0, offset=offset)), {}, 0, 0
     while first < day.size:
         found_many[first] = found_many.get(first, np.zeros(4, dtype=np.bool_)) | many.close()
         many.open(FIRST + int(which[first]))
         last = int(np.searchsorted(which, which[first] + random.integers(1, 40)))
-        seen = many.through(values[first:last], which[first:last] - which[first], tamed, over=last < day.size)
-        np.testing.assert_array_equal(np.broadcast_to(seen.base, seen.r.shape), expected[first : first + len(seen.r)])
+        seen = many.through(values[first:last], which[first:last] - which[first], scale, over=last < day.size)
+        for said, each in zip(astuple(seen.expected), expected, strict=True):
+            np.testing.assert_array_equal(np.broadcast_to(said, seen.r.shape), each[first : first + len(seen.r)])
         found_many |= {first + row: found_many.get(first + row, False) | found for row, found in seen.found}
         first, calls = first + len(seen.r), calls + 1
     assert calls < which[-1] / 4
@@ -250,4 +269,5 @@ def test_bins_gone_through_at_once_are_as_closed_and_opened_one_by_one(offset: C
         np.testing.assert_array_equal(found_many.get(row, np.zeros(4, dtype=np.bool_)), found)
     assert sum(found.sum() for found in found_one.values()) > 2
     for ahead in range(PER_DAY):
-        np.testing.assert_array_equal(many.expected(FIRST + int(which[-1]) + ahead), one.expected(FIRST + int(which[-1]) + ahead))
+        at = FIRST + int(which[-1]) + ahead
+        np.testing.assert_array_equal(astuple(many.expected(at)), astuple(one.expected(at)))
