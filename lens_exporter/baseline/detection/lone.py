@@ -89,7 +89,7 @@ class Lone:
     def _scored(self, surprise: FloatArray, peaked: Peaked, departed: FloatArray, most: FloatArray) -> LoneScored:
         """Put together surprises [series, time], of which the last are told, and how far rows [told, all series] depart."""
         q, most = departed[:, self.series], most[:, self.series]
-        novel = surprise[:, -len(departed) :].T + _ORIGIN + _FURTHER * np.log10((q + 1.0) / _USUAL)
+        novel = surprise[:, surprise.shape[1] - len(departed) :].T + _ORIGIN + _FURTHER * np.log10((q + 1.0) / _USUAL)
         news = np.where(peaked.fresh.T, np.minimum(novel, most), 0.0)
         score = np.where((news >= NEWS) | (peaked.loud.T & (most > 0.0)), np.maximum(news, NEWS), NEWS * q / (q + _HALF))
         return LoneScored(np.nan_to_num(score), peaked.alarm.T)

@@ -44,7 +44,7 @@ class Peaked:
         return Peaked(self.fresh[:, rows], self.threshold[:, rows], self.alarm[:, rows], self.loud[:, rows])
 
     def last(self, rows: int) -> "Peaked":
-        return self.part(slice(-rows, None))
+        return self.part(slice(self.fresh.shape[1] - rows, None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
