@@ -65,7 +65,8 @@ class Lone:
         """
         if not self.series.size:
             return _nobody(len(departed))
-        surprise = either(self._value.advance(values[:, self.series].T), self._of_residuals(r[:, self.series].T, seasons))
+        mine, residuals = (np.ascontiguousarray(rows[:, self.series].T) for rows in (values, r))
+        surprise = either(self._value.advance(mine), self._of_residuals(residuals, seasons))
         return self._scored(surprise, self._peaks.advance(surprise, len(departed)), departed, most)
 
     def peek(self, values: FloatArray, r: FloatArray, departed: FloatArray, most: FloatArray) -> LoneScored:
