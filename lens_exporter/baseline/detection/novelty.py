@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lens_exporter.baseline.detection.decades import decades
 from lens_exporter.baseline.detection.sortedrows import LARGEST, Float32Array, IntArray, SortedRows, rows_of
 from lens_exporter.baseline.detection.tail import Largest, Tail, fit, unknown
 from lens_exporter.model.window import FloatArray
@@ -142,8 +143,9 @@ class Novelty:
         return _Measured(present, origin, coarse, distances)
 
     def _surprise(self, measured: "_Measured") -> FloatArray:
-        before = self._seen[:, None] + np.cumsum(measured.present, axis=1) - measured.present
-        return self._tail.rarity(measured.distances.astype(np.float64)) - np.log10(np.maximum(before, 1))
+        present = measured.present
+        earlier = np.arange(measured.time) if present.all() else np.cumsum(present, axis=1) - present
+        return self._tail.rarity(measured.distances.astype(np.float64)) - decades(self._seen[:, None] + earlier)
 
     def _learn(self, measured: "_Measured", levels: FloatArray) -> None:
         rows = slice(self._row, self._row + measured.coarse.shape[1])
@@ -152,7 +154,9 @@ class Novelty:
         self._seen += measured.present.sum(axis=1)
         known = np.isfinite(measured.distances)
         self._count[self._block] += known.sum(axis=1)
-        level = np.abs(np.where(measured.present & np.isfinite(levels), levels, 0.0)).max(axis=1)
+        level = np.abs(levels).max(axis=1)
+        if not (np.isfinite(level).all() and measured.present.all()):
+            level = np.abs(np.where(measured.present & np.isfinite(levels), levels, 0.0)).max(axis=1)
         self._level[self._block] = np.maximum(self._level[self._block], np.minimum(level, LARGEST))
         self._largest.offer(np.where(known, measured.distances, np.float32(0.0)), self._block)
         self._row = rows.stop
