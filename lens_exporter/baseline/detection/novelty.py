@@ -17,9 +17,9 @@ SLOTS = 512  # remembered values; as good as all of 8,000 rows on NAB, where the
 _YOUNGEST = 32  # rows; of a series younger than a block the tail is fitted at 32, 64, 128, ... rows
 _COPIED = 1024  # series at a time
 _FEW = 6  # rows
+_FEW_SERIES = 24  # are gone through series by series: more of them sooner row by row
 _CELLS = 1 << 15  # array cells at a time: what one step reads and writes stays in the processor's cache
-_PAIRS = 1 << 19  # of values that are compared series by series: more are sooner compared row by row,
-_COMPARED = 1 << 16  # so many at a time, for the same reason
+_COMPARED = 1 << 16  # likewise, where there are many rows
 _NO_SIGN, _INFINITE = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)  # bits of single precision
 
 BoolArray = NDArray[np.bool_]
@@ -258,7 +258,7 @@ def _nearest_before(earlier: Float32Array, rows: Float32Array) -> Float32Array:
         for row in range(time):
             _nearest_of(before[:, : earlier.shape[1] + row].T, rows[:, row], nearest[:, row])
         return nearest
-    if rows.size * (earlier.shape[1] + time) <= _PAIRS:
+    if len(rows) <= _FEW_SERIES:
         return _nearest_of_all(np.concatenate((earlier, rows), axis=1), earlier.shape[1])
     at_once = max(1, _COMPARED // (earlier.shape[1] + time))
     for first in range(0, len(rows), at_once):
