@@ -92,6 +92,8 @@ def cold_table(warm: dict[str, dict[str, Any]], memory: dict[str, dict[str, Any]
         "ours, s",
         "of it asking and parsing",
         "Prometheus, s",
+        "all by the clock, s",
+        "Prometheus alone",
         "kB a series kept",
         "at the peak",
         "resident",
@@ -100,7 +102,7 @@ def cold_table(warm: dict[str, dict[str, Any]], memory: dict[str, dict[str, Any]
         [
             name,
             number(found["days"], 1),
-            *(number(found.get(part, math.nan), 1) for part in ("all", "rows", "own")),
+            *(number(found.get(part, math.nan), 1) for part in ("all", "rows", "own", "wall", "own_wall")),
             *(number(memory[name][part] / 1e3, 1) for part in ("kept", "peak")),
             number(found["resident"] / 1e3, 1),
         ]

@@ -1,6 +1,7 @@
 """The measurements of bench/tick.py, each in a process of its own: `ticks.py WHAT OPTIONS` prints one line of JSON.
 
-Times are seconds of processor time unless they say otherwise; us a series where a tick is split into its parts.
+Times are seconds of processor time unless they say otherwise; us a series where a tick is split into its parts. A start asks on
+one thread while it learns on another: a part is what its own thread has spent, all of a look what the process has.
 """
 
 import gc
@@ -39,15 +40,15 @@ _LEARNT = 20  # rows at a time
 
 @dataclass
 class Clock:
-    """Adds up processor time by name."""
+    """Adds up time by name: the processor time of the thread, unless told otherwise."""
 
     spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     @contextmanager
-    def of(self, name: str) -> Iterator[None]:
-        begun = time.process_time()
+    def of(self, name: str, now: Callable[[], float] = time.thread_time) -> Iterator[None]:
+        begun = now()
         yield
-        self.spent[name] += time.process_time() - begun
+        self.spent[name] += now() - begun
 
     def around(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any, **options: Any) -> Any:
@@ -102,7 +103,7 @@ class Watching:
     def look(self, at: float) -> dict[str, float]:
         """Give the seconds of one look by part; rest is all but asking and parsing."""
         self.rows.asked.clear()
-        with self.clock.of("all"):
+        with self.clock.of("all", time.process_time), self.clock.of("wall", time.perf_counter):
             seen = self.looker.look(at)
         if seen.failures:
             raise SystemExit(f"not read: {seen.failures}")
@@ -142,14 +143,15 @@ def looks(port: int, end: int, kind: str, pid: int, ticks: int, *, cold_own: boo
     cold = {
         "all": look["all"],
         "rows": look["rows"],
+        "wall": look["wall"],
         "days": (begin + STEP - watching.rows.asked[0][0]) / _DAY,
         "resident": (here.memory_info().rss - resident) / SERIES,
     }
     if cold_own:
-        before = _cpu(process)
+        before, begun = _cpu(process), time.perf_counter()
         for start, stop in watching.rows.asked:
             own_time(server, "fleet", int(start), int(stop))
-        cold["own"] = _cpu(process) - before
+        cold |= {"own": _cpu(process) - before, "own_wall": time.perf_counter() - begun}
     return {"cold": cold, **_warm(server, process, watching, range(begin + STEP, end + 1, STEP))}
 
 
@@ -258,11 +260,12 @@ def _turns(baselines: Baselines) -> list[float]:
     turn = vars(type(engine))["_turn"]
     taken: list[float] = []
 
-    def timed(bin_: int, told_from: float) -> None:
+    def timed(bin_: int) -> Any:
         begun, new = time.process_time(), bin_ != vars(engine)["_bin"]
-        turn(engine, bin_, told_from)
+        found = turn(engine, bin_)
         if new:
             taken.append(time.process_time() - begun)
+        return found
 
     vars(engine)["_turn"] = timed
     return taken

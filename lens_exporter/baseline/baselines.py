@@ -247,11 +247,11 @@ class Baselines:
         """
         times = max((window.times for window in windows), key=len)
         for start, end in self._days(times):
-            told = int(np.count_nonzero(times[start:end] > told_from))
+            told = min(TAIL, int(np.count_nonzero(times[start:end] > told_from)))
             away = self._outages.within(None if scraped is None else cut(scraped, start, end), learn=True)
-            self._learn(
-                [cut(window, start, end) for window in windows], times[start:end], recently, min(TAIL, max(1, told)), away, unread
-            )
+            if times[end - 1] >= recently:
+                told = max(1, told)  # who has a band needs no first judge
+            self._learn([cut(window, start, end) for window in windows], times[start:end], recently, told, away, unread)
 
     def read(self, windows: Sequence[Window], scraped: Window | None = None, *, unread: Collection[int] = ()) -> list[Reading]:
         """Judge the rows that follow without learning them; the last of them is the judged moment. The rest is as in learn."""
@@ -296,7 +296,7 @@ class Baselines:
         present = np.isfinite(values)
         expected = self._expected.learn(times, present, self._observations > 0, self._roster, self._grouped)
         scored = self._engine.advance(times, values, expected=expected, away=away, told=told)
-        self._recent.add(recent.columns(times[-told:], values[:, -told:], scored))
+        self._recent.add(recent.columns(times[times.size - told :], values[:, times.size - told :], scored))
         newest = np.where(present.any(axis=1), times[times.size - 1 - np.argmax(present[:, ::-1], axis=1)], -np.inf)
         self._last_value = np.maximum(self._last_value, newest)
         self._observations = self._observations + present.sum(axis=1)

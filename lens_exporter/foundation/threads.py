@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from typing import TypeVar
 
@@ -75,3 +75,17 @@ def begin(name: str, work: Callable[[], T]) -> "Future[T]":
 
     threading.Thread(target=contextvars.copy_context().run, args=(run,), name=name, daemon=True).start()
     return future
+
+
+def one_ahead(name: str, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+    """Give what each call gives, in turn; while the caller works on it the next one is made, on a thread of its own.
+
+    What a call raises is raised here, after what the calls before it gave, and none is made after it. Who stops early leaves at
+    most one call behind, whose outcome nobody hears of.
+    """
+    running: list[Future[T]] = []
+    for call in calls:
+        given = [one.result() for one in running]
+        running = [begin(name, call)]
+        yield from given
+    yield from (one.result() for one in running)

@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from lens_exporter.baseline.naming import category
 from lens_exporter.baseline.outages import SCRAPED
 from lens_exporter.baseline.readings import standings
 from lens_exporter.errors import BadAnswer, LensError, QueryError, RemoteRefused
+from lens_exporter.foundation.threads import one_ahead
 from lens_exporter.model.decision import Observation, Standing
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
@@ -64,6 +66,15 @@ class Look:
 
 class Interrupted(Exception):
     """It was told to end while it learnt a long past. What was learnt stays."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fetched:
+    """Rows of every metric, and when anything was scraped, where that matters; unread: the metrics that have failed by now."""
+
+    windows: list[Window]
+    scraped: Window | None
+    unread: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +181,8 @@ class Looker:
         if due.settled - due.first > _FEW_ROWS * due.step:
             self._catch_up(due, failures)
             due = self._baselines.due(at)
-        windows, scraped = self._fetch(due.first, due.last, due, failures)
+        fetched = self._fetch(due.first, due.last, due, failures)
+        windows, scraped = fetched.windows, fetched.scraped
         if self._missed - failures.keys() and at >= self._anew + _ANEW:
             # Its past is not in what was learnt.
             self._anew = at
@@ -202,26 +214,33 @@ class Looker:
         )
 
     def _catch_up(self, due: Due, failures: dict[int, QueryError]) -> None:
-        """Learn a long past in blocks that the server and our memory can bear. What was learnt stays if the server goes away."""
+        """Learn a long past in blocks that the server and our memory can bear. What was learnt stays if the server goes away.
+
+        While one block is learnt the next one is asked for: the server needs as long for it as we do.
+        """
         self.caught_up = 0
         try:
-            points = min((self._points(metric, due) for metric in self._metrics), default=1)
-            first = due.first
-            while first <= due.settled:
-                end = min(first + (points - 1) * due.step, due.settled)
-                windows, scraped = self._fetch(first, end, due, failures)
+            for fetched in one_ahead(f"ask-{self._watched.name}", self._blocks(due, failures)):
                 self._baselines.learn(
-                    windows,
+                    fetched.windows,
                     recently=due.last - self._baselines.warm_up_seconds,
                     told_from=due.settled - TAIL * due.step,  # as many as are ever shown
-                    scraped=scraped,
-                    unread=failures,
+                    scraped=fetched.scraped,
+                    unread=fetched.unread,
                 )
-                self._missed |= failures.keys()
-                first = end + due.step
+                self._missed |= fetched.unread
             self.long_pasts += 1
         finally:
             self.caught_up = None
+
+    def _blocks(self, due: Due, failures: dict[int, QueryError]) -> Iterator[Callable[[], _Fetched]]:
+        """Cut what is due into blocks; each call fetches one."""
+        points = min((self._points(metric, due) for metric in self._metrics), default=1)
+        first = due.first
+        while first <= due.settled:
+            end = min(first + (points - 1) * due.step, due.settled)
+            yield partial(self._fetch, first, end, due, failures)
+            first = end + due.step
 
     def _points(self, metric: BaselineMetric, due: Due) -> int:
         self._get_on()
@@ -235,7 +254,7 @@ class Looker:
             raise Interrupted
         self.caught_up += 1
 
-    def _fetch(self, first: float, last: float, due: Due, failures: dict[int, QueryError]) -> tuple[list[Window], Window | None]:
+    def _fetch(self, first: float, last: float, due: Due, failures: dict[int, QueryError]) -> _Fetched:
         """Fetch all metrics, and where it matters, whether anything was scraped."""
         windows = []
         for index, metric in enumerate(self._metrics):
@@ -248,7 +267,7 @@ class Looker:
             except QueryError as error:
                 failures[index] = error
                 windows.append(empty(metric, first, last, due.step))
-        return windows, self._scraped(first, last, due)
+        return _Fetched(windows, self._scraped(first, last, due), frozenset(failures))
 
     def _scraped(self, first: float, last: float, due: Due) -> Window | None:
         """Ask when anything was scraped, where that matters. Who is refused that goes on without: a gap is told whoever looked."""

@@ -70,7 +70,7 @@ def test_any_partition_gives_the_same(values: FloatArray, cuts: list[int], missi
         first += rows
 
 
-@given(pasts(), st.integers(1, 5 * DAY), st.integers(1, 3 * DAY), st.booleans())
+@given(pasts(), st.integers(1, 5 * DAY), st.integers(0, 3 * DAY), st.booleans())
 @settings(max_examples=6, deadline=None)
 def test_who_wants_to_hear_the_last_rows_only_hears_the_same(values: FloatArray, cut: int, told: int, missing: bool) -> None:
     """Rows nobody asks about are learnt like all others; what is said about the last ones, and about later blocks, is the same."""
@@ -82,6 +82,18 @@ def test_who_wants_to_hear_the_last_rows_only_hears_the_same(values: FloatArray,
         whole, end = asked.advance(*block), spared.advance(*block, told=told)
         assert end.score.shape == (SERIES, rows)
         same(end, whole, others=slice(last - first - rows, None))
+
+
+def test_what_nobody_was_told_of_is_known_when_somebody_asks() -> None:
+    """Wherever the rows end that nobody hears of, within an hour, with it or with a fit, those that follow are told the same."""
+    values = 10.0 + np.random.default_rng(8).standard_normal((SERIES, 5 * DAY))
+    values[::3] += 5.0 * np.sin(2.0 * np.pi * np.arange(5 * DAY) / DAY)
+    for cut in range(4 * DAY, 4 * DAY + 12):
+        asked, spared = engine(), engine()
+        asked.advance(times(cut), values[:, :cut])
+        assert spared.advance(times(cut), values[:, :cut], told=0).score.shape == (SERIES, 0)
+        rest = times(DAY // 2, cut), values[:, cut : cut + DAY // 2]
+        same(spared.advance(*rest), asked.advance(*rest))
 
 
 @given(pasts(), st.integers(0, 5 * DAY), st.integers(1, 3))

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection import ranks
 from lens_exporter.baseline.detection.regroup import picked
@@ -64,6 +65,9 @@ class Budget:
         self._floor, self._least = floor, least
         self._level = _levels(alarms_per_week)
         self._hour: int | None = None
+        self._in_force: FloatArray | None = np.full(alarms_per_week.size, np.inf)  # None until somebody asks for it
+        self._fitted: int | None = None  # the hour it is of, and what has taken the place of other hours since, by place
+        self._replaced: dict[int, NDArray[np.float16]] = {}
 
     def learn(self, scores: FloatArray) -> None:
         """Take note of scores [time, columns] of the running hour; NaN where there is none. Of equal ones the first counts."""
@@ -80,24 +84,51 @@ class Budget:
     def close(self, hour: int, counted: BoolArray | None = None) -> None:
         """End an hour. counted [columns] marks the columns that have scores at all, if not all have."""
         if self._hour is not None and hour > self._hour + 1:
-            skipped = np.arange(max(self._hour + 1, hour - self._size), hour) % self._size
-            self._maxima[skipped] = np.nan
-        self._maxima[hour % self._size] = self._highest if counted is None else np.where(counted, self._highest, np.nan)
+            for skipped in range(max(self._hour + 1, hour - self._size), hour):
+                self._enter(skipped, np.full(self._highest.shape, np.nan))
+        self._enter(hour, self._highest if counted is None else np.where(counted, self._highest, np.nan))
         self._highest = np.full(self._highest.shape, np.nan)
         self._hour = hour
 
+    def fit(self) -> None:
+        """Put the threshold of the hours closed so far in force: nothing is learnt from it, so it is found once it is asked for."""
+        self._in_force, self._fitted = None, self._hour
+        self._replaced.clear()
+
+    @property
+    def in_force(self) -> FloatArray:
+        """Give the threshold [columns] as it was at the last fit."""
+        if self._in_force is None:
+            maxima = self._maxima
+            if self._replaced:
+                maxima = maxima.copy()
+                maxima[list(self._replaced)] = list(self._replaced.values())
+            self._in_force = self._found(maxima, self._fitted)
+            self._replaced.clear()
+        return self._in_force
+
     def threshold(self) -> FloatArray:
-        """Give the threshold [columns]; infinite while less than a day is known."""
+        """Give the threshold [columns] as of now; infinite while less than a day is known."""
+        return self._found(self._maxima, self._hour)
+
+    def _enter(self, hour: int, highest: FloatArray) -> None:
+        place = hour % self._size
+        if self._in_force is None and place not in self._replaced:
+            self._replaced[place] = self._maxima[place].copy()
+        self._maxima[place] = highest
+
+    def _found(self, maxima: NDArray[np.float16], hour: int | None) -> FloatArray:
+        """Give the threshold [columns] from hourly maxima [place, columns], the last of which is that of this hour."""
         threshold = np.full(self._level.shape, np.inf)
-        if self._hour is None or not threshold.size:
+        if hour is None or not threshold.size:
             return threshold
-        known = np.isfinite(self._maxima).sum(axis=0) >= _FEWEST_DAYS * self._per_day
+        known = np.isfinite(maxima).sum(axis=0) >= _FEWEST_DAYS * self._per_day
         if not known.any():
             return threshold
-        order = (self._hour + 1 + np.arange(self._size)) % self._size  # oldest first, in days that end now
+        order = (hour + 1 + np.arange(self._size)) % self._size  # oldest first, in days that end now
         for first in range(0, known.size, _AT_ONCE):
             part = slice(first, first + _AT_ONCE)
-            days = np.ascontiguousarray(np.abs(self._maxima[order, part]).T, dtype=np.float32).reshape(-1, _DAYS, self._per_day)
+            days = np.ascontiguousarray(np.abs(maxima[order, part]).T, dtype=np.float32).reshape(-1, _DAYS, self._per_day)
             enough = np.isfinite(days).sum(axis=2) >= max(1, self._per_day // 2)  # [columns, days]
             low, high = _typical(np.where(enough, ranks.quantiles(days, (_LOW, _HIGH)), np.nan))
             scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
@@ -129,7 +160,8 @@ class Budget:
         return About(above, below, otherwise)
 
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
-        """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up."""
+        """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up from the next fit on."""
+        self._in_force = picked(self.in_force, kept, new=np.inf)
         self._level = _levels(alarms_per_week)
         self._maxima, self._highest = (picked(one, kept, new=np.nan) for one in (self._maxima, self._highest))
 

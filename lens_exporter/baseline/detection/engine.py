@@ -87,9 +87,6 @@ class Engine:
         self._scale = spreads.nothing_known(series)
         self._settled = np.zeros(self._groups, dtype=np.bool_)  # groups with a member that is known
         self._tail = self._mask.fit()
-        self._group_threshold = self._group_budget.threshold()
-        self._series_threshold = self._series_budget.threshold()
-        self._lone_threshold = self._lone_budget.threshold()
         rows = max(1, round(LONG / tuning.step))
         self._running = _Running(np.zeros(series), np.zeros(series), np.full((rows, self._groups), np.nan), np.zeros(self._groups))
         self._lasts = -math.expm1(-tuning.step / LONG)  # weight of the newest row in what lasts
@@ -119,17 +116,16 @@ class Engine:
         seasons: list[tuple[int, BoolArray]] = []  # that were found: before which row, of which series
         bins, begun = times // self._tuning.bin, 0
         while begun < times.size:
-            told_hour = int(times[-told] // self._tuning.hour)
-            found = self._turn(int(bins[begun]), told_hour)
+            found = self._turn(int(bins[begun]))
             end = begun + self._together(bins[begun:])
             which = (bins[begun:end] - bins[begun]).astype(np.int64)
             seen = self._seasons.through(rows[begun:end], which, self._scale, over=end < times.size)
             block = slice(begun, begun + len(seen.r))
             seasons += [(begun + row, which) for row, which in ((0, found), *seen.found) if which.any()]
-            wanted = _part(expected, block)
-            judged, self._running = self._score(times[block], rows[block], seen, wanted, _part(away, block))
-            threshold = self._learn(judged, told_hour)
-            if block.stop > times.size - told:
+            judged, self._running = self._score(times[block], rows[block], seen, _part(expected, block), _part(away, block))
+            wanted = block.stop > times.size - told
+            threshold = self._learn(judged, told=wanted)
+            if wanted:
                 parts.append(self._shown(judged, threshold))
                 enduring.append(judged.enduring)
                 most.append(self._most_of_news(judged.enduring))
@@ -147,7 +143,7 @@ class Engine:
                 expected = self._seasons.expected(int(times[block.start] // self._tuning.bin))
                 seen = streams.unexpected(rows[block], expected, self._scale)
                 judged, self._running = self._score(times[block], rows[block], seen, None, _part(away, block))
-                parts.append(self._shown(judged, self._group_threshold[None]))
+                parts.append(self._shown(judged, self._group_budget.in_force[None]))
                 residuals.append(_known_residuals(seen))
                 enduring.append(judged.enduring)
                 most.append(self._most_of_news(judged.enduring))
@@ -168,13 +164,13 @@ class Engine:
         """Say what comes back about this hour of the day."""
         if self._habits is None:
             hour = self._hour or 0
-            own = self._series_budget.about(hour, self._series_threshold)
+            threshold = self._series_budget.in_force
+            own = self._series_budget.about(hour, threshold)
             with np.errstate(invalid="ignore"):  # a threshold that is not known yet is infinite
                 # Beyond the cap nobody knows how far it was.
-                above, below = (
-                    np.where(one >= streams.CAP, np.inf, one) / self._series_threshold for one in (own.above, own.below)
-                )
-            self._habits = Habits(above, below, own.otherwise, self._group_budget.about(hour, self._group_threshold).above)
+                above, below = (np.where(one >= streams.CAP, np.inf, one) / threshold for one in (own.above, own.below))
+            groups = self._group_budget.about(hour, self._group_budget.in_force).above
+            self._habits = Habits(above, below, own.otherwise, groups)
         return self._habits
 
     def take(
@@ -196,7 +192,6 @@ class Engine:
         place[self._lone.series] = np.arange(self._lone.series.size)
         lone_kept = place[kept[lone]]
         self._lone_budget.take(lone_kept, self._alarms_alone(lone, shares))
-        self._lone_threshold = picked(self._lone_threshold, lone_kept, new=np.inf)
         self._structures = regrouped(self._structures, slots(groups), kept, groups_kept)
         self._slots = tuple(structure.slots for structure in self._structures)
         self._lone.take(lone, kept)
@@ -209,8 +204,6 @@ class Engine:
         self._series_budget.take(kept, self._alarms(kept.size, shares))
         self._scale = self._trusted(self._scale.take(kept))
         self._tail = self._tail.take(groups_kept)
-        self._group_threshold = picked(self._group_threshold, groups_kept, new=np.inf)
-        self._series_threshold = picked(self._series_threshold, kept, new=np.inf)
         running = self._running
         self._running = _Running(
             picked(running.mean, kept, new=0.0),
@@ -254,11 +247,8 @@ class Engine:
         """Give how many hours lie between two fits after so many."""
         return REFIT if hours * self._tuning.hour > 2 * DAY else 1
 
-    def _turn(self, bin_: int, told: int) -> BoolArray:
-        """Close the bin, and the hour, that are over, and open the next. told: the hour of the first row that is told.
-
-        Tells of which series a season was found.
-        """
+    def _turn(self, bin_: int) -> BoolArray:
+        """Close the bin, and the hour, that are over, and open the next. Tells of which series a season was found."""
         found = np.zeros(self._membership.size, dtype=np.bool_)
         if bin_ == self._bin:
             return found
@@ -268,7 +258,7 @@ class Engine:
                 self._spread.begin_anew(found)
         hour = int(bin_ * self._tuning.bin // self._tuning.hour)
         if self._hour is not None and hour != self._hour:
-            self._end_hour(self._hour, hour, told)
+            self._end_hour(self._hour, hour)
         self._bin, self._hour = bin_, hour
         self._seasons.open(bin_)
         return found
@@ -325,7 +315,7 @@ class Engine:
     def _shown(self, judged: _Judged, group_threshold: FloatArray) -> Scored:
         """Put together what the caller sees of members of groups, [series, time]; group_threshold is [time or 1, groups]."""
         seen, residual, scores, lasting = judged.seen.expected, judged.residual, judged.scores, judged.lasting
-        threshold, scale = self._series_threshold, self._scale
+        threshold, scale = self._series_budget.in_force, self._scale
         usual = scale.r_mean * scale.known
         width = np.where(np.isfinite(threshold) & scale.known, threshold, np.nan) * scale.r_spread
         with np.errstate(invalid="ignore"):
@@ -334,7 +324,7 @@ class Engine:
         lone, unusual = self._lone.series, np.zeros(anomaly.shape, dtype=np.bool_)
         departed = judged.enduring[:, lone]
         # What is back well inside its band is over, however long the last half hour goes on to depart.
-        unusual[:, lone] = (departed > self._lone_threshold) & (residual > _WELL_INSIDE * threshold)[:, lone]
+        unusual[:, lone] = (departed > self._lone_budget.in_force) & (residual > _WELL_INSIDE * threshold)[:, lone]
         # Of a lone series for now: whether it is far enough out for news to be told.
         anomaly[:, lone] = ~(scale.known[lone] & (departed < self._lone_budget.least))
         return Scored(
@@ -359,9 +349,12 @@ class Engine:
         told: int,
     ) -> Scored:
         """Join the scores of the last rows; lone series, judged by rows and residuals [time, series], say theirs themselves."""
+        lone = self._lone.series
         if not parts:
+            if lone.size and len(rows):
+                judge(rows, np.concatenate(residuals), rows[:0], rows[:0])
             return self._nothing()
-        whole, lone = joined(parts, told), self._lone.series
+        whole = joined(parts, told)
         if lone.size:
             departed, bounds = np.concatenate(enduring)[-told:], np.concatenate(most)[-told:]
             found = judge(rows, np.concatenate(residuals), departed, bounds)
@@ -371,10 +364,10 @@ class Engine:
             whole.anomaly[lone] = missed | whole.unusual[lone] | (found.anomaly.T & whole.anomaly[lone])
         return whole
 
-    def _learn(self, judged: _Judged, told: int) -> FloatArray:
-        """Add rows to the statistics of their hours, and end the hours in between. told: the hour of the first row that is told.
+    def _learn(self, judged: _Judged, *, told: bool) -> FloatArray:
+        """Add rows to the statistics of their hours, and end the hours in between.
 
-        Gives the threshold of each group at each row [time or 1, groups].
+        Gives the threshold of each group at each row [time, groups], if rows are told: else none.
         """
         seen, present = judged.seen, np.isfinite(judged.values)
         learnt = streams.unmasked(present, judged.masked, self._membership)
@@ -384,7 +377,7 @@ class Engine:
         thresholds = []
         for hour, rows in self._hours_of(judged.times):
             if self._hour is not None and hour != self._hour:
-                self._end_hour(self._hour, hour, told)
+                self._end_hour(self._hour, hour)
             self._hour = hour
             self._spread.learn(judged.values[rows], powers[rows])
             for structure in self._structures:
@@ -395,8 +388,9 @@ class Engine:
             for row, which in seen.found:
                 if rows.start < row <= rows.stop:
                     self._spread.begin_anew(which)
-            thresholds.append(np.repeat(self._group_threshold[None], rows.stop - rows.start, axis=0))
-        return np.concatenate(thresholds)
+            if told:
+                thresholds.append(np.repeat(self._group_budget.in_force[None], rows.stop - rows.start, axis=0))
+        return np.concatenate(thresholds) if told else np.zeros((0, self._groups))
 
     def _hours_of(self, times: FloatArray) -> Iterator[tuple[int, slice]]:
         """Give the hours that rows belong to, and which rows each has."""
@@ -405,25 +399,20 @@ class Engine:
         for start, end in zip([0, *ends[:-1]], ends, strict=True):
             yield int(hours[start]), slice(start, end)
 
-    def _end_hour(self, hour: int, following: int, told: int) -> None:
-        """Close the statistics of an hour that is over, and fit what is due. told: the hour of the first row that is told.
-
-        Nothing is learnt from a threshold. One that the next fit replaces before a row is told needs not be found.
-        """
+    def _end_hour(self, hour: int, following: int) -> None:
+        """Close the statistics of an hour that is over, and fit what is due."""
         self._habits = None
         self._spread.close(hour, following)
         self._group_budget.close(hour)
         self._series_budget.close(hour, self._scale.known)
         self._lone_budget.close(hour, self._scale.known[self._lone.series])
         self._hours += 1
-        if following >= told:
-            self._group_threshold = self._group_budget.threshold()
+        self._group_budget.fit()
         every = self._between_fits(self._hours)
         if following // every != hour // every:
             self._fit()
-            if following // REFIT >= told // REFIT:
-                self._series_threshold = self._series_budget.threshold()
-                self._lone_threshold = self._lone_budget.threshold()
+            self._series_budget.fit()
+            self._lone_budget.fit()
         for structure in self._structures:
             structure.forget(following - hour)
 

@@ -65,7 +65,8 @@ class Lone:
         """
         if not self.series.size:
             return _nobody(len(departed))
-        surprise = either(self._value.advance(values[:, self.series].T), self._of_residuals(r[:, self.series].T, seasons))
+        mine, residuals = (np.ascontiguousarray(rows[:, self.series].T) for rows in (values, r))
+        surprise = either(self._value.advance(mine), self._of_residuals(residuals, seasons))
         return self._scored(surprise, self._peaks.advance(surprise, len(departed)), departed, most)
 
     def peek(self, values: FloatArray, r: FloatArray, departed: FloatArray, most: FloatArray) -> LoneScored:
@@ -89,7 +90,7 @@ class Lone:
     def _scored(self, surprise: FloatArray, peaked: Peaked, departed: FloatArray, most: FloatArray) -> LoneScored:
         """Put together surprises [series, time], of which the last are told, and how far rows [told, all series] depart."""
         q, most = departed[:, self.series], most[:, self.series]
-        novel = surprise[:, -len(departed) :].T + _ORIGIN + _FURTHER * np.log10((q + 1.0) / _USUAL)
+        novel = surprise[:, surprise.shape[1] - len(departed) :].T + _ORIGIN + _FURTHER * np.log10((q + 1.0) / _USUAL)
         news = np.where(peaked.fresh.T, np.minimum(novel, most), 0.0)
         score = np.where((news >= NEWS) | (peaked.loud.T & (most > 0.0)), np.maximum(news, NEWS), NEWS * q / (q + _HALF))
         return LoneScored(np.nan_to_num(score), peaked.alarm.T)

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lens_exporter.baseline.detection.decades import decades
 from lens_exporter.baseline.detection.sortedrows import Float32Array, IntArray, rows_of
 from lens_exporter.model.window import FloatArray
 
@@ -44,7 +45,7 @@ class Peaked:
         return Peaked(self.fresh[:, rows], self.threshold[:, rows], self.alarm[:, rows], self.loud[:, rows])
 
     def last(self, rows: int) -> "Peaked":
-        return self.part(slice(-rows, None))
+        return self.part(slice(self.fresh.shape[1] - rows, None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +132,7 @@ class Peaks:
     def _judge(self, surprise: FloatArray, told: int) -> _Judged:
         fresh = fresh_peaks(_single(surprise), self._recent)
         rows = _running(self._record.rows, np.isfinite(surprise))
-        here = np.log10(np.maximum(rows[:, 1:], 1))
+        here = decades(rows[:, 1:])
         with np.errstate(invalid="ignore"):
             beyond = np.where(fresh, np.clip(surprise + here - _REFERENCE, 0.0, _FARTHEST), 0.0)
         peaks, excess = _running(self._record.peaks, beyond > 0.0), _running(self._record.excess, beyond)

@@ -110,6 +110,25 @@ def test_hours_without_a_score_are_left_out() -> None:
     assert budget.threshold()[0] == np.inf  # of the last week two hours are known
 
 
+@pytest.mark.parametrize("later", [[], [1], [1, 2, 3], [2, 5, 400]])
+def test_what_came_after_a_fit_has_no_say_in_the_threshold_in_force(later: list[int]) -> None:
+    """Whenever somebody asks for it: hours that follow at once or after a gap, even one that leaves nothing of the week."""
+    asked, waited = kept(exponential(7, 3)), kept(exponential(7, 3))
+    assert np.isinf(asked.in_force).all()  # nothing was fitted
+    for budget in (asked, waited):
+        budget.fit()
+    known = asked.in_force.copy()
+    np.testing.assert_array_equal(known, asked.threshold())
+    for hour in later:
+        for budget in (asked, waited):
+            budget.learn(np.full((1, 3), 50.0))
+            budget.close(7 * DAY - 1 + hour)
+    np.testing.assert_array_equal(asked.in_force, known)
+    np.testing.assert_array_equal(waited.in_force, known)
+    waited.fit()
+    np.testing.assert_array_equal(waited.in_force, waited.threshold())
+
+
 def test_series_come_and_go_with_budgets_of_their_own() -> None:
     """The old ones keep their hours, a new one has none, and each has the share it is given."""
     budget = kept(exponential(7, 2))

@@ -101,6 +101,20 @@ def test_a_value_counts_as_seen_from_the_next_row_on() -> None:
     assert second < -2
 
 
+@pytest.mark.parametrize("rows", [7, 41, 200])
+def test_many_series_in_blocks_are_as_surprising_as_each_by_itself(rows: int) -> None:
+    """Bit by bit, with gaps, equal values and monsters: how rows are compared depends on how many there are."""
+    series = 150
+    values = np.random.default_rng(6).standard_normal((series, 400)) * 10.0 ** np.arange(-75, 75)[:, None]
+    values[::3, 50:90] = values[::3, :40]
+    values[1::4, ::9], values[5, :60], values[7] = np.nan, np.inf, 45.0
+    together = Novelty(series, memory=MEMORY, refit=REFIT)
+    found = np.concatenate([together.advance(values[:, at : at + rows]) for at in range(0, 400, rows)], axis=1)
+    for one in range(0, series, 6):
+        alone = Novelty(1, memory=MEMORY, refit=REFIT)
+        np.testing.assert_array_equal(alone.advance(values[one : one + 1]), found[one : one + 1])
+
+
 def test_few_slots_still_cover_the_whole_range() -> None:
     """Five thousand different values in 64 slots: inside the range nothing is far from something remembered."""
     climbing = np.arange(5000.0)

@@ -73,6 +73,31 @@ def test_a_past_that_cannot_be_read_is_not_asked_for_at_every_look() -> None:
     assert {one.metric for one in looker.look(NOW + 6 * 3600.0 + 2 * STEP).observations} == {"files", "load"}
 
 
+class Torn(Past):
+    """The server goes away just after `files` could not be evaluated."""
+
+    def rows(self, metric, start, end, *, step):
+        window = super().rows(metric, start, end, step=step)
+        if start <= self.bad <= end:
+            raise Unreachable(service="prometheus", url="http://p", reason="refused")
+        return window
+
+
+def test_what_was_learnt_before_a_query_failed_is_learnt_with_it() -> None:
+    """The block it failed in was never learnt, for then the server went away: it is asked for again, and none before it."""
+    past = Torn(bad=NOW - 3 * 86_400.0)
+    watched = Watched("api", (FILES, LOAD), step=STEP)
+    looker = Looker(watched, past, Baselines(watched.asked, Learning(STEP, watched.window)), Analyzer())
+    with pytest.raises(Unreachable):
+        looker.look(NOW)
+    oldest = past.asked[0][1]
+    torn, past.bad = past.asked[-1][1], NOW + 86_400.0
+    assert oldest < torn
+    past.asked.clear()
+    assert {one.metric for one in looker.look(NOW + STEP).observations} == {"files", "load"}
+    assert min(start for _, start in past.asked) == torn
+
+
 def test_who_takes_over_does_not_ask_for_a_bad_past_sooner() -> None:
     """It was tried a moment ago, by the one before."""
     past = Past(bad=NOW - 3 * 86_400.0)
