@@ -1,11 +1,14 @@
 """How far each series usually strays from what is expected of it, and how suddenly: the scale that makes departures comparable."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lens_exporter.baseline.detection import ranks
 from lens_exporter.baseline.detection.regroup import picked
+from lens_exporter.baseline.detection.shifts import followed
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.baseline.detection.tuning import DAY, REFIT, Tuning
 from lens_exporter.model.window import FloatArray
@@ -21,6 +24,7 @@ _FAR = 40.0  # spreads, and
 _RANGES = 10.0  # ranges of the week: what lies beyond both is learnt as if it lay there
 _FIRST, _FIRST_ROWS, _FIRST_TRUST = 3600.0, 30, 0.25  # seconds and rows after which a series has a score at all, and its weight
 _FEW = 300  # columns: so many are sorted as soon as they are gone through row by row
+_BETWEEN = 0.5  # of the variance lies between parts of the week: so much of a series that was beside its level for long
 _STEADY = 0.95  # part of the rows with a value, of a series whose silence means something
 
 
@@ -91,6 +95,9 @@ class Spread:
     day's count in any case, so that the scale comes down within a day. Were they kept for a week, everything would look normal for
     so long, the budget would follow, and when they leave ordinary rows would be alarms.
 
+    When a level has followed a shift (`shifts.followed`), the residuals of the days until then count as if it had been the level:
+    by how they strayed among themselves. Else a series would be blind for a week after each.
+
     The memory has an entry for the hours between two fits. Of second and fourth powers it keeps the square and the fourth root:
     single precision does not reach to the fourth power of gigabytes, nor down to that of nanoseconds.
     """
@@ -158,8 +165,13 @@ class Spread:
             np.maximum(_OF_FULL * self._full, _NOTHING),
         )
         counted = self._counted()
-        r_mean, r_sd, r_spread = self._moments(_R, counted, floor)
-        e_mean, _, e_spread = self._moments(_E, counted, floor)
+        sums = self._sums if counted is None else self._sums * counted
+        r_mean, r_sd, r_spread = _moments((sums[_COUNT], *sums[_R:_E]), floor)
+        e_mean, _, e_spread = _moments((sums[_COUNT], *sums[_E:]), floor)
+        shifted = self._beside_a_level(sums, r_mean, r_sd, floor)
+        if shifted.size:
+            moments = _moments(self._as_if_at_level(sums, shifted, floor[shifted]), floor[shifted])
+            r_mean[shifted], r_sd[shifted], r_spread[shifted] = moments
         known = count >= self._enough
         reach = np.where(known, np.maximum(_FAR * r_spread, _RANGES * extent.usual), np.inf)
         trust = np.where(known, 1.0, np.where(count >= self._first, _FIRST_TRUST, 0.0))
@@ -207,19 +219,43 @@ class Spread:
         enough = (self._sums[_COUNT] * counted).sum(axis=0) >= self._enough  # else the last day was all gaps
         return np.where(enough, counted, np.float32(1.0))
 
-    def _moments(
-        self, place: int, counted: NDArray[np.float32] | None, floor: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        rows, first, root, fourth_root = (
-            self._sums[each] if counted is None else self._sums[each] * counted for each in (_COUNT, place, place + 1, place + 2)
+    def _beside_a_level(self, sums: NDArray[np.float32], mean: FloatArray, sd: FloatArray, floor: FloatArray) -> IntArray:
+        """Give the series most of whose variance is that of the means of their entries."""
+        rows = np.maximum(sums[_COUNT], np.float32(1.0))
+        count = sums[_COUNT].sum(axis=0, dtype=np.float64)
+        between = (sums[_R].astype(np.float64) ** 2 / rows).sum(axis=0) / np.maximum(count, 1.0) - mean**2
+        return np.flatnonzero((between > _BETWEEN * sd**2) & (sd > floor) & (count >= 2.0 * self._enough))
+
+    def _as_if_at_level(self, sums: NDArray[np.float32], which: IntArray, floor: FloatArray) -> tuple[FloatArray, ...]:
+        """Give count and sums of r [entry, which], as if no shift had been there that the level has followed since."""
+        order = (np.arange(_ENTRIES) if self._entry is None else self._entry + 1 + np.arange(_ENTRIES)) % _ENTRIES
+        rows, first, root, fourth_root = (each[order][:, which].astype(np.float64) for each in sums[:_E])
+        low, high = (each[order][:, which].astype(np.float64) for each in (self._low, self._high))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = first / rows
+            inside = np.sqrt(np.maximum(root**2 / rows - means**2, 0.0))
+        shift, usual = followed(means, inside, 0.5 * (low + high), floor), ranks.median(means)
+        return (
+            rows,
+            np.where(shift, rows * usual, first),
+            np.where(shift, np.sqrt(rows * (inside**2 + usual**2)), root),
+            np.where(shift, (_FOURTH_OF_NORMAL * rows) ** 0.25 * inside, fourth_root),
         )
-        count = np.maximum(rows.sum(axis=0, dtype=np.float64), 1.0)
-        mean = first.sum(axis=0, dtype=np.float64) / count
-        second = _sum_of_squares(root.astype(np.float64)) / count
-        fourth = _sum_of_squares(fourth_root.astype(np.float64) ** 2) / count
-        sd = np.maximum(np.sqrt(np.maximum(second - mean**2, 0.0)), floor)
-        tails = np.maximum(np.sqrt(np.sqrt(fourth / _FOURTH_OF_NORMAL)), sd)
-        return mean, sd, sd ** (1.0 - _TAIL_SHARE) * tails**_TAIL_SHARE
+
+
+def _moments(sums: tuple[NDArray[Any], ...], floor: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Give mean, standard deviation and spread [series], both at least floor [series].
+
+    sums [entry, series] are counts, sums, roots of second and fourth roots of fourth powers, in this order.
+    """
+    rows, first, root, fourth_root = sums
+    count = np.maximum(rows.sum(axis=0, dtype=np.float64), 1.0)
+    mean = first.sum(axis=0, dtype=np.float64) / count
+    second = _sum_of_squares(root.astype(np.float64)) / count
+    fourth = _sum_of_squares(fourth_root.astype(np.float64) ** 2) / count
+    sd = np.maximum(np.sqrt(np.maximum(second - mean**2, 0.0)), floor)
+    tails = np.maximum(np.sqrt(np.sqrt(fourth / _FOURTH_OF_NORMAL)), sd)
+    return mean, sd, sd ** (1.0 - _TAIL_SHARE) * tails**_TAIL_SHARE
 
 
 def powers_of(r: FloatArray, e: FloatArray, learnt: BoolArray, scale: Scale) -> FloatArray:

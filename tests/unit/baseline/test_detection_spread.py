@@ -55,6 +55,18 @@ def test_a_heavy_tail_is_wider_than_its_deviation() -> None:
     assert scale.r_spread[0] > 1.05 * scale.r_sd[0]
 
 
+def test_a_shift_that_the_level_has_followed_is_no_measure() -> None:
+    """Thirty of ninety hours lay ten deviations beside the level, which is where the values are now: the scale is that of the rest."""
+    r, values = (np.random.default_rng(7).standard_normal((96 * ROWS, 2)) for _ in range(2))
+    r[30 * ROWS : 60 * ROWS] += 10.0
+    values[30 * ROWS :, 0] += 10.0
+    values[30 * ROWS : 60 * ROWS, 1] += 10.0  # and this one is back where it was: an incident
+    scale = fitted(r, values=values)
+    assert scale.r_mean[0] == pytest.approx(0.0, abs=0.2)
+    assert (scale.r_sd[0], scale.r_spread[0]) == (pytest.approx(1.0, rel=0.1), pytest.approx(1.0, rel=0.1))
+    assert scale.r_sd[1] > 4.0
+
+
 def test_what_is_kept_out_and_what_is_missing_is_not_learnt() -> None:
     """Ten hours of an alarm change neither mean nor deviation; gaps do not either."""
     r = noise()

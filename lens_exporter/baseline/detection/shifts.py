@@ -1,0 +1,43 @@
+"""Which parts of a week were spent beside a level that is the usual one by now."""
+
+import numpy as np
+
+from lens_exporter.baseline.detection import ranks
+from lens_exporter.baseline.detection.structure import BoolArray, IntArray
+from lens_exporter.model.window import FloatArray
+
+_FAR = 5.0  # times what parts usually differ by, and stray inside
+_PARTS = 2  # in a row, of three hours each
+_STAYED = 0.5  # of what the residuals came back by: values that moved by less have stayed
+
+
+def followed(means: FloatArray, inside: FloatArray, middles: FloatArray, floor: FloatArray) -> BoolArray:
+    """Mark the parts of a week [part, series], oldest first, that were a shift which what is expected has followed.
+
+    means and inside are the mean and standard deviation of each part's residuals, middles the middle of its values, all
+    [part, series], NaN where it has none; floor [series] is the least that counts.
+
+    A shift is a run of parts whose means lie far out, all to one side: five times as far from the median as parts usually do. It
+    was followed if after it the residuals are back and the values are not. A weekend or an incident is over when the values are
+    back: how far it strayed is a measure of what the series does, and of the next one.
+    """
+    usual = ranks.median(means)
+    apart, strays = 1.4826 * ranks.median(np.abs(means - usual)), ranks.median(inside)
+    far = _FAR * np.maximum(np.sqrt(apart**2 + strays**2), floor)
+    with np.errstate(invalid="ignore"):
+        side = np.where(np.abs(means - usual) > far, np.sign(means - usual), 0.0)
+    marked = np.zeros(means.shape, dtype=np.bool_)
+    for series in np.flatnonzero((side != 0.0).sum(axis=0) >= _PARTS):
+        known = np.flatnonzero(np.isfinite(means[:, series]))
+        for run in _runs(side[known, series]):
+            last, next_ = known[run[-1]], known[run[-1] + 1]
+            back, moved = (abs(one[next_, series] - one[last, series]) for one in (means, middles))
+            marked[known[run], series] = moved < _STAYED * back
+    return marked
+
+
+def _runs(side: FloatArray) -> list[IntArray]:
+    """Give the places of each run of enough parts to one side that is over."""
+    ends = np.flatnonzero(side[1:] != side[:-1]) + 1
+    runs = np.split(np.arange(side.size), ends)[:-1]
+    return [run for run in runs if side[run[0]] != 0.0 and run.size >= _PARTS]
