@@ -1,17 +1,14 @@
 """Readings of range queries just after an outage: rate(x[5m]) has five minutes to fill again, and says too little until then."""
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray
+from lens_exporter.prometheus import promql
 
-_RANGE = re.compile(r"\[\s*((?:\d+(?:ms|[smhdwy]))+)\s*[\]:]")
-_PART = re.compile(r"(\d+)(ms|[smhdwy])")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 _LONGEST = 900.0  # seconds: to look away for longer would hide more than it spares
 _STEADY = 0.9  # of all rows: where nothing is there so often, that it is gone is an outage; errors that are seldom counted are none
 _KNOWN = 4 * 3600.0  # seconds of values at least, before a gap of them can be an outage: a first burst of errors is over sooner
@@ -20,28 +17,23 @@ _FEW = 10  # rows that show what comes without a range, before its absence says 
 # Places in what is remembered of each series.
 _GAP, _PRESENT, _ROWS, _IS_STEADY, _WAS_STEADY, _PLAIN, _LAST_PLAIN = range(7)
 _KEPT = 7
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`")
 
 
 def range_of(query: str) -> float:
-    """Give the longest range that a query selects, in seconds, a quarter of an hour at most; 0 where it selects none."""
-    found = _RANGE.findall(_QUOTED.sub("", query))
-    ranges = (sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(one)) for one in found)
-    return min(max(ranges, default=0.0), _LONGEST)
+    """Give how far back a query reads, in seconds, a quarter of an hour at most; 0 where it reads newest samples only."""
+    return _longest(promql.readings(query))
 
 
 def span_of(metric: BaselineMetric) -> float:
     """Give for how many seconds what a metric says is too little after an outage.
 
-    Of a ratio both parts are short of the same, and a quantile's buckets too: those are right at once. What has a ceiling is told
-    by it whatever was before.
+    What has a ceiling is told by it whatever was before.
     """
-    query = _QUOTED.sub("", metric.query)
-    parts = query.split("/")
-    ratio = len(parts) > 1 and all(_RANGE.search(part) for part in parts)
-    if metric.ceiling is not None or ratio or "histogram_quantile" in query:
-        return 0.0
-    return range_of(metric.query)
+    return 0.0 if metric.ceiling is not None else _longest(promql.filling(metric.query))
+
+
+def _longest(readings: Iterable[promql.Reading]) -> float:
+    return min(max((reading.reach for reading in readings), default=0.0), _LONGEST)
 
 
 class Refilling:

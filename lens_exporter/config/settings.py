@@ -26,11 +26,11 @@ from lens_exporter.config.values import (
     TimeZone,
     Url,
     VariableName,
-    seconds,
     shortest_gap,
 )
 from lens_exporter.config.web import NEEDS_RESTART, Web
 from lens_exporter.model.budget import MOST_PER_WEEK, USUAL_PER_WEEK
+from lens_exporter.model.duration import seconds
 from lens_exporter.model.metric import BaselineMetric, Direction
 
 DEFAULT_ANTHROPIC_MODEL = "claude-haiku-4-5"

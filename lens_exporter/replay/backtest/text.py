@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from lens_exporter.baseline.naming import cleaned, target_name
 from lens_exporter.baseline.numbers import number
-from lens_exporter.config.values import duration_text
+from lens_exporter.model.duration import duration_text
 from lens_exporter.model.labels import Labels
 from lens_exporter.replay.backtest.overlap import MARGIN, Detection
 from lens_exporter.replay.backtest.report import GroupRate, Report, WouldBe

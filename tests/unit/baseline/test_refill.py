@@ -25,10 +25,12 @@ GAUGE = BaselineMetric("memory", "memory_bytes")
         ("sum(rate(x[5m])) / sum(limit)", 300.0),
         ('rate(x{path="/api", other="[9m]", third="histogram_quantile"}[5m])', 300.0),
         ("histogram_quantile(0.9, rate(x_bucket[5m]))", 0.0),
-        ("max_over_time(rate(x[1m])[10m:30s])", 600.0),
+        ("max_over_time(rate(x[1m])[10m:30s])", 660.0),
         ("increase(x[1d])", 900.0),
         ('x{a="[5m]"}', 0.0),
-        ("x[$__interval]", 0.0),
+        ("rate(x[300])", 300.0),  # Prometheus 3
+        ("rate(x[5m]) # [1h]", 300.0),
+        ("rate(x[1.5m])", 90.0),  # VictoriaMetrics
     ],
 )
 def test_the_longest_range_counts(query, seconds):
