@@ -86,7 +86,7 @@ class Prometheus(Server):
         10_000, gt=0, description="more series in an answer make it truncated; 2 KiB of it are read for each, 64 MiB at least"
     )
     max_range: Duration = Field(seconds("35d"), description="longest range one query may cover")
-    concurrency: int = Field(1, ge=1, le=16, description="queries in flight at once")
+    concurrency: int = Field(1, ge=1, le=16, description="queries in flight at once; others wait, for `timeout` at most")
 
 
 class Alertmanager(Server):

@@ -9,7 +9,16 @@ from itertools import chain
 
 import numpy as np
 
-from lens_exporter.errors import AnswerTooLarge, BreakerOpen, QueryError, QueryTooLarge, RemoteError, RemoteTimeout, Unreachable
+from lens_exporter.errors import (
+    AnswerTooLarge,
+    BreakerOpen,
+    ConcurrencyReached,
+    QueryError,
+    QueryTooLarge,
+    RemoteError,
+    RemoteTimeout,
+    Unreachable,
+)
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import FloatArray, Window
@@ -91,7 +100,7 @@ class History:
         At least 1: what is too expensive even so, rows() refuses.
 
         Raises:
-            Unreachable, RemoteTimeout, BreakerOpen: nobody is there.
+            Unreachable, RemoteTimeout, BreakerOpen, ConcurrencyReached: there is no answer.
 
         """
         fleet = self._counted(metric.query, at)
@@ -159,8 +168,8 @@ class History:
             # The line break ends a comment.
             answer = self._prometheus.query(f"count({query}\n)", at)
             values = [float(one.values[-1]) for one in answer.series if one.values.size]
-        except (Unreachable, RemoteTimeout, BreakerOpen):
-            raise  # nobody is there: asking for the values would only wait as long again
+        except (Unreachable, RemoteTimeout, BreakerOpen, ConcurrencyReached):
+            raise  # no answer: asking for the values would only wait as long again
         except (QueryError, RemoteError):
             values = []  # what is wrong with the query itself, the question for its values tells
         counted = int(values[0]) if values and math.isfinite(values[0]) else 0
