@@ -60,7 +60,7 @@ that changes what needs a restart; the last good configuration stays.
 # lens.yml
 {EXAMPLE}```
 
-- Durations are written as in Prometheus: `30s`, `5m`, `1h30m`.
+- Durations are written as in Prometheus, with their units: `30s`, `5m`, `1h30m`; only 0 needs none.
 - Schedules are cron in UTC: five fields, and an optional sixth, the seconds, last.
 - Secrets never stand in this file: a setting that ends in `_file` names a file, one that ends in `_env` an environment variable.
   Files are read at each use, so they may be rotated. Relative paths start at the folder of the configuration file.

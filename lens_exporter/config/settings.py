@@ -434,7 +434,9 @@ class Config(Settings):
         ge=0,
         description="most series (and groups) of all watchers whose band and score are published; anomalies always are, and first",
     )
-    events_retention: Duration = Field(seconds("30d"), description="how long events are kept")
+    events_retention: Duration = Field(
+        seconds("30d"), description="how long events are kept, and investigations that are over, with the records of their steps"
+    )
     otlp_endpoint: Url | None = Field(
         None, description="spans go there, under the origin of the start (extra: otlp)", json_schema_extra=NEEDS_RESTART
     )

@@ -41,12 +41,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _length(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not isfinite(value):
-            raise ValueError("expected a duration that ends")
-        return float(value)
-    return seconds(value if isinstance(value, str) else "")
+def _length(value: object, info: ValidationInfo) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return seconds(value if isinstance(value, str) else "")
+    if not isfinite(value):
+        raise ValueError("expected a duration that ends")
+    if value and info.context:  # in a file; code gives seconds
+        raise ValueError(f'expected a duration with its unit, like "{value}s" or "{value}d"')
+    return float(value)
 
 
 def _url(value: str) -> str:

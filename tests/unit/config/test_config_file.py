@@ -58,6 +58,11 @@ def test_a_small_site_reads_whole():
     assert config.llm.clients[0].options.api_key_file == Path("/etc/lens/anthropic.key")
 
 
+def test_nothing_needs_no_unit():
+    """0 is the one number that is a duration, where there may be none."""
+    assert read("investigate: {debounce: 0}", HERE, LENSES).investigate.debounce == 0.0
+
+
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n"])
 def test_an_empty_file_is_all_defaults(text):
     """Nothing written means everything by default: host and own process, Prometheus on localhost."""
@@ -67,6 +72,11 @@ def test_an_empty_file_is_all_defaults(text):
 ERRORS = [
     # the settings themselves
     ("prometheus:\n  max_samples: lots", 'lens.yml:2: prometheus.max_samples: expected a whole number, got "lots"'),
+    (
+        "events_retention: 30",
+        'lens.yml:1: events_retention: expected a duration with its unit, like "30s" or "30d", got 30',
+    ),
+    ("investigate:\n  settle: .inf", "lens.yml:2: investigate.settle: expected a duration that ends, got Infinity"),
     ("prometheus:\n  max_range: 0s", 'lens.yml:2: prometheus.max_range: expected more than 0, got "0s"'),
     (
         "prometheus:\n  timeout: soon",
