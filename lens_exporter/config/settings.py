@@ -446,21 +446,3 @@ class Config(Settings):
         description="how often what /metrics shows goes to otlp_endpoint too; not at all unless set",
         json_schema_extra=NEEDS_RESTART,
     )
-
-    @model_validator(mode="after")
-    def _pushing(self) -> "Config":
-        if self.otlp_metrics_interval is not None and self.otlp_endpoint is None:
-            raise Misfit(("otlp_metrics_interval",), "nothing says where to: set otlp_endpoint too")
-        return self
-
-    @model_validator(mode="after")
-    def _readers(self) -> "Config":
-        models = {client.name for client in self.llm.clients if client.provider != "offline"}
-        for index, watcher in enumerate(self.watchers):
-            if watcher.reading is None or (watcher.reading.client or self.llm.primary) in models:
-                continue
-            known = f"known: {', '.join(sorted(models))}" if models else "there are none under llm.clients"
-            named = watcher.reading.client or self.llm.primary
-            key = ("client",) if watcher.reading.client else ()
-            raise Misfit(("watchers", index, "reading", *key), f'"{named}" is no language model; {known}')
-        return self

@@ -329,6 +329,49 @@ watchers:
     ]
 
 
+def test_a_query_of_the_watcher_itself_is_shown_its_place():
+    """Not as a lens that is missing, and a list of all keys there are; in the short form neither."""
+    text = """\
+watchers:
+  - name: checkout
+    schedule: "* * * * *"
+    query: up
+    direction: down
+  - promql: {schedule: "* * * * *", query: up}
+"""
+    told = "unknown key; it belongs to a metric, which has a name: metrics: {NAME: {%s: ...}}"
+    assert problems(text) == [
+        "lens.yml:2: watchers[0].metrics: required for the lens promql",
+        f"lens.yml:4: watchers[0].query: {told % 'query'}",
+        f"lens.yml:5: watchers[0].direction: {told % 'direction'}",
+        "lens.yml:6: watchers[1].promql.metrics: required for the lens promql",
+        f"lens.yml:6: watchers[1].promql.query: {told % 'query'}",
+    ]
+
+
+def test_what_does_not_fit_together_is_said_beside_what_is_wrong_by_itself():
+    """A file is mended in one go: neither an unknown key nor another section's fault hides it."""
+    text = """\
+origin: "no good"
+otlp_metrics_interval: 15s
+watchers:
+  - host:
+      schedule: "* * * * *"
+      reading: {client: nobody}
+  - lens: python
+    schedule: "* * * * *"
+    window: 1m
+    wndow: 2d
+"""
+    assert problems(text) == [
+        'lens.yml:1: origin: expected text that matches ^[a-zA-Z0-9_.-]+$, got "no good"',
+        "lens.yml:2: otlp_metrics_interval: nothing says where to: set otlp_endpoint too",
+        'lens.yml:6: watchers[0].host.reading.client: "nobody" is no language model; there are none under llm.clients',
+        "lens.yml:9: watchers[1].window: expected room for min_observations readings, one every step",
+        'lens.yml:10: watchers[1].wndow: unknown key; did you mean "window"?',
+    ]
+
+
 def test_labels_that_name_groups_and_targets_are_label_names():
     """A misspelt one would put all series into one group, and nobody would notice."""
     start = 'watchers:\n  - host:\n      schedule: "* * * * *"\n'
