@@ -22,9 +22,9 @@ import yaml
 from quality.report import provenance
 
 from lens_exporter.config.settings import Prometheus, Watcher
-from lens_exporter.config.values import seconds as duration
 from lens_exporter.demo.backfill import Series
 from lens_exporter.demo.servers import LocalServer, start_prometheus
+from lens_exporter.model.duration import seconds as duration
 from lens_exporter.rules.alerts import When
 from lens_exporter.rules.document import Engine, document
 from lens_exporter.rules.plan import plan_for

@@ -174,7 +174,8 @@ def check_config(file: Path) -> None:
         click.echo(f"{part.ljust(width)}  {said}")
     for warning in summary.warnings:
         click.echo(f"warning: {warning}", err=True)
-    click.echo(f"{file}: fine")
+    count = len(summary.warnings)
+    click.echo(f"{file}: fine" + (f", but for {count} warning{'s' if count > 1 else ''}" if count else ""))
 
 
 @main.command(epilog=_examples("lens-exporter watch python --once", "lens-exporter watch checkout --once --config.file lens.yml"))

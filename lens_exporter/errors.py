@@ -89,6 +89,12 @@ class BreakerOpen(RemoteError):
     retryable = True
 
 
+class ConcurrencyReached(RemoteError):
+    """{service} at {url} was not asked: for {seconds} s others of our queries were in flight (concurrency: {limit})"""
+
+    retryable = True
+
+
 # --- PromQL ---
 
 

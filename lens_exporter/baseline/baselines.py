@@ -15,7 +15,7 @@ from lens_exporter.baseline.expected import AlertLabels, Declarations, Declared,
 from lens_exporter.baseline.expected_rows import ExpectedRows
 from lens_exporter.baseline.outages import Outages
 from lens_exporter.baseline.readings import readings
-from lens_exporter.baseline.refill import Refilling
+from lens_exporter.baseline.refill import Presence, Refilling
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.baseline.roster import Grouped, Roster
 from lens_exporter.baseline.rules import Reading
@@ -77,13 +77,13 @@ class Learnt:
     anchor: float | None
     learnt_to: float
     expected: Mapping[str, Any]
-    refilled: FloatArray  # [7, series]
+    refilled: Presence
     outages: tuple[bool, float]
 
     def check(self, metrics: int) -> None:
         """Refuse what does not belong together, or not to so many metrics. Raises ValueError."""
         series = len(self.roster)
-        columns = (self.recent.series, self.engine.series, self.last_value.size, self.observations.size, self.refilled.shape[1])
+        columns = (self.recent.series, self.engine.series, self.last_value.size, self.observations.size, self.refilled.series)
         if self.roster.metrics != metrics or set(columns) != {series} or self.warm.series.max(initial=-1) >= series:
             raise ValueError(f"{self.roster.metrics} metrics and {series} series do not fit {metrics} metrics and {columns} series")
 

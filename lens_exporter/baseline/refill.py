@@ -1,47 +1,87 @@
 """Readings of range queries just after an outage: rate(x[5m]) has five minutes to fill again, and says too little until then."""
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray
+from lens_exporter.prometheus import promql
 
-_RANGE = re.compile(r"\[\s*((?:\d+(?:ms|[smhdwy]))+)\s*[\]:]")
-_PART = re.compile(r"(\d+)(ms|[smhdwy])")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 _LONGEST = 900.0  # seconds: to look away for longer would hide more than it spares
 _STEADY = 0.9  # of all rows: where nothing is there so often, that it is gone is an outage; errors that are seldom counted are none
 _KNOWN = 4 * 3600.0  # seconds of values at least, before a gap of them can be an outage: a first burst of errors is over sooner
 _LOST = 0.25  # of a row: what a row of an outage counts for, so that a long one does not make the next ones none
 _FEW = 10  # rows that show what comes without a range, before its absence says that its thing has gone
-# Places in what is remembered of each series.
-_GAP, _PRESENT, _ROWS, _IS_STEADY, _WAS_STEADY, _PLAIN, _LAST_PLAIN = range(7)
-_KEPT = 7
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`")
 
 
 def range_of(query: str) -> float:
-    """Give the longest range that a query selects, in seconds, a quarter of an hour at most; 0 where it selects none."""
-    found = _RANGE.findall(_QUOTED.sub("", query))
-    ranges = (sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(one)) for one in found)
-    return min(max(ranges, default=0.0), _LONGEST)
+    """Give how far back a query reads, in seconds, a quarter of an hour at most; 0 where it reads newest samples only."""
+    return _longest(promql.readings(query))
 
 
 def span_of(metric: BaselineMetric) -> float:
     """Give for how many seconds what a metric says is too little after an outage.
 
-    Of a ratio both parts are short of the same, and a quantile's buckets too: those are right at once. What has a ceiling is told
-    by it whatever was before.
+    What has a ceiling is told by it whatever was before.
     """
-    query = _QUOTED.sub("", metric.query)
-    parts = query.split("/")
-    ratio = len(parts) > 1 and all(_RANGE.search(part) for part in parts)
-    if metric.ceiling is not None or ratio or "histogram_quantile" in query:
-        return 0.0
-    return range_of(metric.query)
+    return 0.0 if metric.ceiling is not None else _longest(promql.filling(metric.query))
+
+
+def _longest(readings: Iterable[promql.Reading]) -> float:
+    return min(max((reading.reach for reading in readings), default=0.0), _LONGEST)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Presence:
+    """When things had values: each an array [thing], or [series] with what is known of the thing of each."""
+
+    gap: FloatArray  # the newest row in which nothing of it had a value, Unix seconds; -inf: there was none
+    present: FloatArray  # rows in which something had
+    rows: FloatArray  # all since the first of those
+    steady: BoolArray  # whether it was nearly always there, as of the last of them
+    was_steady: BoolArray  # and before that gap
+    plain: FloatArray  # rows in which something without a range had a value
+    last_plain: FloatArray  # the newest of those, Unix seconds; -inf: there was none
+
+    @classmethod
+    def unknown(cls, count: int) -> "Presence":
+        """Give what is known of things that were never there."""
+        never, none, no = np.full(count, -np.inf), np.zeros(count), np.zeros(count, dtype=np.bool_)
+        return cls(never, none, none.copy(), no, no.copy(), none.copy(), never.copy())
+
+    @property
+    def series(self) -> int:
+        """How many there are."""
+        return self.gap.size
+
+    @property
+    def arrays(self) -> tuple[FloatArray | BoolArray, ...]:
+        """All of it, in the order of the fields."""
+        return self.gap, self.present, self.rows, self.steady, self.was_steady, self.plain, self.last_plain
+
+    def of(self, which: IntArray) -> "Presence":
+        """Copy what is known of these."""
+        return Presence(
+            gap=self.gap[which],
+            present=self.present[which],
+            rows=self.rows[which],
+            steady=self.steady[which],
+            was_steady=self.was_steady[which],
+            plain=self.plain[which],
+            last_plain=self.last_plain[which],
+        )
+
+    def put(self, which: IntArray, known: "Presence") -> None:
+        """Set what is known of these."""
+        for mine, new in zip(self.arrays, known.arrays, strict=True):
+            mine[which] = new
+
+    def nearly_always_plain(self) -> BoolArray:
+        """Say which have had something without a range whenever they had anything."""
+        nearly: BoolArray = (self.plain >= _FEW) & (self.plain >= _STEADY * self.present)
+        return nearly
 
 
 class Refilling:
@@ -63,15 +103,10 @@ class Refilling:
     def forget(self) -> None:
         """Begin anew: no series, and nobody knows of a gap."""
         nobody = np.zeros(0, dtype=np.int64)
-        self.resume(np.zeros((_KEPT, 0)), nobody, nobody)
+        self.resume(Presence.unknown(0), nobody, nobody)
 
-    def resume(self, kept: FloatArray, metric_of: IntArray, things: IntArray) -> None:
-        """Go on with these series: metric and thing of each.
-
-        kept [7, series]: the newest row in which nothing of its thing had a value (Unix seconds), the rows in which something had,
-        and all rows since the first of those; whether it was nearly always there as of the last of them, and before that gap; the
-        rows in which something without a range had a value, and the newest of those.
-        """
+    def resume(self, kept: Presence, metric_of: IntArray, things: IntArray) -> None:
+        """Go on with these series: what is known of the thing of each, its metric and its thing."""
         self.kept, self._metric_of, self._things = kept, metric_of, things
         self._plain = self._ranges[metric_of] == 0.0
         self._span, self._range = self._spans[metric_of], self._ranges[metric_of]
@@ -92,30 +127,31 @@ class Refilling:
         if unread:
             known |= np.isin(self._metric_of, list(unread))[:, None]
         seen, plain = self._of_things(known), self._of_things(known & self._plain[:, None])  # [thing, time]
-        state = self.kept[:, self._order[self._starts]]  # [7, thing]
-        lately = times[0] - state[_LAST_PLAIN]
-        undisturbed = seen.all(axis=1) & (times[0] - state[_GAP] >= _LONGEST + self._step)
+        state = self.kept.of(self._order[self._starts])  # [thing]
+        lately = times[0] - state.last_plain
+        undisturbed = seen.all(axis=1) & (times[0] - state.gap >= _LONGEST + self._step)
         undisturbed &= ~self._has_plain | (plain.all(axis=1) & ((lately < 1.5 * self._step) | np.isinf(lately)))
         disturbed, away = np.flatnonzero(~undisturbed), None
         if disturbed.size:
-            found = seen[disturbed], plain[disturbed], state[:, disturbed]
-            state[:, disturbed], away = self._disturbed(times, values, disturbed, found)
+            after, away = self._disturbed(times, values, disturbed, (seen[disturbed], plain[disturbed], state.of(disturbed)))
+            state.put(disturbed, after)
         if learn:
             self._undisturbed(state, np.flatnonzero(undisturbed), times)
-            self.kept = state[:, self._things]
+            self.kept = state.of(self._things)
         return (values, None) if away is None else (np.where(away, np.nan, values), away)
 
-    def _undisturbed(self, state: FloatArray, which: IntArray, times: FloatArray) -> None:
+    def _undisturbed(self, state: Presence, which: IntArray, times: FloatArray) -> None:
         """Go on with the state of things that were there, with what needs no range, in all of these rows."""
-        present, rows = state[_PRESENT, which] + times.size, state[_ROWS, which] + times.size
         plain = which[self._has_plain[which]]
-        state[_PRESENT, which], state[_ROWS, which], state[_IS_STEADY, which] = present, rows, _steady(present, rows, self._known)
-        state[_PLAIN, plain] += times.size
-        state[_LAST_PLAIN, plain] = times[-1]
+        state.present[which] += times.size
+        state.rows[which] += times.size
+        state.steady[which] = _steady(state.present[which], state.rows[which], self._known)
+        state.plain[plain] += times.size
+        state.last_plain[plain] = times[-1]
 
     def _disturbed(
-        self, times: FloatArray, values: FloatArray, which: IntArray, found: tuple[BoolArray, BoolArray, FloatArray]
-    ) -> tuple[FloatArray, BoolArray]:
+        self, times: FloatArray, values: FloatArray, which: IntArray, found: tuple[BoolArray, BoolArray, Presence]
+    ) -> tuple[Presence, BoolArray]:
         """Go row by row through the things `which`: give their state afterwards, and what is away of all series [series, time].
 
         found is what was there of each thing, and without a range [thing, time], and the state before.
@@ -125,8 +161,8 @@ class Refilling:
         gap, last = np.empty((2, *there.shape))
         for row, at in enumerate(times):
             state = self._returned(state, shown[:, row], at)
-            back[:, row], gap[:, row] = there[:, row] & (state[_WAS_STEADY] > 0.0), state[_GAP]
-            gone[:, row], last[:, row] = ~shown[:, row] & _nearly_always_plain(state), state[_LAST_PLAIN]
+            back[:, row], gap[:, row] = there[:, row] & state.was_steady, state.gap
+            gone[:, row], last[:, row] = ~shown[:, row] & state.nearly_always_plain(), state.last_plain
             state = _after(state, there[:, row], shown[:, row], at, self._known)
         series = np.flatnonzero(np.isin(self._things, which))
         thing = np.searchsorted(which, self._things[series])
@@ -137,13 +173,12 @@ class Refilling:
         away[series] = too_little
         return state, away
 
-    def _returned(self, state: FloatArray, shown: BoolArray, at: float) -> FloatArray:
+    def _returned(self, state: Presence, shown: BoolArray, at: float) -> Presence:
         """Take it for an outage that a thing was away for two rows and more though its ranges went on: it was down."""
-        lapse = at - state[_LAST_PLAIN]
-        returned = shown & _nearly_always_plain(state) & (lapse > 2.5 * self._step) & (lapse <= _LONGEST)
-        if returned.any():
-            state[_GAP, returned], state[_WAS_STEADY, returned] = at, 1.0  # its first sample may lie just before this row
-        return state
+        lapse = at - state.last_plain
+        returned = shown & state.nearly_always_plain() & (lapse > 2.5 * self._step) & (lapse <= _LONGEST)
+        # Its first sample may lie just before this row.
+        return replace(state, gap=np.where(returned, at, state.gap), was_steady=state.was_steady | returned)
 
     def _of_things(self, marks: BoolArray) -> BoolArray:
         """Say of which things [thing, ...] any series is marked [series, ...]."""
@@ -154,11 +189,11 @@ class Refilling:
 
     def take(self, kept: IntArray, metric_of: IntArray, things: IntArray) -> None:
         """Go on with other series: the old index of each, -1 for a new one. A thing that was never seen has had no outage."""
-        of = np.zeros((_KEPT, things.max(initial=-1) + 1))
-        of[[_GAP, _LAST_PLAIN]] = -np.inf
-        for place, one in enumerate(picked(self.kept, kept, new=-np.inf)):
-            np.maximum.at(of[place], things, one)
-        self.resume(of[:, things], metric_of, things)
+        known = Presence.unknown(things.max(initial=-1) + 1)  # [thing]
+        old = kept >= 0
+        for of_things, of_series in zip(known.arrays, self.kept.arrays, strict=True):
+            np.maximum.at(of_things, things[old], of_series[kept[old]])
+        self.resume(known.of(things), metric_of, things)
 
 
 def _steady(present: FloatArray, rows: FloatArray, known: float) -> BoolArray:
@@ -166,26 +201,18 @@ def _steady(present: FloatArray, rows: FloatArray, known: float) -> BoolArray:
     return steady
 
 
-def _nearly_always_plain(state: FloatArray) -> BoolArray:
-    nearly: BoolArray = (state[_PLAIN] >= _FEW) & (state[_PLAIN] >= _STEADY * state[_PRESENT])
-    return nearly
-
-
-def _after(state: FloatArray, there: BoolArray, plain: BoolArray, at: float, enough: float) -> FloatArray:
-    """Give the state [7, thing] after a row in which some things are there; one that never was has no gaps."""
-    gap, present, rows, steady, was_steady, with_plain, last_plain = state
-    known = rows > 0.0
-    present = present + there
-    rows = rows + np.where(there, 1.0, known * np.where(steady > 0.0, _LOST, 1.0))
+def _after(state: Presence, there: BoolArray, plain: BoolArray, at: float, enough: float) -> Presence:
+    """Give the state [thing] after a row in which some things are there; one that never was has no gaps."""
+    known = state.rows > 0.0
     lost = known & ~there
-    return np.stack(
-        [
-            np.where(lost, at, gap),
-            present,
-            rows,
-            np.where(there, _steady(present, rows, enough), steady),
-            np.where(lost, steady, was_steady),
-            with_plain + plain,
-            np.where(plain, at, last_plain),
-        ]
+    present = state.present + there
+    rows = state.rows + np.where(there, 1.0, known * np.where(state.steady, _LOST, 1.0))
+    return Presence(
+        gap=np.where(lost, at, state.gap),
+        present=present,
+        rows=rows,
+        steady=np.where(there, _steady(present, rows, enough), state.steady),
+        was_steady=np.where(lost, state.steady, state.was_steady),
+        plain=state.plain + plain,
+        last_plain=np.where(plain, at, state.last_plain),
     )

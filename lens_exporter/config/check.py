@@ -1,10 +1,11 @@
 """What `check-config` tells: a configuration that loads, in a few lines, and what about it will not work on this machine."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lens_exporter.config.file import LensOptions, load
+from lens_exporter.config.file import LensOptions, load, places
 from lens_exporter.config.secrets import Secrets, secret_sources
 from lens_exporter.config.settings import Config
 from lens_exporter.config.web import Web
@@ -33,13 +34,18 @@ def check_config(
 
     """
     config = load(path, lens_options)
+    place = places(path, lens_options)
     warnings: list[str] = []
-    secrets = Secrets(environment, warn=warnings.append)
+    said: list[str] = []
+    secrets = Secrets(environment, warn=said.append)
     for source in secret_sources(config):
         try:
             secrets.read(source)
         except SecretUnreadable as error:
-            warnings.append(str(error))
+            said.append(str(error))
+        parts = re.findall(r"[^.\[\]]+", source.key)
+        warnings += [f"{place(tuple(int(part) if part.isdecimal() else part for part in parts))}: {text}" for text in said]
+        said.clear()
     try:
         who_may_call(config.web, Secrets(environment))
     except ConfigInvalid:

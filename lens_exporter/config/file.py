@@ -1,15 +1,16 @@
 """From one YAML file to a Config, or to every error in it at once: `lens.yml:6: watchers[1].beam.nodes: expected a list ...`."""
 
+import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from lens_exporter.config import schema, shortforms, words
-from lens_exporter.config.settings import Config, Watcher
+from lens_exporter.config.settings import Config, Llm, Watcher
 from lens_exporter.config.tree import Problem, Tree, parse
 from lens_exporter.config.values import Key, Settings
 from lens_exporter.errors import ConfigError, ConfigInvalid
@@ -60,10 +61,15 @@ def read(text: str, path: Path, lens_options: LensOptions) -> Config:
 
     """
     tree = mapping_of(text, path)
-    listed = tree.value.get("watchers")
-    entries = [shortforms.expand(entry, lens_options) for entry in listed] if isinstance(listed, list) else []
+    entries = _entries(tree, lens_options)
     context = {"base": path.parent}
-    problems = [*tree.problems, *_watchers_misfit(tree.value, entries, lens_options)]
+    problems = [
+        *tree.problems,
+        *_watchers_misfit(tree.value, entries, lens_options),
+        *_readers_misfit(tree.value, entries, context),
+    ]
+    if tree.value.get("otlp_metrics_interval") is not None and tree.value.get("otlp_endpoint") is None:
+        problems.append(Problem(("otlp_metrics_interval",), "nothing says where to: set otlp_endpoint too"))
     values = [entry.value for entry in entries]
     for index, entry in enumerate(entries):
         checked = _options(entry, lens_options, context)
@@ -71,14 +77,26 @@ def read(text: str, path: Path, lens_options: LensOptions) -> Config:
             problems += _problems(lens_options[entry.value["lens"]], checked, ("watchers", index), entry, under=("options",))
         elif checked is not None:
             values[index] = {**entry.value, "options": checked}
+    given = {**tree.value, "watchers": values} if entries else tree.value
     try:
-        config = Config.model_validate({**tree.value, "watchers": values} if entries else tree.value, context=context)
+        config = Config.model_validate(given, context=context)
     except ValidationError as error:
         problems += _translated(error, entries)
+        try:
+            Config.model_validate(_known(given, error), context=context)
+        except ValidationError as more:
+            problems += _translated(more, entries)
         raise invalid(path, tree, problems) from None  # pydantic's own text may hold what was given
     if problems:
         raise invalid(path, tree, problems)
     return config
+
+
+def places(path: Path, lens_options: LensOptions) -> Callable[[Key], str]:
+    """Give a function that says where in a file a setting stands: `lens.yml:4`. Raises ConfigInvalid, ConfigError."""
+    tree = mapping_of(text_of(path), path)
+    entries = _entries(tree, lens_options)
+    return lambda key: f"{path}:{tree.line(_as_written(key, entries))}"
 
 
 def changed(old: Config, new: Config) -> list[str]:
@@ -96,6 +114,24 @@ def fixed(old: BaseModel, new: BaseModel) -> Iterator[str]:
             yield key
         elif isinstance(before, BaseModel) and isinstance(after, BaseModel):
             yield from (f"{key}.{inner}" for inner in fixed(before, after))
+
+
+def _entries(tree: Tree, lens_options: LensOptions) -> list[shortforms.Entry]:
+    listed = tree.value.get("watchers")
+    return [shortforms.expand(entry, lens_options) for entry in listed] if isinstance(listed, list) else []
+
+
+def _known(given: Mapping[str, Any], error: ValidationError) -> Mapping[str, Any]:
+    """Copy what was given without unknown keys: beside one, pydantic holds no setting against another."""
+    known = copy.deepcopy(given)
+    for detail in error.errors(include_url=False):
+        if detail["type"] == "extra_forbidden":
+            *parts, name = detail["loc"]
+            section: Any = known
+            for part in parts:
+                section = section[part]
+            del section[name]
+    return known
 
 
 def _options(entry: shortforms.Entry, lens_options: LensOptions, context: Mapping[str, Any]) -> Any:
@@ -136,13 +172,36 @@ def _watchers_misfit(value: Mapping[str, Any], entries: list[shortforms.Entry], 
             yield Problem((*here, *entry.written(("datasource",))), f'there is no data source "{source}"{known}')
 
 
+def _readers_misfit(value: Mapping[str, Any], entries: list[shortforms.Entry], context: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find readings by what is no language model."""
+    try:
+        llm = Llm.model_validate(value.get("llm", {}), context=dict(context))
+    except ValidationError:
+        return  # which there are is not known before that is right
+    models = sorted(client.name for client in llm.clients if client.provider != "offline")
+    for index, entry in enumerate(entries):
+        reading = entry.value.get("reading") if isinstance(entry.value, dict) else None
+        if not isinstance(reading, dict):
+            continue
+        named = reading.get("client") or llm.primary
+        if not isinstance(named, str) or named in models:
+            continue
+        known = f"known: {', '.join(models)}" if models else "there are none under llm.clients"
+        key: Key = ("reading", "client") if reading.get("client") else ("reading",)
+        yield Problem(("watchers", index, *entry.written(key)), f'"{named}" is no language model; {known}')
+
+
 def _translated(error: ValidationError, entries: list[shortforms.Entry]) -> Iterator[Problem]:
     for detail in error.errors(include_url=False):
         key, text = words.explain(Config, detail)
-        match key:
-            case ("watchers", int(index), *rest) if index < len(entries):
-                key = ("watchers", index, *entries[index].written(tuple(rest)))
-        yield Problem(key, text)
+        yield Problem(_as_written(key, entries), text)
+
+
+def _as_written(key: Key, entries: list[shortforms.Entry]) -> Key:
+    match key:
+        case ("watchers", int(index), *rest) if index < len(entries):
+            return ("watchers", index, *entries[index].written(tuple(rest)))
+    return key
 
 
 def _problems(

@@ -26,11 +26,11 @@ from lens_exporter.config.values import (
     TimeZone,
     Url,
     VariableName,
-    seconds,
     shortest_gap,
 )
 from lens_exporter.config.web import NEEDS_RESTART, Web
 from lens_exporter.model.budget import MOST_PER_WEEK, USUAL_PER_WEEK
+from lens_exporter.model.duration import seconds
 from lens_exporter.model.metric import BaselineMetric, Direction
 
 DEFAULT_ANTHROPIC_MODEL = "claude-haiku-4-5"
@@ -86,7 +86,7 @@ class Prometheus(Server):
         10_000, gt=0, description="more series in an answer make it truncated; 2 KiB of it are read for each, 64 MiB at least"
     )
     max_range: Duration = Field(seconds("35d"), description="longest range one query may cover")
-    concurrency: int = Field(1, ge=1, le=16, description="queries in flight at once")
+    concurrency: int = Field(1, ge=1, le=16, description="queries in flight at once; others wait, for `timeout` at most")
 
 
 class Alertmanager(Server):
@@ -434,7 +434,9 @@ class Config(Settings):
         ge=0,
         description="most series (and groups) of all watchers whose band and score are published; anomalies always are, and first",
     )
-    events_retention: Duration = Field(seconds("30d"), description="how long events are kept")
+    events_retention: Duration = Field(
+        seconds("30d"), description="how long events are kept, and investigations that are over, with the records of their steps"
+    )
     otlp_endpoint: Url | None = Field(
         None, description="spans go there, under the origin of the start (extra: otlp)", json_schema_extra=NEEDS_RESTART
     )
@@ -444,21 +446,3 @@ class Config(Settings):
         description="how often what /metrics shows goes to otlp_endpoint too; not at all unless set",
         json_schema_extra=NEEDS_RESTART,
     )
-
-    @model_validator(mode="after")
-    def _pushing(self) -> "Config":
-        if self.otlp_metrics_interval is not None and self.otlp_endpoint is None:
-            raise Misfit(("otlp_metrics_interval",), "nothing says where to: set otlp_endpoint too")
-        return self
-
-    @model_validator(mode="after")
-    def _readers(self) -> "Config":
-        models = {client.name for client in self.llm.clients if client.provider != "offline"}
-        for index, watcher in enumerate(self.watchers):
-            if watcher.reading is None or (watcher.reading.client or self.llm.primary) in models:
-                continue
-            known = f"known: {', '.join(sorted(models))}" if models else "there are none under llm.clients"
-            named = watcher.reading.client or self.llm.primary
-            key = ("client",) if watcher.reading.client else ()
-            raise Misfit(("watchers", index, "reading", *key), f'"{named}" is no language model; {known}')
-        return self

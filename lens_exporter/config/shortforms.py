@@ -39,7 +39,7 @@ def expand(entry: Any, lenses: Collection[str]) -> Entry:
         return Entry({"name": lens, "lens": lens, "schedule": body}, short=lens, scalar=True)
     if "lens" not in entry and (named := [key for key in entry if key in lenses]):
         return _beside(named[0], entry)
-    if "lens" not in entry and "metrics" in entry:
+    if "lens" not in entry and entry.keys() & {"metrics", "query"}:
         return Entry({"lens": "promql", **entry})
     if "name" not in entry and isinstance(entry.get("lens"), str):
         return Entry({"name": entry["lens"], **entry})

@@ -4,7 +4,6 @@ The `title` of a type is the noun its errors use ("expected a duration like ..."
 """
 
 import re
-from decimal import Decimal
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
@@ -14,18 +13,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
+from lens_exporter.model.duration import seconds
+
 Key = tuple[str | int, ...]
 
-_UNITS = {
-    "y": Decimal(31_536_000),
-    "w": Decimal(604_800),
-    "d": Decimal(86_400),
-    "h": Decimal(3600),
-    "m": Decimal(60),
-    "s": Decimal(1),
-    "ms": Decimal("0.001"),
-}
-_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?", re.ASCII)
 _MATCHER = r'[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*(?:"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\')'
 _SELECTOR = re.compile(rf"\s*(?:{_MATCHER}\s*(?:,\s*{_MATCHER}\s*)*,?\s*)?")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -50,31 +41,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def seconds(value: object) -> float:
-    """Read a Prometheus duration (1h30m, 15s, 500ms, 4w) or a number of seconds."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        total = float(value)
-    else:
-        match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-        if match is None or not any(match.groups()):
-            raise ValueError('expected a duration like "30s", "5m" or "1h30m"')
-        total = float(sum(Decimal(part) * unit for part, unit in zip(match.groups(), _UNITS.values(), strict=True) if part))
-    if not isfinite(total):
+def _length(value: object, info: ValidationInfo) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return seconds(value if isinstance(value, str) else "")
+    if not isfinite(value):
         raise ValueError("expected a duration that ends")
-    return total
-
-
-def duration_text(length: float) -> str:
-    """Write seconds as a duration of days and less that reads back as the same number."""
-    if round(length * 1000) / 1000 != length:
-        return f"{Decimal(repr(length)):f}s"
-    rest = round(length * 1000)
-    parts = []
-    for name in ("d", "h", "m", "s", "ms"):
-        count, rest = divmod(rest, int(_UNITS[name] * 1000))
-        if count:
-            parts.append(f"{count}{name}")
-    return "".join(parts) or "0s"
+    if value and info.context:  # in a file; code gives seconds
+        raise ValueError(f'expected a duration with its unit, like "{value}s" or "{value}d"')
+    return float(value)
 
 
 def _url(value: str) -> str:
@@ -202,8 +176,8 @@ def _beside_the_file(value: Path, info: ValidationInfo) -> Path:
     return Path(base) / value if base else value
 
 
-Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, title='duration like "30s", "5m" or "1h30m"')]
-Pause = Annotated[float, BeforeValidator(seconds), Field(ge=0, title='duration like "30s" or "5m", or 0')]
+Duration = Annotated[float, BeforeValidator(_length), Field(gt=0, title='duration like "30s", "5m" or "1h30m"')]
+Pause = Annotated[float, BeforeValidator(_length), Field(ge=0, title='duration like "30s" or "5m", or 0')]
 Url = Annotated[str, AfterValidator(_url), Field(title='address like "http://localhost:9090"')]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url), Field(title="database address")]
 ListenAddress = Annotated[str, AfterValidator(_listen_address), Field(title='address to listen on like "127.0.0.1:10077"')]

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from lens_exporter.config.schema import kind_at, model_in
+from lens_exporter.config.settings import Metric
 from lens_exporter.config.values import Key, Misfit
 from lens_exporter.errors import UnknownWord
 from lens_exporter.model.secret import may_hold_a_secret
@@ -63,8 +64,10 @@ def explain(model: type[BaseModel], error: ErrorDetails) -> tuple[Key, str]:
 
 
 def unknown_key(name: str, known: Iterable[str]) -> str:
-    """Say that a key is unknown, and which was probably meant; of a key for a secret, where secrets are."""
+    """Say that a key is unknown, and which was probably meant; where it belongs, if it is a metric's or for a secret."""
     names = list(known)
+    if "metrics" in names and name in Metric.model_fields:
+        return f"unknown key; it belongs to a metric, which has a name: metrics: {{NAME: {{{name}: ...}}}}"
     places = _places_of_secrets(name, names)
     if not places:
         return "unknown key" + did_you_mean(name, names)

@@ -111,7 +111,7 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "lens_remote_requests_failed_total",
         C,
-        "Requests to an outside service that failed, by error; those with BreakerOpen were not sent.",
+        "Requests to an outside service that failed, by error; those with BreakerOpen and ConcurrencyReached were not sent.",
         ("service", "error"),
     ),
     MetricSpec("lens_remote_request_duration_seconds", H, "How long an outside service took to answer.", ("service",), _SECONDS),

@@ -126,8 +126,12 @@ class Endpoint:
                     check(answer)
                 return answer
         except LensError as error:
-            self._telemetry.inc("lens_remote_requests_failed_total", service=self.service, error=type(error).__name__)
+            self.count_failure(error)
             raise
+
+    def count_failure(self, error: LensError) -> None:
+        """Count a request that failed, or that its client did not send."""
+        self._telemetry.inc("lens_remote_requests_failed_total", service=self.service, error=type(error).__name__)
 
     def _send(
         self,

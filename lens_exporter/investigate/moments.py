@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
 from lens_exporter.foundation.clock import rfc3339
+from lens_exporter.model.duration import UNITS
 
 _RELATIVE = re.compile(r"now(?:\s*-\s*(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d))?")
 _AGO = re.compile(r"-(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)")
-_UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def read(value: object, now: float) -> float:
@@ -29,7 +29,7 @@ def _absolute(value: object, now: float) -> float:
     text = str(value).strip()
     relative = _RELATIVE.fullmatch(text) or _AGO.fullmatch(text)
     if relative:
-        return now - float(relative["amount"] or 0.0) * _UNIT_SECONDS[relative["unit"] or "s"]
+        return now - float(relative["amount"] or 0.0) * float(UNITS[relative["unit"] or "s"])
     try:
         return float(text)
     except ValueError:

@@ -132,9 +132,9 @@ def _unusable(receipt: Receipt) -> str:
 
 
 def _kept(hypothesis: Hypothesis, known: dict[str, Receipt], issues: list[str]) -> bool:
-    problem = why_not(hypothesis.claim, hypothesis.receipts, known)
-    if problem == "cites no receipt" and not quoted(hypothesis.claim):
+    if not hypothesis.receipts and not quoted(hypothesis.claim):
         return True  # an open thought without numbers
+    problem = why_not(hypothesis.claim, hypothesis.receipts, known)
     if problem:
         issues.append(f'hypothesis "{hypothesis.claim}": {problem}')
     return not problem

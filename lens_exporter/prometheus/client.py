@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from lens_exporter.errors import BadAnswer, QueryError, RemoteTimeout
+from lens_exporter.errors import BadAnswer, ConcurrencyReached, QueryError, RemoteTimeout
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.http import Answer, Endpoint
 from lens_exporter.prometheus import cost, parse, table
@@ -20,7 +20,7 @@ _SHOWN_CHARACTERS = 120
 
 
 class Prometheus:
-    """One server. At most `limits.concurrency` requests are in flight; the others wait their turn."""
+    """One server. At most `limits.concurrency` requests are in flight; the others wait their turn, for as long as one may take."""
 
     def __init__(self, endpoint: Endpoint, limits: QueryLimits, *, clock: Clock = wall) -> None:
         self._endpoint = endpoint
@@ -167,8 +167,11 @@ class Prometheus:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        if not self._turns.acquire(timeout=self._limits.timeout):
-            raise RemoteTimeout(service=self._endpoint.service, url=self.url, seconds=self._limits.timeout)
+        seconds, limit = self._limits.timeout, self._limits.concurrency
+        if not self._turns.acquire(timeout=seconds):
+            error = ConcurrencyReached(service=self._endpoint.service, url=self.url, seconds=seconds, limit=limit)
+            self._endpoint.count_failure(error)
+            raise error
         try:
             yield
         finally:

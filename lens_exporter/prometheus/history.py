@@ -9,7 +9,16 @@ from itertools import chain
 
 import numpy as np
 
-from lens_exporter.errors import AnswerTooLarge, BreakerOpen, QueryError, QueryTooLarge, RemoteError, RemoteTimeout, Unreachable
+from lens_exporter.errors import (
+    AnswerTooLarge,
+    BreakerOpen,
+    ConcurrencyReached,
+    QueryError,
+    QueryTooLarge,
+    RemoteError,
+    RemoteTimeout,
+    Unreachable,
+)
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import FloatArray, Window
@@ -18,22 +27,11 @@ from lens_exporter.prometheus.answers import Table
 from lens_exporter.prometheus.client import Prometheus
 from lens_exporter.prometheus.roster import Roster
 
-# Late scrapes, rule evaluations and remote writes still change the newest points; these are asked for again.
-_SETTLE_SECONDS = 300.0
-# Now and then everything is, so that what was back-filled or deleted meanwhile is seen.
-_REFRESH_SECONDS = 3600.0
-_KEPT_WINDOWS = 256
 _KEPT_SERIES = 500_000  # whose labels are remembered, over all queries
 _BYTES_PER_POINT = 40  # of JSON: a time and a value of all its digits
 _ANSWER_BYTES = 16 * 1024 * 1024  # meant for the points of one answer; the labels come on top
 _MOST_QUERIES = 64  # for one stretch; what would need more is refused as too expensive
 _GRID_TOLERANCE = 1e-6  # of a step: what rounding may have taken from a multiple
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    window: Window
-    fetched_whole_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +50,9 @@ class History:
         self._kept_series = kept_series
         self._lock = threading.Lock()
         self._fleets: OrderedDict[str, _Fleet] = OrderedDict()  # by query
-        self._kept: OrderedDict[tuple[str, float, int], _Kept] = OrderedDict()
 
     def rows(self, metric: BaselineMetric, start: float, end: float, *, step: float) -> Window:
-        """Fetch every multiple of `step` from start to end (Unix seconds, both included); nothing comes from a cache.
+        """Fetch every multiple of `step` from start to end (Unix seconds, both included); of values nothing is kept.
 
         The window's values have the shape [series, time], one row per series in the order of its labels, NaN for gaps. A series
         without any value in this time has no row. As long as a query's series stay the same, so does the object `labels`. It is
@@ -91,37 +88,11 @@ class History:
         At least 1: what is too expensive even so, rows() refuses.
 
         Raises:
-            Unreachable, RemoteTimeout, BreakerOpen: nobody is there.
+            Unreachable, RemoteTimeout, BreakerOpen, ConcurrencyReached: there is no answer.
 
         """
         fleet = self._counted(metric.query, at)
         return max(1, self._most_points(metric.query, cost.MAX_POINTS, round(step, 3), fleet.series or None))
-
-    def window(self, metric: BaselineMetric, at: float, *, length: float, step: float) -> Window:
-        """Give the last `length` seconds before `at` every `step` seconds; `at` (Unix seconds) is aligned down to the step.
-
-        Shape and errors are those of rows(). A window asked for again is kept, and only what is new is fetched.
-        """
-        step = round(step, 3)
-        size = max(1, round(length / step))
-        last = math.floor(at / step + _GRID_TOLERANCE)
-        key = (metric.query, step, size)
-        kept = self._look_up(key)
-        # Seconds on the grid of `step` since the epoch, so that windows of different moments share their times.
-        whole = kept is None or not self._is_warm(kept, last, step, size)
-        overlap = max(1, math.ceil(_SETTLE_SECONDS / step))
-        missing = size if whole or kept is None else min(size, last - _index(kept.window.times[-1], step) + overlap)
-        fresh = self.rows(metric, (last - missing + 1) * step, last * step, step=step)
-        if missing == size or kept is None:
-            self._keep(key, _Kept(fresh, last * step))
-            return fresh
-        joined = _join(metric, kept.window, fresh, size)
-        self._keep(key, replace(kept, window=joined))
-        return joined
-
-    def _is_warm(self, kept: _Kept, last: int, step: float, size: int) -> bool:
-        newest = _index(kept.window.times[-1], step)
-        return newest <= last < newest + size and last * step - kept.fetched_whole_at < _REFRESH_SECONDS
 
     def _parts(self, query: str, first: int, last: int, step: float, series: int | None) -> tuple[list[Table], tuple[str, ...]]:
         """Ask for the points first to last, in as many queries as the limits and the answers ask for."""
@@ -159,8 +130,8 @@ class History:
             # The line break ends a comment.
             answer = self._prometheus.query(f"count({query}\n)", at)
             values = [float(one.values[-1]) for one in answer.series if one.values.size]
-        except (Unreachable, RemoteTimeout, BreakerOpen):
-            raise  # nobody is there: asking for the values would only wait as long again
+        except (Unreachable, RemoteTimeout, BreakerOpen, ConcurrencyReached):
+            raise  # no answer: asking for the values would only wait as long again
         except (QueryError, RemoteError):
             values = []  # what is wrong with the query itself, the question for its values tells
         counted = int(values[0]) if values and math.isfinite(values[0]) else 0
@@ -179,17 +150,6 @@ class History:
             self._fleets.move_to_end(query)
             while len(self._fleets) > 1 and sum(len(each.roster.texts) for each in self._fleets.values()) > self._kept_series:
                 self._fleets.popitem(last=False)
-
-    def _look_up(self, key: tuple[str, float, int]) -> _Kept | None:
-        with self._lock:
-            return self._kept.get(key)
-
-    def _keep(self, key: tuple[str, float, int], kept: _Kept) -> None:
-        with self._lock:
-            self._kept[key] = kept
-            self._kept.move_to_end(key)
-            while len(self._kept) > _KEPT_WINDOWS:
-                self._kept.popitem(last=False)
 
 
 def _texts(parts: Sequence[Table]) -> tuple[bytes, ...]:
@@ -214,24 +174,6 @@ def _grid(parts: Sequence[Table], roster: Roster, shape: tuple[int, int], first:
     return values
 
 
-def _join(metric: BaselineMetric, old: Window, new: Window, size: int) -> Window:
-    """Give the last `size` points of both; where they overlap the new one counts, also where it has a gap."""
-    identities = sorted({_identity(labels) for labels in (*old.labels, *new.labels)})
-    rows = {identity: row for row, identity in enumerate(identities)}
-    step = new.step
-    first = _index(new.times[-1], step) - size + 1
-    values = np.full((len(identities), size), np.nan)
-    shift = first - _index(old.times[0], step)
-    kept = values.shape[1] - new.values.shape[1]
-    if old.labels:
-        values[[rows[_identity(labels)] for labels in old.labels], :kept] = old.values[:, shift : shift + kept]
-    if new.labels:
-        values[[rows[_identity(labels)] for labels in new.labels], kept:] = new.values
-    alive = ~np.isnan(values).all(axis=1)
-    labels = tuple(dict(identity) for identity, is_alive in zip(identities, alive, strict=True) if is_alive)
-    return _window(metric, first, values[alive], step, labels, new.warnings)
-
-
 def _window(
     metric: BaselineMetric,
     first: int,
@@ -241,14 +183,4 @@ def _window(
     warnings: tuple[str, ...] = (),
 ) -> Window:
     times = np.arange(first, first + values.shape[1], dtype=np.float64) * step
-    for array in (times, values):
-        array.flags.writeable = False  # shared with whoever asked
     return Window(metric.name, labels, times, values, step, warnings)
-
-
-def _index(time: float, step: float) -> int:
-    return round(time / step)
-
-
-def _identity(labels: Labels) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(labels.items()))

@@ -6,6 +6,9 @@ Not a parser: the server judges the syntax. What is not understood is counted as
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+
+from lens_exporter.model.duration import UNITS
 
 _TOKEN = re.compile(
     r"""
@@ -21,11 +24,13 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])")  # more than Prometheus takes: MetricsQL has 1.5h
 _UNKNOWN_RANGE = 3600.0
 # Words that stand before or between operands and select nothing.
 _LABEL_LISTS = frozenset({"by", "without", "on", "ignoring", "group_left", "group_right"})
+# What ends the operands of a division: all that binds less, and behind it also what binds alike.
+_BEFORE = frozenset({"(", "+", "-", "=", "!", "<", ">", ",", "and", "or", "unless"})
+_BEHIND = _BEFORE - {"("} | {")", "*", "/", "%"}
 _KEYWORDS = _LABEL_LISTS | {"bool", "offset", "and", "or", "unless", "atan2", "start", "end", "inf", "nan", "limit"}
 
 
@@ -56,8 +61,27 @@ class _Selector:
 
 def readings(query: str) -> list[Reading]:
     """List every selector in the query with its range and its enclosing subqueries."""
-    tokens = [(str(match.lastgroup), match.group()) for match in _TOKEN.finditer(query) if match.lastgroup != "skip"]
+    tokens = _tokens(query)
+    return list(_read(tokens, _parentheses(tokens)).values())
+
+
+def filling(query: str) -> list[Reading]:
+    """List, of the readings, those that say too little while their range fills.
+
+    Of a ratio of ranges both parts are short of the same, and so are the buckets of a quantile: these are right at once.
+    """
+    tokens = _tokens(query)
     pairs = _parentheses(tokens)
+    balanced = _balanced(tokens, pairs)
+    return [reading for at, reading in _read(tokens, pairs).items() if at not in balanced]
+
+
+def _tokens(query: str) -> list[tuple[str, str]]:
+    return [(str(match.lastgroup), match.group()) for match in _TOKEN.finditer(query) if match.lastgroup != "skip"]
+
+
+def _read(tokens: list[tuple[str, str]], pairs: dict[int, int]) -> dict[int, Reading]:
+    """Give the reading of each selector, by the index of its token."""
     lists = _label_lists(tokens, pairs)
     selectors: list[_Selector] = []
     spans: list[tuple[int, int, Subquery]] = []  # first token, last token, and the subquery over them
@@ -68,10 +92,30 @@ def readings(query: str) -> list[Reading]:
             _bracket(text, index, selectors, spans, pairs, tokens)
         elif _is_selector(tokens, index, kind, text):
             selectors.append(_Selector(index))
-    return [
-        Reading(selector.range, tuple(sub for first, last, sub in reversed(spans) if first <= selector.at <= last))
+    return {
+        selector.at: Reading(selector.range, tuple(sub for first, last, sub in reversed(spans) if first <= selector.at <= last))
         for selector in selectors
-    ]
+    }
+
+
+def _balanced(tokens: list[tuple[str, str]], pairs: dict[int, int]) -> set[int]:
+    """Give the indices of all tokens in ratios whose parts both read ranges, and in quantiles."""
+    closed = {first: last for last, first in pairs.items()}
+    found: set[int] = set()
+    for index, (kind, text) in enumerate(tokens):
+        if text == "histogram_quantile" and index + 1 in closed:
+            found.update(range(index, closed[index + 1]))
+        if (kind, text) != ("other", "/"):
+            continue
+        first, last = index, index + 1
+        while first and tokens[first - 1][1].lower() not in _BEFORE:
+            first = pairs.get(first - 1, first - 1)
+        while last < len(tokens) and tokens[last][1].lower() not in _BEHIND:
+            last = closed.get(last, last) + 1
+        parts = range(first, index), range(index + 1, last)
+        if all(any(tokens[at][0] == "brackets" for at in part) for part in parts):
+            found.update(*parts)
+    return found
 
 
 def _is_selector(tokens: list[tuple[str, str]], index: int, kind: str, text: str) -> bool:
@@ -146,7 +190,7 @@ def _seconds(text: str) -> float:
     text = text.strip()
     parts = _DURATION.findall(text)
     if parts and "".join(number + unit for number, unit in parts) == text:
-        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+        return float(sum(Decimal(number) * UNITS[unit] for number, unit in parts))
     try:
         return float(text)  # Prometheus 3 takes plain seconds
     except ValueError:

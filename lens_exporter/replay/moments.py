@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable
 
-from lens_exporter.config.values import seconds
 from lens_exporter.foundation.clock import rfc3339
+from lens_exporter.model.duration import seconds
 from lens_exporter.replay.cells import YEAR_10000, moment, shown
 from lens_exporter.replay.span import Span
 

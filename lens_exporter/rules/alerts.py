@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from lens_exporter.baseline.naming import category
 from lens_exporter.baseline.rules import Thresholds
-from lens_exporter.config.values import duration_text
 from lens_exporter.model.decision import Severity
+from lens_exporter.model.duration import duration_text
 from lens_exporter.model.labels import selector
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.rules import wording

@@ -17,7 +17,7 @@ The detector's baseline (lens_exporter/baseline/detection) in PromQL, for all se
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lens_exporter.config.values import duration_text
+from lens_exporter.model.duration import duration_text
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.rules.plan import DAY, Plan
 from lens_exporter.rules.promql import EXPECTED, RESIDUAL, SAMPLED, VALUE, WIDTH, Recorded, number, recorded, renamed

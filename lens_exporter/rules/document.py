@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from lens_exporter.config.values import duration_text
+from lens_exporter.model.duration import duration_text
 from lens_exporter.rules import band
 from lens_exporter.rules.alerts import Alert, When, alerts
 from lens_exporter.rules.plan import Plan

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lens_exporter.config.values import duration_text
+from lens_exporter.model.duration import duration_text
 from lens_exporter.model.labels import selector
 
 # What the rules record. The labels watcher and metric say what of; the others are those of the series.

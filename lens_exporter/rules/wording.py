@@ -1,7 +1,7 @@
 """What an alert of the rules says. Its templates ask the ruler for the band, so that the first page says what is normal."""
 
 from lens_exporter.baseline.naming import quantity
-from lens_exporter.config.values import duration_text
+from lens_exporter.model.duration import duration_text
 from lens_exporter.model.labels import selector
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.rules.plan import Plan

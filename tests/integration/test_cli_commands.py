@@ -98,8 +98,8 @@ def test_check_config_says_what_a_good_one_does(tmp_path):
     answer = lens("check-config", "good.yml", folder=tmp_path)
     assert answer.returncode == 0
     assert "host (host, */5 * * * *)" in answer.stdout
-    assert "none.token" in answer.stderr
-    assert "grafana.token_file" in answer.stderr
+    assert "warning: good.yml:2: cannot read the secret for grafana.token_file from none.token" in answer.stderr
+    assert answer.stdout.endswith("good.yml: fine, but for 1 warning\n")
 
 
 @pytest.mark.parametrize(

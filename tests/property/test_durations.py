@@ -3,8 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from lens_exporter.config.values import duration_text, seconds
+from lens_exporter.config.values import Pause
+from lens_exporter.model.duration import duration_text, seconds
 
 
 @given(st.integers(min_value=0, max_value=10**13))
@@ -28,14 +30,14 @@ def test_parts_add_up_in_the_order_of_units(parts):
 
 
 @given(st.text(max_size=12) | st.none() | st.booleans() | st.floats() | st.lists(st.integers()))
-def test_anything_else_is_a_named_error_or_a_finite_number(value):
+def test_any_other_setting_is_a_named_error_or_a_finite_number(value):
     """Reading never raises anything but ValueError, and never gives infinity."""
     try:
-        length, problem = seconds(value), ""
-    except ValueError as error:
-        length, problem = 0.0, str(error)
-    assert abs(length) < float("inf")
-    assert problem.startswith("expected a duration" if problem else "")
+        length, problem = TypeAdapter(Pause).validate_python(value), ""
+    except ValidationError as error:
+        length, problem = 0.0, error.errors()[0]["msg"]
+    assert 0.0 <= length < float("inf")
+    assert problem == "" or "expected a duration" in problem or problem.endswith("equal to 0")
 
 
 @pytest.mark.parametrize("text", ["", "5", "m5", "1m1h", "1.5h", "-5s", "5 m", "٣s", "9" * 400 + "d"])

@@ -56,7 +56,7 @@ def test_any_answer_is_a_window_or_a_named_error(server, answer, status):
     asked = endpoint(server.url, breaker=CircuitBreaker("prometheus", failures_to_open=10**9))
     history = History(Prometheus(asked, QueryLimits(timeout=10)))
     try:
-        window = history.window(METRIC, AT, length=POINTS * STEP, step=STEP)
+        window = history.rows(METRIC, AT - (POINTS - 1) * STEP, AT, step=STEP)
     except LensError:
         return
     assert all(name and value for row in window.labels for name, value in row.items())

@@ -12,7 +12,7 @@ from lens_exporter.replay.backtest.drawing import DAY, lanes_of, legend_of, shad
 from lens_exporter.replay.backtest.panels import Panel, panels
 from lens_exporter.replay.backtest.recording import Recording
 from lens_exporter.replay.backtest.report import Report
-from lens_exporter.replay.backtest.text import day_and_time, lasted
+from lens_exporter.replay.backtest.text import day_and_time, fired, lasted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,11 +70,10 @@ def _figure(report: Report, recording: Recording, chosen: Sequence[Panel]) -> "F
 
 
 def _title(report: Report) -> str:
-    asked, count = report.asked, len(report.alerts)
+    asked = report.asked
     span = f"{day_and_time(asked.span.begin)} to {day_and_time(asked.span.end)} UTC ({lasted(asked.span.end - asked.span.begin)})"
-    alerts = f"{count} alert{'' if count == 1 else 's'} would have fired, {number(report.per_week(count))} a week"
     budget = f"budget {number(asked.budget)} a week for each of {len(report.groups)} groups"
-    return f"{asked.watcher}: {alerts} ({budget})\n{span}"
+    return f"{asked.watcher}: {fired(report)} ({budget})\n{span}"
 
 
 def _time(axes: "Sequence[Axes]", report: Report) -> None:

@@ -18,6 +18,7 @@ from lens_exporter.replay.replay import Replayed
 from lens_exporter.replay.span import Span
 
 WEEK = 604_800.0
+_SHORTEST = 2 * 86_400.0  # seconds that say anything of a week: one alert in an hour would be 168
 # A ceiling and a trend to the limit are no guesses about what is normal: no budget of false alarms limits them.
 _BUDGETED = {Rule.GROUP, Rule.CONSECUTIVE, Rule.JUMP}
 
@@ -116,6 +117,11 @@ class Report:
         """Seconds from the start of an incident to the first alert about it, of those that were caught."""
         delays = [one.delay for one in self.detections or () if one.by is not None]
         return median(delays) if delays else None
+
+    @property
+    def tells_of_a_week(self) -> bool:
+        """Whether the span is long enough for rates a week."""
+        return self.asked.span.end - self.asked.span.begin >= _SHORTEST
 
     def per_week(self, count: int) -> float:
         return count / self.weeks

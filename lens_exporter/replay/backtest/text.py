@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from lens_exporter.baseline.naming import cleaned, target_name
 from lens_exporter.baseline.numbers import number
-from lens_exporter.config.values import duration_text
+from lens_exporter.model.duration import duration_text
 from lens_exporter.model.labels import Labels
 from lens_exporter.replay.backtest.overlap import MARGIN, Detection
 from lens_exporter.replay.backtest.report import GroupRate, Report, WouldBe
@@ -65,14 +65,12 @@ def _head(report: Report) -> Iterator[Line]:
 
 def _alerts(report: Report) -> Iterator[Line]:
     asked, count = report.asked, len(report.alerts)
-    words = (
-        f"{many(count, 'alert')} would have fired, {number(report.per_week(count))} a week"
-        if count
-        else "no alert would have fired"
-    )
-    yield words, _HEADING
+    yield fired(report), _HEADING
     budget = f"the budget is {number(asked.budget)} a week for each of {many(len(report.groups), 'group')}"
-    yield f"{budget}; {number(report.per_week(report.budgeted))} a week count against it", ""
+    if report.tells_of_a_week:
+        yield f"{budget}; {number(report.per_week(report.budgeted))} a week count against it", ""
+    else:
+        yield f"{budget}; {lasted(asked.span.end - asked.span.begin)} is too short to compare", ""
     if kept := len(report.replayed.suppressed):
         yield f"{many(kept, 'anomaly', 'anomalies')} came too soon after an alert about the same thing, and stayed quiet", ""
     if not count:
@@ -83,6 +81,16 @@ def _alerts(report: Report) -> Iterator[Line]:
     for one, row in zip(report.alerts, rows, strict=True):
         yield row, _SEVERITY.get(one.alert.severity, "")
         yield f"  {one.alert.summary}", _QUIET
+
+
+def fired(report: Report) -> str:
+    """Say how many alerts there were."""
+    count = len(report.alerts)
+    return f"{many(count, 'alert')} would have fired{_a_week(count, report)}" if count else "no alert would have fired"
+
+
+def _a_week(count: int, report: Report) -> str:
+    return f", {number(report.per_week(count))} a week" if report.tells_of_a_week else ""
 
 
 def _row(one: WouldBe, report: Report) -> tuple[str, ...]:
@@ -105,9 +113,9 @@ def _row(one: WouldBe, report: Report) -> tuple[str, ...]:
 def _groups(report: Report) -> Iterator[Line]:
     loud = [one for one in report.groups if one.alerts]
     for one in loud[:_MOST]:
-        # One alert in a day is seven a week, and proves nothing.
-        over = one.budgeted > 1 and report.per_week(one.budgeted) > report.asked.budget
-        said = f"{_told(one)}: {many(one.alerts, 'alert')}, {number(report.per_week(one.alerts))} a week"
+        # One alert in two days is three and a half a week, and proves nothing.
+        over = report.tells_of_a_week and one.budgeted > 1 and report.per_week(one.budgeted) > report.asked.budget
+        said = f"{_told(one)}: {many(one.alerts, 'alert')}{_a_week(one.alerts, report)}"
         yield f"{said}{', more than its budget' if over else ''}", "yellow" if over else ""
     if rest := loud[_MOST:]:
         yield f"{many(sum(one.alerts for one in rest), 'alert')} of {many(len(rest), 'more group')}", ""
@@ -172,7 +180,7 @@ def _incidents(report: Report) -> Iterator[Line]:
     after = f", half of them within {lasted(delay)}" if delay is not None else ""
     yield f"{len(caught)} of {many(len(detections), 'incident')} caught{after}", ""
     false = len(report.false_alarms)
-    yield f"{many(false, 'alert')} outside of them all, {number(report.per_week(false))} a week", ""
+    yield f"{many(false, 'alert')} outside of them all{_a_week(false, report)}", ""
     for one in detections:
         yield f"  {_detection(one, report)}", _QUIET if one.by is not None else "yellow"
     if report.elsewhere:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lens_exporter.baseline.baselines import Baselines, Learning
-from lens_exporter.baseline.refill import Refilling, span_of
+from lens_exporter.baseline.refill import Presence, Refilling, span_of
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import Window
 
@@ -25,10 +25,12 @@ GAUGE = BaselineMetric("memory", "memory_bytes")
         ("sum(rate(x[5m])) / sum(limit)", 300.0),
         ('rate(x{path="/api", other="[9m]", third="histogram_quantile"}[5m])', 300.0),
         ("histogram_quantile(0.9, rate(x_bucket[5m]))", 0.0),
-        ("max_over_time(rate(x[1m])[10m:30s])", 600.0),
+        ("max_over_time(rate(x[1m])[10m:30s])", 660.0),
         ("increase(x[1d])", 900.0),
         ('x{a="[5m]"}', 0.0),
-        ("x[$__interval]", 0.0),
+        ("rate(x[300])", 300.0),  # Prometheus 3
+        ("rate(x[5m]) # [1h]", 300.0),
+        ("rate(x[1.5m])", 90.0),  # VictoriaMetrics
     ],
 )
 def test_the_longest_range_counts(query, seconds):
@@ -40,8 +42,10 @@ def test_the_longest_range_counts(query, seconds):
 def refilling(*metrics, things):
     one = Refilling(metrics, 60.0)
     plain = [any(GAUGE is metric for metric, other in zip(metrics, things, strict=True) if other == thing) for thing in things]
-    known = np.array([[-np.inf], [300.0], [300.0], [1.0], [0.0], [300.0], [-60.0]]) * np.ones(len(metrics))
-    known[5:, np.logical_not(plain)] = [[0.0], [-np.inf]]
+    known = Presence.unknown(len(metrics))
+    known.present[:] = known.rows[:] = 300.0
+    known.steady[:] = True
+    known.plain[plain], known.last_plain[plain] = 300.0, -60.0
     one.resume(known, np.arange(len(metrics)), np.array(things))
     return one
 
@@ -105,7 +109,7 @@ def test_a_gauge_that_is_seldom_there_says_nothing_when_it_ends():
     """How long the oldest job waits, of a queue that is mostly empty; and one of which too little is known."""
     for known in (200.0, 5.0):
         one = refilling(RATE, GAUGE, things=[0, 0])
-        one.kept[5] = known
+        one.kept.plain[:] = known
         values = np.array([[1.0] * 12, [5.0, 5.0, 5.0, *[NAN] * 9]])
         np.testing.assert_array_equal(one.without(TIMES, values, learn=True)[0], values)
 
@@ -190,7 +194,9 @@ def test_a_new_series_has_what_its_thing_has_had():
     one = refilling(RATE, things=[0])
     one.without(TIMES[:4], np.array([[1.0, 1.0, NAN, NAN]]), learn=True)
     one.take(np.array([0, -1, -1]), np.zeros(3, dtype=np.int64), np.array([0, 0, 1]))
-    assert one.kept.T.tolist() == [*[[180.0, 302.0, 302.5, 1.0, 1.0, 0.0, -np.inf]] * 2, [-np.inf, *[0.0] * 5, -np.inf]]
+    found = [array.tolist() for array in one.kept.arrays]
+    assert [known[0] for known in found] == [known[1] for known in found] == [180.0, 302.0, 302.5, True, True, 0.0, -np.inf]
+    assert [known[2] for known in found] == [-np.inf, 0.0, 0.0, False, False, 0.0, -np.inf]
 
 
 def baselines(metrics, **learning):

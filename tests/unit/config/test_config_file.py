@@ -58,6 +58,11 @@ def test_a_small_site_reads_whole():
     assert config.llm.clients[0].options.api_key_file == Path("/etc/lens/anthropic.key")
 
 
+def test_nothing_needs_no_unit():
+    """0 is the one number that is a duration, where there may be none."""
+    assert read("investigate: {debounce: 0}", HERE, LENSES).investigate.debounce == 0.0
+
+
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n"])
 def test_an_empty_file_is_all_defaults(text):
     """Nothing written means everything by default: host and own process, Prometheus on localhost."""
@@ -67,6 +72,11 @@ def test_an_empty_file_is_all_defaults(text):
 ERRORS = [
     # the settings themselves
     ("prometheus:\n  max_samples: lots", 'lens.yml:2: prometheus.max_samples: expected a whole number, got "lots"'),
+    (
+        "events_retention: 30",
+        'lens.yml:1: events_retention: expected a duration with its unit, like "30s" or "30d", got 30',
+    ),
+    ("investigate:\n  settle: .inf", "lens.yml:2: investigate.settle: expected a duration that ends, got Infinity"),
     ("prometheus:\n  max_range: 0s", 'lens.yml:2: prometheus.max_range: expected more than 0, got "0s"'),
     (
         "prometheus:\n  timeout: soon",
@@ -316,6 +326,49 @@ watchers:
         f"lens.yml:2: watchers[0].host: {beside} host: {{schedule: ..., selector: ...}}, {other}",
         f"lens.yml:4: watchers[1].python: {beside} python: {{schedule: ..., step: ...}}, {other}",
         'lens.yml:4: watchers[1].python.step: expected a duration like "30s", "5m" or "1h30m", got "never"',
+    ]
+
+
+def test_a_query_of_the_watcher_itself_is_shown_its_place():
+    """Not as a lens that is missing, and a list of all keys there are; in the short form neither."""
+    text = """\
+watchers:
+  - name: checkout
+    schedule: "* * * * *"
+    query: up
+    direction: down
+  - promql: {schedule: "* * * * *", query: up}
+"""
+    told = "unknown key; it belongs to a metric, which has a name: metrics: {NAME: {%s: ...}}"
+    assert problems(text) == [
+        "lens.yml:2: watchers[0].metrics: required for the lens promql",
+        f"lens.yml:4: watchers[0].query: {told % 'query'}",
+        f"lens.yml:5: watchers[0].direction: {told % 'direction'}",
+        "lens.yml:6: watchers[1].promql.metrics: required for the lens promql",
+        f"lens.yml:6: watchers[1].promql.query: {told % 'query'}",
+    ]
+
+
+def test_what_does_not_fit_together_is_said_beside_what_is_wrong_by_itself():
+    """A file is mended in one go: neither an unknown key nor another section's fault hides it."""
+    text = """\
+origin: "no good"
+otlp_metrics_interval: 15s
+watchers:
+  - host:
+      schedule: "* * * * *"
+      reading: {client: nobody}
+  - lens: python
+    schedule: "* * * * *"
+    window: 1m
+    wndow: 2d
+"""
+    assert problems(text) == [
+        'lens.yml:1: origin: expected text that matches ^[a-zA-Z0-9_.-]+$, got "no good"',
+        "lens.yml:2: otlp_metrics_interval: nothing says where to: set otlp_endpoint too",
+        'lens.yml:6: watchers[0].host.reading.client: "nobody" is no language model; there are none under llm.clients',
+        "lens.yml:9: watchers[1].window: expected room for min_observations readings, one every step",
+        'lens.yml:10: watchers[1].wndow: unknown key; did you mean "window"?',
     ]
 
 

@@ -8,7 +8,14 @@ import pytest
 from lens_exporter.config.check import check_config
 from lens_exporter.config.file import NoOptions, load
 from lens_exporter.config.secrets import Secrets, SecretSource, secret_sources
+from lens_exporter.config.values import FilePath, Settings
 from lens_exporter.errors import SecretUnreadable
+
+
+class Cookie(Settings):
+    """A lens with a secret of its own."""
+
+    cookie_file: FilePath | None = None
 
 
 def from_file(path, secrets=None) -> str:
@@ -103,10 +110,18 @@ def test_every_secret_a_configuration_names_is_found_and_tried(tmp_path):
     ]
     summary = check_config(config, lenses, environment={})
     assert summary.warnings == (
-        f"cannot read the secret for prometheus.basic_auth.password_file from {tmp_path}/missing: No such file or directory",
-        "cannot read the secret for datasources.eu.bearer_token_env from environment variable LENS_TEST_UNSET: it is not set",
+        f"{config}:1: cannot read the secret for prometheus.basic_auth.password_file from {tmp_path}/missing: No such file or directory",
+        f"{config}:2: cannot read the secret for datasources.eu.bearer_token_env from environment variable LENS_TEST_UNSET: it is not set",
     )
     assert dict(summary.rows)["watchers"] == "host (host, */1 * * * *); python (python, */1 * * * *)"
+
+
+def test_a_warning_has_the_line_of_a_short_forms_own_key(tmp_path):
+    """Lens and settings stand side by side in it."""
+    config = tmp_path / "lens.yml"
+    config.write_text('watchers:\n  - host: "* * * * *"\n  - beam:\n      schedule: "* * * * *"\n      cookie_file: none\n')
+    (warning,) = check_config(config, {"host": NoOptions, "beam": Cookie}, environment={}).warnings
+    assert warning.startswith(f"{config}:5: cannot read the secret for watchers[1].options.cookie_file from {tmp_path}/none")
 
 
 def test_the_environment_is_read_in_one_file():

@@ -112,6 +112,14 @@ def test_hypotheses_and_concerns_with_unproved_numbers_are_dropped():
     assert len(checked.issues) == 2
 
 
+def test_a_hypothesis_that_cites_what_is_not_there_is_dropped():
+    """Without a number too: an open thought is one that cites nothing."""
+    invented = Hypothesis("a slow disk", HypothesisState.OPEN, ("r9",))
+    checked = check(analysis(found("1,480 open files", "r2"), hypotheses=(invented,)), [receipt()])
+    assert checked.analysis.hypotheses == ()
+    assert checked.issues == ('hypothesis "a slow disk": there is no receipt r9',)
+
+
 def test_repeatable_receipts_are_asked_again_and_live_ones_stand():
     """Code asks Prometheus the same question again; a live reading cannot be repeated and is recorded as such."""
     again, asked = counter_tool(repeatable=True)

@@ -9,6 +9,7 @@ from lens_exporter.errors import (
     AnswerTooLarge,
     BadAnswer,
     BreakerOpen,
+    ConcurrencyReached,
     QueryError,
     QueryTooExpensive,
     RemoteRefused,
@@ -191,13 +192,15 @@ def test_queries_wait_for_their_turn():
     assert len(server.requests) == 2
 
 
-def test_a_turn_that_never_comes_is_a_timeout():
-    """Waiting for another query is bounded as well."""
+def test_a_turn_that_never_comes_is_not_held_against_the_server():
+    """Waiting for another query is bounded as well, counted, and said to be of our making."""
+    telemetry = Telemetry()
     with FaultyServer(success("vector", [])) as server:
-        one = client(server, QueryLimits(timeout=0.05))
-        with one._turn(), pytest.raises(RemoteTimeout):
+        one = client(server, QueryLimits(timeout=0.05), telemetry=telemetry)
+        with one._turn(), pytest.raises(ConcurrencyReached, match=r"was not asked.*concurrency: 1"):
             one.query("up")
         assert server.requests == []
+        assert telemetry.value("lens_remote_requests_failed_total", service="prometheus", error="ConcurrencyReached") == 1
         one.query("up")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lens_exporter.prometheus.promql import Reading, Subquery, readings
+from lens_exporter.prometheus.promql import Reading, Subquery, filling, readings
 
 HOUR = 3600.0
 
@@ -38,3 +38,27 @@ def test_reach_adds_up_through_subqueries():
     """How far back the oldest sample lies includes every enclosing subquery."""
     (reading,) = readings("max_over_time(rate(x[5m])[1h:10s])")
     assert reading.reach == HOUR + 300
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("rate(x[5m])", 1),
+        ("rate(x[5m]) / rate(y[5m])", 0),
+        ("1 - sum by (a) (rate(x[5m])) * 8 / on (a) group_left (b) (sum by (a) (rate(y[5m])) + rate(z[5m])) > bool 0.5", 0),
+        ("sum(rate(x[5m])) by (a) / sum(rate(y[5m])) by (a)", 0),
+        ("max_over_time((rate(x[5m]) / rate(y[5m]))[10m:])", 0),
+        ("rate(x[5m]) / 1024 + rate(y[5m])", 2),
+        ("rate(x[5m]) / rate(y[5m]) + rate(z[5m])", 1),
+        ("rate(x[5m]) / rate(y[5m]) * rate(z[5m])", 1),
+        ("rate(x[5m]) or rate(y[5m]) / rate(z[5m])", 1),
+        ("sum(rate(x[5m])) / sum(quota)", 2),
+        ('rate(x{a="/"}[5m]) # / rate(y[5m])', 1),
+        ("histogram_quantile(0.9, sum by (le) (rate(x[5m]))) + rate(y[5m])", 1),
+        ("rate(histogram_quantile[5m])", 1),
+        ("x / / )( /", 1),
+    ],
+)
+def test_ratios_and_quantiles_are_no_less_while_their_ranges_fill(query, left):
+    """Both parts of a division that read ranges, as far as it binds, and all of a quantile."""
+    assert len(filling(query)) == left

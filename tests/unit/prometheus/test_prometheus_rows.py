@@ -38,8 +38,8 @@ class Pods:
         return self.answer("matrix", result)
 
     @staticmethod
-    def answer(kind, result):
-        return Reply(orjson.dumps({"status": "success", "data": {"resultType": kind, "result": result}}))
+    def answer(kind, result, **more):
+        return Reply(orjson.dumps({"status": "success", "data": {"resultType": kind, "result": result}, **more}))
 
 
 @pytest.fixture
@@ -55,6 +55,10 @@ def history(server, max_bytes=64 * 1024 * 1024, **limits):
 def asked(server):
     ranges = [request.form for request in server.requests if "start" in request.form]
     return [(float(form["start"][0]), float(form["end"][0])) for form in ranges]
+
+
+def points_asked(server):
+    return [round((end - start) / 60) + 1 for start, end in asked(server)]
 
 
 def counts(server):
@@ -121,6 +125,20 @@ def test_gaps_are_nan_where_they_are(server):
     gap = None
     expected = [[2.0, gap, gap, gap], [3.0, gap, 3.0, 3.0], [gap, gap, 1.0, 1.0]]
     assert np.array_equal(window.values, np.array(expected, dtype=float), equal_nan=True)
+
+
+def test_no_series_is_an_empty_window_on_the_same_grid(server):
+    """An unknown metric has a window of no rows."""
+    window = minutes(server).rows(METRIC, BEGIN, BEGIN + 180, step=60)
+    assert (window.values.shape, window.times.shape, window.labels) == ((0, 4), (4,), ())
+
+
+def test_warnings_of_the_server_are_in_the_window(server):
+    """Whoever judges it can see that it may not be all."""
+    server.respond = lambda request: Pods.answer(
+        "vector" if request.path.endswith("/query") else "matrix", [], warnings=["partial"]
+    )
+    assert history(server).rows(METRIC, BEGIN, BEGIN, step=60).warnings == ("partial",)
 
 
 @pytest.mark.parametrize("known", [10, 7])
@@ -193,7 +211,7 @@ def test_a_hundred_thousand_series_with_a_range_fit_the_defaults_in_single_point
     rows = history(server)
     assert rows.points_per_block(rate, BEGIN, step=60) == 2
     rows.rows(rate, BEGIN, BEGIN + 300, step=60)
-    assert [round((end - start) / 60) + 1 for start, end in asked(server)] == [2, 2, 2]
+    assert points_asked(server) == [2, 2, 2]
 
 
 def test_what_is_too_expensive_in_single_points_names_the_setting(server):
@@ -207,6 +225,51 @@ def test_what_is_too_expensive_in_single_points_names_the_setting(server):
         history(server).rows(slow, BEGIN, BEGIN, step=60)
     assert asked(server) == []
     assert history(server, max_samples=25_000_000).rows(slow, BEGIN, BEGIN, step=60).values.tolist() == [[float(BEGIN)]]
+
+
+def test_a_stretch_that_costs_too_much_in_any_parts_is_refused(server):
+    """Cutting into parts is no way round the limit: the number of parts is bounded."""
+    expensive = BaselineMetric("x", "max_over_time(rate(x[5m])[1d:1s])")
+    with pytest.raises(QueryTooExpensive):
+        minutes(server, a=float).rows(expensive, BEGIN, BEGIN + 86_400, step=60)
+    assert asked(server) == []
+
+
+def test_parts_are_of_one_length(server):
+    """Not the most that fits, and a rest."""
+    server.respond = pods = Pods(a=float)
+    pods.counted = 3000
+    history(server).rows(METRIC, BEGIN, BEGIN + 299 * 60, step=60)
+    assert points_asked(server) == [100, 100, 100]
+
+
+@pytest.mark.parametrize("count", [7, "NaN"])
+def test_an_answer_that_is_too_large_is_asked_again_in_halves(server, count):
+    """The count said little, or nothing; what came was more than an endpoint reads."""
+    server.respond = pods = Pods(**{f"pod-{number}": lambda _at: 0.12345678901234567 for number in range(100)})
+    pods.counted = count
+    window = history(server, max_bytes=200_000).rows(METRIC, BEGIN, BEGIN + 119 * 60, step=60)
+    assert window.values.shape == (100, 120)
+    assert not np.isnan(window.values).any()
+    assert points_asked(server) == [120, 60, 30, 30, 30, 30]
+
+
+def test_what_is_too_large_in_any_parts_costs_its_own_query(server):
+    """It is a failure of this query, which leaves the watcher's other metrics alone, and the number of tries is bounded."""
+    server.respond = pods = Pods(**{f"pod-{number}": float for number in range(100)})
+    pods.counted = 7
+    with pytest.raises(QueryTooLarge, match=r"too large an answer.*more than 2000 bytes"):
+        history(server, max_bytes=2000).rows(METRIC, BEGIN, BEGIN + 119 * 60, step=60)
+    assert points_asked(server) == [120, 60, 30, 15, 7, 3, 2]
+
+
+@pytest.mark.parametrize("status", [422, 403, 503])
+def test_a_server_that_cannot_count_is_asked_anyway(server, status):
+    """The count is a help, not a condition."""
+    pods = Pods(a=float)
+    refusal = ok({"status": "error", "errorType": "execution", "error": "no"}, status)
+    server.respond = lambda request: refusal if request.path.endswith("/query") else pods(request)
+    assert history(server).rows(METRIC, BEGIN, BEGIN, step=60).labels == ({"pod": "a"},)
 
 
 def test_what_is_too_large_in_a_single_point_names_the_setting(server):
@@ -252,7 +315,9 @@ def test_a_count_nobody_can_give_is_the_assumed_one_but_an_absent_server_is_an_e
     impatient = History(Prometheus(endpoint(server.url), QueryLimits(timeout=0.2)))
     with pytest.raises(RemoteTimeout):
         impatient.points_per_block(METRIC, BEGIN, step=60)
-    assert len(server.requests) == 2
+    with pytest.raises(RemoteTimeout):
+        impatient.rows(METRIC, BEGIN, BEGIN, step=60)
+    assert [request.path for request in server.requests] == ["/api/v1/query"] * 3
 
 
 def test_labels_of_few_queries_are_remembered(server):

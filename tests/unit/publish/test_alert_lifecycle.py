@@ -242,15 +242,20 @@ def test_one_bad_alert_does_not_hold_up_the_others():
 
 
 def test_a_refused_alert_is_tried_again_alone_when_it_changes():
-    """New content may be good content; until it is, it travels by itself."""
+    """New content may be good content; until it is, no other is posted by itself because of it."""
     with timeline() as line:
         server = line.servers[0]
         server.refused = {"LensBad"}
-        line.fire(own("LensBad"))
-        line.fire(own("LensGood"))
+        for name in ("LensBad", "LensGood", "LensToo"):
+            line.fire(own(name))
+        server.batches.clear()
+        with line.lifecycle.batch():
+            for name in ("LensBad", "LensGood", "LensToo"):
+                line.fire(own(name, summary="93 %"))
+        assert server.names() == [["LensGood", "LensToo"], ["LensBad"]]
         server.refused = set()
         line.fire(own("LensBad", summary="better"))
-        assert server.names() == [["LensBad"], ["LensGood"], ["LensBad"]]
+        assert server.names()[2:] == [["LensBad"]]
         assert line.told("alert.delivered")[-1] == ("alert.delivered", server.url, "firing")
 
 
@@ -390,14 +395,14 @@ def _statements(database):
 
 
 class _FullDisk:
-    """Makes every write fail while it is full."""
+    """Makes every write fail while it is full, or those to one table."""
 
-    def __init__(self, database):
-        self.full = False
+    def __init__(self, database, table=""):
+        self.full, self.table = False, table
         sa.event.listen(database.engine, "before_cursor_execute", self._break)
 
     def _break(self, _connection, _cursor, statement, *_rest):
-        if self.full and statement.startswith(("INSERT", "UPDATE", "DELETE")):
+        if self.full and statement.startswith(("INSERT", "UPDATE", "DELETE")) and self.table in statement:
             raise sa.exc.OperationalError(statement, {}, Exception("database or disk is full"))
 
 
@@ -421,6 +426,20 @@ def test_a_full_disk_ends_no_alert():
         line.lifecycle.resend()
         (told,) = line.lifecycle.deliveries(own("Lens149").fingerprint)
         assert (told.accepted_at, told.first_at) == (NOON + 180, NOON)
+
+
+def test_what_could_not_be_recorded_of_an_alert_says_nothing_of_the_next_one_of_its_name():
+    """That one is told for the first time."""
+    with timeline() as line:
+        disk = _FullDisk(line.database, "alert_deliveries")
+        line.fire(own())
+        disk.full = True
+        with pytest.raises(DatabaseError):
+            line.lifecycle.resolve(own().fingerprint, NOON)
+        disk.full = False
+        line.time.now = NOON + 500
+        line.fire(own(starts_at=NOON + 490))
+        assert [told.first_at for told in line.lifecycle.deliveries(own().fingerprint)] == [NOON + 500]
 
 
 def test_alerts_that_cannot_be_stored_travel_together():

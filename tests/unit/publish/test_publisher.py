@@ -307,6 +307,18 @@ def test_grafana_down_is_tried_again_with_pauses():
         assert on.line.telemetry.value("lens_annotations_sent_total") == 1
 
 
+def test_a_clock_set_back_leaves_no_annotation_waiting():
+    """A next attempt further ahead than any pause is due now."""
+    with stage() as on:
+        on.grafana.failing = DOWN
+        on.publisher.publish(investigated(), group())
+        on.grafana.failing = None
+        on.at(-800)
+        assert on.grafana.annotations == {}
+        on.at(-5000)
+        assert list(on.grafana.annotations) == [1]
+
+
 def test_an_annotation_whose_answer_was_lost_is_not_made_twice():
     """There is no idempotency key: the unique tag is looked for first."""
     with stage() as on:

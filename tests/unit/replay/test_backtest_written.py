@@ -44,6 +44,11 @@ def everything():
     )
 
 
+def until(hour, report):
+    """The same report, of a span that ends then."""
+    return dataclasses.replace(report, asked=dataclasses.replace(report.asked, span=Span(report.asked.span.begin, at(hour))))
+
+
 def lines(report):
     return [line for line, _style in text(report)]
 
@@ -126,15 +131,23 @@ def test_an_alertmanager_that_is_away_leaves_nothing_to_count():
 
 
 def test_a_group_over_its_budget_is_told():
-    """Two a week are more than 1.4; one alert in a day proves nothing, and alerts that no budget is for do not count."""
+    """Two a week are more than 1.4; one alert in two days proves nothing, and alerts that no budget is for do not count."""
     over = lines(reported(fired(10, 11), fired(20, 21)))
     assert "by group     instance=api-7:9000, job=api: 2 alerts, 2 a week, more than its budget" in over
     one = reported(fired(10, 11))
-    day = dataclasses.replace(one.asked, span=Span(one.asked.span.begin, at(24)))
-    said = lines(dataclasses.replace(one, asked=day))
-    assert "by group     instance=api-7:9000, job=api: 1 alert, 7 a week" in said
+    said = lines(until(48, one))
+    assert "by group     instance=api-7:9000, job=api: 1 alert, 3.5 a week" in said
     full = lines(reported(fired(10, 11, rule="ceiling"), fired(20, 21, rule="ceiling")))
     assert "by group     instance=api-7:9000, job=api: 2 alerts, 2 a week" in full
+
+
+def test_less_than_two_days_say_nothing_of_a_week():
+    """One alert in an hour would be 168 a week."""
+    said = "\n".join(lines(until(1, reported(fired(0.2, 0.4), fired(0.6, 0.8), incidents=[incident(0.1, 0.3)]))))
+    assert "2 alerts would have fired\nthe budget is 1.4 a week for each of 2 groups; 1h is too short to compare\n" in said
+    assert "by group     instance=api-7:9000, job=api: 2 alerts\n" in said
+    assert "1 alert outside of them all\n" in said
+    assert said.count("a week") == 1
 
 
 def test_long_lists_are_cut_and_counted():
