@@ -118,7 +118,7 @@ class DatabaseFull(DatabaseError):
 
 
 class DatabaseInUse(LensError):
-    """database {url} is in use by another lens-exporter (pid {pid}): stop that one, or give this one its own database_url"""
+    """database {url} is in use by another lens-exporter ({holder}): stop that one, or give this one its own database_url"""
 
 
 class SchemaTooNew(LensError):

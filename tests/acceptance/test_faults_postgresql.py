@@ -1,0 +1,103 @@
+"""On PostgreSQL: whose work a killed process leaves, and who may work at all."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from lens_exporter.errors import ServerNotReady
+from tests.servers.gate import GatedAlertmanager, GatedPrometheus
+from tests.servers.lens_process import LensProcess
+from tests.servers.postgres import postgres
+from tests.servers.waiting import until
+
+pytestmark = pytest.mark.acceptance
+
+CLAIM = "FROM pg_stat_activity WHERE application_name LIKE 'lens-exporter pid %'"
+
+
+class Site:
+    """A PostgreSQL that outlives every lens-exporter on it."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder, self.url = folder, url
+        self.prometheus, self.alertmanager = GatedPrometheus(), GatedAlertmanager()
+        self.engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        self.processes: list[LensProcess] = []
+
+    def lens(self) -> LensProcess:
+        """Give a process of its own; it is not started yet."""
+        config = {
+            "prometheus": {"url": self.prometheus.url},
+            "alertmanager": {"urls": [self.alertmanager.url], "resend_interval": "1s"},
+            "watchers": [],
+            "investigate": {"debounce": "100ms"},
+            "database_url": self.url,
+        }
+        self.processes.append(LensProcess(self.folder / f"lens-{len(self.processes)}", config))
+        return self.processes[-1]
+
+    def sql(self, statement: str) -> sa.CursorResult[Any]:
+        with self.engine.connect() as connection:
+            return connection.execute(sa.text(statement))
+
+    def close(self) -> None:
+        self.prometheus.gate.open()
+        for process in self.processes:
+            process.kill()
+        self.engine.dispose()
+        self.prometheus.close()
+        self.alertmanager.close()
+
+
+@pytest.fixture
+def site(tmp_path) -> Iterator[Site]:
+    with postgres() as url:
+        site = Site(tmp_path, url)
+        try:
+            yield site
+        finally:
+            site.close()
+
+
+def refused(lens: LensProcess) -> str:
+    """Start a process that must not run, and give the last line it wrote."""
+    with pytest.raises(ServerNotReady, match="it ended"):
+        lens.start()
+    assert lens.exit_code() == 1
+    return lens.tail().splitlines()[-1]
+
+
+def test_a_second_process_on_the_same_database_says_who_has_it(site):
+    """It would do the first one's investigations again. After that one's end the database is free."""
+    first = site.lens().start()
+    message = refused(site.lens())
+    assert f"is in use by another lens-exporter (pid {first.pid} on " in message
+    assert message.endswith("): stop that one, or give this one its own database_url")
+    first.kill()
+    site.lens().start()
+
+
+def test_a_broken_connection_is_made_again_before_anybody_else_comes(site):
+    """PostgreSQL frees the claim with the connection: the process notices, takes it again and goes on."""
+    first = site.lens().start()
+    [broken] = site.sql(f"SELECT pid, pg_terminate_backend(pid) {CLAIM}")
+    until(lambda: [row.pid for row in site.sql(f"SELECT pid {CLAIM}")] not in ([], [broken.pid]), 10, what="claimed again")
+    assert f"(pid {first.pid} on " in refused(site.lens())
+    until(lambda: first.get("/-/ready").status_code == 200, 10)
+
+
+def test_who_has_lost_the_database_to_another_process_ends(site):
+    """Two would work on it: the one whose connection broke ends by itself, and says who took it."""
+    first = site.lens().start()
+    with site.engine.connect() as other:
+        other.exec_driver_sql("SET application_name = 'lens-exporter pid 7 on elsewhere'")
+        [key] = other.exec_driver_sql(
+            "SELECT (classid::bigint << 32) + objid::bigint FROM pg_locks WHERE locktype = 'advisory'"
+        ).one()
+        other.execute(sa.text(f"SELECT pg_terminate_backend(pid) {CLAIM} AND pid <> pg_backend_pid()"))
+        until(lambda: other.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one(), 5, 0.01, what="the claim is free")
+        assert first.exit_code() == 1
+    assert "is in use by another lens-exporter (pid 7 on elsewhere)" in first.tail().splitlines()[-1]
