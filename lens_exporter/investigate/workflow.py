@@ -31,6 +31,8 @@ T = TypeVar("T")
 # The same for every release: work that an older program began goes on under a newer one. A newer one that takes other steps is
 # told so by DBOS, and the investigation ends as not investigated.
 _APPLICATION_VERSION = "1"
+# The same wherever it runs: one process works on a database (Database.claim), so whatever is pending at its start is its own.
+_EXECUTOR = "local"
 _QUEUE = "investigations"
 _MAX_DEATHS = 5  # a process that dies this often over one investigation is not sent to die again
 _PRIORITY = {Severity.CRITICAL: 1, Severity.WARNING: 2, Severity.INFO: 3}
@@ -94,15 +96,12 @@ class Workflows:
         telemetry: Telemetry,
         *,
         concurrency: int = 2,
-        executor: str = "local",
         polling_seconds: float = 0.5,
     ) -> None:
-        """Take executor as the name of this process to DBOS: the same after a restart, another for each replica."""
         self._url = url
         self._conduct = conduct
         self._telemetry = telemetry
         self._concurrency = concurrency
-        self._executor = executor
         self._polling_seconds = polling_seconds
         self._dbos: Any = None
         self._workflow: Any = None
@@ -118,7 +117,7 @@ class Workflows:
         return self._launched
 
     def launch(self) -> None:
-        """Start the engine; what a dead process of this executor left begins to run again. Does nothing when launched.
+        """Start the engine; what a dead process left begins to run again. Does nothing when launched.
 
         Raises:
             DatabaseError: its database cannot be opened.
@@ -143,7 +142,7 @@ class Workflows:
             config={
                 "name": "lens-exporter",
                 "system_database_url": self._url,
-                "executor_id": self._executor,
+                "executor_id": _EXECUTOR,
                 "application_version": _APPLICATION_VERSION,
                 "log_level": "WARNING",
                 "enable_otlp": False,
@@ -163,6 +162,10 @@ class Workflows:
             polling_interval_sec=self._polling_seconds,
             on_conflict="always_update",
         )
+        # DBOS goes on with its executor's own. Older programs were executors by their host's name, which a new pod does not have.
+        for status in dbos.list_workflows(status="PENDING", load_input=False):
+            if status.executor_id != _EXECUTOR:
+                dbos.resume_workflow(status.workflow_id, queue_name=_QUEUE)
 
     def enqueue(self, investigation: str, severity: Severity = Severity.WARNING) -> None:
         """Hand an investigation to the queue; critical ones overtake. Enqueueing one that is known does nothing.

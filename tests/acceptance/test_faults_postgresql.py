@@ -62,12 +62,40 @@ def site(tmp_path) -> Iterator[Site]:
             site.close()
 
 
+def payload(instance: str) -> dict[str, Any]:
+    """A webhook of one group, whose units of work wait for one another."""
+    labels = {"alertname": "FilesLeak", "severity": "warning", "instance": instance}
+    alert = {"status": "firing", "labels": labels, "startsAt": "2026-11-20T14:02:00Z"}
+    return {"version": "4", "groupKey": '{}:{alertname="FilesLeak"}', "status": "firing", "alerts": [alert]}
+
+
+def states(lens: LensProcess) -> list[str]:
+    return [one["state"] for one in lens.get("/api/v1/investigations").json()["investigations"]]
+
+
 def refused(lens: LensProcess) -> str:
     """Start a process that must not run, and give the last line it wrote."""
     with pytest.raises(ServerNotReady, match="it ended"):
         lens.start()
     assert lens.exit_code() == 1
     return lens.tail().splitlines()[-1]
+
+
+def test_work_of_a_killed_process_goes_on_wherever_the_next_one_runs(site):
+    """Also of a version that named its work after its host, as a Deployment's next pod is not called; what waits behind it too."""
+    site.prometheus.gate.close_for(lambda request: request.path.endswith("/query_range"))
+    first = site.lens().start()
+    assert first.post("/webhook", json=payload("a")).status_code == 200
+    until(site.prometheus.gate.arrived.is_set, 20, what="an investigation is under way")
+    assert first.post("/webhook", json=payload("b")).status_code == 200
+    first.kill()
+    [(executor,)] = site.sql("SELECT executor_id FROM dbos.workflow_status WHERE status = 'PENDING'")
+    assert executor == "local", "not the host's name"
+    site.sql("UPDATE dbos.workflow_status SET executor_id = 'lens-5d9f7c-x2v8q' WHERE status = 'PENDING'")
+    site.prometheus.gate.open()
+    second = site.lens().start()
+    until(lambda: states(second) == ["done", "done"], 40, what="both are investigated")
+    assert second.metrics().value("lens_queue_depth") == 0
 
 
 def test_a_second_process_on_the_same_database_says_who_has_it(site):
