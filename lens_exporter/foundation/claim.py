@@ -6,13 +6,15 @@ Both claims end with the process, however it ends.
 import fcntl
 import os
 import socket
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
 import sqlalchemy as sa
 
 from lens_exporter.errors import DatabaseError, DatabaseInUse
+from lens_exporter.foundation.private import private_database, private_file
 
 _KEY = 0x6C656E73_63  # of PostgreSQL's advisory lock: "lensc"
 _NAME = "lens-exporter "  # of the session, with who holds it
@@ -46,18 +48,18 @@ class Claim(Protocol):
 
 
 class FileClaim:
-    """A locked file beside an SQLite file. The kernel holds it for as long as the process lives."""
+    """A locked file beside an SQLite file, both for this user alone. The kernel holds it for as long as the process lives."""
 
     def __init__(self, database: Path, url: str) -> None:
+        self._database = database
         self._path = database.with_name(database.name + ".lock")
         self._url = url
         self._file: IO[bytes] | None = None
 
     def take(self) -> None:
-        try:
+        with self._named_errors():
+            private_file(self._path)
             file = self._path.open("a+b", buffering=0)  # nothing is left to be written at its end
-        except OSError as error:
-            raise DatabaseError(url=self._url, reason=f"{error.filename}: {error.strerror}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -70,6 +72,15 @@ class FileClaim:
             file.truncate(0)
             file.write(str(os.getpid()).encode())
         self._file = file
+        with self._named_errors():
+            private_database(self._database)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DatabaseError(url=self._url, reason=f"{error.filename}: {error.strerror}") from error
 
     def keep(self) -> None: ...
 

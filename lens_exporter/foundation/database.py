@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from lens_exporter.errors import DatabaseError, DatabaseFull, SchemaTooNew
 from lens_exporter.foundation.claim import Claim, FileClaim, SessionClaim
+from lens_exporter.foundation.private import private_folder
 
 metadata = sa.MetaData(
     naming_convention={
@@ -149,7 +150,7 @@ class Database:
             return SessionClaim(self._url, self.url)
         path = self.path.resolve()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
         except OSError as error:
             raise DatabaseError(url=self.url, reason=f"{error.filename}: {error.strerror}") from error
         return FileClaim(path, self.url)

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ import structlog
 
 from lens_exporter.errors import ConfigError, DatabaseError, StepUnreadable, StepUnrecordable
 from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.private import private_database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.threads import begin
 from lens_exporter.investigate.steps import StepRunner
@@ -138,6 +140,9 @@ class Workflows:
         self._launched = True
 
     def _start(self, dbos: Any) -> None:
+        file = sa.make_url(self._url)
+        if file.get_backend_name() == "sqlite":
+            private_database(Path(str(file.database)))
         dbos(
             config={
                 "name": "lens-exporter",
@@ -286,7 +291,7 @@ class Workflows:
     def _storage(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, OSError) as error:
             url = sa.make_url(self._url).render_as_string(hide_password=True)
             raise DatabaseError(url=url, reason=str(error.__cause__ or error)) from error
 

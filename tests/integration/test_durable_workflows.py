@@ -125,6 +125,20 @@ def test_an_alert_ends_in_one_published_result(engine):
     assert engine.telemetry.value("lens_investigations_running") in (0, 1)
 
 
+def test_nobody_else_can_read_what_the_engine_records(tmp_path):
+    """Steps hold what tools and models said: their file, made by an older version for everybody, is this user's alone."""
+    file = tmp_path / "lens-durable.db"
+    file.touch(0o644)
+    engine = Engine(tmp_path)
+    engine.workflows.launch()
+    try:
+        assert {one.name: one.stat().st_mode & 0o777 for one in tmp_path.glob("lens-durable.db*")}.items() >= {(file.name, 0o600)}
+        assert all(one.stat().st_mode & 0o077 == 0 for one in tmp_path.glob("lens-durable.db*"))
+    finally:
+        engine.workflows.close(grace=0.1)
+        engine.database.close()
+
+
 def test_the_same_on_postgresql(tmp_path):
     """The engine keeps its records in the same PostgreSQL, in a schema of its own."""
     with postgres() as url:
