@@ -8,6 +8,7 @@ import structlog
 
 from lens_exporter.errors import DatabaseError, LensError
 from lens_exporter.foundation.clock import Clock, wall
+from lens_exporter.foundation.stretch import Stretch
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate.store import Store
 from lens_exporter.investigate.workflow import Standing
@@ -54,6 +55,7 @@ class Dispatcher:
         self._pause = pause
         self._reconcile_every = reconcile_every
         self._reconciled_at = float("-inf")
+        self._failing = Stretch()
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. A database that is away is waited for."""
@@ -62,8 +64,12 @@ class Dispatcher:
                 self._queue.launch()
                 self.turn()
             except DatabaseError as error:
-                _log.warning("the dispatcher waits for its database", error=str(error))
+                log = _log.warning if self._failing.failed(self._clock(), (type(error).__name__,)) else _log.debug
+                log("the dispatcher waits for its database", error=str(error))
                 stop.wait(self._pause)
+            else:
+                if (over := self._failing.over(self._clock())) is not None:
+                    _log.info("the dispatcher works again", seconds=round(over.seconds, 3), failures=over.failures)
             self._wake.wait(self._until_due())
             self._wake.clear()
 

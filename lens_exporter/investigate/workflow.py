@@ -25,6 +25,7 @@ from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.private import private_database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.threads import begin
+from lens_exporter.investigate.repeats import Repeats
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.model.decision import Severity
 
@@ -113,6 +114,7 @@ class Workflows:
         self._active: set[str] = set()
         self._suspended: set[str] = set()
         self._in_flight: set[Future[Any]] = set()
+        self._repeats = Repeats()
 
     @property
     def launched(self) -> bool:
@@ -130,6 +132,7 @@ class Workflows:
         logger = logging.getLogger("dbos")
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())  # else DBOS prints to the console, past our log format
+        logger.addFilter(self._repeats)
         from dbos import DBOS  # noqa: PLC0415  # takes most of a second
 
         self._dbos = DBOS  # recovered work may begin before the start is over
@@ -230,6 +233,7 @@ class Workflows:
                     future.set_exception(Suspended(_STOPS))
             self._idle(_ABANDON_SECONDS)
         self._dbos.destroy(destroy_registry=True)
+        logging.getLogger("dbos").removeFilter(self._repeats)
         self._closing.clear()
 
     def _idle(self, seconds: float) -> bool:

@@ -1,5 +1,7 @@
 """On PostgreSQL: whose work a killed process leaves, and who may work at all."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,21 +12,22 @@ import sqlalchemy as sa
 from lens_exporter.errors import ServerNotReady
 from tests.servers.gate import GatedAlertmanager, GatedPrometheus
 from tests.servers.lens_process import LensProcess
-from tests.servers.postgres import postgres
+from tests.servers.postgres import Postgres, postgres_server
 from tests.servers.waiting import until
 
 pytestmark = pytest.mark.acceptance
 
+TOLD = re.compile(r'component=(dbos|dispatcher) msg="(?P<what>[^:"]*)')
 CLAIM = "FROM pg_stat_activity WHERE application_name LIKE 'lens-exporter pid %'"
 
 
 class Site:
-    """A PostgreSQL that outlives every lens-exporter on it."""
+    """A PostgreSQL, and every lens-exporter on it."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder, self.url = folder, url
+    def __init__(self, folder: Path, postgres: Postgres) -> None:
+        self.folder, self.postgres, self.url = folder, postgres, postgres.url
         self.prometheus, self.alertmanager = GatedPrometheus(), GatedAlertmanager()
-        self.engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        self.engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
         self.processes: list[LensProcess] = []
 
     def lens(self) -> LensProcess:
@@ -54,8 +57,8 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path) -> Iterator[Site]:
-    with postgres() as url:
-        site = Site(tmp_path, url)
+    with postgres_server() as server:
+        site = Site(tmp_path, server)
         try:
             yield site
         finally:
@@ -129,3 +132,23 @@ def test_who_has_lost_the_database_to_another_process_ends(site):
         until(lambda: other.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one(), 5, 0.01, what="the claim is free")
         assert first.exit_code() == 1
     assert "is in use by another lens-exporter (pid 7 on elsewhere)" in first.tail().splitlines()[-1]
+
+
+def test_an_outage_is_told_when_it_begins_and_when_it_is_over(site):
+    """Not each second of it: DBOS's loops alone would say so eight times a second. Work goes on by itself."""
+    lens = site.lens().start()
+    assert lens.post("/webhook", json=payload("a")).status_code == 200
+    until(lambda: states(lens) == ["done"], 20)
+    before = len(lens.log.read_text("utf-8").splitlines())
+    site.postgres.stop()
+    until(lambda: lens.metrics().value("lens_database_errors_total") >= 12, 30, what="tried again and again")
+    assert lens.get("/-/ready").status_code == 503
+    site.postgres.start()
+    until(lambda: lens.get("/-/ready").status_code == 200, 20, what="ready by itself")
+    assert lens.post("/webhook", json=payload("b")).status_code == 200
+    until(lambda: states(lens) == ["done", "done"], 30, what="the next one is investigated")
+    lines = lens.log.read_text("utf-8").splitlines()[before:]
+    told = Counter(found["what"] for line in lines if (found := TOLD.search(line)))
+    assert told["the dispatcher waits for its database"] == told["the dispatcher works again"] == 1
+    assert any(kind.startswith("Exception listing queues") for kind in told), "DBOS says it too"
+    assert max(told.values()) == 1, told
