@@ -194,6 +194,11 @@ class Workflows:
         with self._changed:
             self._suspended.discard(investigation)
 
+    def forget(self, investigation: str) -> None:
+        """Delete what is recorded of an investigation that does not run. Raises DatabaseError."""
+        with self._storage():
+            self._dbos.delete_workflow(investigation)
+
     def standing(self, investigations: Sequence[str]) -> dict[str, tuple[Standing, str]]:
         """Say where each investigation's workflow stands, with the reason where it is lost.
 
