@@ -6,7 +6,6 @@ Importing dbos takes most of a second, so it happens at launch.
 """
 
 import logging
-import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -25,23 +24,23 @@ from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.private import private_database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.threads import begin
+from lens_exporter.investigate.records import UNFIT, read, written
 from lens_exporter.investigate.repeats import Repeats
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.model.decision import Severity
 
 T = TypeVar("T")
 
-# The same for every release: work that an older program began goes on under a newer one. A newer one that takes other steps is
-# told so by DBOS, and the investigation ends as not investigated.
-_APPLICATION_VERSION = "1"
+# Of the form of records, not of the release: work that an older program began goes on under a newer one. A newer one that takes
+# other steps is told so by DBOS, and the investigation ends as not investigated. Work with another form begins anew; 1 was pickled.
+_APPLICATION_VERSION = "2"
+_OPEN = ["PENDING", "ENQUEUED", "DELAYED"]
 # The same wherever it runs: one process works on a database (Database.claim), so whatever is pending at its start is its own.
 _EXECUTOR = "local"
 _QUEUE = "investigations"
 _MAX_DEATHS = 5  # a process that dies this often over one investigation is not sent to die again
 _PRIORITY = {Severity.CRITICAL: 1, Severity.WARNING: 2, Severity.INFO: 3}
 _PRUNE_BATCH = 200
-# What pickling a value that does not pickle, or unpickling under a program that changed since, can raise.
-_PICKLING = (pickle.PickleError, AttributeError, ImportError, EOFError, LookupError, TypeError, ValueError, RecursionError)
 _ABANDON_SECONDS = 2.0
 _STOPS = "lens-exporter was asked to stop"
 
@@ -143,6 +142,9 @@ class Workflows:
         self._launched = True
 
     def _start(self, dbos: Any) -> None:
+        from dbos import DBOSPortableJSONSerializer  # noqa: PLC0415
+
+        _never_unpickle()
         file = sa.make_url(self._url)
         if file.get_backend_name() == "sqlite":
             private_database(Path(str(file.database)))
@@ -152,6 +154,7 @@ class Workflows:
                 "system_database_url": self._url,
                 "executor_id": _EXECUTOR,
                 "application_version": _APPLICATION_VERSION,
+                "serializer": DBOSPortableJSONSerializer(),
                 "log_level": "WARNING",
                 "enable_otlp": False,
                 "max_executor_threads": self._concurrency + 4,  # DBOS's own recovery and event loop borrow some
@@ -170,9 +173,11 @@ class Workflows:
             polling_interval_sec=self._polling_seconds,
             on_conflict="always_update",
         )
-        # DBOS goes on with its executor's own. Older programs were executors by their host's name, which a new pod does not have.
-        for status in dbos.list_workflows(status="PENDING", load_input=False):
-            if status.executor_id != _EXECUTOR:
+        for status in dbos.list_workflows(status=_OPEN, load_input=False, load_output=False):
+            if status.app_version != _APPLICATION_VERSION:
+                dbos.delete_workflow(status.workflow_id)  # then it is unknown, and the dispatcher enqueues it
+            # DBOS goes on with its executor's own; whoever else began this is no more.
+            elif status.status == "PENDING" and status.executor_id != _EXECUTOR:
                 dbos.resume_workflow(status.workflow_id, queue_name=_QUEUE)
 
     def enqueue(self, investigation: str, severity: Severity = Severity.WARNING) -> None:
@@ -268,19 +273,19 @@ class Workflows:
         if self._closing.is_set():
             raise Suspended(_STOPS)
         try:
-            packed: bytes = self._dbos.run_step({"name": name}, lambda: self._perform(name, work))
+            packed: str = self._dbos.run_step({"name": name}, lambda: self._perform(name, work))
         except sa.exc.SQLAlchemyError as error:
             # Without the statement and its values, which are what the step found.
             raise Suspended(f"step {name} could not be recorded: {error.__cause__ or error}") from error
         try:
-            outcome = pickle.loads(packed)  # noqa: S301  # our own record, from our own database
-        except _PICKLING as error:
+            outcome = read(packed)
+        except UNFIT as error:
             raise StepUnreadable(step=name, reason=f"{type(error).__name__}: {error}") from error
         if isinstance(outcome, _Raised):
             raise outcome.error
         return cast("T", outcome.value)
 
-    def _perform(self, name: str, work: Callable[[], T]) -> bytes:
+    def _perform(self, name: str, work: Callable[[], T]) -> str:
         """Do the work once and pack what became of it. A daemon thread does it, so that a slow server does not hold up the end."""
         future = begin(f"step-{name}", work)
         with self._changed:
@@ -305,16 +310,26 @@ class Workflows:
             raise DatabaseError(url=url, reason=str(error.__cause__ or error)) from error
 
 
-def _packed(name: str, outcome: _Returned | _Raised) -> bytes:
+def _packed(name: str, outcome: _Returned | _Raised) -> str:
     try:
-        packed = pickle.dumps(outcome)
-        pickle.loads(packed)  # noqa: S301  # some errors pickle and do not unpickle
-    except _PICKLING as error:
+        packed = written(outcome)
+        read(packed)  # now, and not after a restart
+    except UNFIT as error:
         what = f"{type(error).__name__}: {error}"
         if isinstance(outcome, _Raised):
             what = f"{type(outcome.error).__name__}: {outcome.error}"
-        return pickle.dumps(_Raised(StepUnrecordable(step=name, reason=what)))
+        return written(_Raised(StepUnrecordable(step=name, reason=what)))
     return packed
+
+
+def _never_unpickle() -> None:
+    """Keep DBOS from unpickling, which it does with whatever a row calls pickled, whichever serializer it is given."""
+    from dbos import _serialization  # noqa: PLC0415
+
+    def refuse(_serializer: object, _text: str) -> Any:
+        raise ValueError("it is pickled, by an older lens-exporter or by somebody else, and is not read")
+
+    _serialization.DefaultSerializer.deserialize = refuse  # type: ignore[assignment, method-assign]
 
 
 def _standing(status: Any, suspended: set[str]) -> tuple[Standing, str]:
