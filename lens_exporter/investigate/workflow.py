@@ -342,5 +342,7 @@ def _standing(status: Any, suspended: set[str]) -> tuple[Standing, str]:
             return Standing.OVER, ""
         case "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
             return Standing.LOST, f"lens-exporter died {_MAX_DEATHS} times while working on it"
+        case "ERROR" if isinstance(status.error, str):  # as it is stored, for it could not be read
+            return Standing.LOST, "its record cannot be read"
         case _:
             return Standing.LOST, str(status.error or status.status.lower())

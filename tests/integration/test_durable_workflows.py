@@ -331,21 +331,29 @@ def test_work_that_an_older_version_recorded_begins_anew(engine, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "reason"),
     [
-        "UPDATE operation_outputs SET output = '{bomb}', serialization = 'py_pickle'",
-        "UPDATE workflow_status SET serialization = 'py_pickle'; UPDATE workflow_input SET inputs = '{bomb}'",
-        """UPDATE operation_outputs SET output = '"{{\\"record\\": \\"os:mkdir\\", \\"fields\\": {{}}}}"'""",
+        ("UPDATE operation_outputs SET output = '{bomb}', serialization = 'py_pickle'", "it is pickled, "),
+        (
+            "UPDATE workflow_status SET serialization = 'py_pickle'; UPDATE workflow_input SET inputs = '{bomb}'",
+            "its record cannot be read",
+        ),
+        (
+            """UPDATE operation_outputs SET output = '"{{\\"record\\": \\"os:mkdir\\", \\"fields\\": {{}}}}"'""",
+            "os:mkdir is not of lens_exporter",
+        ),
     ],
 )
-def test_write_access_to_the_records_runs_nothing(engine, tmp_path, statement):
+def test_write_access_to_the_records_runs_nothing(engine, tmp_path, statement, reason):
     """Whatever a row calls itself, no pickle is read. The investigation ends, and says why."""
     investigation, _, bomb = interrupted(engine, tmp_path)
     rewrite(tmp_path, *statement.format(bomb=bomb).split("; "))
     engine.workflows.launch()
     until(lambda: engine.workflows.standing([investigation])[investigation][0] in (Standing.LOST, Standing.OVER), 20)
     engine.dispatcher.reconcile()
-    assert engine.until_done(investigation).document["verdict"] == "not_investigated"
+    document = engine.until_done(investigation).document
+    assert document["verdict"] == "not_investigated"
+    assert reason in document["reason"]
     assert not (tmp_path / "unpickled").exists()
 
 
