@@ -15,7 +15,7 @@ from lens_exporter.config.file import changed, fixed
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config
 from lens_exporter.config.web import Web
-from lens_exporter.errors import ConfigError, LensError
+from lens_exporter.errors import ConfigError, DatabaseInUse, LensError
 from lens_exporter.exposition.access import Access
 from lens_exporter.exposition.app import auditing, build_app
 from lens_exporter.exposition.doorstep import Doorsteps
@@ -45,14 +45,15 @@ _HOUSEKEEPING_ROUND = 3600.0
 _REVIEW_SECONDS = 300.0  # what an investigation takes beyond its agent's limit: checks, reviews, publishing
 _GRACE = 4.0  # seconds for what is under way when asked to stop
 _KEEPING = 15.0  # seconds to write down what was learnt; 100,000 series take six
-_DATABASE_ROUND = 2.0  # asks nothing of a database that works
+_DATABASE_ROUND = 2.0  # asks nothing of a database that works, but PostgreSQL whether it still is ours
 
 
 def run(path: Path | None, web: dict[str, Any]) -> int:
     """Run until SIGTERM or SIGINT; give the exit code.
 
     Raises:
-        ConfigError, DatabaseInUse, SchemaTooNew, DatabaseError, AddressTaken: it could not start, and why.
+        ConfigError, SchemaTooNew, DatabaseError, AddressTaken: it could not start, and why.
+        DatabaseInUse: another one has the database, or took it when the connection that held it broke.
 
     """
     few_arenas()
@@ -116,9 +117,10 @@ class App:
         self._retired: list[Generation] = []  # their investigations may still be asking a model
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
+        self._taken: DatabaseInUse | None = None  # the database, by another process
 
     async def run(self) -> None:
-        """Serve first, so that the first scrape is early; then start what works."""
+        """Serve first, so that the first scrape is early; then start what works. Raises DatabaseInUse when another has taken it."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -133,7 +135,7 @@ class App:
         )
         self._start(self._generation)
         self._supervisor.add(self._round("housekeeping", _HOUSEKEEPING_ROUND, self._housekeeping))
-        self._supervisor.add(self._round("database", _DATABASE_ROUND, self._look_after_database))
+        self._supervisor.add(self._round("database", _DATABASE_ROUND, lambda: self._look_after_database(loop)))
         if config.otlp_endpoint is not None and config.otlp_metrics_interval is not None:
             push = self._push(config.otlp_endpoint, config.origin, ports)
             self._supervisor.add(self._round("otlp", config.otlp_metrics_interval, push))
@@ -145,6 +147,8 @@ class App:
         )
         await self._stop.wait()
         await self._end()
+        if self._taken is not None:
+            raise self._taken
 
     def _serve(self, ports: Ports, web: Web) -> None:
         audit = auditing(ports)
@@ -169,7 +173,8 @@ class App:
         self._generation.close()
         for generation in (self._generation, *self._retired):
             generation.close_clients()
-        self._ground.events.append("service.stopped", reason="asked to stop", left=list(left))
+        reason = "asked to stop" if self._taken is None else str(self._taken)
+        self._ground.events.append("service.stopped", reason=reason, left=list(left))
 
     async def _kept(self) -> list[str]:
         """Wait until watchers have written down what they have learnt; give what did not end: a disk may hang."""
@@ -277,7 +282,13 @@ class App:
         path = str(self._path or "")
         self._ground.events.append("config.loaded", path=path, watchers=watchers, changed=list(differences), still_known=list(kept))
 
-    def _look_after_database(self) -> None:
+    def _look_after_database(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self._ground.database.keep_claim()
+        except DatabaseInUse as error:
+            self._taken = error
+            loop.call_soon_threadsafe(self._stop.set)
+            return
         self._outage.look(self._ground.database, self._ground.events)
 
     def _housekeeping(self) -> None:

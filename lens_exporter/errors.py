@@ -12,14 +12,6 @@ class LensError(Exception):
         template = " ".join((type(self).__doc__ or "").split())
         super().__init__(template.format(**fields))
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # Errors cross the durable queue's pickling with their fields.
-        return (_rebuild, (type(self), self.fields))
-
-
-def _rebuild(kind: type[LensError], fields: dict[str, object]) -> LensError:
-    return kind(**fields)
-
 
 # --- configuration ---
 
@@ -124,7 +116,7 @@ class DatabaseFull(DatabaseError):
 
 
 class DatabaseInUse(LensError):
-    """database {url} is in use by another lens-exporter (pid {pid}): stop that one, or give this one its own database_url"""
+    """database {url} is in use by another lens-exporter ({holder}): stop that one, or give this one its own database_url"""
 
 
 class SchemaTooNew(LensError):

@@ -410,7 +410,7 @@ class Config(Settings):
     web: Web = Field(Web(), description="the HTTP server and who may call it")
     database_url: DatabaseUrl = Field(
         "sqlite:///data/lens.db",
-        description="SQLite file (relative to the working directory) or PostgreSQL, which replicas share",
+        description="SQLite file (relative to the working directory) or PostgreSQL; of one lens-exporter at a time",
         json_schema_extra=NEEDS_RESTART,
     )
     database_password_file: FilePath | None = Field(

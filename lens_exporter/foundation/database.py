@@ -3,20 +3,20 @@
 Each package declares its own tables on `metadata`; the schema changes by Alembic migrations only.
 """
 
-import fcntl
-import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import sqlalchemy as sa
 import sqlalchemy.orm  # else DBOS imports it in a thread, and a query meanwhile meets half a module
 from sqlalchemy import event as sa_event
 from sqlalchemy.engine import make_url
 
-from lens_exporter.errors import DatabaseError, DatabaseFull, DatabaseInUse, SchemaTooNew
+from lens_exporter.errors import DatabaseError, DatabaseFull, SchemaTooNew
+from lens_exporter.foundation.claim import Claim, FileClaim, SessionClaim
+from lens_exporter.foundation.private import private_folder
 
 metadata = sa.MetaData(
     naming_convention={
@@ -29,7 +29,7 @@ metadata = sa.MetaData(
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10
 _DISK_FULL = {"SQLITE_FULL", "53100"}  # SQLite's name, PostgreSQL's SQLSTATE
-_MIGRATING = 0x6C656E73  # key of the advisory lock under which replicas migrate one after the other
+_MIGRATING = 0x6C656E73  # key of the advisory lock under which processes migrate one after the other
 # What the statement's caller did wrong; everything else of the DB-API is the database's own trouble.
 _CALLERS_FAULT = (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError, sa.exc.NotSupportedError)
 
@@ -56,7 +56,7 @@ class Database:
         self._on_error = on_error
         self._migrations = migrations
         self.url = self._url.render_as_string(hide_password=True)
-        self._lock_file: IO[bytes] | None = None
+        self._claim: Claim | None = None
         self._inside = threading.local()
         # One connection for all threads, who take turns: each other one would see an empty database of its own.
         self._turns: AbstractContextManager[object] = threading.Lock() if self._in_memory else nullcontext()
@@ -132,32 +132,34 @@ class Database:
             self._inside.transaction = False
 
     def claim(self) -> None:
-        """Make this process the only writer of an SQLite file, until it ends or closes. PostgreSQL needs no such thing.
+        """Make this process the only one that works on it, until it ends or closes.
 
         Raises:
-            DatabaseInUse: another process holds it; says which. DatabaseError: the file's folder cannot be made or written.
+            DatabaseInUse: another process does; says which.
+            DatabaseError: it does not answer, or its folder cannot be made or written.
 
         """
-        if self.path is None:
+        if self._in_memory:
             return
+        with self._named_errors():
+            self._claim = self._claimed_by()
+            self._claim.take()
+
+    def _claimed_by(self) -> Claim:
+        if self.path is None:
+            return SessionClaim(self._url, self.url)
         path = self.path.resolve()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = path.with_name(path.name + ".lock").open("a+b", buffering=0)  # nothing is left to be written at its end
+            private_folder(path.parent)
         except OSError as error:
             raise DatabaseError(url=self.url, reason=f"{error.filename}: {error.strerror}") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            handle.seek(0)
-            holder = handle.read().decode().strip() or "unknown"
-            handle.close()
-            raise DatabaseInUse(url=self.url, pid=holder) from None
-        # The lock is what counts; a full disk may keep the pid from being written, and then only the other one's message is poorer.
-        with suppress(OSError):
-            handle.truncate(0)
-            handle.write(str(os.getpid()).encode())
-        self._lock_file = handle
+        return FileClaim(path, self.url)
+
+    def keep_claim(self) -> None:
+        """See that it still is ours; PostgreSQL frees it when its connection breaks: then claim it again. Raises as claim."""
+        if self._claim is not None:
+            with self._named_errors():
+                self._claim.keep()
 
     def migrate(self) -> None:
         """Bring the schema to the newest version this program knows, in one transaction: all of it or nothing.
@@ -204,9 +206,9 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
-        if self._lock_file is not None:
-            self._lock_file.close()
-            self._lock_file = None
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
 
 
 _READING = "lens_reading"

@@ -8,8 +8,10 @@ import structlog
 
 from lens_exporter.errors import DatabaseError, LensError
 from lens_exporter.foundation.clock import Clock, wall
+from lens_exporter.foundation.stretch import Stretch
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate.store import Store
+from lens_exporter.investigate.unit import State
 from lens_exporter.investigate.workflow import Standing
 from lens_exporter.model.decision import Severity
 
@@ -22,6 +24,7 @@ class DurableQueue(Protocol):
     def launch(self) -> None: ...
     def enqueue(self, investigation: str, severity: Severity) -> None: ...
     def resume(self, investigation: str) -> None: ...
+    def forget(self, investigation: str) -> None: ...
     def standing(self, investigations: Sequence[str]) -> dict[str, tuple[Standing, str]]: ...
 
 
@@ -54,6 +57,8 @@ class Dispatcher:
         self._pause = pause
         self._reconcile_every = reconcile_every
         self._reconciled_at = float("-inf")
+        self._failing = Stretch()
+        self._begun_anew: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. A database that is away is waited for."""
@@ -62,8 +67,12 @@ class Dispatcher:
                 self._queue.launch()
                 self.turn()
             except DatabaseError as error:
-                _log.warning("the dispatcher waits for its database", error=str(error))
+                log = _log.warning if self._failing.failed(self._clock(), (type(error).__name__,)) else _log.debug
+                log("the dispatcher waits for its database", error=str(error))
                 stop.wait(self._pause)
+            else:
+                if (over := self._failing.over(self._clock())) is not None:
+                    _log.info("the dispatcher works again", seconds=round(over.seconds, 3), failures=over.failures)
             self._wake.wait(self._until_due())
             self._wake.clear()
 
@@ -131,9 +140,21 @@ class Dispatcher:
                 case Standing.LOST:
                     self._abandon(investigation, reason)
                 case Standing.OVER:
-                    self._abandon(investigation, "its workflow ended without a result")
+                    self._begin_anew(investigation, severities[investigation])
                 case Standing.WAITING | Standing.RUNNING:
                     pass
+
+    def _begin_anew(self, investigation: str, severity: Severity) -> None:
+        """Do what ended elsewhere again, once: the durable queue's records are newer than a database restored from a backup."""
+        if self._store.unit(investigation).state not in (State.QUEUED, State.RUNNING):
+            return  # it ended after it was listed
+        if investigation in self._begun_anew:
+            self._abandon(investigation, "its workflow ended without a result")
+            return
+        self._begun_anew.add(investigation)
+        _log.warning("the durable queue has ended what is open here: it begins anew", investigation=investigation)
+        self._queue.forget(investigation)
+        self._queue.enqueue(investigation, severity)
 
     def _until_due(self) -> float:
         try:

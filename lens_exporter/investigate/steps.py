@@ -7,6 +7,6 @@ T = TypeVar("T")
 
 
 class StepRunner(Protocol):
-    """Run a function once and record what it returned; after a restart give the recorded result back. Results must pickle."""
+    """Run a function once and record what it returned, as `records` writes it; after a restart give the recorded result back."""
 
     def __call__(self, name: str, work: Callable[[], T], /) -> T: ...

@@ -6,7 +6,6 @@ Importing dbos takes most of a second, so it happens at launch.
 """
 
 import logging
-import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -14,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
@@ -21,22 +21,26 @@ import structlog
 
 from lens_exporter.errors import ConfigError, DatabaseError, StepUnreadable, StepUnrecordable
 from lens_exporter.foundation.database import Database
+from lens_exporter.foundation.private import private_database
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.threads import begin
+from lens_exporter.investigate.records import UNFIT, read, written
+from lens_exporter.investigate.repeats import Repeats
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.model.decision import Severity
 
 T = TypeVar("T")
 
-# The same for every release: work that an older program began goes on under a newer one. A newer one that takes other steps is
-# told so by DBOS, and the investigation ends as not investigated.
-_APPLICATION_VERSION = "1"
+# Of the form of records, not of the release: work that an older program began goes on under a newer one. A newer one that takes
+# other steps is told so by DBOS, and the investigation ends as not investigated. Work with another form begins anew; 1 was pickled.
+_APPLICATION_VERSION = "2"
+_OPEN = ["PENDING", "ENQUEUED", "DELAYED"]
+# The same wherever it runs: one process works on a database (Database.claim), so whatever is pending at its start is its own.
+_EXECUTOR = "local"
 _QUEUE = "investigations"
 _MAX_DEATHS = 5  # a process that dies this often over one investigation is not sent to die again
 _PRIORITY = {Severity.CRITICAL: 1, Severity.WARNING: 2, Severity.INFO: 3}
 _PRUNE_BATCH = 200
-# What pickling a value that does not pickle, or unpickling under a program that changed since, can raise.
-_PICKLING = (pickle.PickleError, AttributeError, ImportError, EOFError, LookupError, TypeError, ValueError, RecursionError)
 _ABANDON_SECONDS = 2.0
 _STOPS = "lens-exporter was asked to stop"
 
@@ -94,15 +98,12 @@ class Workflows:
         telemetry: Telemetry,
         *,
         concurrency: int = 2,
-        executor: str = "local",
         polling_seconds: float = 0.5,
     ) -> None:
-        """Take executor as the name of this process to DBOS: the same after a restart, another for each replica."""
         self._url = url
         self._conduct = conduct
         self._telemetry = telemetry
         self._concurrency = concurrency
-        self._executor = executor
         self._polling_seconds = polling_seconds
         self._dbos: Any = None
         self._workflow: Any = None
@@ -112,13 +113,14 @@ class Workflows:
         self._active: set[str] = set()
         self._suspended: set[str] = set()
         self._in_flight: set[Future[Any]] = set()
+        self._repeats = Repeats()
 
     @property
     def launched(self) -> bool:
         return self._launched
 
     def launch(self) -> None:
-        """Start the engine; what a dead process of this executor left begins to run again. Does nothing when launched.
+        """Start the engine; what a dead process left begins to run again. Does nothing when launched.
 
         Raises:
             DatabaseError: its database cannot be opened.
@@ -129,6 +131,7 @@ class Workflows:
         logger = logging.getLogger("dbos")
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())  # else DBOS prints to the console, past our log format
+        logger.addFilter(self._repeats)
         from dbos import DBOS  # noqa: PLC0415  # takes most of a second
 
         self._dbos = DBOS  # recovered work may begin before the start is over
@@ -139,12 +142,19 @@ class Workflows:
         self._launched = True
 
     def _start(self, dbos: Any) -> None:
+        from dbos import DBOSPortableJSONSerializer  # noqa: PLC0415
+
+        _never_unpickle()
+        file = sa.make_url(self._url)
+        if file.get_backend_name() == "sqlite":
+            private_database(Path(str(file.database)))
         dbos(
             config={
                 "name": "lens-exporter",
                 "system_database_url": self._url,
-                "executor_id": self._executor,
+                "executor_id": _EXECUTOR,
                 "application_version": _APPLICATION_VERSION,
+                "serializer": DBOSPortableJSONSerializer(),
                 "log_level": "WARNING",
                 "enable_otlp": False,
                 "max_executor_threads": self._concurrency + 4,  # DBOS's own recovery and event loop borrow some
@@ -163,6 +173,12 @@ class Workflows:
             polling_interval_sec=self._polling_seconds,
             on_conflict="always_update",
         )
+        for status in dbos.list_workflows(status=_OPEN, load_input=False, load_output=False):
+            if status.app_version != _APPLICATION_VERSION:
+                dbos.delete_workflow(status.workflow_id)  # then it is unknown, and the dispatcher enqueues it
+            # DBOS goes on with its executor's own; whoever else began this is no more.
+            elif status.status == "PENDING" and status.executor_id != _EXECUTOR:
+                dbos.resume_workflow(status.workflow_id, queue_name=_QUEUE)
 
     def enqueue(self, investigation: str, severity: Severity = Severity.WARNING) -> None:
         """Hand an investigation to the queue; critical ones overtake. Enqueueing one that is known does nothing.
@@ -182,6 +198,11 @@ class Workflows:
             self._dbos.resume_workflow(investigation, queue_name=_QUEUE)
         with self._changed:
             self._suspended.discard(investigation)
+
+    def forget(self, investigation: str) -> None:
+        """Delete what is recorded of an investigation that does not run. Raises DatabaseError."""
+        with self._storage():
+            self._dbos.delete_workflow(investigation)
 
     def standing(self, investigations: Sequence[str]) -> dict[str, tuple[Standing, str]]:
         """Say where each investigation's workflow stands, with the reason where it is lost.
@@ -222,6 +243,7 @@ class Workflows:
                     future.set_exception(Suspended(_STOPS))
             self._idle(_ABANDON_SECONDS)
         self._dbos.destroy(destroy_registry=True)
+        logging.getLogger("dbos").removeFilter(self._repeats)
         self._closing.clear()
 
     def _idle(self, seconds: float) -> bool:
@@ -251,19 +273,19 @@ class Workflows:
         if self._closing.is_set():
             raise Suspended(_STOPS)
         try:
-            packed: bytes = self._dbos.run_step({"name": name}, lambda: self._perform(name, work))
+            packed: str = self._dbos.run_step({"name": name}, lambda: self._perform(name, work))
         except sa.exc.SQLAlchemyError as error:
             # Without the statement and its values, which are what the step found.
             raise Suspended(f"step {name} could not be recorded: {error.__cause__ or error}") from error
         try:
-            outcome = pickle.loads(packed)  # noqa: S301  # our own record, from our own database
-        except _PICKLING as error:
+            outcome = read(packed)
+        except UNFIT as error:
             raise StepUnreadable(step=name, reason=f"{type(error).__name__}: {error}") from error
         if isinstance(outcome, _Raised):
             raise outcome.error
         return cast("T", outcome.value)
 
-    def _perform(self, name: str, work: Callable[[], T]) -> bytes:
+    def _perform(self, name: str, work: Callable[[], T]) -> str:
         """Do the work once and pack what became of it. A daemon thread does it, so that a slow server does not hold up the end."""
         future = begin(f"step-{name}", work)
         with self._changed:
@@ -283,21 +305,31 @@ class Workflows:
     def _storage(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, OSError) as error:
             url = sa.make_url(self._url).render_as_string(hide_password=True)
             raise DatabaseError(url=url, reason=str(error.__cause__ or error)) from error
 
 
-def _packed(name: str, outcome: _Returned | _Raised) -> bytes:
+def _packed(name: str, outcome: _Returned | _Raised) -> str:
     try:
-        packed = pickle.dumps(outcome)
-        pickle.loads(packed)  # noqa: S301  # some errors pickle and do not unpickle
-    except _PICKLING as error:
+        packed = written(outcome)
+        read(packed)  # now, and not after a restart
+    except UNFIT as error:
         what = f"{type(error).__name__}: {error}"
         if isinstance(outcome, _Raised):
             what = f"{type(outcome.error).__name__}: {outcome.error}"
-        return pickle.dumps(_Raised(StepUnrecordable(step=name, reason=what)))
+        return written(_Raised(StepUnrecordable(step=name, reason=what)))
     return packed
+
+
+def _never_unpickle() -> None:
+    """Keep DBOS from unpickling, which it does with whatever a row calls pickled, whichever serializer it is given."""
+    from dbos import _serialization  # noqa: PLC0415
+
+    def refuse(_serializer: object, _text: str) -> Any:
+        raise ValueError("it is pickled, by an older lens-exporter or by somebody else, and is not read")
+
+    _serialization.DefaultSerializer.deserialize = refuse  # type: ignore[assignment, method-assign]
 
 
 def _standing(status: Any, suspended: set[str]) -> tuple[Standing, str]:
@@ -310,5 +342,7 @@ def _standing(status: Any, suspended: set[str]) -> tuple[Standing, str]:
             return Standing.OVER, ""
         case "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
             return Standing.LOST, f"lens-exporter died {_MAX_DEATHS} times while working on it"
+        case "ERROR" if isinstance(status.error, str):  # as it is stored, for it could not be read
+            return Standing.LOST, "its record cannot be read"
         case _:
             return Standing.LOST, str(status.error or status.status.lower())

@@ -1,6 +1,5 @@
 """The durable engine and its dispatcher. The engine is one for the process; what it runs belongs to the present generation."""
 
-import socket
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -28,7 +27,6 @@ class Engine:
             lambda investigation, step: generation().inquiry.conduct(investigation, step),
             ground.telemetry,
             concurrency=config.investigate.concurrency,
-            executor="local" if ground.database.is_sqlite else socket.gethostname(),
         )
 
     def wake(self) -> None:

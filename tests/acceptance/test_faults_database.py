@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,21 @@ def test_an_older_schema_is_migrated_and_a_newer_one_refused(site, tmp_path):
     )
     with newer.start_again():
         assert len(investigations(newer)) == 2
+
+
+def test_a_restored_database_has_its_open_investigations_done_again(site, tmp_path):
+    """The durable engine's file is newer than the backup and says that they are over: they begin anew, and nobody reads otherwise."""
+    lens, path = site.lens, tmp_path / "lens.db"
+    site.prometheus.gate.close_for(lambda request: request.path.endswith("/query_range"))
+    lens.start()
+    assert lens.post("/webhook", json=payload(0)).status_code == 200
+    until(site.prometheus.gate.arrived.is_set, 20, what="an investigation is under way")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(tmp_path / "backup.db")) as backup:
+        source.backup(backup)
+    site.prometheus.gate.open()
+    before = until(lambda: investigations(lens, "done"), 20)
+    lens.stop()
+    shutil.copy(tmp_path / "backup.db", path)
+    lens.start_again()
+    [after] = until(lambda: investigations(lens, "done"), 40)
+    assert (after["id"], after["verdict"]) == (before[0]["id"], "inconclusive")

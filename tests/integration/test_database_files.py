@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -86,6 +87,30 @@ def test_the_same_process_may_claim_again_after_close(tmp_path):
     second = Database(url(tmp_path / "new" / "folder"))
     second.claim()
     second.close()
+
+
+@pytest.fixture
+def readable_by_all() -> Iterator[None]:
+    """The usual umask, whatever this machine has."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("readable_by_all")
+def test_nobody_else_can_read_what_is_stored(tmp_path):
+    """Not the database and not what SQLite puts beside it; files of an older version, which everybody could read, are narrowed."""
+    path = tmp_path / "new" / "lens.db"
+    for _ in ("made by this version", "made by an older one"):
+        database = Database(f"sqlite:///{path}")
+        database.claim()
+        database.migrate()
+        names = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+        assert names == dict.fromkeys(("lens.db", "lens.db-wal", "lens.db-shm", "lens.db.lock"), 0o600)
+        database.close()
+        for file in path.parent.iterdir():
+            file.chmod(0o644)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_cannot_be_made_is_a_named_error(tmp_path):

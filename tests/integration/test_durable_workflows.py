@@ -1,11 +1,17 @@
 """The durable engine on a real database, in this process: errors, interruptions, closing, a full disk."""
 
+import base64
 import logging
+import os
+import pickle
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -125,6 +131,20 @@ def test_an_alert_ends_in_one_published_result(engine):
     assert engine.telemetry.value("lens_investigations_running") in (0, 1)
 
 
+def test_nobody_else_can_read_what_the_engine_records(tmp_path):
+    """Steps hold what tools and models said: their file, made by an older version for everybody, is this user's alone."""
+    file = tmp_path / "lens-durable.db"
+    file.touch(0o644)
+    engine = Engine(tmp_path)
+    engine.workflows.launch()
+    try:
+        assert {one.name: one.stat().st_mode & 0o777 for one in tmp_path.glob("lens-durable.db*")}.items() >= {(file.name, 0o600)}
+        assert all(one.stat().st_mode & 0o077 == 0 for one in tmp_path.glob("lens-durable.db*"))
+    finally:
+        engine.workflows.close(grace=0.1)
+        engine.database.close()
+
+
 def test_the_same_on_postgresql(tmp_path):
     """The engine keeps its records in the same PostgreSQL, in a schema of its own."""
     with postgres() as url:
@@ -160,7 +180,7 @@ def test_what_a_step_raises_arrives_with_its_type_and_fields(engine):
 
 
 def test_what_cannot_be_recorded_is_a_named_error(engine):
-    """A step that gives something unpicklable is a fault of the program, said at once and not at the next restart."""
+    """A step that gives something that is no value is a fault of the program, said at once and not at the next restart."""
     caught = []
 
     def body(_name: str, step: StepRunner) -> None:
@@ -170,7 +190,7 @@ def test_what_cannot_be_recorded_is_a_named_error(engine):
 
     engine.body = body
     engine.investigate()
-    assert caught == ["step tool gave something that cannot be kept: TypeError: cannot pickle '_thread.lock' object"]
+    assert caught == ["step tool gave something that cannot be kept: TypeError: a lock cannot be written down"]
 
 
 def test_a_fault_in_the_investigator_is_published_as_not_investigated(engine):
@@ -252,6 +272,89 @@ def test_a_full_disk_loses_nothing(engine):
         sa.event.remove(sa.pool.Pool, "checkout", limit)
     assert done == ["one", "two", "two"]
     assert engine.published == [investigation]
+
+
+class Bomb:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.mkdir, (str(self._folder),))
+
+
+def interrupted(engine: Engine, folder: Path) -> tuple[str, list[str], str]:
+    """Stop the engine after an investigation's first step. Gives its id, what it did, and a pickle that tells when it is read."""
+    done, hanging, free = [], threading.Event(), threading.Event()
+
+    def body(_name: str, step: StepRunner) -> None:
+        step("one", lambda: done.append("one"))
+        step("two", wait)
+
+    def wait() -> None:
+        if not free.is_set():
+            hanging.set()
+            free.wait(60)
+
+    engine.body = body
+    investigation = engine.accept("A")
+    engine.dispatcher.dispatch_due(time.time())
+    assert hanging.wait(10)
+    engine.workflows.close(grace=0.1)
+    free.set()
+    return investigation, done, base64.b64encode(pickle.dumps(Bomb(folder / "unpickled"))).decode()
+
+
+def rewrite(folder: Path, *statements: str) -> None:
+    """Change what is recorded, as somebody with the database's password can."""
+    with closing(sqlite3.connect(folder / "lens-durable.db")) as records, records:
+        for statement in statements:
+            assert records.execute(statement).rowcount
+
+
+def test_work_that_an_older_version_recorded_begins_anew(engine, tmp_path):
+    """Its records are pickled: they are deleted unread, and the investigation is done from its begin."""
+    investigation, done, bomb = interrupted(engine, tmp_path)
+    rewrite(
+        tmp_path,
+        "UPDATE workflow_status SET application_version = '1', serialization = 'py_pickle'",
+        f"UPDATE workflow_input SET inputs = '{bomb}'",
+        f"UPDATE operation_outputs SET output = '{bomb}', serialization = 'py_pickle'",
+    )
+    engine.workflows.launch()
+    engine.dispatcher.reconcile()
+    assert engine.until_done(investigation).document["verdict"] == "inconclusive"
+    assert done == ["one", "one"]
+    assert engine.published == [investigation]
+    assert not (tmp_path / "unpickled").exists()
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("UPDATE operation_outputs SET output = '{bomb}', serialization = 'py_pickle'", "it is pickled, "),
+        (
+            "UPDATE workflow_status SET serialization = 'py_pickle'; UPDATE workflow_input SET inputs = '{bomb}'",
+            "its record cannot be read",
+        ),
+        (
+            """UPDATE operation_outputs SET output = '"{{\\"record\\": \\"os:mkdir\\", \\"fields\\": {{}}}}"'""",
+            "os:mkdir is not of lens_exporter",
+        ),
+    ],
+)
+def test_write_access_to_the_records_runs_nothing(engine, tmp_path, statement, reason):
+    """Whatever a row calls itself, no pickle is read. The investigation ends, and says why."""
+    investigation, _, bomb = interrupted(engine, tmp_path)
+    rewrite(tmp_path, *statement.format(bomb=bomb).split("; "))
+    engine.workflows.launch()
+    until(lambda: engine.workflows.standing([investigation])[investigation][0] in (Standing.LOST, Standing.OVER), 20)
+    engine.dispatcher.reconcile()
+    document = engine.until_done(investigation).document
+    assert document["verdict"] == "not_investigated"
+    assert reason in document["reason"]
+    assert not (tmp_path / "unpickled").exists()
 
 
 def test_closing_does_not_wait_for_a_slow_server(engine):

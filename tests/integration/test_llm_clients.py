@@ -1,4 +1,3 @@
-import pickle
 import threading
 
 import pytest
@@ -16,6 +15,7 @@ from lens_exporter.errors import (
 from lens_exporter.foundation.breaker import BreakerState
 from lens_exporter.foundation.clock import new_ulid
 from lens_exporter.foundation.tracing import span
+from lens_exporter.investigate.records import read, written
 from lens_exporter.model.conversation import Answered, Instruction, Reply, ToolCall
 from lens_exporter.model.tool import ToolResult, ToolStatus
 from tests.integration.llm_site import KEY, TASK, site
@@ -35,7 +35,7 @@ def test_tool_use(provider, tmp_path):
         assert (reply.text, reply.model) == ("Memory first.", "claude-haiku-4-5")
         assert (reply.cost.input_tokens, reply.cost.output_tokens, reply.cost.model_calls) == (100, 20, 1)
         assert reply.cost.seconds > 0
-        assert pickle.loads(pickle.dumps(reply)) == reply
+        assert read(written(reply)) == reply
         assert s.metric("lens_llm_calls_total") == 1
         assert s.metric("lens_llm_input_tokens_total") == 100
 
@@ -114,7 +114,7 @@ def test_refusal(provider, tmp_path):
         assert raised.value.fields["cost"].input_tokens == 100
         assert len(s.server.requests) == 1
         assert s.metric("lens_llm_cost_dollars_total") == pytest.approx(0.12)
-        assert pickle.loads(pickle.dumps(raised.value)).fields["cost"] == raised.value.fields["cost"]
+        assert read(written(raised.value)).fields["cost"] == raised.value.fields["cost"]
 
 
 @pytest.mark.parametrize("status", [429, 529, 503])

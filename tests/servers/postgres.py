@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,31 +18,57 @@ from tests.servers.missing import skip_or_fail
 from tests.servers.waiting import until
 
 
+class Postgres:
+    """A server on data of its own, which may go away and come back."""
+
+    def __init__(self, folder: Path, initdb: Path, user: str) -> None:
+        self._folder, self._user, self._port = folder, user, free_port()
+        self._server = initdb.resolve().with_name("postgres")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql+psycopg://lens@127.0.0.1:{self._port}/postgres"
+        command = [initdb, "-D", folder / "data", "-U", "lens", "-A", "trust", "-N"]
+        subprocess.run(command, check=True, capture_output=True, user=user)
+
+    def start(self) -> None:
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]
+        command = [self._server, "-D", self._folder / "data", "-p", str(self._port), *options]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._user)
+        until(lambda: _answers(self.url), 30, what="PostgreSQL answers")
+
+    def stop(self) -> None:
+        """End it, and with it every connection."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30)
+            self._process = None
+
+
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Start PostgreSQL and give its SQLAlchemy URL. Where it is not installed the test skips, and fails in CI."""
+def postgres_server() -> Iterator[Postgres]:
+    """Start PostgreSQL. Where it is not installed the test skips, and fails in CI."""
     # Debian keeps the server's programs off PATH.
     initdb = shutil.which("initdb") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
     user = _unprivileged()
     with skip_or_fail():
         if initdb is None or user is None:
             raise ServerMissing(program="initdb", package="postgresql")
-    server = str(Path(initdb).resolve().with_name("postgres"))
     with tempfile.TemporaryDirectory(prefix="lens-postgres-") as folder:
-        data, port = Path(folder) / "data", free_port()
         if os.geteuid() == 0:
             shutil.chown(folder, user=user)
-        subprocess.run([initdb, "-D", str(data), "-U", "lens", "-A", "trust", "-N"], check=True, capture_output=True, user=user)
-        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]
-        with (Path(folder) / "log").open("wb") as log:
-            process = subprocess.Popen([server, "-D", str(data), "-p", str(port), *options], stdout=log, stderr=log, user=user)
+        server = Postgres(Path(folder), Path(initdb), user)
         try:
-            url = f"postgresql+psycopg://lens@127.0.0.1:{port}/postgres"
-            until(lambda: _answers(url), 30, what="PostgreSQL answers")
-            yield url
+            server.start()
+            yield server
         finally:
-            process.terminate()
-            process.wait(30)
+            server.stop()
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Start PostgreSQL and give its SQLAlchemy URL."""
+    with postgres_server() as server:
+        yield server.url
 
 
 def _unprivileged() -> str | None:

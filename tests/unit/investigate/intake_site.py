@@ -30,6 +30,7 @@ class Queue:
     def __init__(self) -> None:
         self.enqueued: list[str] = []
         self.resumed: list[str] = []
+        self.forgotten: list[str] = []
         self.standings: dict[str, tuple[Standing, str]] = {}
         self.failure: Exception | None = None
 
@@ -42,6 +43,9 @@ class Queue:
 
     def resume(self, investigation) -> None:
         self.resumed.append(investigation)
+
+    def forget(self, investigation) -> None:
+        self.forgotten.append(investigation)
 
     def standing(self, investigations):
         return {one: self.standings.get(one, (Standing.UNKNOWN, "")) for one in investigations}

@@ -1,6 +1,5 @@
 """A model that says what it was told to say, a target whose series are functions of time, and an alert on it."""
 
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate.agent import Limits
 from lens_exporter.investigate.investigator import Investigator
+from lens_exporter.investigate.records import read, written
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.investigate.tools_alerts import alert_tools
 from lens_exporter.investigate.tools_promql import promql_tools
@@ -188,4 +188,4 @@ class Site:
 
     def _step(self, name: str, work: Callable[[], Any]) -> Any:
         self.steps.append(name)
-        return pickle.loads(pickle.dumps(work()))  # what a step returns is stored
+        return read(written(work()))  # what a step returns is stored

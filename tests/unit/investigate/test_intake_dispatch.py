@@ -44,7 +44,7 @@ def test_a_turn_waits_for_a_time_until_it_reconciles(site):
         (Standing.RUNNING, 0, 0, 0),
         (Standing.SUSPENDED, 0, 1, 0),
         (Standing.LOST, 0, 0, 1),
-        (Standing.OVER, 0, 0, 1),
+        (Standing.OVER, 1, 0, 0),
     ],
 )
 def test_what_stands_differently_in_the_two_databases_is_repaired(site, standing, enqueued, resumed, abandoned):
@@ -54,6 +54,32 @@ def test_what_stands_differently_in_the_two_databases_is_repaired(site, standing
     site.queue.standings[held.investigation] = (standing, "why")
     site.dispatcher.reconcile()
     assert (len(site.queue.enqueued), len(site.queue.resumed), len(site.abandoned)) == (enqueued, resumed, abandoned)
+
+
+def test_what_is_over_without_a_result_begins_anew_once(site):
+    """A backup is older than the durable queue: its records are forgotten first. What then still has no result is given up."""
+    held = site.accept(alert("A"))
+    site.begin(held.investigation)
+    site.queue.standings[held.investigation] = (Standing.OVER, "")
+    site.dispatcher.reconcile()
+    assert site.queue.forgotten == site.queue.enqueued == [held.investigation]
+    site.dispatcher.reconcile()
+    assert site.queue.forgotten == site.queue.enqueued == [held.investigation]
+    assert site.abandoned == [(held.investigation, "its workflow ended without a result")]
+
+
+def test_what_ends_while_it_is_looked_at_is_not_done_again(site):
+    """It ran when it was listed, and was done before the durable queue said that it is over."""
+    held = site.accept(alert("A"))
+    site.begin(held.investigation)
+
+    def ended(investigations):
+        site.finish(held.investigation)
+        return dict.fromkeys(investigations, (Standing.OVER, ""))
+
+    site.queue.standing = ended
+    site.dispatcher.reconcile()
+    assert site.queue.enqueued == site.abandoned == []
 
 
 def test_a_queue_that_cannot_be_written_leaves_the_work_to_the_next_reconcile(site):
