@@ -253,7 +253,7 @@ class DeclarationInvalid(LensError):
 
 
 class DeclarationsFull(LensError):
-    """{limit} declarations of what is expected{whose} are kept, the limit: withdraw one, or wait until the oldest are forgotten"""
+    """limit of {limit} declarations of what is expected{whose} reached: withdraw one, or wait until the oldest are forgotten"""
 
 
 class UnknownDeclaration(LensError):

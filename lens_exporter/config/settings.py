@@ -83,7 +83,9 @@ class Prometheus(Server):
     tenant: str | None = Field(None, description="sent as X-Scope-OrgID")
     max_samples: int = Field(5_000_000, gt=0, description="a query estimated to read more samples is refused before it is sent")
     max_series: int = Field(
-        10_000, gt=0, description="more series in an answer make it truncated; 2 KiB of it are read for each, 64 MiB at least"
+        10_000,
+        gt=0,
+        description="more series in an answer make it truncated; an answer may have 2 KiB for each, 64 MiB at least",
     )
     max_range: Duration = Field(seconds("35d"), description="longest range one query may cover")
     concurrency: int = Field(1, ge=1, le=16, description="queries in flight at once; others wait, for `timeout` at most")

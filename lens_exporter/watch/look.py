@@ -270,7 +270,7 @@ class Looker:
         return _Fetched(windows, self._scraped(first, last, due), frozenset(failures))
 
     def _scraped(self, first: float, last: float, due: Due) -> Window | None:
-        """Ask when anything was scraped, where that matters. Who is refused that goes on without: a gap is told whoever looked."""
+        """Ask when anything was scraped, where that matters. Where this query is refused, gaps count as missing."""
         if not self._baselines.asks_who_looked:
             return None
         try:

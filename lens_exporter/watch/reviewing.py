@@ -25,7 +25,7 @@ def reviewed(seen: Look, at: float, watched: Watched, memory: Memory, given: Col
     def standing(conclusion: Conclusion, anomaly: Anomaly) -> Standing:
         nonlocal opened
         if about(anomaly, seen.declared, watched) is not None:
-            return Standing.COOLING  # nobody will be told, so no model is asked
+            return Standing.WITHHELD
         if opened is None:
             firing = given.alerts.firing("watcher")
             opened = {key_of(one.alert): one for one in firing if one.alert.labels.get("watcher") == watched.name}
@@ -33,7 +33,7 @@ def reviewed(seen: Look, at: float, watched: Watched, memory: Memory, given: Col
             by_key.update((key_for(one, watched.name), one) for one in seen.conclusions if one.category in told)
         if key_for(conclusion, watched.name) in opened or carried_on(anomaly, opened, by_key, memory, watched):
             return Standing.OPEN
-        return Standing.NEW if given.cooldown.cooling_until(anomaly, seen.at) is None else Standing.COOLING
+        return Standing.NEW if given.cooldown.cooling_until(anomaly, seen.at) is None else Standing.WITHHELD
 
     judged = Judged(at, seen.conclusions, seen.observations, seen.notes, seen.unreadable)
     after = given.reader.review(judged, standing, lambda: given.notes.read(watched.name))

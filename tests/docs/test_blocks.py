@@ -52,6 +52,17 @@ def test_configuration(tmp_path):
     assert seen >= {"lens.yml", "prometheus.yml", "alertmanager.yml"}
 
 
+def test_what_a_newcomer_copies_is_a_whole_file(tmp_path):
+    """Alertmanager starts with what the first two pages show, and nothing else."""
+    shown = [
+        block for block in to_run("yaml") if block.file == "alertmanager.yml" and block.page in ("README.md", "docs/quick-start.md")
+    ]
+    assert len(shown) == 2
+    for block in shown:
+        (tmp_path / block.file).write_text(block.text, encoding="utf-8")
+        assert _asked("amtool", "check-config", tmp_path / block.file) == "", block
+
+
 @pytest.mark.parametrize("block", to_run("python"), ids=str)
 def test_programs(block, tmp_path):
     """A program, or a file that another reads, runs to its end."""

@@ -90,6 +90,12 @@ class Budget:
         self._highest = np.full(self._highest.shape, np.nan)
         self._hour = hour
 
+    def forget(self, hours: range, columns: IntArray) -> None:
+        """Count these hours no longer, in these columns: what they had is no measure of what is usual."""
+        for hour in hours:
+            if self._hour is not None and self._hour - self._size < hour <= self._hour:
+                self._maxima[hour % self._size, columns] = np.nan
+
     def fit(self) -> None:
         """Put the threshold of the hours closed so far in force: nothing is learnt from it, so it is found once it is asked for."""
         self._in_force, self._fitted = None, self._hour

@@ -419,6 +419,9 @@ class Engine:
     def _fit(self) -> None:
         """Find scales, components and tails anew."""
         self._scale = self._trusted(self._spread.fit(self._seasons.level))
+        for hours, shifted in self._spread.shifts():
+            self._series_budget.forget(hours, shifted)
+            self._lone_budget.forget(hours, np.flatnonzero(np.isin(self._lone.series, shifted)))
         if self._scale.known.any():
             for structure in self._structures:
                 structure.fit(np.where(self._scale.known, self._scale.r_sd, np.inf))

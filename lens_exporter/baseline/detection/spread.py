@@ -1,5 +1,6 @@
 """How far each series usually strays from what is expected of it, and how suddenly: the scale that makes departures comparable."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +118,7 @@ class Spread:
         self._first = max(_FIRST / tuning.step, _FIRST_ROWS)
         self._steady = np.zeros(series, dtype=np.bool_)
         self._extent: _Extent | None = None
+        self._shifts: list[tuple[int, IntArray]] = []
 
     def learn(self, values: FloatArray, powers: FloatArray) -> None:
         """Add rows [time, series] of the running hour. powers are what `powers_of` gives of them."""
@@ -168,6 +170,7 @@ class Spread:
         sums = self._sums if counted is None else self._sums * counted
         r_mean, r_sd, r_spread = _moments((sums[_COUNT], *sums[_R:_E]), floor)
         e_mean, _, e_spread = _moments((sums[_COUNT], *sums[_E:]), floor)
+        self._shifts.clear()
         shifted = self._beside_a_level(sums, r_mean, r_sd, floor)
         if shifted.size:
             moments = _moments(self._as_if_at_level(sums, shifted, floor[shifted]), floor[shifted])
@@ -192,6 +195,11 @@ class Spread:
             far = _RANGES * usual
             self._extent = _Extent(np.fmin(highest, high + far), np.fmax(lowest, low - far), usual)
         return self._extent
+
+    def shifts(self) -> Iterator[tuple[range, IntArray]]:
+        """Give hours of shifts that the level had followed at the last fit, and the series that had them."""
+        for entry, series in self._shifts:
+            yield range(entry * REFIT, (entry + 1) * REFIT), series
 
     def steady(self) -> BoolArray:
         """Tell which series [series] have had a value in nearly every row of the week."""
@@ -235,6 +243,8 @@ class Spread:
             means = first / rows
             inside = np.sqrt(np.maximum(root**2 / rows - means**2, 0.0))
         shift, usual = followed(means, inside, 0.5 * (low + high), floor), ranks.median(means)
+        first_entry = 0 if self._entry is None else self._entry - _ENTRIES + 1
+        self._shifts += [(first_entry + place, which[row]) for place, row in enumerate(shift) if row.any()]
         return (
             rows,
             np.where(shift, rows * usual, first),

@@ -31,7 +31,7 @@ class Standing(StrEnum):
 
     NEW = "new"
     OPEN = "open"
-    COOLING = "cooling"  # it would be suppressed
+    WITHHELD = "withheld"  # by a cooldown, or declared to be expected: nobody will be told, so no model is asked
 
 
 class Release(StrEnum):

@@ -199,3 +199,20 @@ def test_of_two_scores_as_large_to_both_sides_the_first_counts_however_they_came
         about = budget.about(48, np.full(3, 10.0))
         assert np.fmax.reduce(about.below).tolist()[::2] == [40.0, 40.0], blocks
         assert np.fmax.reduce(about.above)[1] == 3.0
+
+
+def test_hours_that_are_forgotten_are_as_never_known() -> None:
+    """Two days of a shift, of one of two columns; what lies outside the memory is nothing to forget."""
+    usual = exponential(7, 2)
+    shifted = usual.copy()
+    shifted[2 * DAY : 4 * DAY, 0] += 60.0
+    budget = kept(shifted)
+    before = budget.threshold()
+    budget.forget(range(2 * DAY, 4 * DAY), np.array([0]))
+    budget.forget(range(-3, 0), np.array([0, 1]))
+    budget.forget(range(7 * DAY, 7 * DAY + 3), np.array([0, 1]))
+    gappy = usual.copy()
+    gappy[2 * DAY : 4 * DAY, 0] = np.nan
+    np.testing.assert_allclose(budget.threshold(), kept(gappy).threshold())
+    assert before[0] > 1.2 * budget.threshold()[0]
+    assert before[1] == budget.threshold()[1]

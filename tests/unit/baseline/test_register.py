@@ -86,7 +86,7 @@ def test_a_full_register_takes_changes_and_nothing_new(database):
     register = Register(database)
     assert register.put(said())
     for source in Source:
-        with pytest.raises(DeclarationsFull, match="1000 declarations of what is expected are kept, the limit: withdraw one"):
+        with pytest.raises(DeclarationsFull, match="limit of 1000 declarations of what is expected reached: withdraw one"):
             register.put(replace(said(1, source), id="new"))
     assert register.put(replace(said(), comment="changed"))
     with database.reading() as connection:
@@ -100,7 +100,7 @@ def test_requests_leave_room_for_silences(database):
     fill(database, Source.API, registers.MOST_ASKED - 1)
     register = Register(database)
     assert register.put(said())
-    with pytest.raises(DeclarationsFull, match="900 declarations of what is expected that came by requests are kept, the limit"):
+    with pytest.raises(DeclarationsFull, match="limit of 900 declarations of what is expected that came by requests reached"):
         register.put(said(1))
     assert register.put(replace(said(), comment="changed"))
     assert register.put(said(1, Source.SILENCE))
