@@ -49,11 +49,13 @@ def last_judged(source: Past, ends: list[int]) -> list[Reading]:
 
 
 def assert_worked_out(reading: Reading) -> None:
-    """The distance is the value's from what is expected, in half-widths: of every column, to the last bit."""
+    """The distance is the value's from what is expected, in half-widths of its side: of every column, to the last bit."""
     scores, values = reading.scores, reading.window.values[:, -reading.scores.score.shape[1] :]
     if scores.learnt is not None:
         with np.errstate(invalid="ignore", divide="ignore"):
-            np.testing.assert_array_equal(scores.score, (values - scores.expected) / (scores.upper - scores.expected))
+            off = values - scores.expected
+            width = np.where(off < 0.0, scores.expected - scores.lower, scores.upper - scores.expected)
+            np.testing.assert_array_equal(scores.score, off / width)
 
 
 @given(st.integers(0, 1000), st.lists(st.integers(1, 45), max_size=20))

@@ -33,7 +33,7 @@ SHIFTS = {
 OTHERS = {
     "a weekend, whose values are back": (steps((SHIFT, 9.0)), steps((SHIFT, 9.0))),
     "not over yet": (steps((AFTER, 9.0)), steps((AFTER, 9.0))),
-    "nine hours": (steps((slice(30, 33), 9.0)), steps((AFTER, 9.0))),
+    "three hours": (steps((slice(30, 31), 9.0)), steps((AFTER, 9.0))),
     "no farther than parts stray inside": (steps((SHIFT, 3.0)), steps((AFTER, 3.0))),
     "what it does all week": (np.tile([-9.0] * 7 + [9.0] * 7, 4), np.tile([-9.0] * 7 + [9.0] * 7, 4)),
     "nothing known": (np.full(PARTS, np.nan), np.full(PARTS, np.nan)),
