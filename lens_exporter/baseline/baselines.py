@@ -250,7 +250,7 @@ class Baselines:
             told = min(TAIL, int(np.count_nonzero(times[start:end] > told_from)))
             away = self._outages.within(None if scraped is None else cut(scraped, start, end), learn=True)
             if times[end - 1] >= recently:
-                told = max(1, told)  # who has a band needs no first judge
+                told = max(1, told)  # one row at least, for its band tells who needs no first judge
             self._learn([cut(window, start, end) for window in windows], times[start:end], recently, told, away, unread)
 
     def read(self, windows: Sequence[Window], scraped: Window | None = None, *, unread: Collection[int] = ()) -> list[Reading]:

@@ -47,7 +47,7 @@ def _length(value: object, info: ValidationInfo) -> float:
     if not isfinite(value):
         raise ValueError("expected a duration that ends")
     if value and info.context:  # in a file; code gives seconds
-        raise ValueError(f'expected a duration with its unit, like "{value}s" or "{value}d"')
+        raise ValueError(f'expected a duration with its unit, like "{abs(value)}s" or "{abs(value)}d"')
     return float(value)
 
 

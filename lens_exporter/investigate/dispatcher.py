@@ -29,7 +29,7 @@ class DurableQueue(Protocol):
 
 
 class Dispatcher:
-    """A supervised loop. Everything it does is a conditional move in the database, so any number of replicas may run it."""
+    """A supervised loop. Everything it does is a conditional move in the database: another process would do no unit twice."""
 
     def __init__(
         self,

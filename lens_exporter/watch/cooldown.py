@@ -1,4 +1,4 @@
-"""After an admission the same target and category stay quiet for a while, also after a restart and on every replica."""
+"""After an admission the same target and category stay quiet for a while, also after a restart."""
 
 import math
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Cooldown:
     def admit(self, anomaly: Anomaly, at: float) -> Admitted | Suppressed:
         """Admit an anomaly at most once per cooldown. A suppressed one changes nothing, so it cannot extend the cooldown.
 
-        One statement decides, so of two replicas that ask at the same moment one is admitted.
+        One statement decides, so of two that ask at the same moment one is admitted.
 
         Raises:
             DatabaseError: nothing was decided.

@@ -77,6 +77,14 @@ class _Fetched:
     unread: frozenset[int]
 
 
+@dataclass(slots=True, eq=False)
+class _Past:
+    """A long past that is being learnt: steps made of it. One that is over has nobody who waits for more of it."""
+
+    steps: int = 0
+    over: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
     """What looking at one watcher's metrics has left behind."""
@@ -102,9 +110,15 @@ class Looker:
         self._analyzer = analyzer
         self._missed: set[int] = set()  # as in Known
         self._anew = -math.inf
-        self.caught_up: int | None = None  # steps made of learning a long past; None: it is not at that. Read by other threads.
+        self._past: _Past | None = None
         self._interrupted = False
         self.long_pasts = 0  # learnt so far
+
+    @property
+    def caught_up(self) -> int | None:
+        """How many steps were made of learning a long past; None: it is not at that. For other threads, too."""
+        past = self._past
+        return None if past is None else past.steps
 
     def interrupt(self) -> None:
         """Give up learning a long past at the next step, now and from now on."""
@@ -218,9 +232,9 @@ class Looker:
 
         While one block is learnt the next one is asked for: the server needs as long for it as we do.
         """
-        self.caught_up = 0
+        self._past = past = _Past()
         try:
-            for fetched in one_ahead(f"ask-{self._watched.name}", self._blocks(due, failures)):
+            for fetched in one_ahead(f"ask-{self._watched.name}", self._blocks(due, failures, past)):
                 self._baselines.learn(
                     fetched.windows,
                     recently=due.last - self._baselines.warm_up_seconds,
@@ -231,34 +245,33 @@ class Looker:
                 self._missed |= fetched.unread
             self.long_pasts += 1
         finally:
-            self.caught_up = None
+            self._past, past.over = None, True
 
-    def _blocks(self, due: Due, failures: dict[int, QueryError]) -> Iterator[Callable[[], _Fetched]]:
+    def _blocks(self, due: Due, failures: dict[int, QueryError], past: _Past) -> Iterator[Callable[[], _Fetched]]:
         """Cut what is due into blocks; each call fetches one."""
-        points = min((self._points(metric, due) for metric in self._metrics), default=1)
+        points = min((self._points(metric, due, past) for metric in self._metrics), default=1)
         first = due.first
         while first <= due.settled:
             end = min(first + (points - 1) * due.step, due.settled)
-            yield partial(self._fetch, first, end, due, failures)
+            yield partial(self._fetch, first, end, due, failures, past)
             first = end + due.step
 
-    def _points(self, metric: BaselineMetric, due: Due) -> int:
-        self._get_on()
+    def _points(self, metric: BaselineMetric, due: Due, past: _Past) -> int:
+        self._get_on(past)
         return self._history.points_per_block(metric, due.last, step=due.step)
 
-    def _get_on(self) -> None:
+    def _get_on(self, past: _Past) -> None:
         """Note that a step of learning a long past is made. Raises Interrupted."""
-        if self.caught_up is None:
-            return
-        if self._interrupted:
+        if self._interrupted or past.over:
             raise Interrupted
-        self.caught_up += 1
+        past.steps += 1
 
-    def _fetch(self, first: float, last: float, due: Due, failures: dict[int, QueryError]) -> _Fetched:
-        """Fetch all metrics, and where it matters, whether anything was scraped."""
+    def _fetch(self, first: float, last: float, due: Due, failures: dict[int, QueryError], past: _Past | None = None) -> _Fetched:
+        """Fetch all metrics, and where it matters, whether anything was scraped. Raises Interrupted where it is of a long past."""
         windows = []
         for index, metric in enumerate(self._metrics):
-            self._get_on()
+            if past is not None:
+                self._get_on(past)
             if index in failures:
                 windows.append(empty(metric, first, last, due.step))
                 continue

@@ -91,10 +91,16 @@ class Budget:
         self._hour = hour
 
     def forget(self, hours: range, columns: IntArray) -> None:
-        """Count these hours no longer, in these columns: what they had is no measure of what is usual."""
-        for hour in hours:
-            if self._hour is not None and self._hour - self._size < hour <= self._hour:
-                self._maxima[hour % self._size, columns] = np.nan
+        """Count these hours no longer, in these columns: what they had is no measure of what is usual.
+
+        A column that would know less than a day then keeps them: a rough threshold is better than none.
+        """
+        if self._hour is None:
+            return
+        places = [hour % self._size for hour in hours if self._hour - self._size < hour <= self._hour]
+        known = np.isfinite(self._maxima[:, columns])
+        enough = known.sum(axis=0) - known[places].sum(axis=0) >= _FEWEST_DAYS * self._per_day
+        self._maxima[np.ix_(places, columns[enough])] = np.nan
 
     def fit(self) -> None:
         """Put the threshold of the hours closed so far in force: nothing is learnt from it, so it is found once it is asked for."""

@@ -56,6 +56,8 @@ class Seasons:
         self._per_day = tuning.bins_per_day
         self._size = DAYS * self._per_day
         self._beside = 0 if self._per_day <= _FEW_BINS else 1  # bins on either side that are about the same time of day
+        # Where a bin is a row, an edge lies between two of them: either side of it would be whatever a slope does in an hour.
+        self._within = self._beside if tuning.bin >= 2.0 * tuning.step else 0
         self._level_bins = max(1, round(_SIX_HOURS / tuning.bin))
         # Means are kept relative to an origin: single precision is not enough for 1.7e9 +- 1.
         self._origin = np.full(series, np.nan)
@@ -271,7 +273,9 @@ class Seasons:
         around = _mean(np.array([means[:, side : side + bins] for side in sides])) if self._beside else means
         seasonal[0] = _daily_and_weekly(around.astype(np.float32))
         each = _daily_and_weekly(means)
-        seasonal[1], seasonal[2] = (best.reduce([each[side : side + bins] for side in sides]) for best in (np.fmin, np.fmax))
+        near = range(self._beside - self._within, self._beside + self._within + 1)
+        found = [seasonal[0], *(each[side : side + bins] for side in near)]
+        seasonal[1], seasonal[2] = (farthest.reduce(found) for farthest in (np.fmin, np.fmax))
         return seasonal
 
     def _with_level(self, seasonal: FloatArray) -> _Candidates:

@@ -7,7 +7,7 @@ from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.model.window import FloatArray
 
 _FAR = 5.0  # times what parts usually differ by, and stray inside
-_PARTS = 2  # in a row, of three hours each
+_PARTS = 2  # in a row, of three entries each: three hours, more where rows are rarer than a quarter of an hour
 _STAYED = 0.5  # of what the residuals came back by: values that moved by less have stayed
 
 
@@ -30,9 +30,10 @@ def followed(means: FloatArray, inside: FloatArray, middles: FloatArray, floor: 
     for series in np.flatnonzero((side != 0.0).sum(axis=0) >= _PARTS):
         known = np.flatnonzero(np.isfinite(means[:, series]))
         for run in _runs(side[known, series]):
-            last, next_ = known[run[-1]], known[run[-1] + 1]
-            back, moved = (abs(one[next_, series] - one[last, series]) for one in (means, middles))
-            marked[known[run], series] = moved < _STAYED * back
+            parts, after = known[run], known[run[-1] + 1]
+            # Of the median part: a level follows in steps, and one wild reading moves a middle.
+            back, moved = (abs(one[after, series] - np.median(one[parts, series])) for one in (means, middles))
+            marked[parts, series] = moved < _STAYED * back
     return marked
 
 

@@ -216,3 +216,11 @@ def test_hours_that_are_forgotten_are_as_never_known() -> None:
     np.testing.assert_allclose(budget.threshold(), kept(gappy).threshold())
     assert before[0] > 1.2 * budget.threshold()[0]
     assert before[1] == budget.threshold()[1]
+
+
+def test_a_column_keeps_what_it_would_be_without_a_threshold() -> None:
+    """Of a day and a half the first day is a shift: half a day by itself is too little."""
+    young = kept(exponential(1.5))
+    before = young.threshold()
+    young.forget(range(DAY), np.array([0]))
+    np.testing.assert_array_equal(young.threshold(), before)

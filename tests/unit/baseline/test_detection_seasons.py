@@ -16,9 +16,11 @@ PER_DAY = 96  # bins of a quarter of an hour
 FIRST = 19_675 * PER_DAY  # 2023-11-14 00:00 UTC
 
 
-def lived(values: FloatArray, *, offset: Callable[[float], float] = utc, first: int = FIRST) -> tuple[Seasons, FloatArray]:
-    """Live through bins of one row each, values [time] of one series; gives what was expected of each [time]."""
-    seasons = Seasons(1, Tuning(step=900.0, offset=offset))
+def lived(
+    values: FloatArray, *, offset: Callable[[float], float] = utc, first: int = FIRST, step: float = 900.0
+) -> tuple[Seasons, FloatArray]:
+    """Live through bins with one row each, values [time] of one series; gives what was expected of each [time]."""
+    seasons = Seasons(1, Tuning(step=step, offset=offset))
     expected = np.empty(values.size)
     for place, value in enumerate(values):
         if place:
@@ -87,7 +89,7 @@ def test_a_week_is_known_for_good() -> None:
 def test_beside_a_sharp_edge_either_side_of_it_is_as_expected() -> None:
     """Office hours begin in the middle of a bin: what it and those beside it had is not far from anything in between."""
     office = days(9, lambda day: np.where((day % 1.0 > 0.4) & (day % 1.0 < 0.8), 20.0, 10.0))
-    seasons, _ = lived(office)
+    seasons, _ = lived(office, step=300.0)
     scale = replace(nothing_known(1), r_spread=np.full(1, 0.5), known=np.ones(1, dtype=np.bool_))
     begins = FIRST + 9 * PER_DAY + int(np.ceil(0.4 * PER_DAY))
 
@@ -100,6 +102,16 @@ def test_beside_a_sharp_edge_either_side_of_it_is_as_expected() -> None:
     coarse, unknown = replace(scale, r_spread=np.full(1, 4.0)), nothing_known(1)
     for one in (coarse, unknown):  # what noise could be is no edge
         assert off(20.0, begins, one) == pytest.approx(20.0 - (10.0 + 20.0 + 20.0) / 3)
+
+
+def test_what_a_slope_does_from_one_bin_to_the_next_is_no_edge_where_a_bin_is_a_row() -> None:
+    """A row knows itself what is usual at its time; beside it is an hour or more."""
+    slope = days(9, lambda day: 100.0 * np.abs(day % 1.0 - 0.5))
+    scale = replace(nothing_known(1), r_spread=np.full(1, 0.01), known=np.ones(1, dtype=np.bool_))
+    for step, narrow in ((300.0, False), (900.0, True)):
+        seasons, _ = lived(slope, step=step)
+        found = seasons.expected(FIRST + 9 * PER_DAY + 20).beside_edges(scale)
+        assert (found.high - found.low)[0] == pytest.approx(0.0 if narrow else 200.0 / PER_DAY, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from lens_exporter.baseline.detection.engine import Engine
 from lens_exporter.baseline.detection.shifts import followed
+from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.window import BoolArray, FloatArray
 
 PARTS = 56  # of three hours
@@ -31,6 +33,7 @@ SHIFTS = {
     "downwards, however far": (steps((SHIFT, -1e6)), steps((AFTER, -1e6))),
 }
 OTHERS = {
+    "a weekend with one wild reading in its last part": (steps((SHIFT, 9.0)), steps((SHIFT, 9.0), (slice(39, 40), -9.0))),
     "a weekend, whose values are back": (steps((SHIFT, 9.0)), steps((SHIFT, 9.0))),
     "not over yet": (steps((AFTER, 9.0)), steps((AFTER, 9.0))),
     "three hours": (steps((slice(30, 31), 9.0)), steps((AFTER, 9.0))),
@@ -44,6 +47,13 @@ OTHERS = {
 def test_a_shift_that_was_followed_is_found(case: str) -> None:
     """All of its parts, and no other."""
     np.testing.assert_array_equal(np.flatnonzero(marked(*SHIFTS[case])), np.arange(PARTS)[SHIFT])
+
+
+def test_a_shift_that_is_followed_in_steps_is_found_though_its_last_part_is_hardly_one() -> None:
+    """Just beyond what is far at the end of the run, and just within it after that."""
+    residual, value = steps((slice(30, 38), 9.0)), steps((AFTER, 9.0))
+    residual[38], residual[39] = 5.6, 4.6
+    np.testing.assert_array_equal(np.flatnonzero(marked(residual, value)), np.arange(30, 39))
 
 
 @pytest.mark.parametrize("case", OTHERS)
@@ -70,3 +80,12 @@ def test_each_series_by_itself() -> None:
     means, middles = (np.stack([case[which] for case in cases], axis=1) for which in (0, 1))
     found = followed(means, np.ones(means.shape), middles, np.full(3, 0.01))
     assert found.sum(axis=0).tolist() == [10, 0, 10]
+
+
+def test_bands_are_about_as_narrow_as_before_six_days_after_a_shift() -> None:
+    """What single series strayed by in the meantime is neither their scale nor their budget; a quarter more with the latter."""
+    values = np.random.default_rng(1).standard_normal((4, 16 * 288))
+    values[:, 10 * 288 :] += 60.0
+    scored = Engine(4, [], Tuning(step=300.0)).advance(300.0 * np.arange(values.shape[1]), values)
+    before, after = ((scored.upper - scored.expected)[:, day * 288 - 1].mean() for day in (10, 16))
+    assert after == pytest.approx(before, rel=0.2)

@@ -1,5 +1,8 @@
 """Queries as they are sent, and what is asked again when one fails."""
 
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -249,3 +252,27 @@ def test_who_may_not_know_when_prometheus_looked_looks_on(refusal: Exception) ->
     gone = Closed(Unreachable(service="prometheus", url="http://p", reason="refused"))
     with pytest.raises(Unreachable):
         Looker(watched, gone, Baselines(watched.asked, Learning(STEP, watched.window, missing=True)), Analyzer()).look(NOW)
+
+
+def test_nothing_is_asked_for_a_past_that_nobody_learns_any_more() -> None:
+    """Learning fails over rows that are none; the block that was asked for meanwhile is not gone on with."""
+    left, asked = threading.Event(), []
+
+    class Broken(Past):
+        def rows(self, metric, start, end, *, step):
+            asked.append(metric.name)
+            if len(asked) > 2:  # of the second block
+                left.wait(5)
+            found = super().rows(metric, start, end, step=step)
+            return replace(found, values=found.values[:, :0])
+
+    watched = Watched("api", (FILES, LOAD), step=STEP)
+    looker = Looker(watched, Broken(bad=0.0), Baselines(watched.asked, Learning(STEP, watched.window)), Analyzer())
+    with pytest.raises(ValueError):  # numpy's
+        looker.look(NOW)
+    assert looker.caught_up is None
+    left.set()
+    for thread in threading.enumerate():
+        if thread.name == "ask-api":
+            thread.join(5)
+    assert len(asked) <= 3  # the query that was under way is the last
