@@ -131,7 +131,7 @@ def test_a_slow_server_costs_the_timeout_and_not_more(serve):
         (say(HEAD + b"Content-Length: 100\r\n\r\n{}"), BadAnswer, "the connection broke inside the answer"),
         (say(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"), BadAnswer, "the connection broke inside the answer"),
         (say(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab"), BadAnswer, "the connection broke inside the answer"),
-        (say(HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"), BadAnswer, "not its protocol"),
+        (say(HEAD + b"Connection: close\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"), BadAnswer, "not its protocol"),
         (say(b"SSH-2.0-OpenSSH_9.2\r\n"), Unreachable, "cannot be reached"),
         (say(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n"), Unreachable, "cannot be reached"),
     ],

@@ -1,6 +1,5 @@
 """A server below HTTP: it does with each connection what it is told, byte by byte."""
 
-import re
 import socket
 import threading
 from collections.abc import Callable
@@ -30,7 +29,7 @@ class RawServer:
 
     def _run(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            _asked(connection)
+            connection.recv(65536)
             self._serve(connection, self._closing)
 
     def __enter__(self) -> Self:
@@ -39,18 +38,6 @@ class RawServer:
     def __exit__(self, *_error: object) -> None:
         self._closing.set()
         self._socket.close()
-
-
-def _asked(connection: socket.socket) -> None:
-    """Receive a request of HTTP to its end, anything else as it comes: closed with something unread, a connection is reset."""
-    received = connection.recv(65536)
-    while received.startswith((b"GET ", b"POST ", b"PUT ", b"DELETE ")):
-        head, end, body = received.partition(b"\r\n\r\n")
-        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-        more = b"" if end and len(body) >= int(length[1] if length else 0) else connection.recv(65536)
-        if not more:
-            return
-        received += more
 
 
 def drip(head: bytes, drop: bytes = b"x", every: float = 0.02) -> Serve:
