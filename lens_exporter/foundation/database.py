@@ -156,10 +156,14 @@ class Database:
         return FileClaim(path, self.url)
 
     def keep_claim(self) -> None:
-        """See that it still is ours; PostgreSQL frees it when its connection breaks: then claim it again. Raises as claim."""
-        if self._claim is not None:
+        """See that it still is ours; PostgreSQL frees it when its connection breaks: then claim it again.
+
+        Has its answer within some seconds, also of a server that is stopped. Raises as claim.
+        """
+        claim = self._claim  # close may forget it meanwhile
+        if claim is not None:
             with self._named_errors():
-                self._claim.keep()
+                claim.keep()
 
     def migrate(self) -> None:
         """Bring the schema to the newest version this program knows, in one transaction: all of it or nothing.

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from lens_exporter.errors import DatabaseError, DatabaseFull, DatabaseInUse
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.foundation.events import Events
+from lens_exporter.foundation.private import private_database
 from lens_exporter.foundation.telemetry import Telemetry
 
 pytestmark = pytest.mark.integration
@@ -31,6 +32,15 @@ with database.transaction() as connection:
     connection.exec_driver_sql("INSERT INTO t VALUES (1)")
 print("stored", flush=True)
 sys.stdin.read()
+"""
+
+WRITER = """
+import sqlite3, sys
+try:
+    sqlite3.connect(sys.argv[1], isolation_level=None, timeout=0.1).execute("BEGIN IMMEDIATE")
+    print("written")
+except sqlite3.OperationalError as error:
+    print(error)
 """
 
 
@@ -111,6 +121,30 @@ def test_nobody_else_can_read_what_is_stored(tmp_path):
         for file in path.parent.iterdir():
             file.chmod(0o644)
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_making_files_private_frees_no_lock_on_them(tmp_path):
+    """A file that is closed loses every lock this process holds on it, by whichever descriptor (POSIX): so it is not opened."""
+    path = tmp_path / "lens.db"
+    database = Database(url(tmp_path))
+    database.claim()
+    database.migrate()
+    elsewhere = (sys.executable, "-c", WRITER, str(path))
+    with database.transaction():
+        private_database(path)
+        assert subprocess.run(elsewhere, capture_output=True, text=True, check=True).stdout == "database is locked\n"
+    assert subprocess.run(elsewhere, capture_output=True, text=True, check=True).stdout == "written\n"
+    database.close()
+
+
+def test_a_link_to_a_file_that_is_not_there_yet_makes_that_and_a_folder_stays_usable(tmp_path):
+    """A file on another volume, and a path that was meant otherwise."""
+    (tmp_path / "volume").mkdir(mode=0o700)
+    (tmp_path / "lens.db").symlink_to(tmp_path / "volume" / "lens.db")
+    private_database(tmp_path / "lens.db")
+    assert (tmp_path / "volume" / "lens.db").stat().st_mode & 0o777 == 0o600
+    private_database(tmp_path / "volume")
+    assert (tmp_path / "volume").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_cannot_be_made_is_a_named_error(tmp_path):

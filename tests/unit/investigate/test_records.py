@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lens_exporter.config.tree  # noqa: F401 - so that a record could name what is there
 from lens_exporter.errors import ModelTimeout, StepUnrecordable
 from lens_exporter.investigate.records import UNFIT, read, written
 from lens_exporter.model.analysis import Cost, Delivery, DeliveryState, Receipt
@@ -71,6 +72,8 @@ def test_what_is_no_value_is_refused_when_it_is_written(value):
         {"error": "lens_exporter.model.analysis:Cost", "fields": []},
         {"enum": "lens_exporter.model.analysis:Cost", "value": 1},
         {"enum": "lens_exporter.model.tool:ToolStatus", "value": "none of them"},
+        {"record": "lens_exporter.config.tree:Tree", "fields": {}},  # one that can be changed
+        {"enum": "lens_exporter.model.analysis:ToolStatus", "value": "data"},  # only imported there
         {"exception": "eval", "args": ["1"]},
         {"exception": "SystemExit", "args": []},
         {"anything": 1},
