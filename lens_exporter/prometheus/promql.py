@@ -68,12 +68,14 @@ def readings(query: str) -> list[Reading]:
 def filling(query: str) -> list[Reading]:
     """List, of the readings, those that say too little while their range fills.
 
-    Of a ratio of ranges both parts are short of the same, and so are the buckets of a quantile: these are right at once.
+    Of a ratio whose parts read equally far back both are short of the same, and so are the buckets of a quantile: these are right
+    at once.
     """
     tokens = _tokens(query)
     pairs = _parentheses(tokens)
-    balanced = _balanced(tokens, pairs)
-    return [reading for at, reading in _read(tokens, pairs).items() if at not in balanced]
+    found = _read(tokens, pairs)
+    balanced = _balanced(tokens, pairs, found)
+    return [reading for at, reading in found.items() if at not in balanced]
 
 
 def _tokens(query: str) -> list[tuple[str, str]]:
@@ -98,8 +100,8 @@ def _read(tokens: list[tuple[str, str]], pairs: dict[int, int]) -> dict[int, Rea
     }
 
 
-def _balanced(tokens: list[tuple[str, str]], pairs: dict[int, int]) -> set[int]:
-    """Give the indices of all tokens in ratios whose parts both read ranges, and in quantiles."""
+def _balanced(tokens: list[tuple[str, str]], pairs: dict[int, int], readings: dict[int, Reading]) -> set[int]:
+    """Give the indices of all tokens in ratios whose parts both read ranges, equally far back, and in quantiles."""
     closed = {first: last for last, first in pairs.items()}
     found: set[int] = set()
     for index, (kind, text) in enumerate(tokens):
@@ -113,7 +115,8 @@ def _balanced(tokens: list[tuple[str, str]], pairs: dict[int, int]) -> set[int]:
         while last < len(tokens) and tokens[last][1].lower() not in _BEHIND:
             last = closed.get(last, last) + 1
         parts = range(first, index), range(index + 1, last)
-        if all(any(tokens[at][0] == "brackets" for at in part) for part in parts):
+        above, below = (max((readings[at].reach for at in part if at in readings), default=0.0) for part in parts)
+        if above == below > 0.0:
             found.update(*parts)
     return found
 

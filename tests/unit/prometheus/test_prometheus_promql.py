@@ -53,6 +53,8 @@ def test_reach_adds_up_through_subqueries():
         ("rate(x[5m]) / rate(y[5m]) * rate(z[5m])", 1),
         ("rate(x[5m]) or rate(y[5m]) / rate(z[5m])", 1),
         ("sum(rate(x[5m])) / sum(quota)", 2),
+        ("increase(x[1h]) / rate(y[5m])", 2),
+        ("(rate(x[5m]) + rate(y[1h])) / rate(z[1h])", 0),
         ('rate(x{a="/"}[5m]) # / rate(y[5m])', 1),
         ("histogram_quantile(0.9, sum by (le) (rate(x[5m]))) + rate(y[5m])", 1),
         ("rate(histogram_quantile[5m])", 1),
@@ -60,5 +62,5 @@ def test_reach_adds_up_through_subqueries():
     ],
 )
 def test_ratios_and_quantiles_are_no_less_while_their_ranges_fill(query, left):
-    """Both parts of a division that read ranges, as far as it binds, and all of a quantile."""
+    """Both parts of a division that read equally far back, as far as it binds, and all of a quantile."""
     assert len(filling(query)) == left

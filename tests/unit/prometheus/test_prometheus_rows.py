@@ -4,7 +4,7 @@ import numpy as np
 import orjson
 import pytest
 
-from lens_exporter.errors import BadAnswer, QueryError, QueryTooExpensive, QueryTooLarge, RemoteTimeout
+from lens_exporter.errors import BadAnswer, ConcurrencyReached, QueryError, QueryTooExpensive, QueryTooLarge, RemoteTimeout
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.prometheus.client import Prometheus
 from lens_exporter.prometheus.cost import QueryLimits
@@ -318,6 +318,14 @@ def test_a_count_nobody_can_give_is_the_assumed_one_but_an_absent_server_is_an_e
     with pytest.raises(RemoteTimeout):
         impatient.rows(METRIC, BEGIN, BEGIN, step=60)
     assert [request.path for request in server.requests] == ["/api/v1/query"] * 3
+
+
+def test_a_turn_that_never_comes_is_no_server_that_cannot_count(server):
+    """Asking for the values would only wait as long again, and an empty count is no answer."""
+    prometheus = Prometheus(endpoint(server.url), QueryLimits(timeout=0.05))
+    with prometheus._turn(), pytest.raises(ConcurrencyReached):
+        History(prometheus).points_per_block(METRIC, BEGIN, step=60)
+    assert server.requests == []
 
 
 def test_labels_of_few_queries_are_remembered(server):
