@@ -1,11 +1,12 @@
 """What is to be expected of each series at this hour: the level, the same time of day, or the same time of the week."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lens_exporter.baseline.detection import ranks
+from lens_exporter.baseline.detection import candidates, ranks
+from lens_exporter.baseline.detection.candidates import Candidates
 from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.baseline.detection.spread import Scale
 from lens_exporter.baseline.detection.streams import Expected, Unexpected, unexpected
@@ -13,60 +14,47 @@ from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
 from lens_exporter.model.window import FloatArray
 
-DAYS = 15  # of bins that are kept: two weeks ago and the bins beside it
+DAYS = 14  # of bins that are kept, and some more: two weeks ago, the bins beside it, and where a clock that is moved puts it
+_MOST_MOVED = 2 * 3600.0
 _LEVELS = (
     10  # medians of six hours each: the level is the median of these two and a half days, so it follows a shift after 30 hours
 )
 _SIX_HOURS = 6 * 3600.0
 _ERROR_DAYS = 7.0  # time constant of the trailing error: a week of every candidate is compared, weekends and all
-_WEEKLY_MUST_WIN = 0.7  # part of the best other error; a week is known from two samples at most, so it must be clearly better
-_MUCH_BETTER = 0.5  # of the error of all simpler candidates: from then on residuals are another measure
-_LEVEL, _DAILY, _WEEKLY = 0, 1, 2  # places among the candidates, from the simplest on
 _FEW_BINS = 4  # a day: those beside one are another time of day, or another day of the week
 _DAYS_BEFORE = np.array([1, 2, 3, 4, 5, 6, 7, 7, 14])  # that are asked: of them the first seven for the daily candidate
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Candidates:
-    """What each candidate says of bins, [..., candidate, series]: what it expects, and what lies between the bins around each."""
-
-    base: FloatArray
-    low: FloatArray
-    high: FloatArray
-
-    def best(self, errors: FloatArray, origin: FloatArray) -> Expected:
-        """Give the candidate of the lowest trailing error of each series, [..., series]."""
-        which = _best(np.where(np.isfinite(self.base), errors, np.inf))
-        base, low, high = (_of(which, each) + origin for each in (self.base, self.low, self.high))
-        return Expected(base, low, high)
 
 
 class Seasons:
     """Learns bin means (15 minutes) of each series and predicts the bin that comes.
 
-    Three candidates: the level, the median of the medians of the last ten stretches of six hours; the daily one, the median
-    over the last seven days of the mean of the three bins around the same time of day; the weekly one, the mean of the same for
-    one and two weeks ago. Each series uses the candidate of the lowest trailing mean absolute error. What the three bins have by
-    themselves is given beside it: where they differ, a value may be anything between. Times of day are those of the clock that
-    `Tuning.offset` describes, so that a daylight saving change moves the season with the people who make it.
+    The level is the median of the medians of the last ten stretches of six hours. A daily season is the median over the last
+    seven days of the mean of the three bins around the same time of day; a weekly one the mean of the same for one and two weeks
+    ago. After a shift these would be wrong for four days and for two weeks. So either is a candidate a second time: of each of
+    those days by how far it was from the level that was in force then, put around the level in force now. Each series uses the
+    candidate of the lowest trailing mean absolute error (`candidates.py`). What the three bins have by themselves is given
+    beside it: where they differ, a value may be anything between. Times of day are those of the clock that `Tuning.offset`
+    describes, so that a daylight saving change moves the season with the people who make it.
     """
 
     def __init__(self, series: int, tuning: Tuning) -> None:
         self._tuning = tuning
         self._per_day = tuning.bins_per_day
-        self._size = DAYS * self._per_day
         self._beside = 0 if self._per_day <= _FEW_BINS else 1  # bins on either side that are about the same time of day
         # Where a bin is a row, an edge lies between two of them: either side of it would be whatever a slope does in an hour.
         self._within = self._beside if tuning.bin >= 2.0 * tuning.step else 0
         self._level_bins = max(1, round(_SIX_HOURS / tuning.bin))
+        more = self._level_bins + 2 * self._beside + math.ceil(_MOST_MOVED / tuning.bin)
+        self._size = DAYS * self._per_day + more
         # Means are kept relative to an origin: single precision is not enough for 1.7e9 +- 1.
         self._origin = np.full(series, np.nan)
         self._means = np.full((self._size, series), np.nan, dtype=np.float32)
         self._levels = np.full((_LEVELS, series), np.nan, dtype=np.float32)
         self._level = np.full(series, np.nan)
-        self._errors = np.zeros((3, series))
-        self._weights = np.zeros((3, series))
-        self._candidates: _Candidates | None = None  # for the open bin, from when they are asked for
+        self._stretches = self._size // self._level_bins + 1
+        self._in_force = np.full((self._stretches, series), np.nan, dtype=np.float32)  # the level, in each stretch of six hours
+        self._errors = np.zeros((candidates.COUNT, series))
+        self._weights = np.zeros((candidates.COUNT, series))
         self._found = np.zeros(series, dtype=np.int8)  # the least simple candidate that was ever much better
         self._bin: int | None = None  # the open one,
         self._over = False  # or closed, until the next one is opened
@@ -111,7 +99,10 @@ class Seasons:
         self._means[self._bin % self._size] = mean
         self._errors, self._weights = self._trails(np.abs(self._predicted(self._bin).base - mean)[None])[1]
         self._learn_level(self._bin)
-        before, self._found = self._found, np.maximum(self._found, _much_better(self._mean_errors(self._errors, self._weights)))
+        before, self._found = (
+            self._found,
+            np.maximum(self._found, candidates.much_better(self._mean_errors(self._errors, self._weights))),
+        )
         return self._found > before
 
     def through(self, values: FloatArray, which: IntArray, scale: Scale, *, over: bool = False) -> Unexpected:
@@ -133,11 +124,10 @@ class Seasons:
 
     def take(self, kept: IntArray) -> None:
         """Keep the series at these indices, in this order; -1 is a new one."""
-        for name in ("_means", "_levels", "_origin", "_level"):
+        for name in ("_means", "_levels", "_in_force", "_origin", "_level"):
             setattr(self, name, picked(getattr(self, name), kept, new=np.nan))
         for name in ("_errors", "_weights", "_total", "_count", "_found"):
             setattr(self, name, picked(getattr(self, name), kept, new=0.0))
-        self._candidates = None
         self._expected.clear()
         self._seasonal.clear()
 
@@ -147,7 +137,7 @@ class Seasons:
             raise RuntimeError("no bin is open")
         return self._bin
 
-    def _ahead(self, most: int, values: FloatArray) -> _Candidates | None:
+    def _ahead(self, most: int, values: FloatArray) -> Candidates | None:
         """Give the candidates [bin, candidate, series] of the open bin and those after it; None if no other is known."""
         bins = self._opened + np.arange(min(most, self._level_bins - self._opened % self._level_bins))  # then the level is another
         same = self._same_time(self._around(bins))
@@ -157,23 +147,23 @@ class Seasons:
         new = np.isnan(self._level)
         if several < 2 or (new.any() and np.isfinite(values[:, new]).any()):  # its first bin is the level of the next
             return None
-        return self._with_level(self._seasonal_of(same[: several + 2 * self._beside]))
+        return candidates.candidates(self._level, self._seasonal_of(same[: several + 2 * self._beside]))
 
     def _through(
         self,
         values: FloatArray,
         which: IntArray,
-        candidates: _Candidates,
+        predicted: Candidates,
         scale: Scale,
         *,
         over: bool,
     ) -> Unexpected:
-        """Go through as many bins as there are candidates of.
+        """Go through as many bins as something is predicted of.
 
         A bin's mean is that of its values as they are learnt; where one is wild, that depends on what was expected of it, and so
         on the bins before. At first none is taken to be; each round more gets one more bin right at least, and mostly all of them.
         """
-        bins, present = self._opened + np.arange(len(candidates.base)), np.isfinite(values)
+        bins, present = self._opened + np.arange(len(predicted.base)), np.isfinite(values)
         first = np.searchsorted(which, np.arange(bins.size))  # row of each bin
         count = np.add.reduceat(present, first, axis=0, dtype=np.float64)
         count[0] += self._count
@@ -182,9 +172,9 @@ class Seasons:
         while True:
             total = _totals(self._total, np.where(present, learnt, 0.0), first)
             mean = _means(total[:closed], count[:closed]) - self._origin
-            trails = self._trails(np.abs(candidates.base[:closed] - mean[:, None]))
+            trails = self._trails(np.abs(predicted.base[:closed] - mean[:, None]))
             trailing = self._mean_errors(trails[:, 0], trails[:, 1])
-            before, expected = expected, candidates.best(trailing[: bins.size], self._origin)
+            before, expected = expected, predicted.best(trailing[: bins.size], self._origin)
             if before is not None and expected.same_as(before):
                 break
             seen = unexpected(values, expected.at(which), scale)
@@ -196,7 +186,7 @@ class Seasons:
             self._total, self._count = total[-1].copy(), count[-1].copy()
         self._means[bins[:closed] % self._size] = mean
         self._errors, self._weights = trails[-1].copy()
-        best = np.maximum.accumulate(np.concatenate([self._found[None], _much_better(trailing[1:])]))
+        best = np.maximum.accumulate(np.concatenate([self._found[None], candidates.much_better(trailing[1:])]))
         self._found, found = best[-1].copy(), best[1:] > best[:-1]
         if over:
             self._bin, self._over = int(bins[-1]), True
@@ -208,17 +198,20 @@ class Seasons:
 
     def _begin(self, bin_: int) -> None:
         self._means[bin_ % self._size] = np.nan
+        self._in_force[bin_ // self._level_bins % self._stretches] = self._level
         self._bin, self._over = bin_, False
         self._total, self._count = np.zeros_like(self._total), np.zeros_like(self._count)
-        self._candidates = None
         self._expected.clear()
         self._seasonal = {ahead: seasonal for ahead, seasonal in self._seasonal.items() if ahead >= bin_}
 
     def _trails(self, off: FloatArray) -> FloatArray:
         """Give errors and weights [bin, which, candidate, series] before each bin and after the last; off is how far each was.
 
-        Where that is not known (NaN) nothing changes.
+        Where that is not known (NaN) nothing changes. A week that is not known yet errs as a day does: was it held to what came
+        later alone, an incident of its first week would have been everybody's error but its own, and be expected a week later.
         """
+        for week, day in ((candidates.WEEKLY, candidates.DAILY), (candidates.WEEKLY_AROUND, candidates.DAILY_AROUND)):
+            np.copyto(off[:, week], off[:, day], where=np.isnan(off[:, week]))
         trails, more = np.empty((2, len(off) + 1, 2, *self._errors.shape))
         trails[0, 0], trails[0, 1] = self._errors, self._weights
         more[:-1, 0], more[:-1, 1] = off, 1.0
@@ -259,7 +252,7 @@ class Seasons:
         return around
 
     def _seasonal_of(self, same: IntArray) -> FloatArray:
-        """Give the daily and the weekly candidate of bins, [base, low or high, bin, 2, series].
+        """Give the daily and the weekly season of bins, [base, low, high or around, bin, 2, series].
 
         same are the bins of the same time of day [bin, day], also of the bins before the first and after the last.
         """
@@ -268,34 +261,29 @@ class Seasons:
         if unknown.any():
             means[unknown] = np.nan
         bins = len(same) - 2 * self._beside
-        seasonal = np.empty((3, bins, 2, means.shape[2]))
+        seasonal = np.empty((4, bins, 2, means.shape[2]))
         sides = range(2 * self._beside + 1)
-        around = _mean(np.array([means[:, side : side + bins] for side in sides])) if self._beside else means
-        seasonal[0] = _daily_and_weekly(around.astype(np.float32))
-        each = _daily_and_weekly(means)
+        about = candidates.mean(np.array([means[:, side : side + bins] for side in sides])) if self._beside else means
+        about = about.astype(np.float32)
+        seasonal[0] = candidates.daily_and_weekly(about)
+        each = candidates.daily_and_weekly(means)
         near = range(self._beside - self._within, self._beside + self._within + 1)
         found = [seasonal[0], *(each[side : side + bins] for side in near)]
         seasonal[1], seasonal[2] = (farthest.reduce(found) for farthest in (np.fmin, np.fmax))
+        stretches = same[self._beside : self._beside + bins].T // self._level_bins
+        if (stretches == stretches[:, :1]).all():  # as it mostly is: then one level of each day is enough
+            stretches = stretches[:, :1]
+        seasonal[3] = candidates.daily_and_weekly(about - self._in_force[stretches % self._stretches])
         return seasonal
 
-    def _with_level(self, seasonal: FloatArray) -> _Candidates:
-        """Put the level before what the seasons say, [base, low or high, ..., 2, series]."""
-        candidates = np.empty((*seasonal.shape[:-2], *self._errors.shape))
-        candidates[..., _LEVEL, :], candidates[..., _DAILY:, :] = self._level, seasonal
-        return _Candidates(*candidates)
-
-    def _predicted(self, bin_: int) -> _Candidates:
-        if bin_ != self._bin:
-            return self._with_level(self._seasons_at(bin_))
-        if self._candidates is None:
-            self._candidates = self._with_level(self._seasons_at(bin_))
-        return self._candidates
+    def _predicted(self, bin_: int) -> Candidates:
+        return candidates.candidates(self._level, self._seasons_at(bin_))
 
     def _seasons_at(self, bin_: int) -> FloatArray:
         if bin_ in self._seasonal:
             return self._seasonal[bin_]
         if self._bin is None:  # looked ahead before a row was learnt
-            return np.full((3, 2, self._level.size), np.nan)
+            return np.full((4, 2, self._level.size), np.nan)
         seasonal: FloatArray = self._seasonal_of(self._same_time(self._around(np.array([bin_]))))[:, 0]
         if bin_ < self._bin + self._per_day // 2:  # no later bin has a say in it
             self._seasonal[bin_] = seasonal
@@ -305,40 +293,6 @@ class Seasons:
         """Give the trailing error of each candidate [..., candidate, series]; infinite while too little is known of it."""
         mean: FloatArray = np.where(weights >= self._per_day / 4, errors / np.maximum(weights, 1e-9), np.inf)
         return mean
-
-
-def _each(candidates: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    return candidates[..., _LEVEL, :], candidates[..., _DAILY, :], candidates[..., _WEEKLY, :]
-
-
-def _best(errors: FloatArray) -> NDArray[np.int8]:
-    """Give the place of the candidate of the lowest error, [..., series] of [..., candidate, series]."""
-    level, daily, weekly = _each(errors)
-    weekly_wins = weekly / _WEEKLY_MUST_WIN < np.minimum(level, daily)
-    return np.where(weekly_wins, _WEEKLY, np.where(daily < level, _DAILY, _LEVEL)).astype(np.int8)
-
-
-def _of(which: NDArray[np.int8], candidates: FloatArray) -> FloatArray:
-    """Give those candidates, [..., series] of [..., candidate, series]."""
-    by_level, by_day, by_week = _each(candidates)
-    return np.where(which == _WEEKLY, by_week, np.where(which == _DAILY, by_day, by_level))
-
-
-def _much_better(errors: FloatArray) -> NDArray[np.int8]:
-    """Give the least simple candidate [..., series] that errs half as much as all simpler ones, as far as those are known."""
-    level, daily, weekly = _each(errors)
-    daily_wins = np.isfinite(level) & (daily <= _MUCH_BETTER * level)
-    weekly_wins = np.isfinite(daily) & (weekly <= _MUCH_BETTER * np.minimum(level, daily))
-    return np.where(weekly_wins, _WEEKLY, np.where(daily_wins, _DAILY, _LEVEL)).astype(np.int8)
-
-
-def _daily_and_weekly(means: NDArray[np.float32]) -> FloatArray:
-    """Give what the last seven days and what one and two weeks ago have, [bin, 2, series] of [day, bin, series]."""
-    bins, series = means.shape[1:]
-    both = np.empty((bins, 2, series))
-    both[:, 0] = ranks.median(means[:7].reshape(7, bins * series)).reshape(bins, series)
-    both[:, 1] = _mean(means[7:])
-    return both
 
 
 def _means(total: FloatArray, count: FloatArray) -> FloatArray:
@@ -359,12 +313,3 @@ def _totals(begun: FloatArray, values: FloatArray, first: IntArray) -> FloatArra
         some = rows > place
         total[some] += values[first[some] + place]
     return total
-
-
-def _mean(values: NDArray[np.float32]) -> FloatArray:
-    """Give the mean along the first axis without gaps; NaN where there are only gaps."""
-    gaps = np.isnan(values)
-    total = np.where(gaps, 0.0, values).sum(axis=0, dtype=np.float64)
-    count = len(values) - gaps.sum(axis=0)
-    mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return mean

@@ -171,10 +171,10 @@ class Spread:
         r_mean, r_sd, r_spread = _moments((sums[_COUNT], *sums[_R:_E]), floor)
         e_mean, _, e_spread = _moments((sums[_COUNT], *sums[_E:]), floor)
         self._shifts.clear()
-        shifted = self._beside_a_level(sums, r_mean, r_sd, floor)
+        shifted = self._without_shifts(self._beside_a_level(sums, r_mean, r_sd, floor), floor)
         if shifted.size:
-            moments = _moments(self._as_if_at_level(sums, shifted, floor[shifted]), floor[shifted])
-            r_mean[shifted], r_sd[shifted], r_spread[shifted] = moments
+            sums = self._sums[:_E, :, shifted] * (1.0 if counted is None else counted[:, shifted])
+            r_mean[shifted], r_sd[shifted], r_spread[shifted] = _moments(tuple(sums), floor[shifted])
         known = count >= self._enough
         reach = np.where(known, np.maximum(_FAR * r_spread, _RANGES * extent.usual), np.inf)
         trust = np.where(known, 1.0, np.where(count >= self._first, _FIRST_TRUST, 0.0))
@@ -234,23 +234,26 @@ class Spread:
         between = (sums[_R].astype(np.float64) ** 2 / rows).sum(axis=0) / np.maximum(count, 1.0) - mean**2
         return np.flatnonzero((between > _BETWEEN * sd**2) & (sd > floor) & (count >= 2.0 * self._enough))
 
-    def _as_if_at_level(self, sums: NDArray[np.float32], which: IntArray, floor: FloatArray) -> tuple[FloatArray, ...]:
-        """Give count and sums of r [entry, which], as if no shift had been there that the level has followed since."""
-        order = (np.arange(_ENTRIES) if self._entry is None else self._entry + 1 + np.arange(_ENTRIES)) % _ENTRIES
-        rows, first, root, fourth_root = (each[order][:, which].astype(np.float64) for each in sums[:_E])
-        low, high = (each[order][:, which].astype(np.float64) for each in (self._low, self._high))
+    def _without_shifts(self, which: IntArray, floor: FloatArray) -> IntArray:
+        """Let shifts that the level has followed count as if it had been the level. Gives the series that had some."""
+        if not which.size:
+            return which
+        newest = 0 if self._entry is None else self._entry
+        places = (newest + 1 + np.arange(_ENTRIES)) % _ENTRIES  # oldest first
+        rows, first, root, _ = (each[places][:, which].astype(np.float64) for each in self._sums[:_E])
+        low, high = (each[places][:, which].astype(np.float64) for each in (self._low, self._high))
         with np.errstate(invalid="ignore", divide="ignore"):
             means = first / rows
             inside = np.sqrt(np.maximum(root**2 / rows - means**2, 0.0))
-        shift, usual = followed(means, inside, 0.5 * (low + high), floor), ranks.median(means)
-        first_entry = 0 if self._entry is None else self._entry - _ENTRIES + 1
-        self._shifts += [(first_entry + place, which[row]) for place, row in enumerate(shift) if row.any()]
-        return (
-            rows,
-            np.where(shift, rows * usual, first),
-            np.where(shift, np.sqrt(rows * (inside**2 + usual**2)), root),
-            np.where(shift, (_FOURTH_OF_NORMAL * rows) ** 0.25 * inside, fourth_root),
-        )
+        shift = followed(means, inside, 0.5 * (low + high), floor[which], self._per_day)
+        usual = ranks.median(means)
+        for entry in np.flatnonzero(shift.any(axis=1)):
+            some = shift[entry]
+            count, strayed, level, series = rows[entry, some], inside[entry, some], usual[some], which[some]
+            fourth_root = (_FOURTH_OF_NORMAL * count) ** 0.25 * strayed
+            self._sums[_R:_E, places[entry], series] = count * level, np.sqrt(count * (strayed**2 + level**2)), fourth_root
+            self._shifts.append((newest - _ENTRIES + 1 + int(entry), series))
+        return which[shift.any(axis=0)]
 
 
 def _moments(sums: tuple[NDArray[Any], ...], floor: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

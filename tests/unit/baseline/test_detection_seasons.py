@@ -71,12 +71,32 @@ def test_the_same_time_of_day_is_expected_where_there_is_a_day_and_a_night() -> 
 
 
 def test_the_same_time_of_the_week_is_expected_where_weekends_differ() -> None:
-    """The first weekend is a surprise to the median over days, the second is quiet as expected."""
-    week = days(15, weekdays)
+    """Once both have been held to a weekend: the first two are a surprise to the median over days, the third is as expected."""
+    week = days(22, weekdays)
     _, expected = lived(week)
     error = np.abs(expected - week)
     assert error[5 * PER_DAY : 7 * PER_DAY].max() > 3
-    assert error[12 * PER_DAY : 14 * PER_DAY].max() < 0.5
+    assert error[19 * PER_DAY : 21 * PER_DAY].max() < 0.5
+
+
+@pytest.mark.parametrize("began", [1, 6])
+def test_an_incident_is_not_expected_a_week_later(began: int) -> None:
+    """A week that is known later than a day has erred in it as well, else it would be right about everything it was held to."""
+    quiet = np.full(15 * PER_DAY, 3.0)
+    quiet[began * PER_DAY + 40 : began * PER_DAY + 60] = 2.0
+    _, expected = lived(quiet)
+    np.testing.assert_array_equal(expected[(began + 1) * PER_DAY :], 3.0)
+
+
+def test_a_season_follows_a_level_that_has_moved() -> None:
+    """To a tenth of the shift in two days, where a day by itself takes four and a week two weeks."""
+    for shape, before in ((round_the_clock, 14), (weekdays, 28)):
+        values = days(before + 9, shape)
+        values[before * PER_DAY :] += 20.0
+        _, expected = lived(values)
+        error = np.abs(expected - values)
+        assert error[before * PER_DAY : (before + 1) * PER_DAY].min() > 10.0
+        assert error[(before + 2) * PER_DAY :].mean() < 2.0
 
 
 def test_a_week_is_known_for_good() -> None:

@@ -9,13 +9,14 @@ from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.window import BoolArray, FloatArray
 
 PARTS = 56  # of three hours
+PER_DAY = 8
 SHIFT = slice(30, 40)  # thirty hours
 
 
 def marked(residual: FloatArray, value: FloatArray, *, inside: float = 1.0, floor: float = 0.01) -> BoolArray:
     """Ask about one series by the means of its residuals and the middles of its values [part]."""
     means, middles = (np.where(np.isnan(residual), np.nan, one)[:, None] for one in (residual, value))
-    return followed(means, np.where(np.isnan(means), np.nan, inside), middles, np.full(1, floor))[:, 0]
+    return followed(means, np.where(np.isnan(means), np.nan, inside), middles, np.full(1, floor), PER_DAY)[:, 0]
 
 
 def steps(*sizes: tuple[slice, float]) -> FloatArray:
@@ -32,7 +33,14 @@ SHIFTS = {
     "followed half way first": (steps((SHIFT, 9.0), (slice(36, 40), -2.0)), steps((AFTER, 9.0))),
     "downwards, however far": (steps((SHIFT, -1e6)), steps((AFTER, -1e6))),
 }
+DAYS = 9.0 * np.sin(2.0 * np.pi * np.arange(PARTS) / PER_DAY)  # a season moves values by as much
+SHIFTS |= {
+    "a level that has stayed under a day and a night": (steps((SHIFT, 9.0)), DAYS + steps((AFTER, 9.0))),
+    "of half a day, with a day and a night": (steps((slice(36, 40), 9.0)), DAYS + steps((slice(36, None), 9.0))),
+}
 OTHERS = {
+    "an incident under a day and a night": (steps((slice(32, 36), 9.0)), DAYS + steps((slice(32, 36), 9.0))),
+    "followed in part so far": (steps((slice(44, 54), 9.0), (slice(54, None), 3.0)), steps((slice(44, None), 9.0))),
     "a weekend with one wild reading in its last part": (steps((SHIFT, 9.0)), steps((SHIFT, 9.0), (slice(39, 40), -9.0))),
     "a weekend, whose values are back": (steps((SHIFT, 9.0)), steps((SHIFT, 9.0))),
     "not over yet": (steps((AFTER, 9.0)), steps((AFTER, 9.0))),
@@ -46,14 +54,15 @@ OTHERS = {
 @pytest.mark.parametrize("case", SHIFTS)
 def test_a_shift_that_was_followed_is_found(case: str) -> None:
     """All of its parts, and no other."""
-    np.testing.assert_array_equal(np.flatnonzero(marked(*SHIFTS[case])), np.arange(PARTS)[SHIFT])
+    begins = 36 if "half a day" in case else SHIFT.start
+    np.testing.assert_array_equal(np.flatnonzero(marked(*SHIFTS[case])), np.arange(begins, SHIFT.stop))
 
 
-def test_a_shift_that_is_followed_in_steps_is_found_though_its_last_part_is_hardly_one() -> None:
-    """Just beyond what is far at the end of the run, and just within it after that."""
+def test_a_shift_that_is_followed_in_steps_is_over_with_the_last_of_them() -> None:
+    """Just beyond what is far at the end of the run, and just within it after that: were it over then, the rest would be told."""
     residual, value = steps((slice(30, 38), 9.0)), steps((AFTER, 9.0))
     residual[38], residual[39] = 5.6, 4.6
-    np.testing.assert_array_equal(np.flatnonzero(marked(residual, value)), np.arange(30, 39))
+    np.testing.assert_array_equal(np.flatnonzero(marked(residual, value)), np.arange(30, 40))
 
 
 @pytest.mark.parametrize("case", OTHERS)
@@ -78,7 +87,7 @@ def test_each_series_by_itself() -> None:
     """A shift of one is none of the others."""
     cases = [SHIFTS["a level that has stayed"], OTHERS["not over yet"], SHIFTS["downwards, however far"]]
     means, middles = (np.stack([case[which] for case in cases], axis=1) for which in (0, 1))
-    found = followed(means, np.ones(means.shape), middles, np.full(3, 0.01))
+    found = followed(means, np.ones(means.shape), middles, np.full(3, 0.01), PER_DAY)
     assert found.sum(axis=0).tolist() == [10, 0, 10]
 
 
