@@ -130,6 +130,7 @@ class Prometheus:
                 timeout=self._limits.timeout,
                 accept=_SPOKEN_REFUSALS,
                 check=lambda answer: decoded.append(self._decode(answer)),
+                repeatable=True,  # also by POST, which is for queries too long for a URL
                 **sent,
             )
         (body,) = decoded
