@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from urllib.parse import urlsplit
 
 from lens_exporter.baseline import said
-from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.bands import BandCollector
 from lens_exporter.baseline.expected import Declaration, Declarations
 from lens_exporter.config.settings import Config
 from lens_exporter.errors import RemoteError, UnknownWatcher
@@ -70,7 +70,7 @@ class Generation:
             tool_timeout=config.investigate.tool_timeout,
         )
         self.published = LensCollector(self._lenses, more=lambda: catalog.members(self._lenses))
-        self.bands = Bands(config.published_series)
+        self.bands = BandCollector(config.published_series)
         self.alertmanagers = tuple(remotes.alertmanagers(config.alertmanager))
         self.lifecycle = AlertLifecycle(
             ground.database,

@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import lens_exporter
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.baseline.notes import Notes, WatcherNotes
 from lens_exporter.baseline.register import Register
 from lens_exporter.errors import SchemaTooNew
@@ -134,7 +134,7 @@ def test_a_database_of_the_first_schema_is_brought_forward(tmp_path, kind):
     (first := tmp_path / "first" / "versions").mkdir(parents=True)
     shutil.copy(OWN / "env.py", first.parent / "env.py")
     shutil.copy(OWN / "versions" / "0001_first.py", first)
-    said = Declaration("d", Source.API, (Matcher("job", "api"),), 1.5, 2.5, "alice", "why")
+    said = Declaration("d", DeclarationSource.API, (Matcher("job", "api"),), 1.5, 2.5, "alice", "why")
     every_table()
     with anywhere(tmp_path, kind) as url:
         old = Database(url, migrations=first.parent)
