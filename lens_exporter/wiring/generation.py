@@ -24,6 +24,7 @@ from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.model.labels import Labels
 from lens_exporter.prometheus.history import History
 from lens_exporter.publish.alertmanager import held_alerts
+from lens_exporter.publish.companion import Sender
 from lens_exporter.publish.findings import Publisher
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.watch.orphans import resolve_orphans
@@ -85,10 +86,12 @@ class Generation:
             ground.database,
             self.lifecycle,
             remotes.grafana(config.grafana) if config.grafana and tells else None,
-            origin=config.origin,
-            external_url=config.web.external_url or "",
-            external_labels=config.external_labels,
-            traced=config.otlp_endpoint is not None,
+            Sender(
+                config.origin,
+                config.web.external_url or "",
+                config.external_labels,
+                traced=config.otlp_endpoint is not None,
+            ),
             events=ground.events,
             telemetry=ground.telemetry,
             clock=ground.clock,

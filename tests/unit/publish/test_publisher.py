@@ -10,6 +10,7 @@ from lens_exporter.errors import DatabaseError, SecretUnreadable
 from lens_exporter.foundation.breaker import CircuitBreaker
 from lens_exporter.foundation.http import Credentials
 from lens_exporter.model.analysis import DeliveryState, Outcome
+from lens_exporter.publish.companion import Sender
 from lens_exporter.publish.findings import Publisher
 from lens_exporter.publish.grafana import Grafana
 from lens_exporter.publish.outbox import deliveries_table
@@ -49,8 +50,7 @@ class Stage:
             self.line.database,
             self.line.lifecycle,
             port,
-            origin="lens-1",
-            external_url="https://lens.example",
+            Sender("lens-1", "https://lens.example"),
             events=self.line.events,
             telemetry=self.line.telemetry,
             ended=self.ends.get,
