@@ -26,7 +26,7 @@ from lens_exporter.demo.backfill import Series
 from lens_exporter.demo.servers import LocalServer, start_prometheus
 from lens_exporter.model.duration import seconds as duration
 from lens_exporter.rules.alerts import When
-from lens_exporter.rules.document import Engine, document
+from lens_exporter.rules.document import Ruler, document
 from lens_exporter.rules.plan import plan_for
 
 _DAY, _GAP = 86_400, 3 * 3600 + 600  # what is written must be older than three hours
@@ -37,9 +37,7 @@ def groups() -> list[dict[str, Any]]:
     """Rules of a watcher with one metric that has everything: band, ceiling, limit."""
     metric = {"query": "load", "ceiling": 90, "full": 100}
     watcher = Watcher.model_validate({"name": "w", "lens": "promql", "schedule": "* * * * *", "metrics": {"load": metric}})
-    found: list[dict[str, Any]] = yaml.safe_load(document(plan_for(watcher, Prometheus()), Engine.PROMETHEUS, When.ALWAYS))[
-        "groups"
-    ]
+    found: list[dict[str, Any]] = yaml.safe_load(document(plan_for(watcher, Prometheus()), Ruler.PROMETHEUS, When.ALWAYS))["groups"]
     return found
 
 

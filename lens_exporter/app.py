@@ -21,7 +21,7 @@ from lens_exporter.exposition.app import auditing, build_app
 from lens_exporter.exposition.doorstep import Doorsteps
 from lens_exporter.exposition.ports import Ports, ReloadOutcome
 from lens_exporter.exposition.scrape import Exposition
-from lens_exporter.exposition.server import Limits, Listener, listen, serve
+from lens_exporter.exposition.server import Listener, ServerLimits, listen, serve
 from lens_exporter.foundation.health import Readiness
 from lens_exporter.foundation.memory import few_arenas
 from lens_exporter.foundation.supervisor import Child, TaskSupervisor
@@ -30,7 +30,7 @@ from lens_exporter.foundation.threads import in_thread
 from lens_exporter.model.access import LOCAL
 from lens_exporter.wiring import snapshots, views
 from lens_exporter.wiring.configuration import address, load
-from lens_exporter.wiring.engine import Engine
+from lens_exporter.wiring.engine import DurableEngine
 from lens_exporter.wiring.generation import Generation
 from lens_exporter.wiring.ground import Ground, lay, open_database
 from lens_exporter.wiring.outage import Outage
@@ -111,7 +111,7 @@ class App:
         self._readiness = readiness
         self._outage = outage
         self._supervisor = TaskSupervisor(ground.telemetry, ground.events, self._readiness)
-        self._engine = Engine(ground, config, lambda: self._generation)
+        self._engine = DurableEngine(ground, config, lambda: self._generation)
         self._generation = Generation(config, ground, self._engine.store, self._engine.wake)
         self._following: list[str] = []  # children that a reload replaces
         self._retired: list[Generation] = []  # their investigations may still be asking a model
@@ -155,7 +155,7 @@ class App:
         http = build_app(
             ports, access=self._access, audit=audit, telemetry_path=web.telemetry_path, max_body_bytes=web.max_body_bytes
         )
-        limits = Limits()
+        limits = ServerLimits()
 
         async def run() -> None:
             doorsteps = Doorsteps(self._access, audit, most=limits.connections)

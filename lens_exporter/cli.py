@@ -357,12 +357,10 @@ def rules_baseline(name: str, engine: str, when: str, output: Path | None, confi
     """Write recording rules of what is normal for a watcher's metrics, and alerts close to its own."""
     from lens_exporter.rules.alerts import When  # noqa: PLC0415
     from lens_exporter.rules.command import baseline  # noqa: PLC0415
-    from lens_exporter.rules.document import Engine  # noqa: PLC0415
+    from lens_exporter.rules.document import Ruler  # noqa: PLC0415
 
     _quiet_logs()
-    baseline(
-        config_file, name, engine=Engine(engine), when=When(when), output=output, write=lambda text: click.echo(text, nl=False)
-    )
+    baseline(config_file, name, engine=Ruler(engine), when=When(when), output=output, write=lambda text: click.echo(text, nl=False))
 
 
 @main.command(epilog=_examples("lens-exporter demo", "KEEP=1 lens-exporter demo"))

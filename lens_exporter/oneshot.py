@@ -27,7 +27,7 @@ from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import Investigated
 from lens_exporter.model.decision import Anomaly
 from lens_exporter.publish.alertmanager import Alertmanager, held_alerts, known_silences
-from lens_exporter.publish.companion import companion
+from lens_exporter.publish.companion import Sender, companion
 from lens_exporter.watch.look import Look
 from lens_exporter.watch.ports import Watched
 from lens_exporter.watch.schedule import next_due
@@ -190,7 +190,7 @@ def _held(config: Config, generation: Generation, fingerprint: str, path: Path |
 
 
 def _finding(investigated: Investigated, group: AlertGroup, config: Config) -> str:
-    alert = companion(investigated, group, origin=config.origin, external_url="", at=time.time())
+    alert = companion(investigated, group, Sender(config.origin), at=time.time())
     shown = ("summary", "evidence", "ruled_out", "next", "confidence", "cost")
     lines = [f"verdict      {investigated.analysis.outcome.value}"]
     for name in shown:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from lens_exporter.baseline.analyzer import Analyzer
-from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.bands import BandCollector
 from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading import contract
@@ -114,7 +114,7 @@ class _Acting:
                 over=lambda _alert: None,
                 events=self.events,
                 telemetry=telemetry,
-                bands=Bands(),
+                bands=BandCollector(),
                 reader=reader,
             ),
         )

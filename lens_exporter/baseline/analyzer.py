@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lens_exporter.baseline import prose
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.naming import category, narrowed, projected, related, target_name
-from lens_exporter.baseline.rules import Judged, Reading, Thresholds, Verdict, at_rest, judge
+from lens_exporter.baseline.rules import Judged, Reading, SeriesVerdict, Thresholds, at_rest, judge
 from lens_exporter.model.decision import (
     Anomaly,
     Confidence,
@@ -76,7 +76,7 @@ class Analyzer:
         """Judge every series, then decide for each (target, category). about: targets of open alerts, which are always judged."""
         judged = [judge(reading, self._thresholds, about) for reading in readings]
         verdicts = [verdict for one in judged for verdict in one.verdicts]
-        groups: dict[tuple[str, frozenset[tuple[str, str]]], list[Verdict]] = defaultdict(list)
+        groups: dict[tuple[str, frozenset[tuple[str, str]]], list[SeriesVerdict]] = defaultdict(list)
         for one in judged:
             named = category(one.resting.metric)
             for verdict in one.verdicts:
@@ -94,10 +94,10 @@ class Analyzer:
             unlisted=quiet - len(resting),
         )
 
-    def _target(self, verdict: Verdict) -> Labels:
+    def _target(self, verdict: SeriesVerdict) -> Labels:
         return projected(verdict.observation.target, self._target_labels)
 
-    def _conclude(self, named: str, group: Sequence[Verdict], neighbours: "_Neighbours") -> Conclusion:
+    def _conclude(self, named: str, group: Sequence[SeriesVerdict], neighbours: "_Neighbours") -> Conclusion:
         present = [v for v in group if v.observation.phase is not Phase.MISSING]
         target = self._target(group[0])
         return Conclusion(
@@ -108,7 +108,7 @@ class Analyzer:
             missing=not present,
         )
 
-    def _decision(self, named: str, group: Sequence[Verdict], target: Labels, neighbours: "_Neighbours") -> Decision:
+    def _decision(self, named: str, group: Sequence[SeriesVerdict], target: Labels, neighbours: "_Neighbours") -> Decision:
         observations = tuple(v.observation for v in group)
         anomalous = [v for v in group if v.rules]
         if anomalous:
@@ -125,7 +125,7 @@ class Analyzer:
         confidence = Confidence.HIGH if certain else Confidence.MEDIUM
         return Healthy(f"{named} of {name} is inside its band", confidence, target, observations)
 
-    def _anomaly(self, anomalous: Sequence[Verdict], target: Labels, neighbours: "_Neighbours") -> Anomaly:
+    def _anomaly(self, anomalous: Sequence[SeriesVerdict], target: Labels, neighbours: "_Neighbours") -> Anomaly:
         carrier = max(anomalous, key=lambda v: (v.critical, len(v.rules), abs(v.observation.score or 0.0)))
         others = neighbours.of(carrier)
         certain = (
@@ -153,14 +153,14 @@ class Analyzer:
         )
 
 
-def _severity(anomalous: Sequence[Verdict]) -> Severity:
+def _severity(anomalous: Sequence[SeriesVerdict]) -> Severity:
     """Tell how grave it is: what comes back about the same hour on most days is for those who look, and wakes nobody."""
     if any(v.critical for v in anomalous):
         return Severity.CRITICAL
     return Severity.INFO if all(v.recurs for v in anomalous) else Severity.WARNING
 
 
-def _distance(verdict: Verdict) -> float:
+def _distance(verdict: SeriesVerdict) -> float:
     """Give how far out a series is: of its band in half-widths, or its group of the threshold; infinity where nobody knows."""
     score = verdict.observation.score
     own = math.inf if score is None else abs(score)
@@ -175,9 +175,9 @@ class _Neighbours:
 
     def __init__(self, judged: Sequence[Judged]) -> None:
         self._judged = judged
-        self._by_labels: dict[frozenset[tuple[str, str]], list[Verdict]] = defaultdict(list)
+        self._by_labels: dict[frozenset[tuple[str, str]], list[SeriesVerdict]] = defaultdict(list)
 
-    def of(self, carrier: Verdict) -> list[Verdict]:
+    def of(self, carrier: SeriesVerdict) -> list[SeriesVerdict]:
         if not self._by_labels:
             for verdict in (verdict for one in self._judged for verdict in one.verdicts):
                 self._by_labels[frozenset(verdict.observation.target.items())].append(verdict)

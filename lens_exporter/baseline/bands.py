@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lens_exporter.foundation.catalogue import BAND_METRICS
-from lens_exporter.model.decision import Observation, Phase, Standing
+from lens_exporter.model.decision import GroupStanding, Observation, Phase
 from lens_exporter.model.labels import Labels
 
 _OWN_LABELS = ("watcher", "metric")
@@ -18,7 +18,7 @@ Kind = TypeVar("Kind")
 _FIRST = (Phase.ANOMALY, Phase.DEVIATING, Phase.NORMAL, Phase.COLLECTING, Phase.MISSING)
 
 
-class Bands(Collector):
+class BandCollector(Collector):
     """Publishes band and score of series as of their watcher's last tick: of every anomaly, and of others until there are `limit`.
 
     Of the others come first those outside their band, furthest first, and then always the same ones, so that what is stored of them
@@ -34,10 +34,10 @@ class Bands(Collector):
         self._limit = limit
         self._lock = threading.Lock()
         self._observations: dict[str, tuple[Observation, ...]] = {}
-        self._groups: dict[str, tuple[Standing, ...]] = {}
+        self._groups: dict[str, tuple[GroupStanding, ...]] = {}
 
     def update(
-        self, watcher: str, observations: Sequence[Observation], groups: Sequence[Standing] = (), *, most: int | None = None
+        self, watcher: str, observations: Sequence[Observation], groups: Sequence[GroupStanding] = (), *, most: int | None = None
     ) -> None:
         """Replace what one watcher's last tick saw; most: its own limit, below that of all."""
         told = sorted(observations, key=_worth)  # stable: what is equally worth telling stays in its order
@@ -77,7 +77,7 @@ class Bands(Collector):
             families["lens_group_threshold"].add_sample("lens_group_threshold", labels, standing.threshold)
         return families.values()
 
-    def _standing(self) -> list[tuple[dict[str, str], Standing]]:
+    def _standing(self) -> list[tuple[dict[str, str], GroupStanding]]:
         with self._lock:
             everything = [(watcher, one) for watcher, seen in self._groups.items() for one in seen]
         everything.sort(key=lambda pair: pair[1].readings == 0)

@@ -65,7 +65,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learnt:
+class BaselinesState:
     """All that Baselines know, but for what they were given: kept on disk it saves a restart from learning anew."""
 
     roster: Roster
@@ -154,11 +154,11 @@ class Baselines:
         return {"tuning": self._tuning}
 
     @property
-    def learnt(self) -> Learnt | None:
+    def learnt(self) -> BaselinesState | None:
         """What was learnt, which goes on changing as more is; None: nothing."""
         if self._learnt_to is None:
             return None
-        return Learnt(
+        return BaselinesState(
             self._roster,
             self._engine,
             self._recent,
@@ -172,7 +172,7 @@ class Baselines:
             self._outages.kept,
         )
 
-    def resume(self, learnt: Learnt) -> None:
+    def resume(self, learnt: BaselinesState) -> None:
         """Go on with what was learnt of the same metrics in the same way.
 
         Raises:

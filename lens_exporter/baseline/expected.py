@@ -19,7 +19,7 @@ GroupLabels = frozenset[tuple[str, str]]
 AlertLabels = Callable[[BaselineMetric, Labels], Labels]  # of the alert that a series may become, but for its severity
 
 
-class Source(StrEnum):
+class DeclarationSource(StrEnum):
     """Where it was said."""
 
     SILENCE = "silence"  # an Alertmanager's silence whose comment begins with "expected:"
@@ -34,7 +34,7 @@ class Declaration:
     """
 
     id: str  # the silence's, or a ULID
-    source: Source
+    source: DeclarationSource
     matchers: tuple[Matcher, ...]
     starts_at: float
     ends_at: float

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.naming import quantity, target_name
 from lens_exporter.baseline.numbers import clock, interval, number, rate
-from lens_exporter.baseline.rules import Verdict
+from lens_exporter.baseline.rules import SeriesVerdict
 from lens_exporter.model.decision import Observation, Phase, Rule
 from lens_exporter.model.metric import BaselineMetric, Direction
 
@@ -22,7 +22,7 @@ _BY_LIMIT = re.compile(r"\s+(?:by|of) (?:its|their|the) limit$")
 _COMPANIONS = re.compile(r"thread|connection|open_f|fds|process|request")
 
 
-def summary(verdict: Verdict, others: Sequence[Verdict] = ()) -> str:
+def summary(verdict: SeriesVerdict, others: Sequence[SeriesVerdict] = ()) -> str:
     """Say in one line what the series is at and what is normal.
 
     "api-7 uses 92 % of its memory; 36 to 48 % is normal", "api-7 uses 49 of its 512 open files (9.6 %); 5 is normal" where
@@ -53,7 +53,7 @@ def _is_share(metric: BaselineMetric) -> bool:
     return metric.unit == "ratio" and metric.full == 1.0 and metric.direction is not Direction.DOWN
 
 
-def _used_of_limit(verdict: Verdict, twin: Verdict | None) -> tuple[Verdict, float, float] | None:
+def _used_of_limit(verdict: SeriesVerdict, twin: SeriesVerdict | None) -> tuple[SeriesVerdict, float, float] | None:
     """Give what is used, its limit and the used part, where two series tell them and the part is worth telling."""
     if twin is None or _is_share(verdict.metric) == _is_share(twin.metric):
         return None
@@ -65,7 +65,7 @@ def _used_of_limit(verdict: Verdict, twin: Verdict | None) -> tuple[Verdict, flo
     return used, limit if used.metric.unit else float(round(limit)), part
 
 
-def description(verdict: Verdict, others: Sequence[Verdict]) -> str:
+def description(verdict: SeriesVerdict, others: Sequence[SeriesVerdict]) -> str:
     """Say how long, how fast, and what moved with it: `others` are the other series of the same thing, most telling first."""
     lines = [" ".join(_how_long(verdict) + _how_fast(verdict))]
     if neighbours := [other for other in others if not _same_resource(verdict, other)]:
@@ -73,7 +73,7 @@ def description(verdict: Verdict, others: Sequence[Verdict]) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def note(verdict: Verdict) -> str:
+def note(verdict: SeriesVerdict) -> str:
     """Say in one clause what is worth remembering about a series that is no anomaly."""
     text = summary(verdict)
     since = verdict.observation.since
@@ -83,7 +83,7 @@ def note(verdict: Verdict) -> str:
     return f"{text}. {fast}" if fast else text
 
 
-def telling(others: Sequence[Verdict]) -> list[Verdict]:
+def telling(others: Sequence[SeriesVerdict]) -> list[SeriesVerdict]:
     """Pick and order what moved with an anomaly: what left its band, furthest first, then what moved inside it."""
     left = sorted((v for v in others if v.observation.phase in {Phase.ANOMALY, Phase.DEVIATING}), key=_telling_first)
     still = sorted((v for v in others if v.observation.phase is Phase.NORMAL and _visibly_moved(v)), key=_furthest_first)
@@ -110,7 +110,7 @@ def _normal(observation: Observation, *, leads: bool) -> str:
     return f"{'' if counted else 'about '}{number(observation.expected, observation.unit)} is normal"
 
 
-def _how_long(verdict: Verdict) -> list[str]:
+def _how_long(verdict: SeriesVerdict) -> list[str]:
     metric, observation = verdict.metric, verdict.observation
     sentences = []
     # Longer than the readings that were judged nobody knows when it began; the alert's start does.
@@ -139,7 +139,7 @@ def _how_long(verdict: Verdict) -> list[str]:
     return sentences
 
 
-def _how_fast(verdict: Verdict) -> list[str]:
+def _how_fast(verdict: SeriesVerdict) -> list[str]:
     metric, trend, observation = verdict.metric, verdict.trend, verdict.observation
     if trend is None:
         return []
@@ -149,7 +149,7 @@ def _how_fast(verdict: Verdict) -> list[str]:
     return [f"{verb} {rate(trend.slope, metric.unit, left)}: {when}."]
 
 
-def _moved(others: Sequence[Verdict]) -> str:
+def _moved(others: Sequence[SeriesVerdict]) -> str:
     chosen, gone = telling(others), [quantity(v.metric) for v in others if v.observation.phase is Phase.MISSING]
     if not chosen and not gone:
         return "Nothing else tracked here moved."
@@ -159,7 +159,7 @@ def _moved(others: Sequence[Verdict]) -> str:
     return " ".join(filter(None, (moved, lost)))
 
 
-def _move(verdict: Verdict) -> str:
+def _move(verdict: SeriesVerdict) -> str:
     observation, unit = verdict.observation, verdict.metric.unit
     change = f"{number(observation.expected, unit)} -> {number(observation.value, unit)}"
     if observation.phase is not Phase.NORMAL:
@@ -169,7 +169,7 @@ def _move(verdict: Verdict) -> str:
     return f"{quantity(verdict.metric)} ({', '.join(filter(None, (change, how)))})"
 
 
-def _visibly_moved(verdict: Verdict) -> bool:
+def _visibly_moved(verdict: SeriesVerdict) -> bool:
     """Whether a reading that is no deviation is still worth a word: it moved by a part that a person would see in a graph."""
     metric, observation = verdict.metric, verdict.observation
     expected, value = observation.expected, observation.value
@@ -185,18 +185,18 @@ def _left_its_band(observation: Observation) -> bool:
     return observation.score is not None and abs(observation.score) > 1.0
 
 
-def _same_resource(one: Verdict, other: Verdict) -> bool:
+def _same_resource(one: SeriesVerdict, other: SeriesVerdict) -> bool:
     """Whether both count the same thing of the same target: memory and memory_utilization."""
     alike = one.metric.name.removesuffix(_USAGE) == other.metric.name.removesuffix(_USAGE)
     return alike and one.observation.target == other.observation.target
 
 
-def _telling_first(verdict: Verdict) -> tuple[float, float]:
+def _telling_first(verdict: SeriesVerdict) -> tuple[float, float]:
     """Order by share in the alarm of the group, then by distance."""
     return (math.inf if verdict.group is None else verdict.group.place, _furthest_first(verdict))
 
 
-def _furthest_first(verdict: Verdict) -> float:
+def _furthest_first(verdict: SeriesVerdict) -> float:
     return -abs(verdict.observation.score or 0.0)
 
 

@@ -10,7 +10,7 @@ from lens_exporter.baseline.early import Early
 from lens_exporter.baseline.recent import Columns
 from lens_exporter.baseline.roster import Grouped, Roster, run_of
 from lens_exporter.baseline.rules import Reading
-from lens_exporter.model.decision import Standing
+from lens_exporter.model.decision import GroupStanding
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
 
@@ -53,9 +53,9 @@ def readings(
     return found
 
 
-def standings(found: Sequence[Reading]) -> tuple[Standing, ...]:
+def standings(found: Sequence[Reading]) -> tuple[GroupStanding, ...]:
     """Give how each group stands that has a score and a threshold."""
-    seen: dict[int, Standing] = {}
+    seen: dict[int, GroupStanding] = {}
     for learnt in (reading.scores.learnt for reading in found):
         if learnt is None:
             continue
@@ -65,7 +65,7 @@ def standings(found: Sequence[Reading]) -> tuple[Standing, ...]:
         columns = (one[rows[groups]].tolist() for one in (learnt.group_score, learnt.group_threshold, learnt.alarmed))
         for group, score, threshold, alarmed in zip(groups.tolist(), *columns, strict=True):
             if group not in seen and math.isfinite(score) and math.isfinite(threshold):
-                seen[group] = Standing(learnt.group_labels[group], score, threshold, alarmed)
+                seen[group] = GroupStanding(learnt.group_labels[group], score, threshold, alarmed)
     return tuple(seen.values())
 
 

@@ -29,7 +29,7 @@ def span_of(metric: BaselineMetric) -> float:
     return 0.0 if metric.ceiling is not None else _longest(promql.filling(metric.query))
 
 
-def _longest(readings: Iterable[promql.Reading]) -> float:
+def _longest(readings: Iterable[promql.SelectorReading]) -> float:
     return min(max((reading.reach for reading in readings), default=0.0), _LONGEST)
 
 

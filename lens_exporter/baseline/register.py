@@ -7,7 +7,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.errors import DeclarationsFull, DeclaredElsewhere, UnknownDeclaration
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.model.matcher import Matcher
@@ -61,13 +61,13 @@ class Register:
             index_elements=["id"], set_={column.name: proposed.excluded[column.name] for column in columns}, where=differs
         ).returning(expected_table.c.id)
         others = sa.select(sa.func.count()).select_from(expected_table)
-        asked = others.where(expected_table.c.source == Source.API.value)
+        asked = others.where(expected_table.c.source == DeclarationSource.API.value)
         is_known = sa.select(expected_table.c.id).where(expected_table.c.id == declaration.id)
         with self._database.transaction() as connection:
             if connection.execute(is_known).first() is None:
                 if connection.execute(others).scalar_one() >= MOST:
                     raise DeclarationsFull(limit=MOST, whose="")
-                if declaration.source is Source.API and connection.execute(asked).scalar_one() >= MOST_ASKED:
+                if declaration.source is DeclarationSource.API and connection.execute(asked).scalar_one() >= MOST_ASKED:
                     raise DeclarationsFull(limit=MOST_ASKED, whose=" that came by requests")
             return connection.execute(upsert).first() is not None
 
@@ -83,7 +83,7 @@ class Register:
             row = connection.execute(sa.select(expected_table).where(key)).mappings().first()
             if row is None:
                 raise UnknownDeclaration(id=id)
-            if row["source"] == Source.SILENCE:
+            if row["source"] == DeclarationSource.SILENCE:
                 raise DeclaredElsewhere(id=id)
             connection.execute(expected_table.delete().where(key))
         return _declaration(row)
@@ -114,7 +114,7 @@ def _values(declaration: Declaration) -> dict[str, Any]:
 def _declaration(row: Mapping[str, Any] | sa.RowMapping) -> Declaration:
     return Declaration(
         row["id"],
-        Source(row["source"]),
+        DeclarationSource(row["source"]),
         tuple(Matcher(*one) for one in orjson.loads(row["matchers"])),
         row["starts_at"],
         row["ends_at"],

@@ -69,7 +69,7 @@ class GroupAlarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SeriesVerdict:
     """One series judged at the last column of its window."""
 
     metric: BaselineMetric
@@ -90,7 +90,7 @@ class Verdict:
 class Judged:
     """The series of one metric: those that are worth a word, and the others, which are as they always are."""
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[SeriesVerdict, ...]
     resting: Resting
 
 
@@ -131,7 +131,7 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
         rules = facts.rules(trend)
         observation = facts.observation(rules, trend)
         verdicts.append(
-            Verdict(
+            SeriesVerdict(
                 metric,
                 observation,
                 rules,
@@ -149,9 +149,9 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
     return Judged(tuple(verdicts), resting)
 
 
-def at_rest(metric: BaselineMetric, observation: Observation, calm: int = TAIL) -> Verdict:
+def at_rest(metric: BaselineMetric, observation: Observation, calm: int = TAIL) -> SeriesVerdict:
     """Give the verdict about a series that is as it always is."""
-    return Verdict(metric, observation, side=-1 if metric.direction is Direction.DOWN else 1, calm=calm)
+    return SeriesVerdict(metric, observation, side=-1 if metric.direction is Direction.DOWN else 1, calm=calm)
 
 
 def _restless(learnt: Learnt | None, present: BoolArray, stirred: BoolArray, rising: BoolArray) -> BoolArray:

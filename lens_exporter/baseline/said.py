@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from lens_exporter.baseline.expected import Declaration, Source, covers
+from lens_exporter.baseline.expected import Declaration, DeclarationSource, covers
 from lens_exporter.errors import DeclarationInvalid
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.matcher import Matcher
@@ -81,7 +81,7 @@ def taken(silences: Iterable[Silence], own: Collection[Labels], *, at: float, ke
             continue
         declaration = Declaration(
             silence.id,
-            Source.SILENCE,
+            DeclarationSource.SILENCE,
             silence.matchers,
             silence.starts_at,
             silence.ends_at,
@@ -143,7 +143,7 @@ def changes(
     known, keeps = {silence.id for silence in silences}, {one.id: Keep(one) for one in declared}
     found: list[Keep | Withdraw] = list(keeps.values())
     for one in stored:
-        if one.source is not Source.SILENCE or one.id in keeps or one.ends_at <= at:
+        if one.source is not DeclarationSource.SILENCE or one.id in keeps or one.ends_at <= at:
             continue
         if one.id in known:
             found.append(Withdraw(one, "its silence does not say so any more"))

@@ -111,7 +111,7 @@ class Published(Beam):
         return self
 
 
-class Source(StrEnum):
+class MetricsSource(StrEnum):
     """Whose metrics a watcher reads."""
 
     LENS = "lens"  # what this lens publishes
@@ -122,7 +122,7 @@ class Source(StrEnum):
 class BeamWatcher(Beam):
     """Options of a watcher of the lens beam. Nodes it names are published too."""
 
-    source: Source | None = Field(
+    source: MetricsSource | None = Field(
         None,
         description="lens: what lens-exporter publishes of nodes; exporter: what prometheus.erl, RabbitMQ or PromEx publish; "
         "any: both; default: lens where nodes are named, else any",

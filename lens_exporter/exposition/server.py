@@ -16,7 +16,7 @@ from lens_exporter.exposition.doorstep import Doorsteps
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """Times in seconds, size in bytes."""
 
     header_time: float = 10.0  # for a request line and its headers to arrive
@@ -64,7 +64,7 @@ async def serve(
     app: ASGIApp,
     listener: Listener,
     *,
-    limits: Limits | None = None,
+    limits: ServerLimits | None = None,
     ready: asyncio.Event | None = None,
     doorsteps: Doorsteps | None = None,
 ) -> None:
@@ -72,7 +72,7 @@ async def serve(
 
     Without doorsteps nobody is asked for TLS.
     """
-    server = _Server(_config(app, limits or Limits(), doorsteps), ready or asyncio.Event())
+    server = _Server(_config(app, limits or ServerLimits(), doorsteps), ready or asyncio.Event())
     running = asyncio.ensure_future(server.serve(sockets=[listener.sock]))
     try:
         await asyncio.shield(running)
@@ -85,7 +85,7 @@ async def serve(
         raise
 
 
-def _config(app: ASGIApp, limits: Limits, doorsteps: Doorsteps | None) -> uvicorn.Config:
+def _config(app: ASGIApp, limits: ServerLimits, doorsteps: Doorsteps | None) -> uvicorn.Config:
     class Protocol(_Protocol):
         header_time = limits.header_time
         write_time = limits.write_time

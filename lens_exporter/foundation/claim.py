@@ -10,19 +10,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Protocol, Self
+from typing import IO, Protocol
 
 import sqlalchemy as sa
 
 from lens_exporter.errors import DatabaseError, DatabaseInUse
+from lens_exporter.foundation.patience import Patience, PatientEngine
 from lens_exporter.foundation.private import private_database, private_file
 
 _KEY = 0x6C656E73_63  # of PostgreSQL's advisory lock: "lensc"
 _NAME = "lens-exporter "  # of the session, with who holds it
-_SECONDS = 5  # for whatever is asked of a server together, and for a connection to be made
 # A machine that vanishes says no goodbye. So either side finds out, and the lock is free, within half a minute.
 _CLIENT = {
-    "connect_timeout": _SECONDS,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -105,27 +104,14 @@ class SessionClaim:
         self._url = url
         # PostgreSQL cuts it there, with a notice.
         self._name = f"{_NAME}pid {os.getpid()} on {socket.gethostname()}".encode()[:63].decode(errors="ignore")
-        self._engine = sa.create_engine(
-            address,
-            poolclass=sa.NullPool,
-            isolation_level="AUTOCOMMIT",
-            connect_args={**_CLIENT, "application_name": self._name},
-        )
-        sa.event.listen(self._engine, "do_connect", self._connected)
+        self._engine = PatientEngine(address, **_CLIENT, application_name=self._name)
         self._turns = threading.Lock()
         self._released = False
         self._connection: sa.Connection | None = None
         self._backend: int | None = None  # the server's process that has, or had, the lock for this one
-        self._patience: _Patience | None = None
-
-    def _connected(self, dialect: sa.Dialect, _record: object, args: Any, options: Any) -> Any:
-        connection = dialect.connect(*args, **options)
-        if self._patience is not None:
-            self._patience.watch(connection)  # before SQLAlchemy asks it anything
-        return connection
 
     def take(self) -> None:
-        with self._turns, self._patiently():
+        with self._turns, self._engine.patiently():
             self._take()
 
     def _take(self) -> None:
@@ -146,12 +132,15 @@ class SessionClaim:
         connection.execute(sa.select(sa.func.pg_advisory_lock(_KEY)))  # waits as long as lock_timeout says
 
     def keep(self) -> None:
-        with self._turns, self._patiently() as patience:
-            if self._released or self._holds(patience):
-                return
-            self._take()
+        try:
+            with self._turns, self._engine.patiently() as patience:
+                if not (self._released or self._holds(patience)):
+                    self._take()
+        finally:
+            if self._released:
+                self.release()
 
-    def _holds(self, patience: "_Patience") -> bool:
+    def _holds(self, patience: Patience) -> bool:
         if self._connection is None:
             return False
         try:
@@ -166,66 +155,18 @@ class SessionClaim:
 
     def release(self) -> None:
         self._released = True
-        with self._turns:
-            self._drop()
+        # Who is about to see that it is held may wait for some seconds, and gives it up then: nobody waits for that.
+        if self._turns.acquire(blocking=False):
+            try:
+                self._drop()
+            finally:
+                self._turns.release()
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
-
-    @contextmanager
-    def _patiently(self) -> Iterator["_Patience"]:
-        with _Patience() as patience:
-            self._patience = patience
-            try:
-                yield patience
-            except sa.exc.DBAPIError as error:
-                if patience.over:
-                    raise sa.exc.TimeoutError(f"no answer within {_SECONDS} s") from error
-                raise
-            finally:
-                self._patience = None
-
-
-class _Patience:
-    """Some seconds for an answer. Then the connections are shut down, so that who waits on one hears an error, and none is left.
-
-    A server that is stopped is no broken connection: its kernel goes on to acknowledge what is sent, so no option of TCP ends that.
-    """
-
-    def __init__(self) -> None:
-        self.over = False
-        self._sockets: list[socket.socket] = []  # of our own: nobody else closes these, so none is another file by then
-        self._turns = threading.Lock()
-        self._timer = threading.Timer(_SECONDS, self._end)
-        self._timer.daemon = True
-
-    def watch(self, connection: Any) -> None:
-        """Shut this one down too, at once if it is too late already."""
-        with self._turns:
-            self._sockets.append(socket.socket(fileno=os.dup(connection.fileno())))
-        if self.over:
-            self._end()
-
-    def _end(self) -> None:
-        self.over = True
-        with self._turns:
-            for one in self._sockets:
-                with suppress(OSError):  # it has ended already
-                    one.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._timer.cancel()
-        with self._turns:
-            for one in self._sockets:
-                one.close()
-            self._sockets.clear()
 
 
 def _holder(connection: sa.Connection) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from lens_exporter.errors import DatabaseError, DatabaseFull, SchemaTooNew
 from lens_exporter.foundation.claim import Claim, FileClaim, SessionClaim
+from lens_exporter.foundation.patience import PatientEngine
 from lens_exporter.foundation.private import private_folder
 
 metadata = sa.MetaData(
@@ -193,9 +194,19 @@ class Database:
             command.upgrade(config, "head")
 
     def check(self) -> None:
-        """Store something that changes nothing, to learn whether anything can be stored. Raises DatabaseFull, DatabaseError."""
-        with self.transaction() as connection:
-            connection.execute(sa.text("UPDATE alembic_version SET version_num = version_num"))
+        """Store something that changes nothing, to learn whether anything can be stored.
+
+        Has its answer within some seconds, also of a PostgreSQL that is stopped. Raises DatabaseFull, DatabaseError.
+        """
+        nothing = sa.text("UPDATE alembic_version SET version_num = version_num")
+        if self.is_sqlite:
+            with self.transaction() as connection:
+                connection.execute(nothing)
+            return
+        server = PatientEngine(self._url)
+        with self._named_errors(), server.patiently(), server.connect() as connection:
+            connection.execute(nothing)
+        self.engine.dispose()  # what was kept from before may still wait for an answer that does not come
 
     def _newest_revision(self) -> str:
         # Revisions are numbered files, 0001_first.py, so the newest is known without importing Alembic.

@@ -1,17 +1,26 @@
-"""HTTP connections that keep a time limit for the whole answer.
+"""HTTP connections that keep a time limit for the whole answer, and say when one that was kept has ended.
 
 A socket timeout bounds one read only, and a server that drips never meets it.
 """
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.client import RemoteDisconnected
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+
+class KeptConnectionEnded(RemoteDisconnected):
+    """A connection that has brought an answer before ended without one: most likely as idle, while the request was on its way.
+
+    urllib3 looks whether a kept connection has ended, but before it sends.
+    """
 
 
 @contextmanager
@@ -32,15 +41,36 @@ def hang_up_after(seconds: float, hang_up: Callable[[], object]) -> Iterator[Non
 
 
 class _Http(HTTPConnection):
+    _answered = False  # since it was made
+
+    def connect(self) -> None:
+        self._answered = False
+        super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        with self._ends_named():
+            super().request(*args, **kwargs)
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
-        with hang_up_after(_limit(self), _shutdown(self)):
-            return super().getresponse()
+        with self._ends_named(), hang_up_after(_limit(self), _shutdown(self)):
+            response = super().getresponse()
+        self._answered = True
+        return response
+
+    @contextmanager
+    def _ends_named(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # urllib3 goes on to read what may have been answered before
+        except (ConnectionError, ssl.SSLEOFError) as error:
+            if self._answered:
+                raise KeptConnectionEnded("Remote end closed connection without response") from error
+            raise
 
 
-class _Https(HTTPSConnection):
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
-        with hang_up_after(_limit(self), _shutdown(self)):
-            return super().getresponse()
+class _Https(_Http, HTTPSConnection):
+    pass
 
 
 def _limit(connection: HTTPConnection) -> float:

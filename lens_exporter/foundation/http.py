@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import orjson
 import requests
+import structlog
 from opentelemetry.trace import Span
 from urllib3.util.retry import Retry
 from urllib3.util.timeout import Timeout
@@ -28,9 +29,11 @@ from lens_exporter.errors import (
 from lens_exporter.foundation import conventions, tracing
 from lens_exporter.foundation.breaker import CircuitBreaker
 from lens_exporter.foundation.credentials import sent_secrets, without
-from lens_exporter.foundation.deadline import DeadlineAdapter, hang_up_after
+from lens_exporter.foundation.deadline import DeadlineAdapter, KeptConnectionEnded, hang_up_after
 from lens_exporter.foundation.logs import without_secrets
 from lens_exporter.foundation.telemetry import Telemetry
+
+_log = structlog.get_logger("lens_exporter.remote")
 
 _CHUNK = 64 * 1024
 _REASON_CHARACTERS = 300
@@ -83,15 +86,20 @@ class Endpoint:
         self._credentials = credentials or Credentials()
         self._timeout = timeout
         self._max_bytes = max_bytes
-        self._session = requests.Session()
-        self._session.trust_env = False  # the environment is read in one file; no .netrc, no surprise proxy
-        # Connection errors only: a query that timed out once must not be put on the server twice.
-        retry = Retry(total=None, connect=connect_retries, read=0, status=0, redirect=0, other=0, backoff_factor=0.2)
+        self._connect_retries = connect_retries
+        self._session = self._open()
+
+    def _open(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # the environment is read in one file; no .netrc, no surprise proxy
+        # Connection errors only: a query that timed out once must not be put on the server twice. `read` would repeat that too.
+        retry = Retry(total=None, connect=self._connect_retries, read=0, status=0, redirect=0, other=0, backoff_factor=0.2)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, DeadlineAdapter(max_retries=retry))
+            session.mount(scheme, DeadlineAdapter(max_retries=retry))
         if self._credentials.client_cert:
-            self._session.cert = self._credentials.client_cert
-        self._session.verify = (self._credentials.ca_file or True) if self._credentials.verify else False
+            session.cert = self._credentials.client_cert
+        session.verify = (self._credentials.ca_file or True) if self._credentials.verify else False
+        return session
 
     def request(
         self,
@@ -104,8 +112,12 @@ class Endpoint:
         timeout: float | None = None,
         accept: Collection[int] = (),
         check: Callable[[Answer], object] | None = None,
+        repeatable: bool | None = None,
     ) -> Answer:
         """Send one request and read its answer whole, within `timeout` seconds in all.
+
+        One that is `repeatable`, which is what does no harm when it arrives twice (by itself only GET), is sent once more, on a
+        new connection, where a kept one ended without an answer.
 
         An answer of 2xx, or with a status in `accept`, is returned; every other one is raised. `check` may raise BadAnswer for
         one that is not the service's protocol; inside the guarded call, so that it counts as the service's failure.
@@ -120,7 +132,10 @@ class Endpoint:
                 headers = self._headers(json is not None)
                 with self._told(method, path) as asking, self._counted():
                     headers |= tracing.propagated()
-                    answer = self._send(method, path, params, form, json, headers, timeout or self._timeout, accept)
+                    data = orjson.dumps(json) if json is not None else form
+                    asked = requests.Request(method, self.url + path, params=params, data=data, headers=headers)
+                    again = method == "GET" if repeatable is None else repeatable
+                    answer = self._send(asked, timeout or self._timeout, accept, again)
                     asking.set_attribute(conventions.HTTP_STATUS, answer.status)
                 if check is not None:
                     check(answer)
@@ -133,32 +148,18 @@ class Endpoint:
         """Count a request that failed, or that its client did not send."""
         self._telemetry.inc("lens_remote_requests_failed_total", service=self.service, error=type(error).__name__)
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, Any] | None,
-        form: Mapping[str, Any] | list[tuple[str, Any]] | None,
-        json: Any,
-        headers: Mapping[str, str | bytes],
-        timeout: float,
-        accept: Collection[int],
-    ) -> Answer:
+    def _send(self, asked: requests.Request, timeout: float, accept: Collection[int], repeatable: bool) -> Answer:
         deadline = time.monotonic() + timeout
-        hide = partial(_hidden, tuple(sent_secrets(headers)))
+        hide = partial(_hidden, tuple(sent_secrets(asked.headers)))
         try:
-            with self._session.request(
-                method,
-                self.url + path,
-                params=params,
-                data=orjson.dumps(json) if json is not None else form,
-                headers=headers,
-                # requests hands an urllib3 Timeout on as it is; its annotation does not know.
-                timeout=cast("Any", Timeout(total=timeout, connect=min(timeout, _CONNECT_SECONDS))),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                body = self._read(response, deadline)
+            try:
+                response, body = self._exchange(self._session, asked, deadline)
+            except requests.ConnectionError as error:
+                if not (repeatable and _kept_connection_ended(error) and time.monotonic() < deadline):
+                    raise
+                _log.debug("a kept connection ended, asking again on a new one", service=self.service, url=self.url)
+                with self._open() as fresh:  # others of the old session's may have ended as well
+                    response, body = self._exchange(fresh, asked, deadline)
         except requests.ConnectTimeout as error:
             reason = f"no connection within {min(timeout, _CONNECT_SECONDS):g} s"
             raise Unreachable(service=self.service, url=self.url, reason=reason) from error
@@ -169,9 +170,17 @@ class Endpoint:
         if time.monotonic() >= deadline:  # hung up on; what was read may be a part that looks like a whole
             raise RemoteTimeout(service=self.service, url=self.url, seconds=timeout)
         if 200 <= response.status_code < 300 or response.status_code in accept:
-            kept = body if response.ok else without(body, sent_secrets(headers))
+            kept = body if response.ok else without(body, sent_secrets(asked.headers))
             return Answer(response.status_code, kept, response.headers.get("Content-Type", ""))
         raise self._refusal(response, body[:_READ_BYTES].decode("utf-8", "replace"), hide)
+
+    def _exchange(self, session: requests.Session, asked: requests.Request, deadline: float) -> tuple[requests.Response, bytes]:
+        left = max(deadline - time.monotonic(), 0.001)  # urllib3 takes nothing below
+        # requests hands an urllib3 Timeout on as it is; its annotation does not know.
+        timeout = cast("Any", Timeout(total=left, connect=min(left, _CONNECT_SECONDS)))
+        prepared = session.prepare_request(asked)
+        with session.send(prepared, timeout=timeout, allow_redirects=False, stream=True) as response:
+            return response, self._read(response, deadline)
 
     def _told(self, method: str, path: str) -> AbstractContextManager[Span]:
         host = urlsplit(self.url).hostname or ""
@@ -232,11 +241,19 @@ def _held_against_the_service(error: Exception) -> bool | None:
     return error.retryable if isinstance(error, RemoteError) else None
 
 
+def _kept_connection_ended(error: BaseException) -> bool:
+    return any(isinstance(each, KeptConnectionEnded) for each in _causes(error))
+
+
 def _innermost(error: BaseException) -> str:
+    *_, last = _causes(error)
+    return getattr(last, "strerror", None) or str(last) or type(last).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
     # requests wraps urllib3, which wraps http.client or the system's error; the last one says it in words.
     inner: BaseException | None = error
     while inner is not None:
-        error = inner
-        given = (getattr(error, "reason", None), error.__cause__, *error.args)
+        yield inner
+        given = (getattr(inner, "reason", None), inner.__cause__, *inner.args)
         inner = next((each for each in given if isinstance(each, BaseException)), None)
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,6 +1,6 @@
 """The one place where a failed call is tried again. Whether it helps is the error's word: LensError.retryable, and its retry_after.
 
-(Connection errors of plain HTTP are retried inside foundation.http, before a request has left.)
+(foundation.http alone tries again by itself: to connect, before a request has left, and once where a kept connection has ended.)
 """
 
 import math

@@ -14,7 +14,7 @@ from lens_exporter.config.settings import Investigate
 from lens_exporter.errors import IntakeFull
 from lens_exporter.investigate.book import SAME_START_MS, Book, Known
 from lens_exporter.investigate.taken import AlertKey, AlertOutcome, GroupOutcome, Sorted, Taken, quiet
-from lens_exporter.investigate.unit import ANNOUNCED, WAITING, Source, State, Unit, milliseconds, severity_of
+from lens_exporter.investigate.unit import ANNOUNCED, WAITING, State, Unit, UnitSource, milliseconds, severity_of
 from lens_exporter.investigate.webhook import bounded_key
 from lens_exporter.model import labels as label_sets
 from lens_exporter.model.alert import Alert, AlertGroup
@@ -64,7 +64,7 @@ class Admission:
         outcome = GroupOutcome.PROMOTED
         if fresh:
             new = replace(group, alerts=tuple(fresh.values()))
-            outcome, unit = self._work(unit, new, correlation, source=Source.WEBHOOK, hold=self._settings.debounce)
+            outcome, unit = self._work(unit, new, correlation, source=UnitSource.WEBHOOK, hold=self._settings.debounce)
             self._book.attach(fresh, unit.id)
         cancelled = self._settle(touched & last, alerts.resolved) or cancelled
         counts = alerts.counts + Counter(
@@ -96,7 +96,7 @@ class Admission:
             unit = self._expedite(unit)  # the webhook was faster
             return Taken(GroupOutcome.PROMOTED, {AlertOutcome.PROMOTED: 1}, unit.id, unit.due, unit.correlation)
         group = AlertGroup(self._announced_key(alert), (alert,))
-        outcome, unit = self._work(None, group, correlation, source=Source.WATCHER, hold=self._settings.webhook_grace)
+        outcome, unit = self._work(None, group, correlation, source=UnitSource.WATCHER, hold=self._settings.webhook_grace)
         starts_ms = milliseconds(alert.starts_at) if known is None else known.starts_ms
         self._book.attach([(alert.fingerprint, starts_ms)], unit.id)
         return Taken(outcome, {AlertOutcome.ACCEPTED: 1}, unit.id, unit.due, unit.correlation)
@@ -162,7 +162,7 @@ class Admission:
         group: AlertGroup,
         correlation: str | None,
         *,
-        source: Source,
+        source: UnitSource,
         hold: float,
     ) -> tuple[GroupOutcome, Unit]:
         """Add alerts to the unit of their group that waits, or open a new one."""
@@ -177,13 +177,13 @@ class Admission:
                 self._accepted(replace(joined, correlation=correlation or ""), len(group.alerts))
             return GroupOutcome.PROMOTED if unit else GroupOutcome.JOINED, joined
         depth = self._book.depth()
-        if depth >= self._settings.max_queue and source is not Source.WATCHER:
+        if depth >= self._settings.max_queue and source is not UnitSource.WATCHER:
             raise IntakeFull(depth=depth, limit=self._settings.max_queue)
         held = 0.0 if critical else hold
         new = self._open(_merged(replace(group, alerts=()), group.alerts), correlation, source, self._now + held)
         return GroupOutcome.HELD if held else GroupOutcome.ACCEPTED, new
 
-    def _open(self, group: AlertGroup, correlation: str | None, source: Source, due: float) -> Unit:
+    def _open(self, group: AlertGroup, correlation: str | None, source: UnitSource, due: float) -> Unit:
         identity = self._new_id()
         severity = severity_of(group.alerts)
         unit = Unit(identity, correlation or identity, State.HELD, source, group, due, self._now, severity)

@@ -30,7 +30,7 @@ _LAST_CALL = f"This is the last call. Hand in what you have with {SUBMIT} now; s
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AgentLimits:
     """What one investigation may use, retries included. seconds is the time its model and tool calls took."""
 
     iterations: int = 10  # model calls before the last one
@@ -91,7 +91,7 @@ class Agent:
     def __init__(
         self,
         toolbox: Toolbox,
-        limits: Limits,
+        limits: AgentLimits,
         step: StepRunner,
         *,
         now: float,

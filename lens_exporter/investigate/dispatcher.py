@@ -12,7 +12,7 @@ from lens_exporter.foundation.stretch import Stretch
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate.store import Store
 from lens_exporter.investigate.unit import State
-from lens_exporter.investigate.workflow import Standing
+from lens_exporter.investigate.workflow import WorkflowStanding
 from lens_exporter.model.decision import Severity
 
 _log = structlog.get_logger("lens_exporter.dispatcher")
@@ -25,7 +25,7 @@ class DurableQueue(Protocol):
     def enqueue(self, investigation: str, severity: Severity) -> None: ...
     def resume(self, investigation: str) -> None: ...
     def forget(self, investigation: str) -> None: ...
-    def standing(self, investigations: Sequence[str]) -> dict[str, tuple[Standing, str]]: ...
+    def standing(self, investigations: Sequence[str]) -> dict[str, tuple[WorkflowStanding, str]]: ...
 
 
 class Dispatcher:
@@ -133,15 +133,15 @@ class Dispatcher:
             return
         for investigation, (standing, reason) in self._queue.standing(list(severities)).items():
             match standing:
-                case Standing.UNKNOWN:
+                case WorkflowStanding.UNKNOWN:
                     self._queue.enqueue(investigation, severities[investigation])
-                case Standing.SUSPENDED:
+                case WorkflowStanding.SUSPENDED:
                     self._queue.resume(investigation)
-                case Standing.LOST:
+                case WorkflowStanding.LOST:
                     self._abandon(investigation, reason)
-                case Standing.OVER:
+                case WorkflowStanding.OVER:
                     self._begin_anew(investigation, severities[investigation])
-                case Standing.WAITING | Standing.RUNNING:
+                case WorkflowStanding.WAITING | WorkflowStanding.RUNNING:
                     pass
 
     def _begin_anew(self, investigation: str, severity: Severity) -> None:

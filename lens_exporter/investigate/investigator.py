@@ -9,7 +9,7 @@ from lens_exporter.foundation.clock import Clock, rfc3339, wall
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.tracing import span
-from lens_exporter.investigate.agent import Agent, Draft, Limits, Stop
+from lens_exporter.investigate.agent import Agent, AgentLimits, Draft, Stop
 from lens_exporter.investigate.analysis_schema import SUBMIT
 from lens_exporter.investigate.judge import OFFLINE, Judge
 from lens_exporter.investigate.offline import ANALYST, OfflineAnalyst, best_so_far
@@ -56,7 +56,7 @@ class Investigator:
         toolbox: Callable[[AlertGroup], Toolbox],
         events: Events,
         telemetry: Telemetry,
-        limits: Limits,
+        limits: AgentLimits,
         retries: int = 2,
         fall_back: bool = True,
         settle: float = 5.0,

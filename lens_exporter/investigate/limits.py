@@ -33,7 +33,7 @@ def is_share(metric: str) -> bool:
     return _SHARE.search(metric) is not None
 
 
-class Limits:
+class SeriesLimits:
     """Finds the limit of a series among the samples of its target."""
 
     def __init__(self, samples: list[Samples]) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from lens_exporter.investigate.gaps import Gap, gaps, masked, sampled, seen_only
-from lens_exporter.investigate.limits import Limits
+from lens_exporter.investigate.limits import SeriesLimits
 from lens_exporter.investigate.measures import COARSE, Measure, counts_of, measure
 from lens_exporter.investigate.samples import Samples, name_of
 from lens_exporter.investigate.shape import steady_slope
@@ -95,7 +95,7 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest
     taken = np.where(np.isfinite(newest), newest, times)
     rows = sampled(samples, times, newest)
     samples = masked(samples, rows)
-    limits = Limits(list(samples))
+    limits = SeriesLimits(list(samples))
     missing = int(np.clip(np.ceil(_GONE / step), 2, 2 * COARSE))
     suspects: list[Suspect] = []
     steady: list[Suspect] = []

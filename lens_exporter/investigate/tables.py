@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lens_exporter.foundation.database import metadata
-from lens_exporter.investigate.unit import WAITING, Brief, Source, State, Unit, pack_group, unpack, unpack_group
+from lens_exporter.investigate.unit import WAITING, Brief, State, Unit, UnitSource, pack_group, unpack, unpack_group
 from lens_exporter.model.decision import Severity
 
 _WAITING = sa.text("state IN ('held', 'queued')")
@@ -86,7 +86,7 @@ def unit_of(row: sa.RowMapping) -> Unit:
         id=row["id"],
         correlation=row["correlation"],
         state=State(row["state"]),
-        source=Source(row["source"]),
+        source=UnitSource(row["source"]),
         group=unpack_group(row["alert_group"]),
         due=row["due"],
         created_at=row["created_at"],
@@ -100,5 +100,5 @@ def unit_of(row: sa.RowMapping) -> Unit:
 
 def brief_of(row: sa.RowMapping) -> Brief:
     fields = dict(row)
-    fields |= {"state": State(row["state"]), "source": Source(row["source"]), "severity": Severity(row["severity"])}
+    fields |= {"state": State(row["state"]), "source": UnitSource(row["source"]), "severity": Severity(row["severity"])}
     return Brief(**fields)

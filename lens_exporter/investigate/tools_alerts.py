@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.model.alert import COMPANION, Alert
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
-from lens_exporter.prometheus.answers import Rule
+from lens_exporter.prometheus.answers import ServerRule
 
 _SHOWN_ALERTS = 30
 _SHOWN_RULES = 60
@@ -22,7 +22,7 @@ class RuleArguments(BaseModel, extra="forbid"):
     contains: str = Field("", max_length=100, description="only rules whose name or query contains this")
 
 
-def alert_tools(alerts: Callable[[], Sequence[Alert]] | None, rules: Callable[[], Sequence[Rule]]) -> tuple[Tool, ...]:
+def alert_tools(alerts: Callable[[], Sequence[Alert]] | None, rules: Callable[[], Sequence[ServerRule]]) -> tuple[Tool, ...]:
     """Give list_active_alerts and list_rules over two callables, which may raise; None is for no Alertmanager to ask."""
     return (
         Tool(
@@ -65,7 +65,7 @@ def active_alerts(alerts: Sequence[Alert], arguments: AlertArguments) -> ToolRes
     return ToolResult(ToolStatus.DATA, rows, "", seen)
 
 
-def matching_rules(rules: Sequence[Rule], arguments: RuleArguments) -> ToolResult:
+def matching_rules(rules: Sequence[ServerRule], arguments: RuleArguments) -> ToolResult:
     """Answer name, query and state of each matching rule."""
     part = arguments.contains.lower()
     matching = [rule for rule in rules if part in rule.name.lower() or part in rule.query.lower()]

@@ -21,7 +21,7 @@ _POINTS = 480  # a range is asked for in at most this many steps
 _LONGEST_QUERY = 4000
 
 
-class Source(Protocol):
+class PromqlServer(Protocol):
     """The part of prometheus.Prometheus that the tools use."""
 
     def query(self, query: str, at: float | None = None) -> QueryAnswer: ...
@@ -57,7 +57,7 @@ class FindArguments(BaseModel, extra="forbid"):
     at: Moment = Field("now", validate_default=True)
 
 
-def promql_tools(source: Source) -> tuple[Tool, ...]:
+def promql_tools(source: PromqlServer) -> tuple[Tool, ...]:
     """Give promql_instant, promql_range and find_metrics over one server."""
     return (
         Tool(
@@ -84,7 +84,7 @@ def promql_tools(source: Source) -> tuple[Tool, ...]:
     )
 
 
-def instant(source: Source, arguments: InstantArguments) -> ToolResult:
+def instant(source: PromqlServer, arguments: InstantArguments) -> ToolResult:
     """Answer the value of each series, the largest first."""
     answer = source.query(arguments.query, arguments.at)
     series = sorted((one for one in answer.series if one.values.size), key=lambda one: -abs(float(np.nan_to_num(one.values[-1]))))
@@ -97,7 +97,7 @@ def instant(source: Source, arguments: InstantArguments) -> ToolResult:
     return _result(answer, rows, seen, len(series), _SHOWN_SAMPLES)
 
 
-def over_range(source: Source, arguments: RangeArguments) -> ToolResult:
+def over_range(source: PromqlServer, arguments: RangeArguments) -> ToolResult:
     """Answer the shape of each series, the one that changed most first."""
     step, note = _step(arguments)
     start, end = arguments.start, arguments.end
@@ -114,7 +114,7 @@ def over_range(source: Source, arguments: RangeArguments) -> ToolResult:
     return replace(result, note="; ".join(filter(None, (result.note, note))))
 
 
-def find_metrics(source: Source, arguments: FindArguments) -> ToolResult:
+def find_metrics(source: PromqlServer, arguments: FindArguments) -> ToolResult:
     """Answer metric names in order, each with its number of series."""
     answer = source.series(arguments.match, arguments.at - 300.0, arguments.at)
     counts: dict[str, int] = {}

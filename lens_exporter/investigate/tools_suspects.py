@@ -15,7 +15,7 @@ from lens_exporter.investigate.measures import COARSE
 from lens_exporter.investigate.moments import Moment
 from lens_exporter.investigate.samples import Samples, name_of
 from lens_exporter.investigate.suspects import HISTORY, Ranking, Scorer, Suspect, fine_step, rank
-from lens_exporter.investigate.tools_promql import Source
+from lens_exporter.investigate.tools_promql import PromqlServer
 from lens_exporter.investigate.turnover import Moved
 from lens_exporter.model import labels as label_sets
 from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
@@ -53,7 +53,7 @@ class SuspectArguments(BaseModel, extra="forbid"):
         return labels
 
 
-def suspect_tool(source: Source, detector: Scorer) -> Tool:
+def suspect_tool(source: PromqlServer, detector: Scorer) -> Tool:
     """Give rank_suspects over one server."""
     return Tool(
         "rank_suspects",
@@ -66,7 +66,7 @@ def suspect_tool(source: Source, detector: Scorer) -> Tool:
     )
 
 
-def rank_suspects(source: Source, detector: Scorer, arguments: SuspectArguments) -> ToolResult:
+def rank_suspects(source: PromqlServer, detector: Scorer, arguments: SuspectArguments) -> ToolResult:
     """Fetch the target's series on one grid and rank them.
 
     Where nothing was sampled for a good part of the grid, it is laid out wider: what is normal must have been seen.
@@ -119,7 +119,7 @@ def _samples(one: Series, times: FloatArray, step: float, counters: dict[str, bo
     )  # a type of "unknown" or a wrong gauge still leaves the name's word
 
 
-def _newest(source: Source, samples: list[Samples], times: FloatArray, labels: dict[str, str]) -> FloatArray | None:
+def _newest(source: PromqlServer, samples: list[Samples], times: FloatArray, labels: dict[str, str]) -> FloatArray | None:
     """Ask when the newest sample was taken that each point shows: of `up`, which is written whenever somebody looks.
 
     Where the target has none, of the metric that is there most. None where the server does not say.

@@ -20,7 +20,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Source(StrEnum):
+class UnitSource(StrEnum):
     WEBHOOK = "webhook"
     WATCHER = "watcher"
 
@@ -40,7 +40,7 @@ class Unit:
     id: str  # ULID, and the id of its durable workflow
     correlation: str
     state: State
-    source: Source
+    source: UnitSource
     group: AlertGroup
     due: float
     created_at: float
@@ -58,7 +58,7 @@ class Brief:
     id: str
     correlation: str
     state: State
-    source: Source
+    source: UnitSource
     group_key: str
     alertname: str
     alerts: int

@@ -47,7 +47,7 @@ _STOPS = "lens-exporter was asked to stop"
 _log = structlog.get_logger("lens_exporter.workflow")
 
 
-class Standing(StrEnum):
+class WorkflowStanding(StrEnum):
     """Where a workflow stands."""
 
     UNKNOWN = "unknown"  # never enqueued, or its database is new
@@ -204,7 +204,7 @@ class Workflows:
         with self._storage():
             self._dbos.delete_workflow(investigation)
 
-    def standing(self, investigations: Sequence[str]) -> dict[str, tuple[Standing, str]]:
+    def standing(self, investigations: Sequence[str]) -> dict[str, tuple[WorkflowStanding, str]]:
         """Say where each investigation's workflow stands, with the reason where it is lost.
 
         Raises:
@@ -216,7 +216,7 @@ class Workflows:
         with self._changed:
             suspended = self._suspended - self._active
         known = {status.workflow_id: _standing(status, suspended) for status in found}
-        return {one: known.get(one, (Standing.UNKNOWN, "")) for one in investigations}
+        return {one: known.get(one, (WorkflowStanding.UNKNOWN, "")) for one in investigations}
 
     def prune(self, before: float) -> int:
         """Delete the records of workflows that ended before then, and say how many."""
@@ -332,17 +332,17 @@ def _never_unpickle() -> None:
     _serialization.DefaultSerializer.deserialize = refuse  # type: ignore[assignment, method-assign]
 
 
-def _standing(status: Any, suspended: set[str]) -> tuple[Standing, str]:
+def _standing(status: Any, suspended: set[str]) -> tuple[WorkflowStanding, str]:
     match status.status:
         case "ENQUEUED" | "DELAYED":
-            return Standing.WAITING, ""
+            return WorkflowStanding.WAITING, ""
         case "PENDING":
-            return (Standing.SUSPENDED if status.workflow_id in suspended else Standing.RUNNING), ""
+            return (WorkflowStanding.SUSPENDED if status.workflow_id in suspended else WorkflowStanding.RUNNING), ""
         case "SUCCESS":
-            return Standing.OVER, ""
+            return WorkflowStanding.OVER, ""
         case "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-            return Standing.LOST, f"lens-exporter died {_MAX_DEATHS} times while working on it"
+            return WorkflowStanding.LOST, f"lens-exporter died {_MAX_DEATHS} times while working on it"
         case "ERROR" if isinstance(status.error, str):  # as it is stored, for it could not be read
-            return Standing.LOST, "its record cannot be read"
+            return WorkflowStanding.LOST, "its record cannot be read"
         case _:
-            return Standing.LOST, str(status.error or status.status.lower())
+            return WorkflowStanding.LOST, str(status.error or status.status.lower())

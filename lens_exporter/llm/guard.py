@@ -1,6 +1,7 @@
 """What stands around every model call: budget, breaker, redaction, retry, telemetry."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import sleep as pause
 
 from lens_exporter.config.settings import LlmOptions
@@ -26,6 +27,18 @@ _LEAST = 1.0  # seconds an attempt needs to make sense
 _OUR_FAULT = {400, 413, 422}  # the request was wrong, which says nothing about the server's health
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all clients have in common."""
+
+    budget: Budget
+    redactor: Redactor
+    telemetry: Telemetry
+    events: Events
+    sleep: Callable[[float], None] = pause
+    elapsed: Clock = monotonic
+
+
 class GuardedClient:
     """A configured client as the rest of lens-exporter sees it (llm.client.ModelClient)."""
 
@@ -34,33 +47,28 @@ class GuardedClient:
         name: str,
         options: LlmOptions,
         wire: Wire,
+        shared: Shared,
         *,
         prices: Prices,
-        redactor: Redactor,
-        budget: Budget,
         breaker: CircuitBreaker,
         read_key: Callable[[], str],
-        telemetry: Telemetry,
-        events: Events,
-        sleep: Callable[[float], None] = pause,
-        elapsed: Clock = monotonic,
     ) -> None:
         self.name = name
         self._options = options
         self._wire = wire
         self._prices = prices
-        self._redactor = redactor
-        self._budget = budget
+        self._redactor = shared.redactor
+        self._budget = shared.budget
         self._breaker = breaker
         self._read_key = read_key
-        self._telemetry = telemetry
-        self._events = events
-        self._sleep = sleep
-        self._elapsed = elapsed
+        self._telemetry = shared.telemetry
+        self._events = shared.events
+        self._sleep = shared.sleep
+        self._elapsed = shared.elapsed
         for role in ROLES:  # from zero on, so that increase() sees the first one
-            telemetry.inc("lens_llm_cost_dollars_total", 0, client=name, role=role)
+            self._telemetry.inc("lens_llm_cost_dollars_total", 0, client=name, role=role)
             for reason in ("budget", "breaker"):
-                telemetry.inc("lens_llm_calls_skipped_total", 0, client=name, role=role, reason=reason)
+                self._telemetry.inc("lens_llm_calls_skipped_total", 0, client=name, role=role, reason=reason)
 
     def ask(
         self,

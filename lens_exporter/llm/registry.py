@@ -12,7 +12,7 @@ from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.llm.budget import Budget
 from lens_exporter.llm.client import ModelClient
-from lens_exporter.llm.guard import GuardedClient, Hurried
+from lens_exporter.llm.guard import GuardedClient, Hurried, Shared
 from lens_exporter.llm.loop import BackgroundLoop
 from lens_exporter.llm.pricing import Prices
 from lens_exporter.llm.redaction import Redactor
@@ -46,13 +46,9 @@ class ClientRegistry:
         self.budget = Budget(settings.budget, database, telemetry, clock=clock)
         self._settings = settings
         self._read_secret = read_secret
-        self._telemetry = telemetry
-        self._events = events
+        self._shared = Shared(self.budget, Redactor(settings.redact), telemetry, events, sleep, elapsed)
         self._on_breaker = on_breaker
         self._clock = clock
-        self._elapsed = elapsed
-        self._sleep = sleep
-        self._redactor = Redactor(settings.redact)
         self._loop = BackgroundLoop()
         self._clients: dict[str, ModelClient] = {}
         self._offline_names = {OFFLINE} | {client.name for client in settings.clients if client.provider == OFFLINE}
@@ -108,22 +104,17 @@ class ClientRegistry:
     def _guarded(self, client: LlmClient) -> GuardedClient:
         options = client.options
         prices = Prices(options, client.provider, options.model or "")
-        self._telemetry.set("lens_breaker_state", 0, client=client.name)
+        self._shared.telemetry.set("lens_breaker_state", 0, client=client.name)
         return GuardedClient(
             client.name,
             options,
             Wire(client, prices, self._loop),
+            self._shared,
             prices=prices,
-            redactor=self._redactor,
-            budget=self.budget,
             breaker=CircuitBreaker(client.name, options.base_url or "", clock=self._clock, on_change=self._breaker_changed),
             read_key=lambda: self._read_secret(options),
-            telemetry=self._telemetry,
-            events=self._events,
-            sleep=self._sleep,
-            elapsed=self._elapsed,
         )
 
     def _breaker_changed(self, change: BreakerChange) -> None:
-        self._telemetry.set("lens_breaker_state", change.state, client=change.service)
+        self._shared.telemetry.set("lens_breaker_state", change.state, client=change.service)
         self._on_breaker(change)

@@ -44,7 +44,7 @@ class Phase(StrEnum):
 class Observation(NamedTuple):
     """One series of one metric at the judged moment, next to what is normal for it. None where there is no value.
 
-    A named tuple, as `Standing` is: a tick makes hundreds, and a frozen dataclass takes three times as long to make.
+    A named tuple, as `GroupStanding` is: a tick makes hundreds, and a frozen dataclass takes three times as long to make.
     """
 
     metric: str
@@ -61,7 +61,7 @@ class Observation(NamedTuple):
     full_at: float | None = None  # when the trend reaches the hard limit
 
 
-class Standing(NamedTuple):
+class GroupStanding(NamedTuple):
     """Series that are judged together, as of the judged moment. labels name the group: instance, pod, node."""
 
     labels: Labels

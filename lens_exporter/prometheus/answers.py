@@ -63,7 +63,7 @@ class MetricMetadata:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ServerRule:
     """One rule as the server evaluates it. state is firing, pending or inactive for alerting rules, "" for recording rules."""
 
     group: str

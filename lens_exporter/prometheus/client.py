@@ -11,7 +11,7 @@ from lens_exporter.errors import BadAnswer, ConcurrencyReached, QueryError, Remo
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.http import Answer, Endpoint
 from lens_exporter.prometheus import cost, parse, table
-from lens_exporter.prometheus.answers import ActiveAlert, MetricMetadata, QueryAnswer, Rule, SeriesAnswer, Table
+from lens_exporter.prometheus.answers import ActiveAlert, MetricMetadata, QueryAnswer, SeriesAnswer, ServerRule, Table
 from lens_exporter.prometheus.cost import QueryLimits
 
 # 400 bad_data and 422 execution carry a JSON error that says what is wrong with the query.
@@ -98,7 +98,7 @@ class Prometheus:
         with self._protocol():
             return parse.metadata(data)
 
-    def rules(self) -> tuple[Rule, ...]:
+    def rules(self) -> tuple[ServerRule, ...]:
         """List the server's alerting and recording rules. Raises RemoteError."""
         data, _warnings = self._ask("GET", "/api/v1/rules", {}, "")
         with self._protocol():
@@ -130,6 +130,7 @@ class Prometheus:
                 timeout=self._limits.timeout,
                 accept=_SPOKEN_REFUSALS,
                 check=lambda answer: decoded.append(self._decode(answer)),
+                repeatable=True,  # also by POST, which is for queries too long for a URL
                 **sent,
             )
         (body,) = decoded

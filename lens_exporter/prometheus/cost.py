@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lens_exporter.errors import QueryError, QueryTooExpensive
-from lens_exporter.prometheus.promql import Reading, readings
+from lens_exporter.prometheus.promql import SelectorReading, readings
 
 MAX_POINTS = 11_000  # per series of a range query (Prometheus, web/api/v1)
 _NICE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
@@ -40,7 +40,7 @@ def samples(query: str, start: float, end: float, step: float, limits: QueryLimi
     return max(per_series, evaluations) * (series or limits.assumed_series)
 
 
-def _of(reading: Reading, evaluations: float, span: float, sample_interval: float) -> float:
+def _of(reading: SelectorReading, evaluations: float, span: float, sample_interval: float) -> float:
     # The engine evaluates a subquery's inside once over the whole span, at the subquery's own resolution, and then walks
     # the results inside the subquery's range at each point outside.
     total = 0.0

@@ -25,7 +25,7 @@ from lens_exporter.model.window import FloatArray, Window
 from lens_exporter.prometheus import cost, parse
 from lens_exporter.prometheus.answers import Table
 from lens_exporter.prometheus.client import Prometheus
-from lens_exporter.prometheus.roster import Roster
+from lens_exporter.prometheus.roster import AnswerRoster
 
 _KEPT_SERIES = 500_000  # whose labels are remembered, over all queries
 _BYTES_PER_POINT = 40  # of JSON: a time and a value of all its digits
@@ -39,7 +39,7 @@ class _Fleet:
     """What is known of a query's series. None of them counted: no more than are assumed anyway, or nobody could count them."""
 
     series: int
-    roster: Roster = field(default_factory=Roster)
+    roster: AnswerRoster = field(default_factory=AnswerRoster)
 
 
 class History:
@@ -157,7 +157,7 @@ def _texts(parts: Sequence[Table]) -> tuple[bytes, ...]:
     return parts[0].labels if len(parts) == 1 else tuple(dict.fromkeys(chain.from_iterable(part.labels for part in parts)))
 
 
-def _grid(parts: Sequence[Table], roster: Roster, shape: tuple[int, int], first: int, step: float) -> FloatArray:
+def _grid(parts: Sequence[Table], roster: AnswerRoster, shape: tuple[int, int], first: int, step: float) -> FloatArray:
     """Put the samples of several answers on the grid of times first*step, (first+1)*step, ...
 
     What lies outside of the shape is left out: series over the limit, times that were not asked for.

@@ -11,9 +11,9 @@ from lens_exporter.prometheus.answers import (
     ActiveAlert,
     MetricMetadata,
     QueryAnswer,
-    Rule,
     Series,
     SeriesAnswer,
+    ServerRule,
     Table,
 )
 
@@ -70,7 +70,7 @@ def metadata(data: Any) -> dict[str, MetricMetadata]:
     }
 
 
-def rules(data: Any) -> tuple[Rule, ...]:
+def rules(data: Any) -> tuple[ServerRule, ...]:
     """Read the data of /rules."""
     return tuple(_rule(str(group["name"]), rule) for group in data["groups"] for rule in group["rules"])
 
@@ -89,8 +89,8 @@ def active_alerts(data: Any) -> tuple[ActiveAlert, ...]:
     )
 
 
-def _rule(group: str, rule: Any) -> Rule:
-    return Rule(
+def _rule(group: str, rule: Any) -> ServerRule:
+    return ServerRule(
         group,
         str(rule["type"]),
         str(rule["name"]),

@@ -41,7 +41,7 @@ class Subquery:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SelectorReading:
     """One selector. range is how far back it reads at each evaluation (0: the newest sample only); outermost subquery first."""
 
     range: float
@@ -59,13 +59,13 @@ class _Selector:
     range: float = 0.0
 
 
-def readings(query: str) -> list[Reading]:
+def readings(query: str) -> list[SelectorReading]:
     """List every selector in the query with its range and its enclosing subqueries."""
     tokens = _tokens(query)
     return list(_read(tokens, _parentheses(tokens)).values())
 
 
-def filling(query: str) -> list[Reading]:
+def filling(query: str) -> list[SelectorReading]:
     """List, of the readings, those that say too little while their range fills.
 
     Of a ratio whose parts read equally far back both are short of the same, and so are the buckets of a quantile: these are right
@@ -82,7 +82,7 @@ def _tokens(query: str) -> list[tuple[str, str]]:
     return [(str(match.lastgroup), match.group()) for match in _TOKEN.finditer(query) if match.lastgroup != "skip"]
 
 
-def _read(tokens: list[tuple[str, str]], pairs: dict[int, int]) -> dict[int, Reading]:
+def _read(tokens: list[tuple[str, str]], pairs: dict[int, int]) -> dict[int, SelectorReading]:
     """Give the reading of each selector, by the index of its token."""
     lists = _label_lists(tokens, pairs)
     selectors: list[_Selector] = []
@@ -95,12 +95,14 @@ def _read(tokens: list[tuple[str, str]], pairs: dict[int, int]) -> dict[int, Rea
         elif _is_selector(tokens, index, kind, text):
             selectors.append(_Selector(index))
     return {
-        selector.at: Reading(selector.range, tuple(sub for first, last, sub in reversed(spans) if first <= selector.at <= last))
+        selector.at: SelectorReading(
+            selector.range, tuple(sub for first, last, sub in reversed(spans) if first <= selector.at <= last)
+        )
         for selector in selectors
     }
 
 
-def _balanced(tokens: list[tuple[str, str]], pairs: dict[int, int], readings: dict[int, Reading]) -> set[int]:
+def _balanced(tokens: list[tuple[str, str]], pairs: dict[int, int], readings: dict[int, SelectorReading]) -> set[int]:
     """Give the indices of all tokens in ratios whose parts both read ranges, equally far back, and in quantiles."""
     closed = {first: last for last, first in pairs.items()}
     found: set[int] = set()

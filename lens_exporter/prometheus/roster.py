@@ -21,7 +21,7 @@ class _Seat:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Roster:
+class AnswerRoster:
     """The series of one query's newest answer, known and ordered by their labels without `__name__`.
 
     `labels` is the same tuple as before as long as the series are the same.
@@ -33,7 +33,7 @@ class Roster:
     names: tuple[str, ...] = ()  # of each row
     row_of: dict[bytes, int] = field(default_factory=dict)
 
-    def of(self, texts: tuple[bytes, ...], query: str) -> "Roster":
+    def of(self, texts: tuple[bytes, ...], query: str) -> "AnswerRoster":
         """Give the roster of the next answer. Only labels not seen in this one are parsed.
 
         Raises:
@@ -54,7 +54,7 @@ class Roster:
         place = {one: row for row, one in enumerate(order)}
         place |= {identity: place[row] for identity, row in same.items()}
         row_of = {text: place[known[text] if text in known else coming[text]] for text in texts}
-        return Roster(texts, np.fromiter(map(row_of.__getitem__, texts), np.int64, len(texts)), labels, names, row_of)
+        return AnswerRoster(texts, np.fromiter(map(row_of.__getitem__, texts), np.int64, len(texts)), labels, names, row_of)
 
     def rows_of(self, texts: tuple[bytes, ...]) -> Integers:
         """Give the rows of texts that are in it."""

@@ -64,7 +64,8 @@ class Alertmanager:
             RemoteRefused, RemoteError.
 
         """
-        self._endpoint.request("POST", "/api/v2/alerts", json=[wire(alert) for alert in alerts])
+        # To Alertmanager the same alerts once more are what every re-sending is.
+        self._endpoint.request("POST", "/api/v2/alerts", json=[wire(alert) for alert in alerts], repeatable=True)
 
     def alerts(self, labels: Labels | None = None) -> tuple[HeldAlert, ...]:
         """List the alerts it holds: all, or those with these labels. Raises RemoteError."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from lens_exporter.foundation import tracing
 from lens_exporter.model.alert import COMPANION, Alert, AlertGroup
@@ -35,20 +36,20 @@ _GENERAL = frozenset({"rank_suspects", "promql_range", "promql_instant", "list_a
 _ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
-def companion(
-    investigated: Investigated,
-    group: AlertGroup,
-    *,
-    origin: str,
-    external_url: str,
-    external_labels: Labels | None = None,
-    traced: bool = False,
-    at: float,
-) -> Alert:
-    """Build the companion of a group's investigation, firing since `at` (Unix seconds).
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Which lens-exporter a finding is from, and where its story is read. traced: spans are kept, so findings name their trace."""
 
-    `origin` says which lens-exporter found it; external_url may be "". traced: it names its trace. The group has an alert or more.
-    Labels of the source stay where external_labels have the same names: its Prometheus may be of another place.
+    origin: str
+    external_url: str = ""
+    external_labels: Labels = field(default_factory=dict)
+    traced: bool = False
+
+
+def companion(investigated: Investigated, group: AlertGroup, sender: Sender, *, at: float) -> Alert:
+    """Build the companion of a group's investigation, firing since `at` (Unix seconds). The group has an alert or more.
+
+    Labels of the source stay where the sender's external labels have the same names: its Prometheus may be of another place.
     """
     first = group.alerts[0]
     labels = target(group.alerts) | {
@@ -57,14 +58,14 @@ def companion(
         "verdict": investigated.analysis.outcome.value,
         "source_alertname": first.name or "unnamed",
         "source_fingerprint": first.fingerprint,
-        "lens_origin": origin,
+        "lens_origin": sender.origin,
     }
-    external = added(labels, external_labels or {})
-    link = story_link(investigated.id, external_url)
+    external = added(labels, sender.external_labels)
+    link = story_link(investigated.id, sender.external_url)
     annotations = _annotations(investigated, group, link)
-    if traced:
+    if sender.traced:
         annotations["lens_trace_id"] = tracing.written(investigated.correlation)
-    generator_url = link if external_url else ""
+    generator_url = link if sender.external_url else ""
     return Alert(labels | external, annotations, at, generator_url=generator_url, external=tuple(sorted(external)))
 
 

@@ -11,9 +11,8 @@ from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.foundation.tracing import span
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import Delivery, DeliveryState, Investigated
-from lens_exporter.model.labels import Labels
 from lens_exporter.publish import companions, grafana, regions
-from lens_exporter.publish.companion import companion, enrichment
+from lens_exporter.publish.companion import Sender, companion, enrichment
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.publish.outbox import Outbox, Outgoing, Progress
 
@@ -32,29 +31,20 @@ class Publisher:
         database: Database,
         lifecycle: AlertLifecycle,
         annotations: grafana.AnnotationPort | None,
+        sender: Sender,
         *,
-        origin: str,
-        external_url: str = "",
-        external_labels: Labels | None = None,
-        traced: bool = False,
         events: Events,
         telemetry: Telemetry,
         ended: Callable[[str], float | None] = lambda _fingerprint: None,
         companion_minimum: float = 60.0,
         clock: Clock = wall,
     ) -> None:
-        """Take `ended` to ask when the alert with a fingerprint ended: Unix seconds, None while it fires or is unknown.
-
-        traced: spans are kept somewhere, so findings name their trace.
-        """
+        """Take `ended` to ask when the alert with a fingerprint ended: Unix seconds, None while it fires or is unknown."""
         self._outbox = Outbox(database)
         self._lifecycle = lifecycle
         self._companions = companions.Companions(self._outbox, lifecycle, events, clock, companion_minimum)
         self._regions = None if annotations is None else regions.Regions(self._outbox, annotations, events, telemetry, clock)
-        self._origin = origin
-        self._external_url = external_url
-        self._external_labels = external_labels or {}
-        self._traced = traced
+        self._sender = sender
         self._ended = ended
         self._clock = clock
 
@@ -118,18 +108,10 @@ class Publisher:
 
     def _store(self, investigated: Investigated, group: AlertGroup) -> None:
         now = self._clock()
-        alert = companion(
-            investigated,
-            group,
-            origin=self._origin,
-            external_url=self._external_url,
-            external_labels=self._external_labels,
-            traced=self._traced,
-            at=now,
-        )
+        alert = companion(investigated, group, self._sender, at=now)
         payloads: dict[str, dict[str, Any]] = {companions.TARGET: asdict(alert)}
         if self._regions is not None:
-            note = grafana.annotation(investigated, group, external_url=self._external_url, at=now)
+            note = grafana.annotation(investigated, group, external_url=self._sender.external_url, at=now)
             payloads[regions.TARGET] = asdict(note)
         sources = {alert.fingerprint: alert.ends_at for alert in group.alerts}
         for target, payload in payloads.items():

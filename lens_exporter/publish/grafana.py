@@ -77,7 +77,8 @@ class Grafana:
 
     def end(self, remote_id: str, ends_at: float) -> None:
         try:
-            self._endpoint.request("PATCH", f"/api/annotations/{remote_id}", json={"timeEnd": _milliseconds(ends_at)})
+            body = {"timeEnd": _milliseconds(ends_at)}
+            self._endpoint.request("PATCH", f"/api/annotations/{remote_id}", json=body, repeatable=True)
         except RemoteRefused as error:
             if error.fields.get("status") != 404:
                 raise

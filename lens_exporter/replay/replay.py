@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.bands import BandCollector
 from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.expected import Declarations, none_declared
 from lens_exporter.config.secrets import Secrets
@@ -83,7 +83,7 @@ def replay(
         lifecycle=AlertLifecycle(database, (), events=told, telemetry=telemetry, clock=clock),
         announce=lambda _alert, _correlation: None,
         over=lambda _alert: None,
-        bands=Bands(),
+        bands=BandCollector(),
         declared=declared,
         baselines=baselines,
     )

@@ -31,7 +31,7 @@ class When(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class AlertingRule:
     """One alerting rule. Times are seconds."""
 
     name: str
@@ -42,7 +42,7 @@ class Alert:
     annotations: dict[str, str] = field(default_factory=dict)
 
 
-def alerts(plan: Plan, when: When) -> list[Alert]:
+def alerts(plan: Plan, when: When) -> list[AlertingRule]:
     """Give for each metric one alert, and one more of higher severity where there is a limit to run into."""
     if when is When.NEVER:
         return []
@@ -57,11 +57,11 @@ def alerts(plan: Plan, when: When) -> list[Alert]:
     return found
 
 
-def _alert(metric: BaselineMetric, plan: Plan, severity: Severity, expr: str, when: When) -> Alert:
+def _alert(metric: BaselineMetric, plan: Plan, severity: Severity, expr: str, when: When) -> AlertingRule:
     thresholds = Thresholds()
     kind = category(metric)
     name = alert_name(kind)
-    return Alert(
+    return AlertingRule(
         name=name,
         expr=expr,
         pending=(thresholds.consecutive - 1) * plan.step,

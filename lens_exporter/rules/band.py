@@ -34,7 +34,7 @@ _OURS = ("watcher", "metric", "category", "severity", "alertname")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RecordingRule:
     """One recording rule. labels are set on what it records."""
 
     record: str
@@ -42,23 +42,23 @@ class Rule:
     labels: dict[str, str]
 
 
-def values(plan: Plan) -> list[Rule]:
+def values(plan: Plan) -> list[RecordingRule]:
     """Record each query's answer under one name, so that everything else reads a plain series."""
-    return [Rule(VALUE, _query(metric, plan), {"metric": metric.name, "watcher": plan.watcher}) for metric in plan.metrics]
+    return [RecordingRule(VALUE, _query(metric, plan), {"metric": metric.name, "watcher": plan.watcher}) for metric in plan.metrics]
 
 
-def stages(plan: Plan) -> list[list[Rule]]:
+def stages(plan: Plan) -> list[list[RecordingRule]]:
     """Give the rules of the band; those of one stage read what the stages before have recorded."""
     value, sampled, residual, expected, width = (
         recorded(name, plan.step if name == VALUE else plan.every, watcher=plan.watcher)
         for name in (VALUE, SAMPLED, RESIDUAL, EXPECTED, WIDTH)
     )
     return [
-        [Rule(SAMPLED, _sampled(value, expected, width), {})],
-        [Rule(RESIDUAL, expr, {"lens_baseline": name}) for name, expr in _residuals(sampled, plan)],
+        [RecordingRule(SAMPLED, _sampled(value, expected, width), {})],
+        [RecordingRule(RESIDUAL, expr, {"lens_baseline": name}) for name, expr in _residuals(sampled, plan)],
         [
-            Rule(EXPECTED, _expected(sampled, residual, plan), {}),
-            Rule(WIDTH, _width(sampled, residual, plan), {}),
+            RecordingRule(EXPECTED, _expected(sampled, residual, plan), {}),
+            RecordingRule(WIDTH, _width(sampled, residual, plan), {}),
         ],
     ]
 

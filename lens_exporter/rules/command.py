@@ -5,14 +5,14 @@ from pathlib import Path
 
 from lens_exporter.foundation.output import output as whole
 from lens_exporter.rules.alerts import When
-from lens_exporter.rules.document import Engine, document
+from lens_exporter.rules.document import Ruler, document
 from lens_exporter.rules.plan import plan_for
 from lens_exporter.wiring.configuration import load, watcher_named
 
 Write = Callable[[str], object]
 
 
-def baseline(path: Path | None, name: str, *, engine: Engine, when: When, output: Path | None, write: Write) -> None:
+def baseline(path: Path | None, name: str, *, engine: Ruler, when: When, output: Path | None, write: Write) -> None:
     """Write the rules of one watcher into a file, or to `write`.
 
     Raises:

@@ -8,7 +8,7 @@ import yaml
 
 from lens_exporter.model.duration import duration_text
 from lens_exporter.rules import band
-from lens_exporter.rules.alerts import Alert, When, alerts
+from lens_exporter.rules.alerts import AlertingRule, When, alerts
 from lens_exporter.rules.plan import Plan
 from lens_exporter.rules.trend import trends
 
@@ -18,7 +18,7 @@ SERIES = 7  # recorded for each series of a watcher
 _WIDTH = 118  # of the header's text
 
 
-class Engine(StrEnum):
+class Ruler(StrEnum):
     """Whose ruler evaluates the rules."""
 
     PROMETHEUS = "prometheus"
@@ -28,38 +28,38 @@ class Engine(StrEnum):
 
 
 _LOADING = {
-    Engine.PROMETHEUS: "Needs Prometheus 2.42 or newer. Name the file under rule_files, then reload.",
-    Engine.MIMIR: "Load it with: mimirtool rules load FILE. The namespace is in the file.",
-    Engine.THANOS: "For Thanos Rule 0.31 or newer (--rule-file). Its queriers must read what it records (they do, as a store).",
-    Engine.VICTORIAMETRICS: (
+    Ruler.PROMETHEUS: "Needs Prometheus 2.42 or newer. Name the file under rule_files, then reload.",
+    Ruler.MIMIR: "Load it with: mimirtool rules load FILE. The namespace is in the file.",
+    Ruler.THANOS: "For Thanos Rule 0.31 or newer (--rule-file). Its queriers must read what it records (they do, as a store).",
+    Ruler.VICTORIAMETRICS: (
         "For vmalert 1.95 or newer (-rule), which needs -remoteWrite.url and -remoteRead.url. It writes what it records with a "
         "delay, so each stage of the band is a group of its own, a minute after the one it reads."
     ),
 }
 
 
-def document(plan: Plan, engine: Engine, when: When, *, config: str = "") -> str:
+def document(plan: Plan, engine: Ruler, when: When, *, config: str = "") -> str:
     """Write the rules of one watcher as a YAML file. `config` is the name of the configuration they are made from."""
     body: dict[str, Any] = {"groups": _groups(plan, engine, when)}
-    if engine is Engine.MIMIR:
+    if engine is Ruler.MIMIR:
         body = {"namespace": f"lens-{plan.watcher}", **body}
     text: str = yaml.dump(body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
     return _header(plan, engine, when, config) + text
 
 
-def _groups(plan: Plan, engine: Engine, when: When) -> list[Group]:
+def _groups(plan: Plan, engine: Ruler, when: When) -> list[Group]:
     name = f"lens-{plan.watcher}"
     # In one group: there an alert is evaluated after the reading it is about.
     now = [*map(_recording, [*band.values(plan), *trends(plan)]), *map(_alerting, alerts(plan, when))]
     groups = [_group(name, plan.step, now)]
     stages = [[_recording(rule) for rule in stage] for stage in band.stages(plan)]
-    if engine is Engine.VICTORIAMETRICS:
+    if engine is Ruler.VICTORIAMETRICS:
         for number, stage in enumerate(stages):
             groups.append(_group(f"{name}-band-{number + 1}", plan.every, stage))
             groups[-1]["eval_offset"] = duration_text(number * 60.0)
     else:
         groups.append(_group(f"{name}-band", plan.every, [rule for stage in stages for rule in stage]))
-    if engine is Engine.MIMIR and plan.tenants:
+    if engine is Ruler.MIMIR and plan.tenants:
         for group in groups:
             group["source_tenants"] = list(plan.tenants)
     return groups
@@ -69,11 +69,11 @@ def _group(name: str, interval: float, rules: list[dict[str, Any]]) -> Group:
     return {"name": name, "interval": duration_text(interval), "rules": rules}
 
 
-def _recording(rule: band.Rule) -> dict[str, Any]:
+def _recording(rule: band.RecordingRule) -> dict[str, Any]:
     return {"record": rule.record, "expr": rule.expr} | ({"labels": rule.labels} if rule.labels else {})
 
 
-def _alerting(alert: Alert) -> dict[str, Any]:
+def _alerting(alert: AlertingRule) -> dict[str, Any]:
     return {
         "alert": alert.name,
         "expr": alert.expr,
@@ -84,7 +84,7 @@ def _alerting(alert: Alert) -> dict[str, Any]:
     }
 
 
-def _header(plan: Plan, engine: Engine, when: When, config: str) -> str:
+def _header(plan: Plan, engine: Ruler, when: When, config: str) -> str:
     call = f"lens-exporter rules baseline --watcher {plan.watcher} --for {engine}"
     call += f" --alerts {when}" if when is not When.LENS_IS_DOWN else ""
     call += f" --config.file {' '.join(config.split())}" if config else ""

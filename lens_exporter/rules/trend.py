@@ -2,7 +2,7 @@
 
 from lens_exporter.baseline.trend import STRETCHES
 from lens_exporter.model.metric import BaselineMetric, Direction
-from lens_exporter.rules.band import Rule
+from lens_exporter.rules.band import RecordingRule
 from lens_exporter.rules.plan import Plan
 from lens_exporter.rules.promql import UNTIL_FULL, VALUE, number, recorded
 
@@ -17,14 +17,18 @@ def stretch(plan: Plan) -> float:
     return STRETCHES[-1] * plan.step
 
 
-def trends(plan: Plan) -> list[Rule]:
+def trends(plan: Plan) -> list[RecordingRule]:
     """Record the seconds until each series with a hard limit reaches it, for as long as it clearly heads there.
 
     Clear means: at a level it was never at in the window before the stretch (a sawtooth always was), moved by more than
     min_change, on a straight line, and there within the horizon.
     """
     labels = {"watcher": plan.watcher}
-    return [Rule(UNTIL_FULL, _trend(each, plan), {"metric": each.name, **labels}) for each in plan.metrics if each.full is not None]
+    return [
+        RecordingRule(UNTIL_FULL, _trend(each, plan), {"metric": each.name, **labels})
+        for each in plan.metrics
+        if each.full is not None
+    ]
 
 
 def _trend(metric: BaselineMetric, plan: Plan) -> str:

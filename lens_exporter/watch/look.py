@@ -18,7 +18,7 @@ from lens_exporter.baseline.outages import SCRAPED
 from lens_exporter.baseline.readings import standings
 from lens_exporter.errors import BadAnswer, LensError, QueryError, RemoteRefused
 from lens_exporter.foundation.threads import one_ahead
-from lens_exporter.model.decision import Observation, Standing
+from lens_exporter.model.decision import GroupStanding, Observation
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import Window
@@ -40,7 +40,7 @@ class Look:
     unreadable: frozenset[str] = frozenset()  # the categories of those
     warnings: tuple[str, ...] = ()  # of the server about its answers, and of what a limit has left out; by metric
     unscraped: tuple[str, ...] = ()  # why nobody knows when Prometheus looked; no value is less sure for it
-    groups: tuple[Standing, ...] = ()  # what is judged together
+    groups: tuple[GroupStanding, ...] = ()  # what is judged together
     quiet: int = 0  # series of large metrics that are as they always are: nothing is concluded about each
     collecting: int = 0  # of those, how many are not known for long enough to be called healthy
     unlisted: int = 0  # of those, how many are not among the observations

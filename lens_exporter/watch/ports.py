@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.bands import BandCollector
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
 from lens_exporter.foundation.clock import Clock, NewId, monotonic, new_ulid
@@ -86,7 +86,7 @@ class Collaborators:
     over: Callable[[Alert], object]  # hands an ended alert to the intake; may raise LensError
     events: Events
     telemetry: Telemetry
-    bands: Bands
+    bands: BandCollector
     reader: Reader | None = None  # a model's reading of new anomalies, where one is configured
     new_id: NewId = new_ulid
     stopwatch: Clock = monotonic

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lens_exporter.baseline.analyzer import Conclusion
-from lens_exporter.baseline.reading.reader import Judged, Standing
+from lens_exporter.baseline.reading.reader import AlertStanding, JudgedLook
 from lens_exporter.model.decision import Anomaly
 from lens_exporter.watch.alerting import key_for, key_of
 from lens_exporter.watch.hysteresis import Memory, carried_on
@@ -22,19 +22,19 @@ def reviewed(seen: Look, at: float, watched: Watched, memory: Memory, given: Col
     opened: dict[str, OpenAlert] | None = None
     by_key: dict[str, Conclusion] = {}
 
-    def standing(conclusion: Conclusion, anomaly: Anomaly) -> Standing:
+    def standing(conclusion: Conclusion, anomaly: Anomaly) -> AlertStanding:
         nonlocal opened
         if about(anomaly, seen.declared, watched) is not None:
-            return Standing.WITHHELD
+            return AlertStanding.WITHHELD
         if opened is None:
             firing = given.alerts.firing("watcher")
             opened = {key_of(one.alert): one for one in firing if one.alert.labels.get("watcher") == watched.name}
             told = {one.alert.labels.get("category") for one in opened.values()}
             by_key.update((key_for(one, watched.name), one) for one in seen.conclusions if one.category in told)
         if key_for(conclusion, watched.name) in opened or carried_on(anomaly, opened, by_key, memory, watched):
-            return Standing.OPEN
-        return Standing.NEW if given.cooldown.cooling_until(anomaly, seen.at) is None else Standing.WITHHELD
+            return AlertStanding.OPEN
+        return AlertStanding.NEW if given.cooldown.cooling_until(anomaly, seen.at) is None else AlertStanding.WITHHELD
 
-    judged = Judged(at, seen.conclusions, seen.observations, seen.notes, seen.unreadable)
+    judged = JudgedLook(at, seen.conclusions, seen.observations, seen.notes, seen.unreadable)
     after = given.reader.review(judged, standing, lambda: given.notes.read(watched.name))
     return replace(seen, conclusions=after.conclusions, notes=after.notes)

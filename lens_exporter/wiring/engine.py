@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lens_exporter.wiring.generation import Generation
 
 
-class Engine:
+class DurableEngine:
     """Stores, dispatches and durably runs investigations, whichever generation does the work."""
 
     def __init__(self, ground: Ground, config: Config, generation: "Callable[[], Generation]") -> None:

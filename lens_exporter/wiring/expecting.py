@@ -8,7 +8,7 @@ from dataclasses import replace
 import structlog
 
 from lens_exporter.baseline import asked, said
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.baseline.register import Register
 from lens_exporter.errors import DatabaseError, DeclarationsFull, RemoteError
 from lens_exporter.foundation.clock import NewId, new_ulid
@@ -96,7 +96,7 @@ class Expecting:
 
         """
         matchers = asked.matchers_of(watcher, labels, self._own())
-        wanted = Declaration(self._new_id(), Source.API, matchers, begin, end, by, comment)
+        wanted = Declaration(self._new_id(), DeclarationSource.API, matchers, begin, end, by, comment)
         declaration = said.checked(wanted, at=self._ground.clock(), kept=self._kept)
         self._keep(declaration)
         self._load()
@@ -117,7 +117,7 @@ class Expecting:
     def close(self) -> None:
         """Stop showing how many run: whoever comes next shows those of its own watchers."""
         for watcher in self._by_watcher():
-            for source in Source:
+            for source in DeclarationSource:
                 self._ground.telemetry.forget(_RUNNING, watcher=watcher, source=source.value)
 
     def _tell_away(self, failures: Sequence[RemoteError], at: float) -> None:
@@ -141,7 +141,7 @@ class Expecting:
         running = [one for one in known if one.runs(at)]
         for watcher, own in self._by_watcher().items():
             about = [one.source for one in running if said.concerns(one.matchers, own)]
-            for source in Source:
+            for source in DeclarationSource:
                 self._ground.telemetry.set(_RUNNING, about.count(source), watcher=watcher, source=source.value)
 
     def _by_watcher(self) -> dict[str, list[Labels]]:

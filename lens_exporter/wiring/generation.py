@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from urllib.parse import urlsplit
 
 from lens_exporter.baseline import said
-from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.bands import BandCollector
 from lens_exporter.baseline.expected import Declaration, Declarations
 from lens_exporter.config.settings import Config
 from lens_exporter.errors import RemoteError, UnknownWatcher
@@ -24,6 +24,7 @@ from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.model.labels import Labels
 from lens_exporter.prometheus.history import History
 from lens_exporter.publish.alertmanager import held_alerts
+from lens_exporter.publish.companion import Sender
 from lens_exporter.publish.findings import Publisher
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from lens_exporter.watch.orphans import resolve_orphans
@@ -70,7 +71,7 @@ class Generation:
             tool_timeout=config.investigate.tool_timeout,
         )
         self.published = LensCollector(self._lenses, more=lambda: catalog.members(self._lenses))
-        self.bands = Bands(config.published_series)
+        self.bands = BandCollector(config.published_series)
         self.alertmanagers = tuple(remotes.alertmanagers(config.alertmanager))
         self.lifecycle = AlertLifecycle(
             ground.database,
@@ -85,10 +86,12 @@ class Generation:
             ground.database,
             self.lifecycle,
             remotes.grafana(config.grafana) if config.grafana and tells else None,
-            origin=config.origin,
-            external_url=config.web.external_url or "",
-            external_labels=config.external_labels,
-            traced=config.otlp_endpoint is not None,
+            Sender(
+                config.origin,
+                config.web.external_url or "",
+                config.external_labels,
+                traced=config.otlp_endpoint is not None,
+            ),
             events=ground.events,
             telemetry=ground.telemetry,
             clock=ground.clock,

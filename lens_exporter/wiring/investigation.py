@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.config.settings import Config
-from lens_exporter.investigate.agent import Limits
+from lens_exporter.investigate.agent import AgentLimits
 from lens_exporter.investigate.investigator import Investigator
 from lens_exporter.investigate.offline import OfflineAnalyst
 from lens_exporter.investigate.toolbox import Toolbox
@@ -56,7 +56,7 @@ class Investigation:
             toolbox=self.toolbox,
             events=ground.events,
             telemetry=ground.telemetry,
-            limits=Limits(settings.iterations, settings.max_tokens, settings.max_dollars, settings.total_timeout),
+            limits=AgentLimits(settings.iterations, settings.max_tokens, settings.max_dollars, settings.total_timeout),
             retries=settings.review_retries,
             settle=settings.settle,
             clock=ground.clock,

@@ -6,7 +6,7 @@ from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from lens_exporter.baseline.analyzer import Analyzer
-from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.bands import BandCollector
 from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.expected import BELOW_CRITICAL, Declaration, Declarations, none_declared
 from lens_exporter.baseline.notes import Notes
@@ -50,7 +50,7 @@ def watcher(
     lifecycle: AlertLifecycle,
     announce: Announce,
     over: Callable[[Alert], object],
-    bands: Bands,
+    bands: BandCollector,
     reader: Reader | None = None,
     declared: Declarations = none_declared,
     baselines: Callable[[Sequence[BaselineMetric], Learning], Baselines] = Baselines,

@@ -170,8 +170,8 @@ def test_a_second_process_on_the_same_file_says_who_has_it(site, tmp_path):
 NEXT_MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 def upgrade():
     op.add_column("investigations", sa.Column("team", sa.String(64), server_default="nobody"))
 """
@@ -182,7 +182,7 @@ def next_version(folder: Path) -> Path:
     package = Path(lens_exporter.__file__).parent
     copy = folder / package.name
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "foundation" / "migrations" / "versions" / "0004_team.py").write_text(NEXT_MIGRATION)
+    (copy / "foundation" / "migrations" / "versions" / "0005_team.py").write_text(NEXT_MIGRATION)
     return folder
 
 
@@ -199,7 +199,7 @@ def test_an_older_schema_is_migrated_and_a_newer_one_refused(site, tmp_path):
         assert newer.post("/webhook", json=payload(1)).status_code == 200
         until(lambda: len(investigations(newer, "done")) == 2, 20, what="the newer one works on it")
     assert refused(lens) == (
-        f"lens-exporter: database sqlite:///{tmp_path}/lens.db has schema 0004, newer than this version knows (0003): "
+        f"lens-exporter: database sqlite:///{tmp_path}/lens.db has schema 0005, newer than this version knows (0004): "
         "start the newer lens-exporter"
     )
     with newer.start_again():

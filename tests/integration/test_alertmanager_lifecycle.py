@@ -16,6 +16,7 @@ from lens_exporter.model.alert import Alert
 from lens_exporter.model.analysis import DeliveryState
 from lens_exporter.publish.acceptable import acceptable
 from lens_exporter.publish.alertmanager import Alertmanager
+from lens_exporter.publish.companion import Sender
 from lens_exporter.publish.findings import Publisher
 from lens_exporter.publish.lifecycle import AlertLifecycle
 from tests.servers.alertmanager import AlertmanagerServer
@@ -57,7 +58,7 @@ class Here:
             self.database, self.managers, events=self.events, telemetry=telemetry, resend_interval=1.0, resolved_for=30.0
         )
         self.publisher = Publisher(
-            self.database, self.lifecycle, None, origin="lens-1", events=self.events, telemetry=telemetry, companion_minimum=1.0
+            self.database, self.lifecycle, None, Sender("lens-1"), events=self.events, telemetry=telemetry, companion_minimum=1.0
         )
 
     def fire(self, alert, origin="watcher"):

@@ -13,8 +13,8 @@ import pytest
 import requests
 import yaml
 
-from lens_exporter.baseline.bands import Bands
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.bands import BandCollector
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.baseline.register import Register
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config
@@ -126,7 +126,7 @@ def live(config, span):
         lifecycle=lifecycle,
         announce=lambda _alert, _correlation: None,
         over=lambda _alert: None,
-        bands=Bands(),
+        bands=BandCollector(),
     )
     for clock[0] in moments(settings.watchers[0].schedule, span):
         assert one.tick(clock[0]).failures == ()
@@ -292,9 +292,9 @@ def test_what_is_declared_is_not_told(prometheus, now, tmp_path, by):
     database.migrate()
     if by == "request":
         matchers = (Matcher("watcher", "api"), Matcher("instance", "api-7:9000"))
-        Register(database).put(Declaration("01JD", Source.API, matchers, begin, end, "API", "deploy"))
+        Register(database).put(Declaration("01JD", DeclarationSource.API, matchers, begin, end, "API", "deploy"))
         elsewhere = (Matcher("watcher", "host"),)
-        Register(database).put(Declaration("01JE", Source.API, elsewhere, begin, end, "API", "of another watcher"))
+        Register(database).put(Declaration("01JE", DeclarationSource.API, elsewhere, begin, end, "API", "of another watcher"))
     stored = Register(database).all()
     silences = [expected_silence(begin, end)] if by == "silence" else []
     with FaultyServer(ok(silences)) as alertmanager:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.baseline.register import Register, expected_table
 from lens_exporter.foundation.database import Database
 from lens_exporter.foundation.events import Events
@@ -219,7 +219,7 @@ def test_watch_once_goes_by_what_the_running_one_has_stored(tmp_path):
     database.migrate()
     now = time.time()
     matchers = (Matcher("watcher", "files"), Matcher("instance", "api-7:9000"))
-    Register(database).put(Declaration("01JD", Source.API, matchers, now - 600, now + 600, "API", "deploy"))
+    Register(database).put(Declaration("01JD", DeclarationSource.API, matchers, now - 600, now + 600, "API", "deploy"))
     with database.reading() as connection:
         before = connection.execute(sa.select(expected_table)).all()
     with GatedPrometheus() as prometheus:

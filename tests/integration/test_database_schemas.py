@@ -14,12 +14,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import lens_exporter
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.baseline.notes import Notes, WatcherNotes
 from lens_exporter.baseline.register import Register
 from lens_exporter.errors import SchemaTooNew
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.model.matcher import Matcher
+from lens_exporter.publish.ledger import Ledger
+from lens_exporter.publish.outbox import Outbox, Outgoing, Progress
 from tests.servers.postgres import postgres
 
 pytestmark = pytest.mark.integration
@@ -132,7 +134,7 @@ def test_a_database_of_the_first_schema_is_brought_forward(tmp_path, kind):
     (first := tmp_path / "first" / "versions").mkdir(parents=True)
     shutil.copy(OWN / "env.py", first.parent / "env.py")
     shutil.copy(OWN / "versions" / "0001_first.py", first)
-    said = Declaration("d", Source.API, (Matcher("job", "api"),), 1.5, 2.5, "alice", "why")
+    said = Declaration("d", DeclarationSource.API, (Matcher("job", "api"),), 1.5, 2.5, "alice", "why")
     every_table()
     with anywhere(tmp_path, kind) as url:
         old = Database(url, migrations=first.parent)
@@ -148,6 +150,43 @@ def test_a_database_of_the_first_schema_is_brought_forward(tmp_path, kind):
         assert Register(new).all() == (said,)
         with new.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        new.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_what_deliveries_explain_is_kept_when_it_becomes_rows(tmp_path, kind):
+    """A finding that was open before stays open until its alerts are over, of which one was, and alerts go on."""
+    (third := tmp_path / "third" / "versions").mkdir(parents=True)
+    shutil.copy(OWN / "env.py", third.parent / "env.py")
+    for path in (OWN / "versions").glob("000[123]_*.py"):
+        shutil.copy(path, third)
+    columns = (
+        "investigation, target, correlation, state, payload, sources, remote_id, detail, attempts, next_at, created_at, updated_at"
+    )
+    delivery = sa.text(
+        f"INSERT INTO deliveries ({columns}) VALUES (:id, 'grafana', 'c', 'open', :payload, :sources, '7', 'busy', 3, 2.5, 1.5, 2.0)"
+    )
+    alert = sa.text(
+        "INSERT INTO alerts (fingerprint, asked, labels, annotations, enrichment, starts_at, generator_url, correlation, origin,"
+        " source, version) VALUES ('f1', 'f1', :json, :json, :json, 1, '', 'c', 'watcher', '', 1)"
+    )
+    with anywhere(tmp_path, kind) as url:
+        old = Database(url, migrations=third.parent)
+        old.migrate()
+        with old.transaction() as connection:
+            for number, sources in (("i1", b'{"a1":null,"a2":12.5}'), ("i2", b"{}")):
+                connection.execute(delivery, {"id": number, "payload": b'{"text":"x"}', "sources": sources})
+            connection.execute(alert, {"json": b"{}"})
+        old.close()
+        new = Database(url)
+        new.migrate()
+        first, second = Outbox(new).unfinished("grafana")
+        kept = Outgoing("i1", "grafana", "c", {"text": "x"}, {"a1": None, "a2": 12.5}, 1.5, 2.5, Progress.OPEN, "7", "busy", 3, 2.0)
+        assert (first, second.sources) == (kept, {})
+        Outbox(new).end_sources({"a1": 20.0})
+        assert Outbox(new).unfinished("grafana")[0].ended_at == 20.0
+        with Ledger(new).reading() as connection:
+            assert [stored.correlation for stored in Ledger(new).alive(connection, 0.0)] == ["c"]
         new.close()
 
 

@@ -27,7 +27,7 @@ from lens_exporter.investigate.intake import Intake
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.investigate.store import Store
 from lens_exporter.investigate.unit import State, Unit
-from lens_exporter.investigate.workflow import Standing, Workflows, durable_url
+from lens_exporter.investigate.workflow import Workflows, WorkflowStanding, durable_url
 from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.model.analysis import (
     Cost,
@@ -96,7 +96,7 @@ class Engine:
         self.dispatcher.dispatch_due(time.time())
         unit = self.until_done(investigation)
         # Its last step is done before it is recorded.
-        until(lambda: self.workflows.standing([investigation])[investigation][0] is Standing.OVER, 20.0)
+        until(lambda: self.workflows.standing([investigation])[investigation][0] is WorkflowStanding.OVER, 20.0)
         return unit
 
     def until_done(self, investigation: str) -> Unit:
@@ -230,7 +230,7 @@ def test_a_database_that_goes_away_interrupts_and_nothing_is_repeated(engine):
     engine.body = body
     investigation = engine.accept("A")
     engine.dispatcher.dispatch_due(time.time())
-    until(lambda: engine.workflows.standing([investigation])[investigation][0] is Standing.SUSPENDED)
+    until(lambda: engine.workflows.standing([investigation])[investigation][0] is WorkflowStanding.SUSPENDED)
     engine.dispatcher.reconcile()
     engine.until_done(investigation)
     assert done == ["one", "two", "two"]
@@ -259,7 +259,7 @@ def test_a_full_disk_loses_nothing(engine):
     try:
         investigation = engine.accept("A")
         engine.dispatcher.dispatch_due(time.time())
-        until(lambda: engine.workflows.standing([investigation])[investigation][0] is Standing.SUSPENDED)
+        until(lambda: engine.workflows.standing([investigation])[investigation][0] is WorkflowStanding.SUSPENDED)
         with pytest.raises(DatabaseFull):
             engine.accept_many(1000)
         assert engine.store.unit(investigation).state is State.RUNNING
@@ -356,7 +356,9 @@ def test_write_access_to_the_records_runs_nothing(engine, tmp_path, statement, r
     investigation, _, bomb = interrupted(engine, tmp_path)
     rewrite(tmp_path, *statement.format(bomb=bomb).split("; "))
     engine.workflows.launch()
-    until(lambda: engine.workflows.standing([investigation])[investigation][0] in (Standing.LOST, Standing.OVER), 20)
+    until(
+        lambda: engine.workflows.standing([investigation])[investigation][0] in (WorkflowStanding.LOST, WorkflowStanding.OVER), 20
+    )
     engine.dispatcher.reconcile()
     document = engine.until_done(investigation).document
     assert document["verdict"] == "not_investigated"
@@ -414,7 +416,7 @@ def test_work_that_never_reached_the_queue_is_enqueued(engine):
     """A crash between the two databases is repaired: the first knows it as queued, the second not at all."""
     investigation = engine.accept("A")
     engine.store.hand_over(investigation)
-    assert engine.workflows.standing([investigation]) == {investigation: (Standing.UNKNOWN, "")}
+    assert engine.workflows.standing([investigation]) == {investigation: (WorkflowStanding.UNKNOWN, "")}
     engine.dispatcher.reconcile()
     engine.until_done(investigation)
     engine.workflows.enqueue(investigation, Severity.WARNING)  # and once more changes nothing
@@ -428,7 +430,7 @@ def test_cancelled_work_does_nothing(engine):
     resolved = Alert({"alertname": "A", "severity": "warning"}, starts_at=1000.0, ends_at=2000.0)
     engine.intake.accept(AlertGroup("A", (resolved,)))
     engine.workflows.enqueue(investigation, Severity.WARNING)
-    until(lambda: engine.workflows.standing([investigation])[investigation][0] is Standing.OVER)
+    until(lambda: engine.workflows.standing([investigation])[investigation][0] is WorkflowStanding.OVER)
     assert engine.published == []
     assert engine.store.unit(investigation).state is State.CANCELLED
 
@@ -436,15 +438,15 @@ def test_cancelled_work_does_nothing(engine):
 def test_old_records_are_deleted(engine):
     """The records of ended workflows go with the investigations they belong to."""
     unit = engine.investigate()
-    until(lambda: engine.workflows.standing([unit.id])[unit.id][0] is Standing.OVER)
+    until(lambda: engine.workflows.standing([unit.id])[unit.id][0] is WorkflowStanding.OVER)
     assert engine.workflows.prune(time.time() - 60) == 0
-    assert engine.workflows.standing([unit.id])[unit.id][0] is Standing.OVER
+    assert engine.workflows.standing([unit.id])[unit.id][0] is WorkflowStanding.OVER
     engine.store.begin(unit.id, 0.0)  # a done one is not begun again
     alert = Alert({"alertname": "A", "severity": "critical"}, starts_at=1000.0, ends_at=1001.0)
     engine.intake.accept(AlertGroup("A", (alert,)))
     assert engine.workflows.prune(time.time() + 60) == 1
     assert engine.store.prune(time.time() + 60) == 1
-    assert engine.workflows.standing([unit.id])[unit.id][0] is Standing.UNKNOWN
+    assert engine.workflows.standing([unit.id])[unit.id][0] is WorkflowStanding.UNKNOWN
     assert engine.store.briefs() == []
 
 

@@ -8,7 +8,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lens_exporter.baseline.expected import Source
+from lens_exporter.baseline.expected import DeclarationSource
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.foundation.breaker import CircuitBreaker
 from lens_exporter.foundation.database import Database
@@ -94,7 +94,7 @@ def test_a_silence_that_says_expected_is_a_declaration_and_others_are_none(site)
     known = site.look()
     assert list(known) == [mine]
     one = known[mine]
-    assert (one.source, one.by, one.comment) == (Source.SILENCE, "alice", "expected: load test")
+    assert (one.source, one.by, one.comment) == (DeclarationSource.SILENCE, "alice", "expected: load test")
     assert [str(each) for each in one.matchers] == ['alertname=~"Lens.*"', 'job!="web"']
     assert one.ends_at - one.starts_at == pytest.approx(3600, abs=5)
     assert one.runs(time.time() + 1)

@@ -5,7 +5,7 @@ import json
 import pytest
 import requests
 
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.errors import (
     DatabaseError,
     DeclarationInvalid,
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 
 SAID = Declaration(
     "01JD",
-    Source.SILENCE,
+    DeclarationSource.SILENCE,
     (Matcher("instance", "api-.*", regex=True), Matcher("job", "web", equal=False)),
     NOW,
     NOW + 3600,

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from lens_exporter.errors import AddressTaken
 from lens_exporter.exposition.app import build_app
-from lens_exporter.exposition.server import Limits, listen, serve
+from lens_exporter.exposition.server import ServerLimits, listen, serve
 from tests.servers.lens_http import plain_ports, running, serving
 from tests.servers.waiting import until
 
@@ -39,7 +39,7 @@ def test_port_zero_is_a_free_port_known_before_the_server_runs():
 
 def test_a_header_that_does_not_arrive_closes_the_connection():
     """Half a request, dripped or silent, holds a connection for the configured time only."""
-    with serving(plain_ports(), limits=Limits(header_time=0.3)) as url:
+    with serving(plain_ports(), limits=ServerLimits(header_time=0.3)) as url:
         for first in (b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-"):
             with connect(url) as client:
                 client.sendall(first)
@@ -58,7 +58,7 @@ def test_a_header_that_does_not_arrive_closes_the_connection():
 
 def test_too_long_a_header_is_refused():
     """A header over the limit is a 400, not memory."""
-    with serving(plain_ports(), limits=Limits(header_bytes=4096)) as url, connect(url) as client:
+    with serving(plain_ports(), limits=ServerLimits(header_bytes=4096)) as url, connect(url) as client:
         client.sendall(b"GET / HTTP/1.1\r\nX-Long: " + b"a" * 10_000)
         assert client.recv(100).startswith(b"HTTP/1.1 400")
 
@@ -109,7 +109,7 @@ def test_an_answer_that_does_not_come_cannot_hold_up_the_end():
 
     async def stop_soon():
         ready = asyncio.Event()
-        server = asyncio.ensure_future(serve(app, listener, ready=ready, limits=Limits(graceful_stop=1)))
+        server = asyncio.ensure_future(serve(app, listener, ready=ready, limits=ServerLimits(graceful_stop=1)))
         await ready.wait()
         asking = asyncio.ensure_future(asyncio.to_thread(_ask, listener.url))
         assert await asyncio.to_thread(taken.wait, 5)
@@ -134,7 +134,7 @@ def test_who_does_not_read_its_answer_is_hung_up_on():
     """An answer that nobody takes is not kept: the connection ends after its time, with most of the answer unsent."""
     registry = CollectorRegistry()
     Gauge("demo_value", "x" * 16_000_000, registry=registry).set(1)
-    with serving(plain_ports(collectors=(registry,)), limits=Limits(write_time=0.2)) as url:
+    with serving(plain_ports(collectors=(registry,)), limits=ServerLimits(write_time=0.2)) as url:
         host, port = url.removeprefix("http://").split(":")
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

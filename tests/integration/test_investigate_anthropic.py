@@ -2,7 +2,7 @@
 
 import pytest
 
-from lens_exporter.investigate.agent import Limits
+from lens_exporter.investigate.agent import AgentLimits
 from lens_exporter.investigate.investigator import Investigator
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import Outcome, Recheck, ReviewVerdict
@@ -29,7 +29,7 @@ def investigate(s):
         toolbox=lambda _group: toolbox(leaking_api()),
         events=s.events,
         telemetry=s.telemetry,
-        limits=Limits(),
+        limits=AgentLimits(),
         clock=lambda: AT + 5.0,
     )
     group = AlertGroup("group", (memory_alert(),))

@@ -11,7 +11,7 @@ from lens_exporter.demo.backfill import Series
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
-from lens_exporter.investigate.agent import Limits
+from lens_exporter.investigate.agent import AgentLimits
 from lens_exporter.investigate.investigator import Investigator
 from lens_exporter.investigate.offline import OfflineAnalyst
 from lens_exporter.investigate.toolbox import Toolbox
@@ -85,7 +85,7 @@ class Desk:
             toolbox=lambda _group: self.tools,
             events=Events(self.database, self.telemetry),
             telemetry=self.telemetry,
-            limits=Limits(),
+            limits=AgentLimits(),
             clock=lambda: AT + 5.0,
         )
 

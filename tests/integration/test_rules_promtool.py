@@ -17,7 +17,7 @@ from lens_exporter.demo.servers import find
 from lens_exporter.prometheus.client import Prometheus
 from lens_exporter.prometheus.cost import QueryLimits
 from lens_exporter.rules.alerts import When
-from lens_exporter.rules.document import Engine, document
+from lens_exporter.rules.document import Ruler, document
 from tests.servers.endpoints import endpoint
 from tests.servers.missing import skip_or_fail
 from tests.servers.prometheus import PrometheusServer
@@ -51,13 +51,13 @@ def as_prometheus_has_them(text: str) -> str:
     return yaml.safe_dump({"groups": [{k: v for k, v in group.items() if k in {"name", "interval", "rules"}} for group in groups]})
 
 
-@pytest.mark.parametrize("engine", list(Engine))
+@pytest.mark.parametrize("engine", list(Ruler))
 @pytest.mark.parametrize("when", list(When))
 def test_promtool_accepts_them(engine, when, tmp_path):
     """For each ruler, with hostile queries, words and units: every expression and every template parses, no rule is there twice."""
     chosen = plan(tenant="a|b", metrics=HOSTILE, runbook_url="https://wiki.example/{{x}}")
     text = document(chosen, engine, when, config="lens.yml")
-    own = engine in {Engine.PROMETHEUS, Engine.THANOS}
+    own = engine in {Ruler.PROMETHEUS, Ruler.THANOS}
     (tmp_path / "rules.yml").write_text(text if own else as_prometheus_has_them(text), "utf-8")
     checked = promtool("check", "rules", "--lint=all", "--lint-fatal", tmp_path / "rules.yml")
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -103,7 +103,7 @@ def test_the_twin_of_the_bench_records_what_the_rules_record(tmp_path):
     values = eventful_days()
     chosen = plan("w", metrics={"load": {"query": "load"}})
     twin = rule_band(values[None, :], FIVE_MINUTES, chosen.deviations)
-    (tmp_path / "rules.yml").write_text(document(chosen, Engine.PROMETHEUS, When.NEVER), "utf-8")
+    (tmp_path / "rules.yml").write_text(document(chosen, Ruler.PROMETHEUS, When.NEVER), "utf-8")
     checks = []
     for row in range(11, values.size, 12):
         for name, recorded in (("lens:expected:band", twin.expected[0, row]), ("lens:width:band", twin.width[0, row])):
@@ -147,7 +147,7 @@ def filled(tmp_path_factory, end) -> tuple[Path, list[dict[str, Any]]]:
         Series("load", {"instance": host}, list(zip(times, values, strict=True)))
         for host, values in (("db-1:10077", noise), ("db-2:10077", odd))
     ]
-    text = document(plan("w", metrics=WATCHED), Engine.PROMETHEUS, When.LENS_IS_DOWN)
+    text = document(plan("w", metrics=WATCHED), Ruler.PROMETHEUS, When.LENS_IS_DOWN)
     (folder / "rules.yml").write_text(text, "utf-8")
     # What docs/how-to/rules.md tells to do: each pass finds what the pass before it has recorded.
     for done in range(4):

@@ -16,7 +16,7 @@ import yaml
 from bench.rules_band import rule_band
 from lens_exporter.demo.backfill import Series
 from lens_exporter.rules.alerts import When
-from lens_exporter.rules.document import Engine, document
+from lens_exporter.rules.document import Ruler, document
 from tests.integration.test_rules_promtool import HOSTILE, SHIPPED
 from tests.servers.victoriametrics import VictoriaMetricsServer, vmalert
 from tests.unit.rules.rule_plans import plan
@@ -63,7 +63,7 @@ def server(tmp_path_factory):
 
 
 TEXTS = {
-    "hostile": document(plan(metrics=HOSTILE, runbook_url="https://wiki.example/{{x}}"), Engine.VICTORIAMETRICS, When.LENS_IS_DOWN),
+    "hostile": document(plan(metrics=HOSTILE, runbook_url="https://wiki.example/{{x}}"), Ruler.VICTORIAMETRICS, When.LENS_IS_DOWN),
     **{path.stem: path.read_text("utf-8") for path in sorted(SHIPPED.glob("*.yml"))},
 }
 
@@ -89,7 +89,7 @@ def test_its_ruler_records_the_band_that_prometheus_records(server, tmp_path):
         Series("load", {"instance": host}, list(zip(times, values.tolist(), strict=True))) for host, values in hosts.items()
     )
     chosen = plan("w", metrics={"load": {"query": "load", "direction": "up", "ceiling": 200, "full": 300}})
-    groups = as_debian_has_them(document(chosen, Engine.VICTORIAMETRICS, When.LENS_IS_DOWN))
+    groups = as_debian_has_them(document(chosen, Ruler.VICTORIAMETRICS, When.LENS_IS_DOWN))
     for number, group in enumerate(groups):
         records = [rule for rule in group["rules"] if "record" in rule]
         (tmp_path / f"{number}.yml").write_text(yaml.safe_dump({"groups": [{**group, "rules": records}]}), "utf-8")

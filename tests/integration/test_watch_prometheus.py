@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lens_exporter.baseline.analyzer import Analyzer
-from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.bands import BandCollector
 from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.outages import SCRAPED, Outages
@@ -97,7 +97,7 @@ def watcher(line, prometheus, announced, metrics=METRICS):
             over=lambda _alert: None,
             events=line.events,
             telemetry=line.telemetry,
-            bands=Bands(),
+            bands=BandCollector(),
         ),
     )
 

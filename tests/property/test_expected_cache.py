@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.baselines import Baselines, Learning
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.model.matcher import Matcher
 from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import Watched
@@ -36,7 +36,7 @@ def declarations(draw) -> Declaration:
         )
     )
     at, length = BEGINS + begin * STEP, draw(st.integers(1, 60)) * STEP
-    return Declaration(draw(st.uuids()).hex, Source.API, (matcher,), at, at + length)
+    return Declaration(draw(st.uuids()).hex, DeclarationSource.API, (matcher,), at, at + length)
 
 
 # A step is fifteen minutes here, the rest between two beginnings anew, so each look may begin anew.
@@ -63,7 +63,9 @@ def test_whenever_it_was_said_a_long_life_and_a_fresh_start_see_the_same(seed, l
 def test_declaring_the_incident_changes_what_is_seen():
     """The property above could fail: what is declared does change what is learnt."""
     at = BEGINS + 700 * STEP
-    incident = Declaration("i", Source.API, (Matcher("instance", "api-0:9000"),), BEGINS + 620 * STEP, BEGINS + 640 * STEP)
+    incident = Declaration(
+        "i", DeclarationSource.API, (Matcher("instance", "api-0:9000"),), BEGINS + 620 * STEP, BEGINS + 640 * STEP
+    )
     ours, theirs = (looker(past(0), said).look(at) for said in ([incident], []))
     stands = [{one.labels["instance"]: one.score for one in look.groups} for look in (ours, theirs)]
     assert stands[0].keys() == stands[1].keys()

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lens_exporter.baseline.expected import BELOW_CRITICAL, Declaration, Declared, Source, covers, marked
+from lens_exporter.baseline.expected import BELOW_CRITICAL, Declaration, DeclarationSource, Declared, covers, marked
 from lens_exporter.baseline.label_table import LabelTable
 from lens_exporter.model.decision import Severity
 from lens_exporter.model.matcher import Matcher
@@ -51,7 +51,9 @@ def test_a_row_of_a_group_is_marked_by_any_member_that_was_seen(said, series, gr
     members = [tuple(place for place, group in enumerate(of) if group == number) for number in range(groups)]
     times = 60.0 * np.arange(10)
     seen = np.array([[row >= first for row in range(10)] for first in first_seen])
-    declared = [Declaration("d", Source.API, tuple(matchers), 60.0 * first, 60.0 * last) for matchers, first, last in said]
+    declared = [
+        Declaration("d", DeclarationSource.API, tuple(matchers), 60.0 * first, 60.0 * last) for matchers, first, last in said
+    ]
     given_ = [(one, np.array([covers(one.matchers, labels) for labels in series])) for one in declared]
     expected = [
         [
@@ -73,7 +75,9 @@ def test_a_row_of_a_group_is_marked_by_any_member_that_was_seen(said, series, gr
 @given(st.lists(st.lists(MATCHERS, max_size=3), max_size=4), LABELS)
 def test_an_alert_is_kept_back_by_the_first_that_matches_it_below_critical(said, labels):
     """As info or as warning; a declaration about critical ones alone keeps nothing back."""
-    running = tuple(Declaration(str(number), Source.API, tuple(matchers), 0.0, 1.0) for number, matchers in enumerate(said))
+    running = tuple(
+        Declaration(str(number), DeclarationSource.API, tuple(matchers), 0.0, 1.0) for number, matchers in enumerate(said)
+    )
     keeping = [one.id for one in running if any(plainly(one.matchers, {**labels, "severity": s}) for s in BELOW_CRITICAL)]
     found = Declared(running).about(labels)
     assert (found.id if found else None) == (keeping[0] if keeping else None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lens_exporter.errors import LensError
 from lens_exporter.prometheus import parse, table
 from lens_exporter.prometheus.answers import Table
-from lens_exporter.prometheus.roster import Roster
+from lens_exporter.prometheus.roster import AnswerRoster
 
 
 def go(value: float) -> str:
@@ -161,14 +161,14 @@ def test_a_damaged_answer_is_never_misread(body: bytes, data: st.DataObject | No
 )
 def test_a_roster_carried_on_is_one_made_anew(rounds: list[list[dict[str, str]]]) -> None:
     """Whoever came and went before, the rows are those of the newest answer alone; the same refusals too."""
-    carried = Roster()
+    carried = AnswerRoster()
     for labels in rounds:
         texts = tuple(map(orjson.dumps, labels))
-        outcome, anew = made(carried, texts), made(Roster(), texts)
-        if not isinstance(anew, Roster):
+        outcome, anew = made(carried, texts), made(AnswerRoster(), texts)
+        if not isinstance(anew, AnswerRoster):
             assert outcome == anew
             continue
-        assert isinstance(outcome, Roster)
+        assert isinstance(outcome, AnswerRoster)
         assert (outcome.labels, outcome.names, outcome.row_of) == (anew.labels, anew.names, anew.row_of)
         assert outcome.rows.tolist() == anew.rows.tolist()
         assert list(outcome.labels) == sorted(outcome.labels, key=lambda row: sorted(row.items()))
@@ -177,7 +177,7 @@ def test_a_roster_carried_on_is_one_made_anew(rounds: list[list[dict[str, str]]]
         carried = outcome
 
 
-def made(roster: Roster, texts: tuple[bytes, ...]) -> Roster | str:
+def made(roster: AnswerRoster, texts: tuple[bytes, ...]) -> AnswerRoster | str:
     try:
         return roster.of(texts, "up")
     except (LensError, ValueError) as error:

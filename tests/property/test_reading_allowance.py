@@ -9,7 +9,7 @@ from lens_exporter.baseline.analyzer import Conclusion
 from lens_exporter.baseline.reading.asker import Asker
 from lens_exporter.baseline.reading.bounds import RENEWED_AFTER, Bounds, urgency
 from lens_exporter.baseline.reading.holds import Holds
-from lens_exporter.baseline.reading.reader import Judged, Reader, Standing
+from lens_exporter.baseline.reading.reader import AlertStanding, JudgedLook, Reader
 from lens_exporter.baseline.reading.teller import Teller
 from lens_exporter.errors import ModelTimeout
 from lens_exporter.foundation.clock import new_ulid
@@ -78,8 +78,8 @@ def test_no_answers_hold_an_alert_back_for_longer_than_allowed(looks, bounds):
             if restarts:
                 reader = built()
             given_ = Conclusion("latency", ANOMALY.target, anomaly or Healthy("fine"), calm=0, missing=False)
-            standing = Standing.OPEN if is_open else Standing.NEW
-            after = reader.review(Judged(now[0], (given_,), (), None), lambda _one, _anomaly, to=standing: to, lambda: None)
+            standing = AlertStanding.OPEN if is_open else AlertStanding.NEW
+            after = reader.review(JudgedLook(now[0], (given_,), (), None), lambda _one, _anomaly, to=standing: to, lambda: None)
             (out,) = after.conclusions
             if anomaly is None:
                 assert out == given_

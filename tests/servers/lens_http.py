@@ -16,7 +16,7 @@ from lens_exporter.exposition.access import Access
 from lens_exporter.exposition.app import auditing, build_app
 from lens_exporter.exposition.doorstep import Doorsteps
 from lens_exporter.exposition.ports import Ports, ReloadOutcome
-from lens_exporter.exposition.server import Limits, listen, serve
+from lens_exporter.exposition.server import ServerLimits, listen, serve
 from lens_exporter.foundation.telemetry import Telemetry
 
 NOW = 1_795_183_320.0  # 2026-11-20T14:02:00Z
@@ -72,7 +72,7 @@ def plain_ports(**changes: Any) -> Ports:
 
 
 @contextmanager
-def serving(ports: Ports, *, limits: Limits | None = None, **options: Any) -> Iterator[str]:
+def serving(ports: Ports, *, limits: ServerLimits | None = None, **options: Any) -> Iterator[str]:
     """Serve the application over real sockets from a thread of its own; give its address."""
     listener = listen("127.0.0.1", 0)
     app = build_app(ports, clock=lambda: NOW, **options)

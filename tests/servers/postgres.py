@@ -43,6 +43,17 @@ class Postgres:
             self._process.wait(30)
             self._process = None
 
+    def stop_accepting(self) -> None:
+        """Stop the process that begins sessions: its kernel goes on to take connections, and nobody answers on them."""
+        self._signal(signal.SIGSTOP)
+
+    def accept_again(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
 
 @contextmanager
 def postgres_server() -> Iterator[Postgres]:

@@ -37,7 +37,7 @@ class About:
     otherwise: FloatArray
 
 
-class Budget:
+class AlarmBudget:
     """Keeps the hourly maxima of a score for a week and extrapolates to the level that b hours a week exceed by chance.
 
     A score may have a sign, that of the side it departs to: what counts is its size.

@@ -9,7 +9,7 @@ import numpy as np
 
 from lens_exporter.baseline.detection import spread as spreads
 from lens_exporter.baseline.detection import streams
-from lens_exporter.baseline.detection.budget import Budget
+from lens_exporter.baseline.detection.budget import AlarmBudget
 from lens_exporter.baseline.detection.grouping import membership, slots
 from lens_exporter.baseline.detection.lone import NEWS, Lone, LoneScored
 from lens_exporter.baseline.detection.mask import Mask
@@ -80,10 +80,10 @@ class Engine:
         self._spread = Spread(series, tuning)
         self._structures = tuple(Structure(one) for one in self._slots)
         self._mask = Mask(self._groups, tuning)
-        self._group_budget = Budget(self._alarms(self._groups), tuning, floor=_FLOOR_GROUP, least=_LEAST)
-        self._series_budget = Budget(self._alarms(series, shares), tuning, floor=_FLOOR_SERIES)
+        self._group_budget = AlarmBudget(self._alarms(self._groups), tuning, floor=_FLOOR_GROUP, least=_LEAST)
+        self._series_budget = AlarmBudget(self._alarms(series, shares), tuning, floor=_FLOOR_SERIES)
         self._lone = Lone(np.flatnonzero(self._membership < 0), tuning)
-        self._lone_budget = Budget(self._alarms_alone(self._lone.series, shares), tuning, least=_LEAST)
+        self._lone_budget = AlarmBudget(self._alarms_alone(self._lone.series, shares), tuning, least=_LEAST)
         self._scale = spreads.nothing_known(series)
         self._settled = np.zeros(self._groups, dtype=np.bool_)  # groups with a member that is known
         self._tail = self._mask.fit()

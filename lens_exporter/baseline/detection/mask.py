@@ -24,7 +24,7 @@ _TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tail:
+class ScoreTail:
     """Pareto tail (Hill's estimate, shrunk) of a group's unmasked scores, arrays [groups]; known marks those that have one."""
 
     share: FloatArray  # log10(n / k)
@@ -33,10 +33,10 @@ class Tail:
     roomy: BoolArray  # at least half of the memory is unmasked
     known: BoolArray
 
-    def take(self, kept: IntArray) -> "Tail":
+    def take(self, kept: IntArray) -> "ScoreTail":
         """Give the groups at these indices, in this order; -1 is one that has no tail."""
         share, begins, exponent = (picked(one, kept, new=1.0) for one in (self.share, self.begins, self.exponent))
-        return Tail(share, begins, exponent, picked(self.roomy, kept, new=False), picked(self.known, kept, new=False))
+        return ScoreTail(share, begins, exponent, picked(self.roomy, kept, new=False), picked(self.known, kept, new=False))
 
 
 class Mask:
@@ -66,7 +66,7 @@ class Mask:
             self._scores[slot % _SLOTS] = np.where(out, _MASKED, score)
             self._slot = slot
 
-    def fit(self) -> Tail:
+    def fit(self) -> ScoreTail:
         """Fit the tail of what is remembered."""
         if not self._scores.shape[1]:
             return _no_tail()
@@ -80,7 +80,7 @@ class Mask:
         inside = np.minimum(largest, count)
         begins = np.maximum(np.take_along_axis(top, np.maximum(inside - 1, 0)[:, None], axis=1)[:, 0], _TINY)
         excess = np.log(np.maximum(top, _TINY) / begins[:, None]).sum(axis=1, where=np.arange(_MOST) < inside[:, None])
-        return Tail(
+        return ScoreTail(
             share=np.log10(np.maximum(count, 1) / largest),
             begins=begins,
             exponent=np.minimum(_STEEPEST, (largest + _PRIOR) / (excess + _PRIOR / _PRIOR_EXPONENT)),
@@ -88,7 +88,7 @@ class Mask:
             known=seen >= self._warm,
         )
 
-    def apply(self, scores: FloatArray, tail: Tail, hot_for: FloatArray) -> tuple[BoolArray, FloatArray]:
+    def apply(self, scores: FloatArray, tail: ScoreTail, hot_for: FloatArray) -> tuple[BoolArray, FloatArray]:
         """Give which rows are masked [time, groups] and for how long each group has been hot afterwards [groups], in seconds."""
         if not scores.shape[1]:
             return np.zeros(scores.shape, dtype=np.bool_), hot_for
@@ -106,6 +106,6 @@ class Mask:
         self._scores = picked(self._scores, kept, new=np.nan)
 
 
-def _no_tail() -> Tail:
+def _no_tail() -> ScoreTail:
     nobody = np.zeros(0)
-    return Tail(nobody, nobody, nobody, nobody.astype(np.bool_), nobody.astype(np.bool_))
+    return ScoreTail(nobody, nobody, nobody, nobody.astype(np.bool_), nobody.astype(np.bool_))

@@ -8,7 +8,7 @@ from functools import partial
 from lens_exporter.baseline.evidence import Seen
 from lens_exporter.baseline.notes import WatcherNotes
 from lens_exporter.baseline.reading import contract, prompt
-from lens_exporter.baseline.reading.bounds import Bounds, Hold, Outcome
+from lens_exporter.baseline.reading.bounds import Bounds, Hold, ReadingOutcome
 from lens_exporter.baseline.reading.contract import Said
 from lens_exporter.baseline.reading.course import Past, course
 from lens_exporter.baseline.reading.facts import Facts, flagged, unflagged
@@ -47,7 +47,7 @@ class Read:
 class Unread:
     """No valid answer, and why."""
 
-    outcome: Outcome
+    outcome: ReadingOutcome
     error: str
 
 
@@ -79,16 +79,16 @@ class Asker:
         try:
             asked = [begin(f"reading-{place}", partial(self._answer, one, ends)) for place, one in enumerate(questions)]
         except RuntimeError as error:  # too many threads run already
-            return [Unread(Outcome.FAILED, str(error))] * len(questions)
+            return [Unread(ReadingOutcome.FAILED, str(error))] * len(questions)
         wait(asked, timeout=self.seconds)
         return [self._outcome(one) for one in asked]
 
     def _outcome(self, asked: "Future[Read | Unread]") -> Read | Unread:
         if not asked.done():
-            return Unread(Outcome.TIMEOUT, f"no answer within {self.seconds:g} s")
+            return Unread(ReadingOutcome.TIMEOUT, f"no answer within {self.seconds:g} s")
         error = asked.exception()
         # A fault in here must not cost the alert it was about; it is told with the reading.
-        return asked.result() if error is None else Unread(Outcome.FAILED, f"{type(error).__name__}: {error}")
+        return asked.result() if error is None else Unread(ReadingOutcome.FAILED, f"{type(error).__name__}: {error}")
 
     def _answer(self, question: Question, ends: float) -> Read | Unread:
         with span("read window", correlation=question.story):
@@ -100,13 +100,13 @@ class Asker:
             try:
                 return self._converse(question, facts, wanted, ends)
             except BudgetSpent as error:
-                return Unread(Outcome.BUDGET, str(error))
+                return Unread(ReadingOutcome.BUDGET, str(error))
             except BreakerOpen as error:
-                return Unread(Outcome.BREAKER, str(error))
+                return Unread(ReadingOutcome.BREAKER, str(error))
             except ModelTimeout as error:
-                return Unread(Outcome.TIMEOUT, str(error))
+                return Unread(ReadingOutcome.TIMEOUT, str(error))
             except LensError as error:
-                return Unread(Outcome.FAILED, str(error))
+                return Unread(ReadingOutcome.FAILED, str(error))
 
     def _converse(self, question: Question, facts: Facts, wanted: str, ends: float) -> Read | Unread:
         system = prompt.FLAGGED if wanted else prompt.UNFLAGGED
@@ -116,7 +116,7 @@ class Asker:
         for _ in range(_TRIES):
             left = ends - self._stopwatch()
             if left <= 0:
-                return Unread(Outcome.TIMEOUT, problem or "no time was left to ask")
+                return Unread(ReadingOutcome.TIMEOUT, problem or "no time was left to ask")
             reply = self._client(left).ask(system, conversation, contract.specs(wanted), role=READER)
             said = contract.read(reply, wanted)
             if not isinstance(said, str):
@@ -124,4 +124,4 @@ class Asker:
             problem = said
             refused = tuple(Answered(call, ToolResult(ToolStatus.ERROR, note=problem)) for call in reply.calls)
             conversation += (reply, *(refused or (Instruction(problem),)))
-        return Unread(Outcome.INVALID, f"no valid answer: {problem}")
+        return Unread(ReadingOutcome.INVALID, f"no valid answer: {problem}")

@@ -12,7 +12,7 @@ _NEVER_WAIT = {Rule.CEILING, Rule.EXHAUSTION}
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 
-class Outcome(StrEnum):
+class ReadingOutcome(StrEnum):
     """What became of a reading; the label of lens_readings_total."""
 
     CONFIRMED = "confirmed"  # the model sees an anomaly too
@@ -73,7 +73,7 @@ class Hold:
 class Ruling:
     """What an answer comes to. hold is None where the alert goes out as the statistics said."""
 
-    outcome: Outcome
+    outcome: ReadingOutcome
     hold: Hold | None = None
     cooldown_minutes: float | None = None
 
@@ -113,14 +113,14 @@ def rule(said: Said, anomaly: Anomaly, hold: Hold, bounds: Bounds, at: float, ne
     if isinstance(said, SaidAnomaly):
         cooldown = _cooldown(said.cooldown_minutes, anomaly, bounds)
         if _RANK[Severity(said.severity)] >= _RANK[anomaly.severity]:
-            return Ruling(Outcome.CONFIRMED, cooldown_minutes=cooldown)
+            return Ruling(ReadingOutcome.CONFIRMED, cooldown_minutes=cooldown)
         if not early:
-            return Ruling(Outcome.REFUSED)
-        return Ruling(Outcome.LOWERED, replace(hold, until=ends, lowered=True, active=True), cooldown)
+            return Ruling(ReadingOutcome.REFUSED)
+        return Ruling(ReadingOutcome.LOWERED, replace(hold, until=ends, lowered=True, active=True), cooldown)
     if not early or hold.times >= bounds.times:
-        return Ruling(Outcome.REFUSED)
+        return Ruling(ReadingOutcome.REFUSED)
     until = min(ends, at + bounds.pause)
-    return Ruling(Outcome.DEFERRED, replace(hold, until=until, times=hold.times + 1, active=True))
+    return Ruling(ReadingOutcome.DEFERRED, replace(hold, until=until, times=hold.times + 1, active=True))
 
 
 def absorbed(hold: Hold, observations: Iterable[Observation]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lens_exporter.baseline.reading.bounds import RENEWED_AFTER, Hold, Outcome, renewed
+from lens_exporter.baseline.reading.bounds import RENEWED_AFTER, Hold, ReadingOutcome, renewed
 from lens_exporter.foundation.events import Events
 from lens_exporter.model.decision import Anomaly
 from lens_exporter.model.event import Event
@@ -11,7 +11,7 @@ from lens_exporter.model.labels import Labels, fingerprint
 Key = tuple[str, str]  # category and fingerprint of the target; no category and fingerprint of the group
 
 ANSWERED = "reading.answered"
-_STANDING = {Outcome.DEFERRED.value, Outcome.LOWERED.value}
+_STANDING = {ReadingOutcome.DEFERRED.value, ReadingOutcome.LOWERED.value}
 _MOST_EVENTS = 10_000  # of an hour, of all watchers
 
 
@@ -62,5 +62,5 @@ class Holds:
 
 def _hold(event: Event) -> Hold:
     data = event.data
-    lowered = data["outcome"] == Outcome.LOWERED.value
+    lowered = data["outcome"] == ReadingOutcome.LOWERED.value
     return Hold(event.correlation, data["since"], data["until"], data["times"], lowered, words=data["words"])

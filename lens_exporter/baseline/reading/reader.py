@@ -12,7 +12,7 @@ from lens_exporter.baseline.notes import WatcherNotes
 from lens_exporter.baseline.numbers import clock
 from lens_exporter.baseline.reading import remarks, words
 from lens_exporter.baseline.reading.asker import Asker, Question, Read, Unread
-from lens_exporter.baseline.reading.bounds import Bounds, Hold, Outcome, Ruling, absorbed, may_ask, rule, stands, urgency
+from lens_exporter.baseline.reading.bounds import Bounds, Hold, ReadingOutcome, Ruling, absorbed, may_ask, rule, stands, urgency
 from lens_exporter.baseline.reading.contract import SaidContinue
 from lens_exporter.baseline.reading.holds import Holds, Key, key_of
 from lens_exporter.baseline.reading.teller import Teller
@@ -23,10 +23,10 @@ from lens_exporter.model.labels import Labels, fingerprint
 
 NextLook = Callable[[float], float]  # Unix seconds -> the first moment after them
 Remembered = Callable[[], WatcherNotes | None]
-Stands = Callable[[Conclusion, Anomaly], "Standing"]
+Stands = Callable[[Conclusion, Anomaly], "AlertStanding"]
 
 
-class Standing(StrEnum):
+class AlertStanding(StrEnum):
     """How an anomaly's alert stands before this look."""
 
     NEW = "new"
@@ -55,7 +55,7 @@ class _Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedLook:
     """What is reviewed: the conclusions of one look at `at` (Unix seconds), and what they were drawn from."""
 
     at: float
@@ -91,7 +91,7 @@ class Reader:
         self._stopwatch = stopwatch
         self._due: float | None = None
 
-    def review(self, judged: Judged, standing: Stands, remembered: Remembered) -> Judged:
+    def review(self, judged: JudgedLook, standing: Stands, remembered: Remembered) -> JudgedLook:
         """Give the look with new anomalies held back or lowered as far as a model asked for and the bounds allow.
 
         Takes at most the asker's seconds. `standing`, and `remembered`, which gives the watcher's notes, may raise DatabaseError;
@@ -103,7 +103,7 @@ class Reader:
             fates = [self._fate(conclusion, standing, judged.at) for conclusion in judged.conclusions]
         except DatabaseError as error:
             if any(isinstance(conclusion.decision, Anomaly) for conclusion in judged.conclusions):
-                self._teller.skipped(None, Outcome.UNREMEMBERED, str(error))
+                self._teller.skipped(None, ReadingOutcome.UNREMEMBERED, str(error))
             for key, hold in self._holds.active():
                 self._end(key, hold, Release.FORGOTTEN, judged.at)
             return judged
@@ -139,12 +139,12 @@ class Reader:
         hold = self._holds.get(key_of(anomaly))
         now, following, urgent = standing(conclusion, anomaly), self._next_look(at), urgency(anomaly, self._bounds)
         if urgent is not None:
-            return _Fate.URGENT if now is Standing.NEW else _Fate.STAY
+            return _Fate.URGENT if now is AlertStanding.NEW else _Fate.STAY
         if hold is not None and hold.active and stands(hold, self._bounds, at, following):
             if hold.lowered:
                 return _Fate.LOWER
-            return _Fate.HOLD if now is Standing.NEW else _Fate.STAY
-        asks = now is Standing.NEW and may_ask(hold, self._bounds, at, following)
+            return _Fate.HOLD if now is AlertStanding.NEW else _Fate.STAY
+        asks = now is AlertStanding.NEW and may_ask(hold, self._bounds, at, following)
         return _Fate.ASK if asks else _Fate.STAY
 
     def _to_ask(self, conclusions: Sequence[Conclusion], fates: Sequence[_Fate]) -> dict[Key, Anomaly]:
@@ -157,17 +157,17 @@ class Reader:
                 continue
             if urgent:
                 own = urgency(anomaly, self._bounds)
-                self._teller.skipped(anomaly, Outcome.URGENT, own.value if own else "beside one that may not wait")
+                self._teller.skipped(anomaly, ReadingOutcome.URGENT, own.value if own else "beside one that may not wait")
             else:
                 new.setdefault(key_of(anomaly), anomaly)
         if len(new) > self._bounds.at_once:
             for anomaly in new.values():
-                self._teller.skipped(anomaly, Outcome.CROWDED, f"{len(new)} at once")
+                self._teller.skipped(anomaly, ReadingOutcome.CROWDED, f"{len(new)} at once")
             return {}
         return new
 
     def _read(
-        self, judged: Judged, asked: Mapping[Key, Anomaly], kept: WatcherNotes | None
+        self, judged: JudgedLook, asked: Mapping[Key, Anomaly], kept: WatcherNotes | None
     ) -> tuple[dict[Key, Anomaly], list[str]]:
         """Ask, tell, and keep what stands from now on. Gives the anomalies as they go on, and what is to be remembered."""
         if not asked:
@@ -247,7 +247,7 @@ class Reader:
         self._teller.released(hold, reason.value, at)
         self._holds.keep(key, replace(hold, active=False, anomaly=None))
 
-    def _settle(self, judged: Judged) -> dict[Key, Conclusion]:
+    def _settle(self, judged: JudgedLook) -> dict[Key, Conclusion]:
         """End what was held back and is no anomaly any more. Give what goes on as one, since nobody can say that it is over.
 
         A lowering outlasts calm looks, unless they are calm only because its baseline has learnt it: then it goes on as a page.
@@ -272,7 +272,7 @@ class Reader:
                 self._end(key, hold, Release.SPENT if place in told else Release.GONE, judged.at)
         return let_go
 
-    def _in_rhythm(self, judged: Judged, kept: WatcherNotes | None) -> list[str]:
+    def _in_rhythm(self, judged: JudgedLook, kept: WatcherNotes | None) -> list[str]:
         """Where a rhythm is configured and due, read a look in which nothing is new. It can only leave notes."""
         if self._rhythm is None:
             return []
@@ -288,7 +288,9 @@ class Reader:
             return []
         said = words.checked(answer.said, answer.numbers)
         noted = isinstance(answer.said, SaidContinue)
-        self._teller.answered(None, answer.said, said, Ruling(Outcome.NOTED if noted else Outcome.QUIET), hold, seconds)
+        self._teller.answered(
+            None, answer.said, said, Ruling(ReadingOutcome.NOTED if noted else ReadingOutcome.QUIET), hold, seconds
+        )
         return [said.text] if noted else []
 
     def _asked(self, questions: Sequence[Question]) -> tuple[list[Read | Unread], float]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from lens_exporter.baseline.reading import contract
 from lens_exporter.baseline.reading.asker import Unread
-from lens_exporter.baseline.reading.bounds import Hold, Outcome, Ruling
+from lens_exporter.baseline.reading.bounds import Hold, ReadingOutcome, Ruling
 from lens_exporter.baseline.reading.contract import Said, SaidAnomaly
 from lens_exporter.baseline.reading.holds import ANSWERED
 from lens_exporter.baseline.reading.words import Words
@@ -21,7 +21,7 @@ class Teller:
         self._client = client
         self._events = events
         self._telemetry = telemetry
-        for outcome in Outcome:
+        for outcome in ReadingOutcome:
             telemetry.inc("lens_readings_total", 0, watcher=watcher, outcome=outcome.value)
 
     def answered(self, anomaly: Anomaly | None, said: Said, words: Words, ruling: Ruling, hold: Hold, seconds: float) -> None:
@@ -60,7 +60,7 @@ class Teller:
             seconds=seconds,
         )
 
-    def skipped(self, anomaly: Anomaly | None, outcome: Outcome, reason: str) -> None:
+    def skipped(self, anomaly: Anomaly | None, outcome: ReadingOutcome, reason: str) -> None:
         """Tell that nobody was asked about a new anomaly; None where nobody can say which ones are new."""
         self._count(outcome)
         self._events.append(
@@ -84,7 +84,7 @@ class Teller:
             seconds=max(0.0, at - hold.since),
         )
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: ReadingOutcome) -> None:
         self._telemetry.inc("lens_readings_total", watcher=self._watcher, outcome=outcome.value)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from lens_exporter.config.beam import BeamWatcher, Source
+from lens_exporter.config.beam import BeamWatcher, MetricsSource
 from lens_exporter.lenses.beam import exporters
 from lens_exporter.model.metric import BaselineMetric, Direction
 
@@ -101,12 +101,12 @@ _TRACKED: tuple[tuple[BaselineMetric, Callable[[], list[str]]], ...] = (
 def tracked(options: Mapping[str, Any] | None = None) -> tuple[BaselineMetric, ...]:
     """Give what a watcher with these options of the lens tracks. Nodes that are named are told by this lens alone."""
     given = BeamWatcher.model_validate(options or {})
-    source = given.source or (Source.LENS if given.named else Source.ANY)
+    source = given.source or (MetricsSource.LENS if given.named else MetricsSource.ANY)
     matcher = f'node=~"{_names(given)}",$selector' if given.named else "$selector"
     found = []
     for metric, elsewhere in _TRACKED:
-        own = [metric.query.replace("$selector", matcher)] if source is not Source.EXPORTER else []
-        others = [] if source is Source.LENS else _limited(metric, elsewhere(), given)
+        own = [metric.query.replace("$selector", matcher)] if source is not MetricsSource.EXPORTER else []
+        others = [] if source is MetricsSource.LENS else _limited(metric, elsewhere(), given)
         if own or others:
             found.append(replace(metric, query="\nor ".join((*own, *others))))
     return tuple(found)

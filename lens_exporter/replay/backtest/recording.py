@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_exporter.model.decision import Observation, Standing
+from lens_exporter.model.decision import GroupStanding, Observation
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.window import FloatArray
 from lens_exporter.replay.span import Span
@@ -92,7 +92,7 @@ class Recording:
         for array, value in ((track.expected, one.expected), (track.lower, one.lower), (track.upper, one.upper)):
             _keep(array, column, value, _last)
 
-    def _stand(self, one: Standing, column: int) -> None:
+    def _stand(self, one: GroupStanding, column: int) -> None:
         identity = frozenset(one.labels.items())
         track = self.groups.get(identity)
         if track is None:

@@ -10,7 +10,7 @@ from lens_exporter.baseline.analyzer import Analyzer, Conclusion
 from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.outages import SCRAPED
 from lens_exporter.model.alert import Alert
-from lens_exporter.model.decision import Anomaly, Observation, Standing
+from lens_exporter.model.decision import Anomaly, GroupStanding, Observation
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import FloatArray
 from lens_exporter.watch.alerting import alert_of, target_of
@@ -46,7 +46,7 @@ class Seen:
     begun: list[tuple[int, str]] = field(default_factory=list)  # row, anomaly type: what a cooldown is asked to let through
     over: list[int] = field(default_factory=list)
     observations: dict[int, dict[str, Observation]] = field(default_factory=dict)  # by row and metric
-    groups: dict[int, Standing] = field(default_factory=dict)
+    groups: dict[int, GroupStanding] = field(default_factory=dict)
 
     @property
     def alarmed(self) -> list[int]:

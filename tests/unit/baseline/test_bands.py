@@ -2,10 +2,10 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.bands import BandCollector
 from lens_exporter.foundation.catalogue import BAND_METRICS
 from lens_exporter.foundation.telemetry import Telemetry
-from lens_exporter.model.decision import Observation, Phase, Standing
+from lens_exporter.model.decision import GroupStanding, Observation, Phase
 from lens_exporter.model.labels import Labels
 
 
@@ -15,13 +15,13 @@ def seen(
     return Observation(metric, "ratio", target, 0.0, value, 0.4, 0.3, 0.5, None if value is None else score, phase)
 
 
-def active(bands: Bands) -> list[str]:
+def active(bands: BandCollector) -> list[str]:
     """Name the instances that are published, in their order."""
     samples = next(family for family in bands.collect() if family.name == "lens_anomaly_active").samples
     return [sample.labels["instance"] for sample in samples]
 
 
-def exposed(bands: Bands) -> str:
+def exposed(bands: BandCollector) -> str:
     registry = CollectorRegistry()
     registry.register(bands)
     return generate_latest(registry).decode()
@@ -29,7 +29,7 @@ def exposed(bands: Bands) -> str:
 
 def test_every_family_carries_watcher_metric_and_the_labels_of_the_series() -> None:
     """Expected, edges, score and whether it is an anomaly, for each series."""
-    bands = Bands()
+    bands = BandCollector()
     bands.update("host", [seen({"instance": "a:1"}), seen({"pod": "p"}, Phase.ANOMALY)])
     text = exposed(bands)
     labels = '{instance="a:1",metric="memory",watcher="host"}'
@@ -46,7 +46,7 @@ def test_every_family_carries_watcher_metric_and_the_labels_of_the_series() -> N
 
 def test_exactly_the_documented_families_are_published() -> None:
     """The catalogue's table is what the collector gives, and none of them clashes with lens-exporter's own metrics."""
-    bands = Bands()
+    bands = BandCollector()
     bands.update("host", [seen({"instance": "a:1"})])
     assert [family.name for family in bands.collect()] == [spec.name for spec in BAND_METRICS]
     telemetry = Telemetry()
@@ -55,7 +55,7 @@ def test_exactly_the_documented_families_are_published() -> None:
 
 def test_labels_that_are_ours_are_renamed() -> None:
     """A series with a label named watcher or metric keeps it under another name, and ours stay ours."""
-    bands = Bands()
+    bands = BandCollector()
     bands.update("host", [seen({"watcher": "x", "metric": "y"})])
     assert 'target_metric="y"' in exposed(bands)
     assert 'watcher="host"' in exposed(bands)
@@ -63,7 +63,7 @@ def test_labels_that_are_ours_are_renamed() -> None:
 
 def test_there_are_never_more_series_than_the_limit_and_anomalies_come_first() -> None:
     """A fleet of a thousand does not flood the scrape, and what fires is not what is left out."""
-    bands = Bands(limit=3)
+    bands = BandCollector(limit=3)
     bands.update("quiet", [seen({"instance": f"a{n}"}) for n in range(10)])
     bands.update("loud", [seen({"instance": "d"}, Phase.DEVIATING), seen({"instance": "x"}, Phase.ANOMALY)])
     assert active(bands) == ["x", "d", "a0"]
@@ -71,10 +71,10 @@ def test_there_are_never_more_series_than_the_limit_and_anomalies_come_first() -
 
 def test_what_fires_is_published_whatever_the_limit() -> None:
     """More anomalies than a watcher, or all of them, may publish series: each has its band, and nothing else has."""
-    bands = Bands(limit=2)
+    bands = BandCollector(limit=2)
     firing = [seen({"instance": f"x{n}"}, Phase.ANOMALY) for n in range(3)]
-    groups = [Standing({"instance": f"g{n}"}, 31.0, 9.5, readings=3) for n in range(3)]
-    bands.update("loud", [seen({"instance": "n"}), *firing], [Standing({"instance": "n"}, 4.0, 9.5), *groups], most=0)
+    groups = [GroupStanding({"instance": f"g{n}"}, 31.0, 9.5, readings=3) for n in range(3)]
+    bands.update("loud", [seen({"instance": "n"}), *firing], [GroupStanding({"instance": "n"}, 4.0, 9.5), *groups], most=0)
     bands.update("quiet", [seen({"instance": "q"})])
     assert active(bands) == ["x0", "x1", "x2"]
     scores = next(family for family in bands.collect() if family.name == "lens_group_score").samples
@@ -83,7 +83,7 @@ def test_what_fires_is_published_whatever_the_limit() -> None:
 
 def test_what_is_furthest_outside_its_band_comes_first_and_the_rest_keeps_its_order() -> None:
     """A watcher that may publish four: both that deviate, by their scores, and the first two of the others whatever theirs."""
-    bands = Bands()
+    bands = BandCollector()
     quiet = [seen({"instance": f"a{n}"}, score=score) for n, score in enumerate((0.1, 0.3, 0.9))]
     off = [seen({"instance": "near"}, Phase.DEVIATING, score=1.2), seen({"instance": "far"}, Phase.DEVIATING, score=-4.0)]
     bands.update("host", [*quiet, *off], most=4)
@@ -92,7 +92,7 @@ def test_what_is_furthest_outside_its_band_comes_first_and_the_rest_keeps_its_or
 
 def test_two_series_with_the_same_labels_cost_nobody_the_scrape() -> None:
     """Duplicates would make Prometheus refuse the whole page."""
-    bands = Bands()
+    bands = BandCollector()
     bands.update("host", [seen({"instance": "a"}), seen({"instance": "a"})])
     samples = next(family for family in bands.collect() if family.name == "lens_baseline_expected").samples
     assert len(samples) == 1
@@ -100,7 +100,7 @@ def test_two_series_with_the_same_labels_cost_nobody_the_scrape() -> None:
 
 def test_what_has_no_value_has_no_sample() -> None:
     """A missing series has a band but no score; a collecting one has neither."""
-    bands = Bands()
+    bands = BandCollector()
     bands.update("host", [seen({"instance": "a"}, Phase.MISSING, value=None)])
     text = exposed(bands)
     assert "lens_anomaly_score{" not in text
@@ -109,7 +109,7 @@ def test_what_has_no_value_has_no_sample() -> None:
 
 def test_a_watcher_that_is_gone_disappears() -> None:
     """Its next look replaces what it saw; being forgotten leaves nothing."""
-    bands = Bands()
+    bands = BandCollector()
     bands.update("host", [seen({"instance": "a"})])
     bands.update("host", [seen({"instance": "b"})])
     assert 'instance="a"' not in exposed(bands)
@@ -120,7 +120,7 @@ def test_a_watcher_that_is_gone_disappears() -> None:
 
 def test_names_that_only_prometheus_3_takes_are_made_fit_and_never_meet() -> None:
     """service.name becomes service_name; where that is taken it gives way, so no sample has a label twice."""
-    bands = Bands()
+    bands = BandCollector()
     bands.update(
         "host",
         [
@@ -140,8 +140,8 @@ def test_names_that_only_prometheus_3_takes_are_made_fit_and_never_meet() -> Non
 
 def test_groups_are_published_with_their_threshold_and_those_in_alarm_first() -> None:
     """Score and threshold of each group, at most as many as series, and gone with their watcher."""
-    bands = Bands(limit=1)
-    calm, alarmed = Standing({"instance": "a:1"}, 4.0, 9.5), Standing({"instance": "b:1"}, 31.0, 9.5, readings=3)
+    bands = BandCollector(limit=1)
+    calm, alarmed = GroupStanding({"instance": "a:1"}, 4.0, 9.5), GroupStanding({"instance": "b:1"}, 31.0, 9.5, readings=3)
     bands.update("host", [], [calm, alarmed])
     text = exposed(bands)
     assert 'lens_group_score{instance="b:1",watcher="host"} 31.0' in text

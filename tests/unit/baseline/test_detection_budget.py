@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from lens_exporter.baseline.detection.budget import Budget
+from lens_exporter.baseline.detection.budget import AlarmBudget
 from lens_exporter.baseline.detection.tuning import Tuning
 from lens_exporter.model.window import FloatArray
 
 DAY = 24  # hours
 
 
-def kept(maxima: FloatArray, *, alarms: float = 1.4, floor: float = 0.0) -> Budget:
+def kept(maxima: FloatArray, *, alarms: float = 1.4, floor: float = 0.0) -> AlarmBudget:
     """Keep hourly maxima [hours, columns], as many rows an hour as there are."""
-    budget = Budget(np.full(maxima.shape[1], alarms), Tuning(step=300.0), floor=floor)
+    budget = AlarmBudget(np.full(maxima.shape[1], alarms), Tuning(step=300.0), floor=floor)
     for hour, row in enumerate(maxima):
         budget.learn(np.stack([0.5 * row, row, 0.9 * row]))
         budget.close(hour)
@@ -39,7 +39,7 @@ def test_rare_rows_keep_the_budget_too(step: float, hours: int) -> None:
     def entries(seed: int) -> FloatArray:
         return exponential(7.0 / hours, 300, seed)
 
-    budget = Budget(np.full(300, 7.0), Tuning(step=step), floor=0.0)
+    budget = AlarmBudget(np.full(300, 7.0), Tuning(step=step), floor=0.0)
     for entry, row in enumerate(entries(1)):
         budget.learn(row[None])
         budget.close(entry)
@@ -57,7 +57,7 @@ def test_a_smaller_budget_is_a_higher_threshold() -> None:
 @pytest.mark.parametrize(("alarms", "least"), [(0.14 * 168, 0.0), (0.14 * 168 / np.e, 50.0), (0.14 * 168 / np.e**3, 150.0)])
 def test_the_fewer_may_be_told_the_further_it_must_depart(alarms: float, least: float) -> None:
     """By as much again for each factor e, whatever the scores: those here ask for less."""
-    budget = Budget(np.full(1, alarms), Tuning(step=300.0), least=50.0)
+    budget = AlarmBudget(np.full(1, alarms), Tuning(step=300.0), least=50.0)
     for hour, row in enumerate(exponential(7)):
         budget.learn(row[None])
         budget.close(hour)
@@ -95,7 +95,7 @@ def test_nothing_is_an_alarm_before_a_day_is_known_and_it_is_never_below_its_flo
     assert kept(exponential(0.9)).threshold()[0] == np.inf
     assert np.isfinite(kept(exponential(1.1)).threshold()[0])
     assert kept(exponential(7), floor=500.0).threshold()[0] == 500.0
-    assert Budget(np.ones(2), Tuning(step=300.0), floor=1.0).threshold().tolist() == [np.inf, np.inf]
+    assert AlarmBudget(np.ones(2), Tuning(step=300.0), floor=1.0).threshold().tolist() == [np.inf, np.inf]
 
 
 def test_hours_without_a_score_are_left_out() -> None:
@@ -175,7 +175,7 @@ def test_days_of_silence_are_not_those_of_the_week_before() -> None:
 
 
 def test_where_an_entry_is_hours_long_nothing_has_an_hour_of_its_own() -> None:
-    budget = Budget(np.ones(1), Tuning(step=6 * 3600.0), floor=0.0)
+    budget = AlarmBudget(np.ones(1), Tuning(step=6 * 3600.0), floor=0.0)
     for hour in range(14):
         budget.learn(np.full((1, 1), 9.0))
         budget.close(hour)
@@ -192,7 +192,7 @@ def test_of_two_scores_as_large_to_both_sides_the_first_counts_however_they_came
     """At the cap nobody knows which was larger; a block must not choose otherwise than its rows one by one."""
     scores = np.array([[1.0, np.nan, -40.0], [-40.0, np.nan, 40.0], [40.0, 3.0, np.nan], [40.0, -2.0, 40.0]])
     for blocks in ([4], [1, 1, 1, 1], [2, 2], [3, 1], [1, 3]):
-        budget = Budget(np.ones(3), Tuning(step=300.0), floor=0.0)
+        budget = AlarmBudget(np.ones(3), Tuning(step=300.0), floor=0.0)
         for part in np.split(scores, np.cumsum(blocks)[:-1]):
             budget.learn(part)
         budget.close(24)

@@ -7,7 +7,7 @@ import pytest
 
 from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.baselines import Baselines, Learning
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.baseline.expected_rows import REST, ExpectedRows
 from lens_exporter.baseline.roster import Roster
 from lens_exporter.foundation import snapshot
@@ -72,7 +72,7 @@ class Watching:
 
 def span(first, last, *matchers, **labels):
     given = (*matchers, *(Matcher(name, value) for name, value in (labels or HERE).items()))
-    return Declaration(f"{first}-{last}", Source.API, given, BEGINS + first * STEP, BEGINS + last * STEP)
+    return Declaration(f"{first}-{last}", DeclarationSource.API, given, BEGINS + first * STEP, BEGINS + last * STEP)
 
 
 FIRST = 4 * DAY + LOAD

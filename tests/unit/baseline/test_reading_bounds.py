@@ -7,7 +7,7 @@ import pytest
 from lens_exporter.baseline.reading.bounds import (
     Bounds,
     Hold,
-    Outcome,
+    ReadingOutcome,
     Urgency,
     absorbed,
     may_ask,
@@ -59,16 +59,16 @@ def test_an_anomaly_that_nobody_measured_does_not_wait():
 def test_a_deferral_lasts_a_third_of_the_allowance(said):
     """Three of them are all of it, and a fourth is refused."""
     first = rule(said, ANOMALY, FRESH, BOUNDS, 0.0, 60.0)
-    assert (first.outcome, first.hold.until, first.hold.times) == (Outcome.DEFERRED, 300.0, 1)
+    assert (first.outcome, first.hold.until, first.hold.times) == (ReadingOutcome.DEFERRED, 300.0, 1)
     third = rule(said, ANOMALY, replace(FRESH, times=2), BOUNDS, 610.0, 670.0)
-    assert (third.outcome, third.hold.until) == (Outcome.DEFERRED, 900.0)
-    assert rule(said, ANOMALY, replace(FRESH, times=3), BOUNDS, 620.0, 680.0).outcome is Outcome.REFUSED
+    assert (third.outcome, third.hold.until) == (ReadingOutcome.DEFERRED, 900.0)
+    assert rule(said, ANOMALY, replace(FRESH, times=3), BOUNDS, 620.0, 680.0).outcome is ReadingOutcome.REFUSED
 
 
 def test_nothing_is_held_back_that_the_next_look_could_not_let_go_in_time():
     """A watcher that looks every twenty minutes cannot promise a quarter of an hour."""
-    assert rule(DEFER, ANOMALY, FRESH, BOUNDS, 0.0, 901.0).outcome is Outcome.REFUSED
-    assert rule(anomaly_said("info"), ANOMALY, FRESH, BOUNDS, 0.0, 901.0).outcome is Outcome.REFUSED
+    assert rule(DEFER, ANOMALY, FRESH, BOUNDS, 0.0, 901.0).outcome is ReadingOutcome.REFUSED
+    assert rule(anomaly_said("info"), ANOMALY, FRESH, BOUNDS, 0.0, 901.0).outcome is ReadingOutcome.REFUSED
     assert not may_ask(None, BOUNDS, 0.0, 901.0)
     assert not stands(replace(FRESH, until=900.0), BOUNDS, 850.0, 910.0)
 
@@ -81,13 +81,13 @@ def test_what_was_lowered_once_is_not_asked_about_again():
 
 @pytest.mark.parametrize(
     ("severity", "outcome"),
-    [("critical", Outcome.CONFIRMED), ("warning", Outcome.CONFIRMED), ("info", Outcome.LOWERED)],
+    [("critical", ReadingOutcome.CONFIRMED), ("warning", ReadingOutcome.CONFIRMED), ("info", ReadingOutcome.LOWERED)],
 )
 def test_a_severity_is_lowered_and_never_raised(severity, outcome):
     """What a model thinks worse changes nothing; what it thinks better stands until the allowance ends."""
     ruling = rule(anomaly_said(severity), ANOMALY, replace(FRESH, since=60.0), BOUNDS, 300.0, 360.0)
     assert ruling.outcome is outcome
-    assert (ruling.hold.until if ruling.hold else None) == (960.0 if outcome is Outcome.LOWERED else None)
+    assert (ruling.hold.until if ruling.hold else None) == (960.0 if outcome is ReadingOutcome.LOWERED else None)
 
 
 @pytest.mark.parametrize(("proposed", "given"), [(None, None), (0, None), (2, 2), (15, 15), (100_000, 15)])

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from lens_exporter.baseline import register as registers
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.baseline.register import Register, expected_table
 from lens_exporter.errors import DeclarationsFull, DeclaredElsewhere, UnknownDeclaration
 from lens_exporter.foundation.database import Database
@@ -24,13 +24,13 @@ def database():
     database.close()
 
 
-def said(number=0, source=Source.API, begin=NOW, **more):
+def said(number=0, source=DeclarationSource.API, begin=NOW, **more):
     return Declaration(f"d{number}", source, MATCHERS, begin, begin + 3600.25, "alice", "expected: \N{SNOWMAN}", **more)
 
 
 def test_what_was_kept_is_read_as_it_was_said(database):
     """Every field, over a new register on the same database, in the order in which it begins."""
-    first, second = said(0), said(1, Source.SILENCE, NOW - 60)
+    first, second = said(0), said(1, DeclarationSource.SILENCE, NOW - 60)
     for one in (first, second):
         assert Register(database).put(one)
     assert Register(database).all() == (second, first)
@@ -51,7 +51,7 @@ def test_what_the_api_said_can_be_taken_back_and_a_silence_cannot(database):
     """Withdrawn it is gone; an unknown id, and a silence's, each have their own answer."""
     register = Register(database)
     register.put(said(0))
-    register.put(said(1, Source.SILENCE))
+    register.put(said(1, DeclarationSource.SILENCE))
     assert register.withdraw("d0") == said(0)
     with pytest.raises(UnknownDeclaration, match="nothing is declared to be expected under 'd0'"):
         register.withdraw("d0")
@@ -82,10 +82,10 @@ def fill(database, source, count):
 
 def test_a_full_register_takes_changes_and_nothing_new(database):
     """A thousand are kept; the error says what to do, and one that is known may still change."""
-    fill(database, Source.SILENCE, registers.MOST - 1)
+    fill(database, DeclarationSource.SILENCE, registers.MOST - 1)
     register = Register(database)
     assert register.put(said())
-    for source in Source:
+    for source in DeclarationSource:
         with pytest.raises(DeclarationsFull, match="limit of 1000 declarations of what is expected reached: withdraw one"):
             register.put(replace(said(1, source), id="new"))
     assert register.put(replace(said(), comment="changed"))
@@ -97,12 +97,12 @@ def test_a_full_register_takes_changes_and_nothing_new(database):
 
 def test_requests_leave_room_for_silences(database):
     """Whoever fills it by requests is refused at nine hundred; what people say in Alertmanager is still taken."""
-    fill(database, Source.API, registers.MOST_ASKED - 1)
+    fill(database, DeclarationSource.API, registers.MOST_ASKED - 1)
     register = Register(database)
     assert register.put(said())
     with pytest.raises(DeclarationsFull, match="limit of 900 declarations of what is expected that came by requests reached"):
         register.put(said(1))
     assert register.put(replace(said(), comment="changed"))
-    assert register.put(said(1, Source.SILENCE))
+    assert register.put(said(1, DeclarationSource.SILENCE))
     register.withdraw("d0")
     assert register.put(said(2))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lens_exporter.baseline import said
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.errors import DeclarationInvalid
 from lens_exporter.model.matcher import Matcher
 from lens_exporter.model.silence import Silence
@@ -32,7 +32,7 @@ def taken(*silences):
 def test_a_comment_that_begins_with_expected_and_a_colon_declares(comment):
     """Whatever its case, whatever follows; who and why go along."""
     (found,) = taken(silence(comment=comment))
-    assert found == Declaration("s1", Source.SILENCE, (HERE,), NOW - 60, NOW + 3600, "alice", comment)
+    assert found == Declaration("s1", DeclarationSource.SILENCE, (HERE,), NOW - 60, NOW + 3600, "alice", comment)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_silence_that_cannot_be_taken_is_refused_and_says_why():
 
 
 def wish(begin=NOW, end=NOW + 60, *labels):
-    return Declaration("d", Source.API, labels or (HERE,), begin, end)
+    return Declaration("d", DeclarationSource.API, labels or (HERE,), begin, end)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_declaration_inside_them_is_kept_in_words_that_every_database_takes():
     assert (kept.by, len(kept.comment), kept.comment[:2]) == ("ab", 1024, "?x")
 
 
-def stored(id_="s1", begin=NOW - 60, end=NOW + 3600, source=Source.SILENCE):
+def stored(id_="s1", begin=NOW - 60, end=NOW + 3600, source=DeclarationSource.SILENCE):
     return Declaration(id_, source, (HERE,), begin, end)
 
 
@@ -166,7 +166,7 @@ def test_who_is_away_changes_nothing():
 
 def test_what_is_over_and_what_the_api_said_stay():
     """Alertmanager forgets expired silences after days; we go on remembering them."""
-    assert changes([stored(end=NOW - 1), stored("a1", source=Source.API)], []) == []
+    assert changes([stored(end=NOW - 1), stored("a1", source=DeclarationSource.API)], []) == []
 
 
 def test_what_is_stored_after_a_round():

@@ -3,7 +3,7 @@
 import pytest
 
 from lens_exporter.baseline import prose
-from lens_exporter.baseline.rules import GroupAlarm, Verdict
+from lens_exporter.baseline.rules import GroupAlarm, SeriesVerdict
 from lens_exporter.baseline.trend import Trend
 from lens_exporter.model.decision import Observation, Phase, Rule
 from lens_exporter.model.metric import BaselineMetric
@@ -23,7 +23,7 @@ def observed(name, value, *, expected=4.0, half=3.8, phase=Phase.ANOMALY, since=
 def leading(value, *, outside=0, missed=0, since=None, trend=None):
     alarm = GroupAlarm(HERE, score=60.0, threshold=17.0, readings=4, since=(AT - 3) * STEP, place=0, leads=True)
     seen = observed("pool", value, since=since)
-    return Verdict(
+    return SeriesVerdict(
         BaselineMetric("pool", "pool"), seen, (Rule.GROUP,), -1, outside=outside, group=alarm, missed=missed, trend=trend
     )
 
@@ -56,7 +56,7 @@ def test_what_is_inside_its_band_is_not_told_to_be_outside(value, normal):
 
 def test_what_has_no_value_either_is_told():
     """Four metrics of an instance that went are not "nothing else moved"."""
-    others = [Verdict(BaselineMetric(name, name), observed(name, None, phase=Phase.MISSING)) for name in ("cpu", "errors")]
+    others = [SeriesVerdict(BaselineMetric(name, name), observed(name, None, phase=Phase.MISSING)) for name in ("cpu", "errors")]
     assert prose.description(leading(None, missed=4), others).endswith("Without a value too: cpu, errors.")
 
 

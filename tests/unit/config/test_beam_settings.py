@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lens_exporter.config.beam import Beam, Source
+from lens_exporter.config.beam import Beam, MetricsSource
 from lens_exporter.config.file import read
 from lens_exporter.config.secrets import secret_sources
 from lens_exporter.errors import ConfigInvalid
@@ -51,7 +51,7 @@ def test_all_settings_of_nodes():
     )
     (found,) = nodes(config)
     assert found.cookie_file == Path("/etc/lens/cookie")
-    assert (found.memory_limit, found.mailboxes, found.epmd_port, found.source) == (2 * 1024**3, 0, 4370, Source.ANY)
+    assert (found.memory_limit, found.mailboxes, found.epmd_port, found.source) == (2 * 1024**3, 0, 4370, MetricsSource.ANY)
     assert found.tls.cert_file == Path("/etc/lens/a.pem")
 
 

@@ -10,7 +10,7 @@ from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.investigate.dispatcher import Dispatcher
 from lens_exporter.investigate.intake import Intake
 from lens_exporter.investigate.store import Store
-from lens_exporter.investigate.workflow import Standing
+from lens_exporter.investigate.workflow import WorkflowStanding
 from lens_exporter.model.alert import Alert, AlertGroup
 
 DOCUMENT = {"verdict": "inconclusive", "status": "warning", "summary": "nothing found"}
@@ -31,7 +31,7 @@ class Queue:
         self.enqueued: list[str] = []
         self.resumed: list[str] = []
         self.forgotten: list[str] = []
-        self.standings: dict[str, tuple[Standing, str]] = {}
+        self.standings: dict[str, tuple[WorkflowStanding, str]] = {}
         self.failure: Exception | None = None
 
     def launch(self) -> None: ...
@@ -48,7 +48,7 @@ class Queue:
         self.forgotten.append(investigation)
 
     def standing(self, investigations):
-        return {one: self.standings.get(one, (Standing.UNKNOWN, "")) for one in investigations}
+        return {one: self.standings.get(one, (WorkflowStanding.UNKNOWN, "")) for one in investigations}
 
 
 class Site:

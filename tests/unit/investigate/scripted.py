@@ -11,7 +11,7 @@ from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
-from lens_exporter.investigate.agent import Limits
+from lens_exporter.investigate.agent import AgentLimits
 from lens_exporter.investigate.investigator import Investigator
 from lens_exporter.investigate.records import read, written
 from lens_exporter.investigate.toolbox import Toolbox
@@ -174,7 +174,7 @@ class Site:
             toolbox=lambda _group: self.toolbox,
             events=self.events,
             telemetry=self.telemetry,
-            limits=settings.pop("limits", Limits()),
+            limits=settings.pop("limits", AgentLimits()),
             clock=lambda: self.now,
             **settings,
         )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lens_exporter.errors import BreakerOpen, BudgetSpent, ModelTimeout
-from lens_exporter.investigate.agent import Agent, Limits, Stop
+from lens_exporter.investigate.agent import Agent, AgentLimits, Stop
 from lens_exporter.investigate.calls import asked_before
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.model.analysis import Cost, Outcome, Receipt
@@ -29,7 +29,7 @@ class Ticking:
 
 def run(client, *tools, limits=None, step=at_once, receipts=(), trail=TASK, **options):
     box = Toolbox(tools or [counter_tool()[0]])
-    agent = Agent(box, limits or Limits(), step, now=AT, clock=Ticking(), **options)
+    agent = Agent(box, limits or AgentLimits(), step, now=AT, clock=Ticking(), **options)
     return agent.run(client, "be brief", trail, receipts)
 
 
@@ -150,7 +150,7 @@ def test_spent_iterations_leave_one_last_call_with_one_tool():
     """The model is told that it is the last call, and can do nothing but answer."""
     circling = [says(call("get_number", value=1000.0 * number)) for number in range(3)]
     client = Scripted([*circling, submits()])
-    draft = run(client, limits=Limits(iterations=3))
+    draft = run(client, limits=AgentLimits(iterations=3))
     assert client.asked[-1][1] == ("submit_analysis",)
     assert "This is the last call" in client.asked[-1][0][-1].text
     assert draft.stop is Stop.SUBMITTED
@@ -159,14 +159,14 @@ def test_spent_iterations_leave_one_last_call_with_one_tool():
 def test_a_last_call_without_an_answer_ends_the_loop():
     """An endless model is stopped, with all receipts kept."""
     client = Scripted([says(call("get_number", value=1000.0 * number)) for number in range(20)])
-    draft = run(client, limits=Limits(iterations=3))
+    draft = run(client, limits=AgentLimits(iterations=3))
     assert (draft.stop, draft.analysis, len(client.asked)) == (Stop.ITERATIONS, None, 4)
     assert len(draft.receipts) == 3
 
 
 @pytest.mark.parametrize(
     ("limits", "stop"),
-    [(Limits(tokens=200), Stop.TOKENS), (Limits(dollars=0.002), Stop.DOLLARS), (Limits(seconds=4.0), Stop.SECONDS)],
+    [(AgentLimits(tokens=200), Stop.TOKENS), (AgentLimits(dollars=0.002), Stop.DOLLARS), (AgentLimits(seconds=4.0), Stop.SECONDS)],
 )
 def test_spent_tokens_money_or_time_end_it_at_once(limits, stop):
     """No last call is paid for beyond a limit of tokens, money or seconds."""
@@ -178,8 +178,8 @@ def test_spent_tokens_money_or_time_end_it_at_once(limits, stop):
 def test_a_limit_of_no_money_stops_no_free_model():
     """A model on one's own machine costs nothing; one that costs is stopped after its first call."""
     free = [says(call("get_number", value=1), cost=Cost(model_calls=1)), submits()]
-    assert run(Scripted(free), limits=Limits(dollars=0.0)).stop is Stop.SUBMITTED
-    assert run(Scripted([says(call("get_number", value=1))]), limits=Limits(dollars=0.0)).stop is Stop.DOLLARS
+    assert run(Scripted(free), limits=AgentLimits(dollars=0.0)).stop is Stop.SUBMITTED
+    assert run(Scripted([says(call("get_number", value=1))]), limits=AgentLimits(dollars=0.0)).stop is Stop.DOLLARS
 
 
 @pytest.mark.parametrize(

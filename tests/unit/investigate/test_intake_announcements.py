@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lens_exporter.investigate.taken import GroupOutcome
-from lens_exporter.investigate.unit import Source, State
+from lens_exporter.investigate.unit import State, UnitSource
 from tests.unit.investigate.intake_site import Site, alert
 
 STORY = "01JD0000000000000000000000"
@@ -25,7 +25,7 @@ def test_an_announced_alert_waits_for_its_webhook(site):
     """It is held for webhook_grace under the watcher's story, and investigated anyway when no webhook comes."""
     taken = site.intake.announce(MEMORY, STORY)
     unit = site.store.unit(taken.investigation)
-    assert (taken.outcome, unit.source, unit.correlation) == (GroupOutcome.HELD, Source.WATCHER, STORY)
+    assert (taken.outcome, unit.source, unit.correlation) == (GroupOutcome.HELD, UnitSource.WATCHER, STORY)
     assert (unit.group.key.startswith("watcher:python:"), unit.due) == (True, site.now + 60)
     assert [one for one, _ in site.store.due(site.now + 60)] == [unit.id]
 

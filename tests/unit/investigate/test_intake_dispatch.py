@@ -4,7 +4,7 @@ import pytest
 
 from lens_exporter.errors import DatabaseError, Unreachable
 from lens_exporter.investigate.unit import State
-from lens_exporter.investigate.workflow import Standing
+from lens_exporter.investigate.workflow import WorkflowStanding
 from tests.unit.investigate.intake_site import Site, alert
 
 
@@ -39,12 +39,12 @@ def test_a_turn_waits_for_a_time_until_it_reconciles(site):
 @pytest.mark.parametrize(
     ("standing", "enqueued", "resumed", "abandoned"),
     [
-        (Standing.UNKNOWN, 1, 0, 0),
-        (Standing.WAITING, 0, 0, 0),
-        (Standing.RUNNING, 0, 0, 0),
-        (Standing.SUSPENDED, 0, 1, 0),
-        (Standing.LOST, 0, 0, 1),
-        (Standing.OVER, 1, 0, 0),
+        (WorkflowStanding.UNKNOWN, 1, 0, 0),
+        (WorkflowStanding.WAITING, 0, 0, 0),
+        (WorkflowStanding.RUNNING, 0, 0, 0),
+        (WorkflowStanding.SUSPENDED, 0, 1, 0),
+        (WorkflowStanding.LOST, 0, 0, 1),
+        (WorkflowStanding.OVER, 1, 0, 0),
     ],
 )
 def test_what_stands_differently_in_the_two_databases_is_repaired(site, standing, enqueued, resumed, abandoned):
@@ -60,7 +60,7 @@ def test_what_is_over_without_a_result_begins_anew_once(site):
     """A backup is older than the durable queue: its records are forgotten first. What then still has no result is given up."""
     held = site.accept(alert("A"))
     site.begin(held.investigation)
-    site.queue.standings[held.investigation] = (Standing.OVER, "")
+    site.queue.standings[held.investigation] = (WorkflowStanding.OVER, "")
     site.dispatcher.reconcile()
     assert site.queue.forgotten == site.queue.enqueued == [held.investigation]
     site.dispatcher.reconcile()
@@ -75,7 +75,7 @@ def test_what_ends_while_it_is_looked_at_is_not_done_again(site):
 
     def ended(investigations):
         site.finish(held.investigation)
-        return dict.fromkeys(investigations, (Standing.OVER, ""))
+        return dict.fromkeys(investigations, (WorkflowStanding.OVER, ""))
 
     site.queue.standing = ended
     site.dispatcher.reconcile()

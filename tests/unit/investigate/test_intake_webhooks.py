@@ -6,7 +6,7 @@ import pytest
 
 from lens_exporter.errors import DatabaseError, IntakeFull
 from lens_exporter.investigate.taken import AlertOutcome, GroupOutcome
-from lens_exporter.investigate.unit import Source, State
+from lens_exporter.investigate.unit import State, UnitSource
 from lens_exporter.model.alert import AlertGroup
 from tests.unit.investigate.intake_site import Site, alert
 
@@ -21,7 +21,7 @@ def test_a_new_group_waits_for_more_of_it(site):
     taken = site.accept(alert("A"))
     unit = site.store.unit(taken.investigation)
     assert (taken.outcome, taken.alerts) == (GroupOutcome.HELD, {AlertOutcome.ACCEPTED: 1})
-    assert (unit.state, unit.source, unit.due, unit.correlation) == (State.HELD, Source.WEBHOOK, site.now + 30, unit.id)
+    assert (unit.state, unit.source, unit.due, unit.correlation) == (State.HELD, UnitSource.WEBHOOK, site.now + 30, unit.id)
     assert site.store.due(site.now + 29) == []
     assert [one for one, _ in site.store.due(site.now + 30)] == [unit.id]
 

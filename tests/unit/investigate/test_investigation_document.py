@@ -2,7 +2,7 @@
 
 from lens_exporter.foundation.clock import trace_id
 from lens_exporter.investigate.document import brief, document, result
-from lens_exporter.investigate.unit import Source, State, Unit
+from lens_exporter.investigate.unit import State, Unit, UnitSource
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import (
     ClaimKind,
@@ -51,7 +51,7 @@ INVESTIGATED = Investigated(
 )
 DELIVERED = Delivery("alertmanager", DeliveryState.DELIVERED, 1795183400.0)
 GROUP = AlertGroup("k", (alert("LensMemory", starts_at=1795183320.0), alert("Other")), receiver="lens")
-UNIT = Unit(STORY, STORY, State.HELD, Source.WEBHOOK, GROUP, 1795183350.5, 1795183320.0, Severity.WARNING)
+UNIT = Unit(STORY, STORY, State.HELD, UnitSource.WEBHOOK, GROUP, 1795183350.5, 1795183320.0, Severity.WARNING)
 
 
 def test_a_done_investigation_shows_everything_with_its_receipts():

@@ -6,7 +6,7 @@ import pytest
 
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.errors import ModelTimeout, Unreachable
-from lens_exporter.investigate.agent import Limits
+from lens_exporter.investigate.agent import AgentLimits
 from lens_exporter.investigate.offline import OfflineAnalyst
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.investigate.tools_promql import promql_tools
@@ -143,7 +143,7 @@ def test_when_some_tools_answer_the_others_are_told():
 def test_a_spent_limit_gives_the_best_answer_so_far():
     """Code writes what the receipts show, never more than inconclusive, and says why."""
     circling = [LOOK, *(says(call("promql_range", query=f"up{{n='{number}'}}")) for number in range(9))]
-    answer = Site(leaking_api(), Scripted(circling), limits=Limits(tokens=400)).investigate()
+    answer = Site(leaking_api(), Scripted(circling), limits=AgentLimits(tokens=400)).investigate()
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     assert answer.analysis.reason == "tokens spent"
     assert answer.analysis.findings[0].claim.startswith("open files (process_open_fds) 61 -> 1,461")
@@ -155,7 +155,7 @@ def test_a_spent_limit_gives_the_best_answer_so_far():
 def test_a_limit_spent_in_a_retry_keeps_the_answer_before_it():
     """An answer with one claim struck is better than none."""
     client = Scripted([LOOK, finds(TRUE, FALSE)])
-    answer = Site(leaking_api(), client, limits=Limits(tokens=220)).investigate()
+    answer = Site(leaking_api(), client, limits=AgentLimits(tokens=220)).investigate()
     assert answer.analysis.findings[0].claim == TRUE["claim"]
     assert [finding.holds for finding in answer.analysis.findings] == [True, False]
     assert answer.verdict.verdict is ReviewVerdict.INCONCLUSIVE

@@ -10,7 +10,7 @@ from lens_exporter.investigate.tools_alerts import alert_tools
 from lens_exporter.investigate.tools_promql import promql_tools
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.tool import ToolStatus
-from lens_exporter.prometheus.answers import MetricMetadata, QueryAnswer, Rule, Series, SeriesAnswer
+from lens_exporter.prometheus.answers import MetricMetadata, QueryAnswer, Series, SeriesAnswer, ServerRule
 from tests.unit.investigate.scripted import AT, leaking_api, toolbox
 
 
@@ -140,8 +140,8 @@ def test_active_alerts_are_those_that_fire_and_are_no_findings():
 def test_rules_are_found_by_name_or_query():
     """What a rule watches and how it stands."""
     rules = [
-        Rule("g", "alerting", "FdsHigh", "process_open_fds > 100", "firing", duration=60.0),
-        Rule("g", "recording", "a:b", "sum(x)"),
+        ServerRule("g", "alerting", "FdsHigh", "process_open_fds > 100", "firing", duration=60.0),
+        ServerRule("g", "recording", "a:b", "sum(x)"),
     ]
     result = alerts_and_rules(rules=rules).call("list_rules", {"contains": "open_fds"})
     assert [row["name"] for row in result.data] == ["FdsHigh"]

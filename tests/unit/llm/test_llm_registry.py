@@ -31,8 +31,8 @@ def database() -> Iterator[Database]:
     database.close()
 
 
-def registry(database: Database, settings: Llm) -> ClientRegistry:
-    telemetry = Telemetry()
+def registry(database: Database, settings: Llm, telemetry: Telemetry | None = None) -> ClientRegistry:
+    telemetry = telemetry or Telemetry()
     return ClientRegistry(
         settings, read_secret=lambda _options: "", database=database, telemetry=telemetry, events=Events(database, telemetry)
     )
@@ -79,8 +79,9 @@ def test_bad_pattern(database):
 
 def test_breakers_are_visible_from_the_start(database):
     """Each client's breaker is a series before its first call."""
-    clients = registry(database, Llm(primary="llama", clients=(LlmClient(name="llama", provider="openai", options=LOCAL),)))
-    assert clients._telemetry.value("lens_breaker_state", client="llama") == 0
+    telemetry = Telemetry()
+    registry(database, Llm(primary="llama", clients=(LlmClient(name="llama", provider="openai", options=LOCAL),)), telemetry)
+    assert telemetry.value("lens_breaker_state", client="llama") == 0
 
 
 def test_nothing_heavy_is_imported():

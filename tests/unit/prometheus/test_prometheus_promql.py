@@ -2,7 +2,7 @@
 
 import pytest
 
-from lens_exporter.prometheus.promql import Reading, Subquery, filling, readings
+from lens_exporter.prometheus.promql import SelectorReading, Subquery, filling, readings
 
 HOUR = 3600.0
 
@@ -10,19 +10,19 @@ HOUR = 3600.0
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("up", [Reading(0)]),
-        ('rate(x{a="[1d]", b="}{"}[5m])', [Reading(300)]),
-        ("sum by (le, pod) (rate(requests_bucket{job='checkout'}[1h30m]))", [Reading(5400)]),
-        ("max_over_time(rate(x[5m])[1h:10s])", [Reading(300, (Subquery(HOUR, 10),))]),
-        ("max_over_time(sum(x) by (y)[1d:])", [Reading(0, (Subquery(24 * HOUR, None),))]),
-        ("(a + b)[1h:1m] offset 5m", [Reading(0, (Subquery(HOUR, 60),))] * 2),
-        ("max_over_time(max_over_time(x[10m:1m])[1d:10m])", [Reading(0, (Subquery(24 * HOUR, 600), Subquery(600, 60)))]),
-        ("a - max_over_time(b[1h:1m])", [Reading(0), Reading(0, (Subquery(HOUR, 60),))]),
-        ('{__name__="x"}[1h]', [Reading(HOUR)]),
-        ('a{b="c"} / on(i) group_left(z) d', [Reading(0)] * 2),
-        ("x[300]", [Reading(300)]),
-        ("x[5i]", [Reading(HOUR)]),
-        ("sum(x) # y[5m]", [Reading(0)]),
+        ("up", [SelectorReading(0)]),
+        ('rate(x{a="[1d]", b="}{"}[5m])', [SelectorReading(300)]),
+        ("sum by (le, pod) (rate(requests_bucket{job='checkout'}[1h30m]))", [SelectorReading(5400)]),
+        ("max_over_time(rate(x[5m])[1h:10s])", [SelectorReading(300, (Subquery(HOUR, 10),))]),
+        ("max_over_time(sum(x) by (y)[1d:])", [SelectorReading(0, (Subquery(24 * HOUR, None),))]),
+        ("(a + b)[1h:1m] offset 5m", [SelectorReading(0, (Subquery(HOUR, 60),))] * 2),
+        ("max_over_time(max_over_time(x[10m:1m])[1d:10m])", [SelectorReading(0, (Subquery(24 * HOUR, 600), Subquery(600, 60)))]),
+        ("a - max_over_time(b[1h:1m])", [SelectorReading(0), SelectorReading(0, (Subquery(HOUR, 60),))]),
+        ('{__name__="x"}[1h]', [SelectorReading(HOUR)]),
+        ('a{b="c"} / on(i) group_left(z) d', [SelectorReading(0)] * 2),
+        ("x[300]", [SelectorReading(300)]),
+        ("x[5i]", [SelectorReading(HOUR)]),
+        ("sum(x) # y[5m]", [SelectorReading(0)]),
         ("vector(1) + 5m > bool 0.9", []),
         ("", []),
         ("((((", []),

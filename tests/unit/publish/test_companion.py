@@ -7,13 +7,13 @@ import pytest
 from lens_exporter.foundation.tracing import written
 from lens_exporter.model.analysis import Cost, Finding, Outcome, Recheck, ReviewVerdict, Verdict
 from lens_exporter.publish.acceptable import MAX_ANNOTATION, MAX_LABEL_VALUE, acceptable
-from lens_exporter.publish.companion import companion, enrichment
+from lens_exporter.publish.companion import Sender, companion, enrichment
 from tests.unit.publish.findings_of import ID, group, investigated, receipt, source
 from tests.unit.publish.timeline import NOON
 
 
 def built(result=None, of=None, external_url="https://lens.example"):
-    return companion(result or investigated(), of or group(), origin="lens-1", external_url=external_url, at=NOON)
+    return companion(result or investigated(), of or group(), Sender("lens-1", external_url), at=NOON)
 
 
 def test_labels_are_those_of_the_contract_and_nothing_else():
@@ -66,13 +66,11 @@ def test_a_group_has_one_companion_with_what_its_alerts_share():
 
 def test_external_labels_are_on_it_where_its_source_has_none_of_that_name():
     """The Prometheus that sent the source may be of another place, and what is ours stays ours."""
-    given = {"cluster": "eu-1", "job": "lens", "prometheus": "mine"}
-    alert = companion(investigated(), group(), origin="lens-1", external_url="", external_labels=given, at=NOON)
+    sender = Sender("lens-1", external_labels={"cluster": "eu-1", "job": "lens", "prometheus": "mine"})
+    alert = companion(investigated(), group(), sender, at=NOON)
     assert alert.labels == built().labels | {"cluster": "eu-1", "prometheus": "mine"}
     assert alert.labels["job"] == "api"
-    theirs = companion(
-        investigated(), group(source(cluster="us-1")), origin="lens-1", external_url="", external_labels=given, at=NOON
-    )
+    theirs = companion(investigated(), group(source(cluster="us-1")), sender, at=NOON)
     assert theirs.labels["cluster"] == "us-1"
 
 
@@ -201,6 +199,6 @@ def test_an_own_alert_gains_finding_verdict_and_the_first_evidence():
 def test_where_spans_are_kept_a_finding_names_its_trace():
     """The same trace as the alert's, in OpenTelemetry's writing."""
     found = investigated()
-    alert = companion(found, group(), origin="lens-1", external_url="", traced=True, at=NOON)
+    alert = companion(found, group(), Sender("lens-1", traced=True), at=NOON)
     assert alert.annotations["lens_trace_id"] == written(found.correlation)
     assert "lens_trace_id" not in built().annotations

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lens_exporter.errors import ExtraMissing, TableUnwritable
-from lens_exporter.model.decision import Observation, Phase, Standing
+from lens_exporter.model.decision import GroupStanding, Observation, Phase
 from lens_exporter.replay.backtest.panels import panels
 from lens_exporter.replay.backtest.plot import draw, expect_drawable
 from lens_exporter.replay.backtest.recording import COLUMNS, Recording
@@ -63,7 +63,7 @@ def test_groups_are_kept_with_score_and_threshold():
     """Of a column the highest score counts: an alarm of one tick is seen."""
     recording = Recording(WEEK)
     for place, score in enumerate((2.0, 8.0, 1.0)):
-        recording.take(tick(NOON + 60 * place, groups=(Standing(API, score, 5.0 + place),)))
+        recording.take(tick(NOON + 60 * place, groups=(GroupStanding(API, score, 5.0 + place),)))
     (track,) = recording.groups.values()
     assert (track.labels, track.score[0], track.threshold[0]) == (API, 8.0, 7.0)
 
@@ -87,7 +87,7 @@ def a_week(alerts):
             observation(0.4, "errors", DB, score=0.9),
             observation(0.5, "latency", DB, score=0.8),
         )
-        recording.take(tick(at(hour), *seen, groups=(Standing(API, 1.0 + far * 3, 4.0),)))
+        recording.take(tick(at(hour), *seen, groups=(GroupStanding(API, 1.0 + far * 3, 4.0),)))
     return recording, alerts
 
 

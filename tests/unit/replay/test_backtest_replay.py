@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.bands import BandCollector
 from lens_exporter.baseline.baselines import Baselines
-from lens_exporter.baseline.expected import Declaration, Source, none_declared
+from lens_exporter.baseline.expected import Declaration, DeclarationSource, none_declared
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.config.settings import Config
 from lens_exporter.errors import QueryError, Unreachable
@@ -76,7 +76,7 @@ def lived(database, source, span=SPAN, declared=none_declared, **options):
         lifecycle=lifecycle,
         announce=lambda _alert, _correlation: None,
         over=lambda _alert: None,
-        bands=Bands(),
+        bands=BandCollector(),
         declared=declared,
     )
     for now[0] in moments(settings.watchers[0].schedule, span):
@@ -129,7 +129,9 @@ def test_a_cooldown_keeps_what_comes_back_too_soon(database):
 
 def test_what_is_declared_is_kept_back_as_it_is_live(database):
     """The first departure is expected, so it is noted once and no alert; the second is the live watcher's alert."""
-    one = Declaration("d1", Source.API, (Matcher("watcher", "api"),), BEGIN + 110 * HOUR, BEGIN + 112 * HOUR, "ann", "upgrade")
+    one = Declaration(
+        "d1", DeclarationSource.API, (Matcher("watcher", "api"),), BEGIN + 110 * HOUR, BEGIN + 112 * HOUR, "ann", "upgrade"
+    )
     live = Database("sqlite://")
     live.migrate()
     fired, over = lived(live, past(), declared=lambda: (one,))

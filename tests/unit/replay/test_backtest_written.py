@@ -6,7 +6,7 @@ import re
 
 import orjson
 
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.model.silence import Silence
 from lens_exporter.replay.backtest.document import document
 from lens_exporter.replay.backtest.matchers import matchers_of
@@ -16,7 +16,7 @@ from lens_exporter.replay.backtest.theirs import Theirs
 from lens_exporter.replay.span import Span
 from tests.unit.replay.backtests import API, DB, at, fired, incident, reported, rule_alert, suppression, withheld
 
-DECLARATION = Declaration("01JD", Source.API, matchers_of("watcher=api"), at(29), at(31), "API", "deploy")
+DECLARATION = Declaration("01JD", DeclarationSource.API, matchers_of("watcher=api"), at(29), at(31), "API", "deploy")
 SILENCE = Silence("8c2a", matchers_of("instance=api-7:9000"), at(10), at(12), "upgrade", "ann")
 
 

@@ -6,7 +6,7 @@ import yaml
 from lens_exporter.errors import ConfigInvalid, TableUnwritable, UnknownWord
 from lens_exporter.rules.alerts import When
 from lens_exporter.rules.command import baseline
-from lens_exporter.rules.document import Engine
+from lens_exporter.rules.document import Ruler
 
 CONFIG = """
 datasources: {far: {url: "http://far:9090", tenant: "a|b"}}
@@ -28,7 +28,7 @@ def config(tmp_path):
 
 def write(config, name="checkout", **changes):
     said = []
-    how = {"engine": Engine.PROMETHEUS, "when": When.LENS_IS_DOWN, "output": None, **changes}
+    how = {"engine": Ruler.PROMETHEUS, "when": When.LENS_IS_DOWN, "output": None, **changes}
     baseline(config, name, write=said.append, **how)
     return said
 
@@ -44,7 +44,7 @@ def test_to_standard_output_or_into_a_file(config, tmp_path):
 
 def test_the_tenants_are_those_of_the_watchers_own_source(config):
     """Not those of the default one."""
-    (text,) = write(config, engine=Engine.MIMIR)
+    (text,) = write(config, engine=Ruler.MIMIR)
     assert yaml.safe_load(text)["groups"][0]["source_tenants"] == ["a", "b"]
 
 

@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.model.matcher import Matcher
 from tests.unit.publish.timeline import NOON
 
@@ -17,5 +17,11 @@ def declared(
     *matchers: Matcher, begin: float = 0, end: float = 60, by: str = "alice", comment: str = "expected: load test", **labels: str
 ):
     return Declaration(
-        f"s{next(_numbers)}", Source.SILENCE, (*matchers, *equal(**labels)), NOON + begin * 60, NOON + end * 60, by, comment
+        f"s{next(_numbers)}",
+        DeclarationSource.SILENCE,
+        (*matchers, *equal(**labels)),
+        NOON + begin * 60,
+        NOON + end * 60,
+        by,
+        comment,
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lens_exporter.baseline.analyzer import Analyzer
-from lens_exporter.baseline.bands import Bands
+from lens_exporter.baseline.bands import BandCollector
 from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.expected import Declaration
 from lens_exporter.baseline.notes import Notes
@@ -90,7 +90,7 @@ class Site:
         self.ended: list[Alert] = []
         self.refuses: LensError | None = None
         self.declared: list[Declaration] = []
-        self.bands = Bands()
+        self.bands = BandCollector()
         self.notes = Notes(line.database)
         self.watched = Watched("python", metrics, **{"window": 60 * MINUTE, **options})
         self.reader: Callable[[Site], Reader | None] = lambda _site: None

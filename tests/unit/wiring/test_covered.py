@@ -3,7 +3,7 @@
 import pytest
 
 from lens_exporter.baseline.asked import matchers_of
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.config.settings import Config
 from lens_exporter.model.decision import Observation, Phase
 from lens_exporter.model.matcher import Matcher
@@ -41,7 +41,7 @@ def tick(*observations, unlisted=0):
 
 def about(*matchers, **labels):
     made = matchers or matchers_of("host", labels, own_labels(SETTINGS))
-    return Declaration("d", Source.API, made, NOON, NOON + 60)
+    return Declaration("d", DeclarationSource.API, made, NOON, NOON + 60)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from lens_exporter.baseline.expected import Declaration, Source
+from lens_exporter.baseline.expected import Declaration, DeclarationSource
 from lens_exporter.baseline.register import Register
 from lens_exporter.config.settings import Config
 from lens_exporter.errors import DatabaseError
@@ -38,7 +38,7 @@ def test_what_is_stored_is_given_and_what_cannot_be_read_is_an_error(tmp_path):
     path = tmp_path / "lens.db"
     database = Database(f"sqlite:///{path}")
     database.migrate()
-    one = Declaration("01JD", Source.API, HERE, NOON, NOON + 60, "API", "deploy")
+    one = Declaration("01JD", DeclarationSource.API, HERE, NOON, NOON + 60, "API", "deploy")
     Register(database).put(one)
     database.close()
     assert stored(config(path)) == (one,)
@@ -53,7 +53,7 @@ def silence(id_, comment="expected:", end=NOON + 60):
 
 
 def declared(id_, end=NOON + 60):
-    return Declaration(id_, Source.SILENCE, HERE, NOON - 60, end, "alice", "expected:")
+    return Declaration(id_, DeclarationSource.SILENCE, HERE, NOON - 60, end, "alice", "expected:")
 
 
 def told(known, silences, *, complete=True):
@@ -62,7 +62,7 @@ def told(known, silences, *, complete=True):
 
 def test_silences_bring_up_to_date_what_is_known():
     """A new one is declared, one that was ended early or reworded is so, one that is lost ends now; those of the API stay."""
-    api = Declaration("01JD", Source.API, HERE, NOON - 90, NOON + 90, "API", "deploy")
+    api = Declaration("01JD", DeclarationSource.API, HERE, NOON - 90, NOON + 90, "API", "deploy")
     known = (api, declared("cut"), declared("lost"), declared("reworded"))
     silences = (silence("new"), silence("cut", end=NOON - 5), silence("reworded", "noise"), silence("other", "noise"))
     assert told(known, silences) == (api, declared("cut", NOON - 5), declared("lost", NOON), declared("new"))

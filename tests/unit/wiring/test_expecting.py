@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from lens_exporter.baseline import register as registers
-from lens_exporter.baseline.expected import Source
+from lens_exporter.baseline.expected import DeclarationSource
 from lens_exporter.baseline.register import Register
 from lens_exporter.config.secrets import Secrets
 from lens_exporter.errors import (
@@ -52,7 +52,7 @@ class Site:
 
     def running(self):
         """How many run, by watcher and source, where any does; None: nothing is shown."""
-        keys = [(watcher, source.value) for watcher in ("host", "api") for source in Source]
+        keys = [(watcher, source.value) for watcher in ("host", "api") for source in DeclarationSource]
         shown = {key: self.telemetry.value("lens_expected_running", watcher=key[0], source=key[1]) for key in keys}
         return None if set(shown.values()) == {None} else {key: count for key, count in shown.items() if count}
 
@@ -96,7 +96,7 @@ def test_a_silence_cannot_be_taken_back_here(site):
     with pytest.raises(DeclaredElsewhere):
         site.expecting.withdraw(said.id)
     assert site.expecting.listed() == (said,)
-    assert said.source is Source.SILENCE
+    assert said.source is DeclarationSource.SILENCE
 
 
 def test_nothing_is_declared_by_what_is_refused(site):

@@ -32,6 +32,7 @@ def test_migrated_schema_is_the_declared_one() -> None:
         "investigations",
         "intake_alerts",
         "deliveries",
+        "delivery_sources",
         "expected_spans",
     }
 
@@ -56,4 +57,4 @@ def test_migrating_again_changes_nothing(twice: int) -> None:
     for _ in range(twice):
         database.migrate()
     with database.transaction() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [("0003",)]
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [("0004",)]
