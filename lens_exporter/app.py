@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ class App:
         self._readiness = readiness
         self._outage = outage
         self._supervisor = TaskSupervisor(ground.telemetry, ground.events, self._readiness)
-        self._engine = DurableEngine(ground, config, lambda: self._generation)
+        self._engine = DurableEngine(ground, config, lambda: self._generation, waits=partial(readiness.hold, "investigations"))
         self._generation = Generation(config, ground, self._engine.store, self._engine.wake)
         self._following: list[str] = []  # children that a reload replaces
         self._retired: list[Generation] = []  # their investigations may still be asking a model

@@ -37,6 +37,8 @@ def target_name(target: Labels) -> str:
     beam = beam_node(target)
     place = cleaned(beam) or named or next((name for label in NAMES[1:] if (name := cleaned(target.get(label, "")))), "")
     what = cleaned(target.get("process", ""))
+    if named and not what:
+        what = cleaned(target.get("pod", ""))  # many share a node that tells of them, or a service's name with ports of their own
     if not place and host:
         # An address means nothing to a person, so the job speaks for it; the port tells it from its neighbours there.
         what = what or cleaned(target.get("job", ""))

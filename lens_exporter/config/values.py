@@ -24,6 +24,7 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OURS = frozenset({"alertname", "severity", "watcher", "category", "verdict", "source_alertname", "source_fingerprint"})
 _GAPS = 10  # looked at, to know how close moments of a schedule may be
 _RANDOM_FIELD = re.compile(r"(?<![A-Za-z])[HhRr](?![A-Za-z])")  # croniter's extension; a schedule here says when, not whether
+_LAST_PORT = 65535
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]*):(?P<port>\d{1,5})", re.ASCII)
 
 
@@ -36,9 +37,12 @@ class Misfit(ValueError):
 
 
 class Settings(BaseModel):
-    """The base of all settings: unknown keys are errors, values do not change, and no error repeats what was given."""
+    """The base of all settings: unknown keys are errors, values do not change, and no error repeats what was given.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    Numbers are finite: with a least change of infinity, or a limit that is NaN, nothing would ever be told, and nobody would know.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 def _length(value: object, info: ValidationInfo) -> float:
@@ -57,7 +61,14 @@ def _url(value: str) -> str:
         raise ValueError('expected an address like "http://localhost:9090"')
     if "@" in match[1]:
         raise ValueError("an address holds no user or password here: use basic_auth")
+    if not _has_port_or_none(match[1]):
+        raise ValueError('expected an address like "http://localhost:9090", with a port from 1 to 65535')
     return value.rstrip("/")
+
+
+def _has_port_or_none(place: str) -> bool:
+    port = re.sub(r"^(?:\[[^\]]*\]|[^:\[\]]+)", "", place)  # what follows the name or the address
+    return not port or bool(re.fullmatch(r":\d{1,5}", port, re.ASCII) and 0 < int(port[1:]) <= _LAST_PORT)
 
 
 def _database_url(value: str) -> str:
@@ -70,7 +81,7 @@ def _database_url(value: str) -> str:
 
 def _listen_address(value: str) -> str:
     match = _ADDRESS.fullmatch(value)
-    if match is None or int(match["port"]) > 65535:
+    if match is None or int(match["port"]) > _LAST_PORT:
         raise ValueError('expected an address to listen on like "127.0.0.1:10077" or ":10077"')
     return value
 

@@ -8,6 +8,8 @@ from typing import TypeAlias
 _VOID = {"meta", "link", "br"}
 _CLIP = 2000  # characters of one text; a label may carry any amount
 
+_ARROW = '<span class="arrow">-&gt;</span>'  # a narrow page would break the line between the two
+
 
 @dataclass(frozen=True, slots=True)
 class Html:
@@ -26,7 +28,10 @@ def el(name: str, /, *children: Child, **attributes: str | None) -> Html:
     )
     if name in _VOID:
         return Html(f"<{name}{written}>")
-    return Html(f"<{name}{written}>{''.join(_render(child) for child in children)}</{name}>")
+    inner = "".join(_render(child) for child in children)
+    if name == "title":  # which holds text only: markup in it would be read out
+        inner = inner.replace(_ARROW, "-&gt;")
+    return Html(f"<{name}{written}>{inner}</{name}>")
 
 
 def link(address: str, *children: Child) -> Html:
@@ -49,7 +54,7 @@ def _render(child: Child) -> str:
     if isinstance(child, Html):
         return child.text
     if isinstance(child, str):
-        return _escape(child)
+        return _escape(child).replace("-&gt;", _ARROW)
     if isinstance(child, int | float):
         return _escape(str(child))
     return "".join(_render(one) for one in child)

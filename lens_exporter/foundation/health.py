@@ -34,6 +34,13 @@ class Readiness:
             self._reasons.pop(condition, None)
             self._telemetry.set("lens_ready", 0.0 if self._reasons else 1.0)
 
+    def hold(self, condition: str, reason: str) -> None:
+        """Say why this condition stands in the way; with no reason, that it does not."""
+        if reason:
+            self.fail(condition, reason)
+        else:
+            self.clear(condition)
+
     def ready(self) -> Ready:
         """Give the present answer, the oldest reason first."""
         with self._lock:

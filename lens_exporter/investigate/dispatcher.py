@@ -40,18 +40,23 @@ class Dispatcher:
         abandon: Callable[[str, str], None],
         source_resolved: Callable[[str, float], None],
         fetch_truncated: Callable[[], None] = lambda: None,
+        waits: Callable[[str], object] = lambda _reason: None,
         wake: threading.Event | None = None,
         clock: Clock = wall,
         pause: float = 1.0,
         reconcile_every: float = 15.0,
     ) -> None:
-        """Take wake as the event that whoever stored something sets; without it the loop looks once every `pause` seconds."""
+        """Take wake as the event that whoever stored something sets; without it the loop looks once every `pause` seconds.
+
+        waits is told at each turn why nothing can be handed over, "" where it can: what is accepted then is stored, and no more.
+        """
         self._store = store
         self._queue = queue
         self._telemetry = telemetry
         self._abandon = abandon
         self._source_resolved = source_resolved
         self._fetch_truncated = fetch_truncated
+        self._waits = waits
         self._wake = wake or threading.Event()
         self._clock = clock
         self._pause = pause
@@ -69,8 +74,10 @@ class Dispatcher:
             except DatabaseError as error:
                 log = _log.warning if self._failing.failed(self._clock(), (type(error).__name__,)) else _log.debug
                 log("the dispatcher waits for its database", error=str(error))
+                self._waits(str(error))
                 stop.wait(self._pause)
             else:
+                self._waits("")
                 if (over := self._failing.over(self._clock())) is not None:
                     _log.info("the dispatcher works again", seconds=round(over.seconds, 3), failures=over.failures)
             self._wake.wait(self._until_due())

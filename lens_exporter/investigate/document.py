@@ -57,7 +57,13 @@ def brief(unit: Brief) -> dict[str, Any]:
         "severity": unit.severity.value,
         "summary": unit.summary,
         "reason": unit.reason,
-        "source": {"kind": unit.source.value, "alertname": unit.alertname, "alerts": unit.alerts, "group_key": unit.group_key},
+        "source": {
+            "kind": unit.source.value,
+            "alertname": unit.alertname,
+            "alerts": unit.alerts,
+            "group_key": unit.group_key,
+            "labels": dict(unit.labels),
+        },
         "due": _time(unit.due),
         "created_at": _time(unit.created_at),
         "started_at": _time(unit.started_at),
@@ -114,6 +120,7 @@ def _source(unit: Unit) -> dict[str, Any]:
         "receiver": group.receiver,
         "alerts": len(group.alerts),
         "truncated": group.truncated,
+        "labels": group.common,
     }
 
 

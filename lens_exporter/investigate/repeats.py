@@ -6,11 +6,15 @@ import threading
 from lens_exporter.foundation.clock import Clock, monotonic
 from lens_exporter.foundation.stretch import Stretch
 
+_RAISED = "DBOS failed to launch"  # with a traceback at each try; whoever launches it has the same as an exception
 _QUIET = 60.0  # seconds without a warning, after which the next one is news: DBOS does not say when something works again
 
 
 class Repeats(logging.Filter):
-    """Passes the first warning of a kind (its text up to a colon), and makes debug records of those after it. Errors all pass."""
+    """Passes the first warning of a kind (its text up to a colon), and makes debug records of those after it.
+
+    Errors all pass, but for the one that is raised as well.
+    """
 
     def __init__(self, *, clock: Clock = monotonic) -> None:
         super().__init__()
@@ -20,7 +24,8 @@ class Repeats(logging.Filter):
         self._last = float("-inf")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno != logging.WARNING or self._news(record.getMessage().partition(":")[0]):
+        kind = record.getMessage().partition(":")[0]
+        if kind != _RAISED and (record.levelno != logging.WARNING or self._news(kind)):
             return True
         record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
         return logging.getLogger().isEnabledFor(logging.DEBUG)

@@ -18,6 +18,7 @@ from lens_exporter.model.decision import Severity
 
 _INTAKE_LOCK = 0x6C656E73_69  # key of PostgreSQL's advisory lock: "lensi"
 
+_SMALL = 1 << 14  # bytes of a group as it is stored, some hundred alerts
 _SKEW = 60.0  # seconds by which the clocks of replicas may differ
 
 
@@ -102,7 +103,9 @@ class Store:
     def briefs(self, limit: int = 100, state: str | None = None) -> list[Brief]:
         """Read investigations, newest first."""
         columns = [column for column in investigations.c if column.name not in {"alert_group", "document"}]
-        statement = sa.select(*columns).order_by(investigations.c.id.desc()).limit(limit)
+        group = investigations.c.alert_group  # of thousands of alerts it is no part of a list
+        small = sa.case((sa.func.length(group) <= _SMALL, group), else_=None).label("alert_group")
+        statement = sa.select(*columns, small).order_by(investigations.c.id.desc()).limit(limit)
         if state is not None:
             statement = statement.where(investigations.c.state == state)
         with self._database.reading() as connection:

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lens_exporter.foundation.database import metadata
-from lens_exporter.investigate.unit import WAITING, Brief, State, Unit, UnitSource, pack_group, unpack, unpack_group
+from lens_exporter.investigate.unit import WAITING, Brief, State, Unit, UnitSource, common_labels, pack_group, unpack, unpack_group
 from lens_exporter.model.decision import Severity
 
 _WAITING = sa.text("state IN ('held', 'queued')")
@@ -100,5 +100,6 @@ def unit_of(row: sa.RowMapping) -> Unit:
 
 def brief_of(row: sa.RowMapping) -> Brief:
     fields = dict(row)
+    packed = fields.pop("alert_group")
     fields |= {"state": State(row["state"]), "source": UnitSource(row["source"]), "severity": Severity(row["severity"])}
-    return Brief(**fields)
+    return Brief(**fields, labels={} if packed is None else common_labels(packed))

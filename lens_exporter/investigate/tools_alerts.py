@@ -1,5 +1,6 @@
 """What else is alerting, and which rules exist, asked through callables: Alertmanager and Prometheus both know."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, Field
@@ -10,6 +11,7 @@ from lens_exporter.model.tool import Tool, ToolResult, ToolStatus
 from lens_exporter.prometheus.answers import ServerRule
 
 _SHOWN_ALERTS = 30
+_PLAIN = re.compile(r"\w{1,100}", re.ASCII).fullmatch  # a name that is one word
 _SHOWN_RULES = 60
 _NOBODY_TO_ASK = ToolResult(ToolStatus.UNAVAILABLE, note="no Alertmanager is configured")
 
@@ -57,7 +59,8 @@ def active_alerts(alerts: Sequence[Alert], arguments: AlertArguments) -> ToolRes
     for index, alert in enumerate(matching[:_SHOWN_ALERTS], 1):
         summary = alert.annotations.get("summary") or alert.annotations.get("description") or ""
         rows.append({"labels": dict(alert.labels), "starts_at": rfc3339(alert.starts_at), "summary": summary[:300]})
-        seen[f"{index}.starts_at"] = alert.starts_at
+        # Named, as suspects are: whoever reads the receipt sees which alert it was.
+        seen[f"{index} {alert.name}.starts_at" if _PLAIN(alert.name) else f"{index}.starts_at"] = alert.starts_at
     if not rows:
         return ToolResult(ToolStatus.EMPTY, [], "no alert matches", seen)
     if len(matching) > len(rows):

@@ -10,6 +10,7 @@ import orjson
 
 from lens_exporter.model.alert import COMPANION, Alert, AlertGroup
 from lens_exporter.model.decision import Severity
+from lens_exporter.model.labels import Labels
 
 
 class State(StrEnum):
@@ -71,6 +72,7 @@ class Brief:
     status: str
     summary: str
     reason: str
+    labels: Labels  # that all its alerts have alike; none of a group that is too large for a list
 
 
 def severity_of(alerts: Iterable[Alert]) -> Severity:
@@ -101,6 +103,13 @@ def unpack(packed: bytes) -> Any:
     return orjson.loads(zlib.decompress(packed))
 
 
+def common_labels(packed: bytes, *, most: int = 1 << 16) -> dict[str, str]:
+    """Give the labels that all alerts of a group have alike; none where its text is longer than so many bytes."""
+    reader = zlib.decompressobj()
+    text = reader.decompress(packed, most)
+    return _group(orjson.loads(text)).common if reader.eof else {}
+
+
 def pack_group(group: AlertGroup) -> bytes:
     return pack(
         {
@@ -117,5 +126,8 @@ def pack_group(group: AlertGroup) -> bytes:
 
 
 def unpack_group(packed: bytes) -> AlertGroup:
-    fields = unpack(packed)
+    return _group(unpack(packed))
+
+
+def _group(fields: dict[str, Any]) -> AlertGroup:
     return AlertGroup(**{**fields, "alerts": tuple(Alert(*alert) for alert in fields["alerts"])})

@@ -53,3 +53,9 @@ class AlertGroup:
     truncated: int = 0  # alerts Alertmanager left out (max_alerts)
     external_url: str = ""
     labels: Labels = field(default_factory=dict)  # what the group is grouped by
+
+    @property
+    def common(self) -> dict[str, str]:
+        """The labels that all its alerts have alike, as Alertmanager's commonLabels: what the group as a whole is about."""
+        first, *others = [alert.labels for alert in self.alerts] or [{}]
+        return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}

@@ -58,5 +58,7 @@ def shown(text: str) -> str:
 
 
 def _iso(text: str) -> float:
+    if text.endswith(" UTC"):  # what databases write instead of +00:00
+        text = f"{text[:-4]}+00:00"
     found = datetime.fromisoformat(text)
     return ((found if found.tzinfo else found.replace(tzinfo=UTC)) - _EPOCH).total_seconds()

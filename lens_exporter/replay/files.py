@@ -18,6 +18,8 @@ from lens_exporter.foundation.signals import ended_by_signals
 from lens_exporter.replay.detect import Request, detect, told
 from lens_exporter.replay.table import Table
 
+_CLOSED = "it is closed"  # a standard stream that whoever began us gave none of: Python has None for it
+
 
 def detect_files(source: Path | None, target: Path | None, request: Request) -> None:
     """Write the scores of one table to a file; None stands for the standard streams.
@@ -32,6 +34,8 @@ def detect_files(source: Path | None, target: Path | None, request: Request) -> 
     name = "<stdin>" if source is None else str(source)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     say = partial(console.print, markup=False)
+    if target is None and sys.stdout is None:
+        raise TableUnwritable(where="<stdout>", reason=_CLOSED)
     garbled = target is None and sys.stdout.isatty()  # the scores themselves run over the screen
     shows = console.is_terminal and not garbled
     with ended_by_signals(), _reading(source, name) as descriptor, _progress(console, descriptor, shown=shows) as seen:
@@ -68,6 +72,8 @@ def _left(target: Path | None) -> str:
 def _reading(source: Path | None, name: str) -> Iterator[int]:
     """Give a file descriptor: reading from it gives what has arrived, where a buffered stream would wait for more."""
     if source is None:
+        if sys.stdin is None:
+            raise TableUnreadable(where=name, reason=_CLOSED)
         yield sys.stdin.fileno()
         return
     try:

@@ -23,6 +23,7 @@ class Lines:
     """
 
     def __init__(self, name: str, source: Source) -> None:
+        self.latest = ""  # the line that was given last
         self._name = name
         self._source = source
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
@@ -48,7 +49,8 @@ class Lines:
             self._read()
         self._left -= 1
         self._given += 1
-        return self._whole.readline()
+        self.latest = self._whole.readline()
+        return self.latest
 
     def _read(self) -> None:
         try:

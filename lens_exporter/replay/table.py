@@ -16,6 +16,7 @@ from lens_exporter.replay.lines import Lines, Source
 
 TIMESTAMP = "timestamp"
 _POINTS = 65_536  # values of a block at most: what is read ahead, whatever the length of the table
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}  # as spreadsheets write where numbers have a comma
 _PLAIN = re.compile(r"[0-9.eE+-]*").fullmatch  # cells in which float() and a person see the same
 
 
@@ -89,10 +90,15 @@ class Table:
             try:
                 row = next(self._reader, None)
             except csv.Error as error:
-                raise TableInvalid(where=f"{self.name}:{line}", problem=f"not CSV: {error}") from error
+                raise TableInvalid(where=f"{self.name}:{line}", problem=f"not CSV: {self._unread(error)}") from error
             if row is None:
                 return
             yield line, row
+
+    def _unread(self, error: csv.Error) -> str:
+        """Say what is wrong with a line: of lines that end as an old Mac's did the module speaks to programmers."""
+        old = "\r" in self._lines.latest.rstrip("\r\n")
+        return "lines end in a carriage return alone, expected a line feed" if old else str(error)
 
     def _whole(self, row: list[str], line: int) -> list[str]:
         if len(row) != len(self.series) + 1:
@@ -120,7 +126,7 @@ class Table:
             try:
                 value = number(text)
             except ValueError as error:
-                raise self.wrong_cell(line, index + 2, f"expected a number, got {shown(text)}") from error
+                raise self.wrong_cell(line, index + 2, f"expected a number, or nothing for a gap, got {shown(text)}") from error
             texts[index] = "" if math.isnan(value) else text.strip()
             found.append(value)
         return found
@@ -130,6 +136,9 @@ def _wrong_header(names: list[str]) -> str:
     """Say what is wrong with a header, or nothing."""
     if not names:
         return f"empty; expected a header such as {TIMESTAMP},cpu,memory"
+    separator = next((mark for mark in _SEPARATORS if len(names) == 1 and mark in names[0]), "")
+    if separator:
+        return f"cells are separated by {_SEPARATORS[separator]}: expected commas, and a point in numbers"
     if names[0] != TIMESTAMP:
         return f"column 1: expected {TIMESTAMP}, got {shown(names[0])}"
     if len(names) == 1:

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 class DurableEngine:
     """Stores, dispatches and durably runs investigations, whichever generation does the work."""
 
-    def __init__(self, ground: Ground, config: Config, generation: "Callable[[], Generation]") -> None:
+    def __init__(
+        self, ground: Ground, config: Config, generation: "Callable[[], Generation]", *, waits: Callable[[str], object]
+    ) -> None:
+        """Take waits as what is told why no investigation can begin, "" where it can."""
         self.store = Store(ground.database)
         self._ground = ground
         self._generation = generation
+        self._waits = waits
         self._wake = threading.Event()
         self._workflows = Workflows(
             durable_url(ground.database),
@@ -43,6 +47,7 @@ class DurableEngine:
             abandon=generation.inquiry.abandon,
             source_resolved=generation.publisher.source_resolved,
             fetch_truncated=generation.intake.fetch_truncated,
+            waits=self._waits,
             wake=self._wake,
             clock=self._ground.clock,
         ).run(stop)

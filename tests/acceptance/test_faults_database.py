@@ -222,3 +222,19 @@ def test_a_restored_database_has_its_open_investigations_done_again(site, tmp_pa
     lens.start_again()
     [after] = until(lambda: investigations(lens, "done"), 40)
     assert (after["id"], after["verdict"]) == (before[0]["id"], "inconclusive")
+
+
+def test_a_durable_file_that_cannot_be_read_is_no_readiness(site, tmp_path):
+    """Webhooks are stored, nothing is investigated, and whoever asks hears why; without the file the work is done."""
+    lens, durable = site.lens, tmp_path / "lens-durable.db"
+    durable.write_bytes(b"no database " * 1000)
+    lens.start()
+    until(lambda: lens.get("/-/ready").status_code == 503, 20)
+    assert lens.get("/-/ready").json()["error"]["reasons"] == [
+        f"investigations: database sqlite:///{durable}: file is not a database"
+    ]
+    assert lens.post("/webhook", json=payload(0)).status_code == 200
+    assert "Traceback" not in lens.log.read_text("utf-8")
+    durable.unlink()
+    assert until(lambda: investigations(lens, "done"), 40)
+    until(lambda: lens.get("/-/ready").status_code == 200, 10)

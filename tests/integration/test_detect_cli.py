@@ -132,7 +132,7 @@ def test_a_reader_that_leaves_ends_it_quietly(tmp_path):
     ("text", "arguments", "expected"),
     [
         ("", (), "lens-exporter: in.csv:1: empty; expected a header such as timestamp,cpu,memory"),
-        ("timestamp,a\n0,1\n60,x\n", (), 'lens-exporter: in.csv:3: column 2 (a): expected a number, got "x"'),
+        ("timestamp,a\n0,1\n60,x\n", (), 'lens-exporter: in.csv:3: column 2 (a): expected a number, or nothing for a gap, got "x"'),
         (
             "timestamp,a\n9999,1\n60,1\n",
             (),
@@ -196,6 +196,27 @@ def test_a_wrong_call_is_refused(arguments, expected, tmp_path):
 @pytest.mark.parametrize(
     ("redirection", "expected"),
     [
+        ("<&-", "cannot read <stdin>: it is closed"),
+        ("--input in.csv >&-", "cannot write <stdout>: it is closed"),
+        (
+            "--input in.csv --output out.csv >&-",
+            "in.csv: 30 rows, 0 values are anomalies, fewer rows than a series needs to be judged by itself",
+        ),
+    ],
+)
+def test_a_standard_stream_that_is_closed_is_named(redirection, expected, tmp_path):
+    """As a daemon's child may find them: one line where it is needed, nothing where it is not."""
+    (tmp_path / "in.csv").write_text(series(30), "utf-8")
+    shell = f"{' '.join(command())} {redirection}"
+    answer = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert answer.stderr.splitlines()[-1].removeprefix("lens-exporter: ") == expected
+    assert len(answer.stderr.splitlines()) <= 2
+    assert answer.returncode == ("cannot" in expected)
+
+
+@pytest.mark.parametrize(
+    ("redirection", "expected"),
+    [
         ("< clob.csv --output clob.csv", "--output would overwrite standard input"),
         ("< clob.csv --output link.csv", "--output would overwrite standard input"),
         ("--input clob.csv >> clob.csv", "standard output would overwrite --input"),
@@ -224,7 +245,7 @@ def test_a_wrong_cell_costs_no_earlier_output(before, left, tmp_path):
     assert answer.returncode == 1
     scored, error = answer.stderr.splitlines()
     assert scored == f"<stdin>: 0 rows are scored; {left}"  # it came with the first rows, before a step was known
-    assert error == 'lens-exporter: <stdin>:32: column 4 (memory): expected a number, got "x"'
+    assert error == 'lens-exporter: <stdin>:32: column 4 (memory): expected a number, or nothing for a gap, got "x"'
     assert [path.read_text("utf-8") for path in tmp_path.iterdir()] == ([] if before is None else [before])
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from lens_exporter.exposition.documents import parse_time
 from lens_exporter.exposition.html import Child, Html, el, link
-from lens_exporter.exposition.pages.frame import badge, empty, facts, moment, page, plain, section, top, unit_of
+from lens_exporter.exposition.pages.frame import badge, empty, facts, label_set, moment, page, plain, section, top, unit_of
 from lens_exporter.exposition.ports import Document
 
 _REFRESH = 5  # seconds, while there is no answer yet
@@ -15,6 +15,7 @@ _HOLDING = {"confirmed", "recorded"}
 # How tools name the numbers of one series: "1.first", "2 process_open_fds.before", "steady 1 process_threads.after".
 _GROUPED = re.compile(r"((?:[a-z]+ )?\d+(?: [\w:]+)?)\.(\w+)")
 _BARE = re.compile(r"\s*([a-zA-Z_:][\w:]*)\s*(?:\{.*\})?\s*", re.DOTALL)
+_SAID = {"alertname", "severity"}  # labels that stand elsewhere
 _OVER = {"done", "cancelled", "failed"}
 
 
@@ -27,6 +28,8 @@ class Brief:
         self.verdict = _text(document, "verdict")
         self.summary = _text(document, "summary")
         self.source = _text(_map(document, "source"), "alertname")
+        labels = _map(_map(document, "source"), "labels")
+        self.about = {str(name): str(value) for name, value in labels.items() if name not in _SAID}
         self.at = _at(_map(document, "source").get("starts_at") or document.get("created_at"))
         analyst = _text(document, "analyst")
         confidence = _text(document, "confidence") or _text(_map(document, "review"), "confidence")
@@ -44,7 +47,11 @@ def investigation(document: Document, now: float) -> bytes:
     return page(
         title,
         "../",
-        top("../", el("h1", badge(brief.verdict or brief.state), " ", brief.source or "Investigation")),
+        top(
+            "../",
+            el("h1", badge(brief.verdict or brief.state), " ", brief.source or "Investigation"),
+            label_set(brief.about) if brief.about else None,
+        ),
         el(
             "main",
             el("p", brief.summary, class_="lead")

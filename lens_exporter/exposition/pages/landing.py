@@ -180,6 +180,7 @@ def _finding(one: Document, now: float) -> Html:
             el("small", moment(brief.at, now)) if brief.at else None,
         ),
         el("p", brief.summary or "no answer yet"),
+        label_set(brief.about) if brief.about else None,
         el("p", brief.byline, class_="quiet") if brief.byline else None,
         class_="card",
     )

@@ -25,6 +25,8 @@ from lens_exporter.model.metric import BaselineMetric
         ({"instance": "db-1:9000", "process": "worker"}, "worker on db-1"),
         ({"instance": "api-7:9000", "process": "api-7"}, "api-7"),
         ({"instance": "10.1.2.3:8080", "pod": "checkout-5", "job": "shop"}, "checkout-5"),
+        ({"instance": "node-3:10250", "pod": "checkout-5", "namespace": "shop", "container": "app"}, "checkout-5 on node-3"),
+        ({"instance": "checkout-5:8080", "pod": "checkout-5"}, "checkout-5"),
         ({"process": "worker"}, "worker"),
         ({}, "the only series"),
     ],

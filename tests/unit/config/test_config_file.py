@@ -58,6 +58,12 @@ def test_a_small_site_reads_whole():
     assert config.llm.clients[0].options.api_key_file == Path("/etc/lens/anthropic.key")
 
 
+@pytest.mark.parametrize("url", ["http://[::1]:9090", "https://[::1]/prom", "http://a.b:1/x", "https://a.b", "http://h:65535"])
+def test_addresses_that_are_some(url):
+    """With or without a port, by name or by address."""
+    assert read(f'prometheus: {{url: "{url}"}}', HERE, LENSES).prometheus.url == url
+
+
 def test_nothing_needs_no_unit():
     """0 is the one number that is a duration, where there may be none."""
     assert read("investigate: {debounce: 0}", HERE, LENSES).investigate.debounce == 0.0
@@ -69,6 +75,7 @@ def test_an_empty_file_is_all_defaults(text):
     assert read(text, HERE, LENSES) == Config()
 
 
+PORT = 'expected an address like "http://localhost:9090", with a port from 1 to 65535'
 ERRORS = [
     # the settings themselves
     ("prometheus:\n  max_samples: lots", 'lens.yml:2: prometheus.max_samples: expected a whole number, got "lots"'),
@@ -86,6 +93,17 @@ ERRORS = [
     (
         "alertmanager: {urls: [localhost]}",
         'lens.yml:1: alertmanager.urls[0]: expected an address like "http://localhost:9090", got "localhost"',
+    ),
+    *(
+        (f'prometheus: {{url: "http://h{port}/prom"}}', f'lens.yml:1: prometheus.url: {PORT}, got "http://h{port}/prom"')
+        for port in (":99999", ":0", ":", ":abc", ":1:2")
+    ),
+    *(
+        (
+            f'watchers:\n- {{name: a, schedule: "* * * * *", metrics: {{b: {{query: up, {key}: {given}}}}}}}',
+            f"lens.yml:2: watchers[0].metrics.b.{key}: expected a finite number, got {named}",
+        )
+        for key, given, named in (("min_change", ".inf", "Infinity"), ("full", ".nan", "NaN"), ("ceiling", "-.inf", "-Infinity"))
     ),
     ("lenses: {host: maybe}", 'lens.yml:1: lenses.host: expected true or false, got "maybe"'),
     ("web: [a]", "lens.yml:1: web: expected a mapping of settings, got a list"),

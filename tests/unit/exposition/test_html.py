@@ -37,3 +37,9 @@ def test_one_text_cannot_fill_the_page():
 def test_void_elements_and_absent_attributes():
     """<meta> has no end tag, an attribute of None is not written, underscores become dashes."""
     assert el("meta", http_equiv="refresh", content=None).text == '<meta http-equiv="refresh">'
+
+
+def test_an_arrow_is_not_broken():
+    """From 61 to 1,480 is not from 61 minus: of texts, not of attributes."""
+    assert el("p", "61 -> 5", title="a -> b").text == '<p title="a -&gt; b">61 <span class="arrow">-&gt;</span> 5</p>'
+    assert el("title", "61 -> 5").text == "<title>61 -&gt; 5</title>"

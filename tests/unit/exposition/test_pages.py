@@ -18,7 +18,12 @@ DONE = {
     "verdict": "cause_found",
     "analyst": "offline analyst",
     "correlation": "01JD8ZP5K4",
-    "source": {"alertname": "LensMemory", "fingerprint": "9f2c", "starts_at": "2026-11-20T13:52:00Z"},
+    "source": {
+        "alertname": "LensMemory",
+        "fingerprint": "9f2c",
+        "starts_at": "2026-11-20T13:52:00Z",
+        "labels": {"alertname": "LensMemory", "instance": "api-7:9000"},
+    },
     "summary": "Open files leak.",
     "findings": [
         {"claim": "open files 61 -> 1,480", "kind": "fact", "receipts": ["r2"], "holds": True},
@@ -96,6 +101,7 @@ def test_the_first_page_shows_what_watches_fires_and_was_found():
     assert 'href="investigations/01JD8ZP5K3"' in page
     assert "offline analyst, high confidence, 5 tool calls, 0.4 s" in page
     assert "in 40 s" in page
+    assert "<b>instance</b>=<bdi>api-7:9000</bdi>" in page
 
 
 def test_alerts_come_worst_first_and_companions_last():
@@ -146,6 +152,7 @@ def test_findings_stand_next_to_their_receipts():
     assert "1,480" in page
     assert "<s>CPU tripled</s>" in page
     assert "struck: r3 says 0.31" in page
+    assert "<b>instance</b>=<bdi>api-7:9000</bdi>" in page
     assert "http-equiv" not in page
 
 
@@ -275,7 +282,15 @@ def test_the_numbers_of_a_receipt_stand_by_their_metric():
                         Alert({"alertname": EVIL, "severity": EVIL, EVIL: EVIL}, {"summary": EVIL, "description": EVIL}), EVIL, EVIL
                     )
                 ],
-                investigations=[{"id": EVIL, "state": EVIL, "verdict": EVIL, "summary": EVIL, "source": {"alertname": EVIL}}],
+                investigations=[
+                    {
+                        "id": EVIL,
+                        "state": EVIL,
+                        "verdict": EVIL,
+                        "summary": EVIL,
+                        "source": {"alertname": EVIL, "labels": {EVIL: EVIL}},
+                    }
+                ],
                 reasons=(EVIL,),
             )
         ),

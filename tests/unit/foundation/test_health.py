@@ -16,6 +16,9 @@ def test_ready_until_a_condition_fails_and_again_when_all_are_cleared():
     assert telemetry.value("lens_ready") == 0
     readiness.clear("database")
     assert readiness.ready() == (False, ("part watcher: given up",))
+    readiness.hold("investigations", "no database")
+    assert readiness.ready().reasons[1:] == ("investigations: no database",)
+    readiness.hold("investigations", "")
     readiness.clear("part watcher")
     readiness.clear("never failed")
     assert readiness.ready() == (True, ())

@@ -74,6 +74,7 @@ def test_a_done_investigation_shows_everything_with_its_receipts():
         "receiver": "lens",
         "alerts": 2,
         "truncated": 0,
+        "labels": {},
     }
     assert shape["findings"] == [
         {"claim": "open files 61 -> 1,480 from 14:01", "kind": "fact", "receipts": ["r2"], "holds": True},
@@ -142,13 +143,29 @@ def test_the_list_is_newest_first_and_can_be_narrowed():
     """What an operator looks for is what happened last."""
     site = Site()
     first = site.done(alert("A"), key="one")
-    second = site.accept(alert("B"), alert("C"), key="two").investigation
+    second = site.accept(alert("B", job="api"), alert("C", job="api"), key="two").investigation
     shapes = [brief(one) for one in site.store.briefs()]
     assert [shape["id"] for shape in shapes] == [second, first]
-    assert shapes[0]["source"] == {"kind": "webhook", "alertname": "B", "alerts": 2, "group_key": "two"}
+    assert shapes[0]["source"] == {
+        "kind": "webhook",
+        "alertname": "B",
+        "alerts": 2,
+        "group_key": "two",
+        "labels": {"job": "api"},
+    }
     assert (shapes[1]["verdict"], shapes[1]["summary"], shapes[0]["verdict"]) == ("inconclusive", "nothing found", None)
     assert [one.id for one in site.store.briefs(state="done")] == [first]
     assert [one.id for one in site.store.briefs(limit=1)] == [second]
+
+
+def test_a_list_says_what_each_is_about_but_for_storms():
+    """The labels that all alerts have alike; reading thousands of alerts for a line of a list would cost more than it tells."""
+    site = Site()
+    site.accept(alert("A", instance="api-7", severity="warning"), key="one")
+    site.accept(*(alert("B", pod=f"{number * 7919 % 100_003:x}", job="x") for number in range(5000)), key="storm")
+    site.accept(alert("C", job="y" * 100_000), key="long")
+    about = {one.alertname: one.labels for one in site.store.briefs()}
+    assert about == {"A": {"alertname": "A", "instance": "api-7", "severity": "warning"}, "B": {}, "C": {}}
 
 
 def _stored() -> dict:

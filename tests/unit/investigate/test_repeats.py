@@ -56,6 +56,12 @@ def test_errors_all_pass(dbos, shown):
     assert len(shown.lines) == 2
 
 
+def test_what_is_raised_as_well_is_not_told_by_dbos(dbos, shown):
+    """A launch that fails is tried again each second, and each one has a traceback of a hundred lines."""
+    dbos.error("DBOS failed to launch:", exc_info=ValueError("file is not a database"))
+    assert shown.lines == []
+
+
 @pytest.fixture
 def looking_closely() -> Iterator[None]:
     """The log's level is debug."""

@@ -121,17 +121,21 @@ def alerts_and_rules(alerts=(), rules=()):
 
 
 def test_active_alerts_are_those_that_fire_and_are_no_findings():
-    """Resolved ones and companions say nothing about what is wrong now; the oldest comes first."""
+    """Resolved ones and companions say nothing about what is wrong now; the oldest comes first.
+
+    The receipt names them, but for names that are no word.
+    """
     alerts = [
         Alert({"alertname": "Late", "job": "api"}, {"summary": "it is late"}, AT - 60),
         Alert({"alertname": "Early", "job": "api"}, {}, AT - 600),
+        Alert({"alertname": "disk is full", "job": "api"}, {}, AT - 30),
         Alert({"alertname": "Other", "job": "db"}, {}, AT - 600),
         Alert({"alertname": "Over", "job": "api"}, {}, AT - 600, AT - 60),
         Alert({"alertname": "LensInvestigation", "job": "api"}, {}, AT - 600),
     ]
     result = alerts_and_rules(alerts).call("list_active_alerts", {"labels": {"job": "api"}})
-    assert [row["labels"]["alertname"] for row in result.data] == ["Early", "Late"]
-    assert result.seen == {"alerts": 2.0, "1.starts_at": AT - 600, "2.starts_at": AT - 60}
+    assert [row["labels"]["alertname"] for row in result.data] == ["Early", "Late", "disk is full"]
+    assert result.seen == {"alerts": 3.0, "1 Early.starts_at": AT - 600, "2 Late.starts_at": AT - 60, "3.starts_at": AT - 30}
     assert alerts_and_rules().call("list_active_alerts", {}).status is ToolStatus.EMPTY
     many = [Alert({"alertname": "A", "n": str(number)}, {}, AT) for number in range(40)]
     assert alerts_and_rules(many).call("list_active_alerts", {}).note == "10 more alerts are not shown"

@@ -37,6 +37,7 @@ def place(stamps: list[object], step: float, points: int = 65_536) -> tuple[list
         (" 2026-11-20T14:00:00.000000001Z ", 1795183200.0),
         ("2026-11-20", 1795132800.0),
         ("20261120T140000Z", 1795183200.0),
+        ("2026-11-20 14:00:00 UTC", 1795183200.0),
     ],
 )
 def test_ways_to_write_a_time(text, seconds):
@@ -44,7 +45,9 @@ def test_ways_to_write_a_time(text, seconds):
     assert moment(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "now", "nan", "inf", "1_000", "2026-13-01", "20/11/2026 14:00", "1795183200000"])
+@pytest.mark.parametrize(
+    "text", ["", "now", "nan", "inf", "1_000", "2026-13-01", "20/11/2026 14:00", "1795183200000", "2026-11-20 14:00+02:00 UTC"]
+)
 def test_what_is_no_time(text):
     """Rather an error than a guess; milliseconds would make a minute a step of 16 hours."""
     with pytest.raises(ValueError, match=r"ISO 8601|in seconds"):
