@@ -20,6 +20,7 @@ _LEVELS = (
     10  # medians of six hours each: the level is the median of these two and a half days, so it follows a shift after 30 hours
 )
 _SIX_HOURS = 6 * 3600.0
+_INCIDENT = 5.0  # times what a day usually errs by: a week that is not known yet would have erred as well
 _ERROR_DAYS = 7.0  # time constant of the trailing error: a week of every candidate is compared, weekends and all
 _FEW_BINS = 4  # a day: those beside one are another time of day, or another day of the week
 _DAYS_BEFORE = np.array([1, 2, 3, 4, 5, 6, 7, 7, 14])  # that are asked: of them the first seven for the daily candidate
@@ -207,22 +208,33 @@ class Seasons:
     def _trails(self, off: FloatArray) -> FloatArray:
         """Give errors and weights [bin, which, candidate, series] before each bin and after the last; off is how far each was.
 
-        Where that is not known (NaN) nothing changes. A week that is not known yet errs as a day does: was it held to what came
-        later alone, an incident of its first week would have been everybody's error but its own, and be expected a week later.
+        Where that is not known (NaN) nothing changes, but for incidents (`_erred_as_well`).
         """
-        for week, day in ((candidates.WEEKLY, candidates.DAILY), (candidates.WEEKLY_AROUND, candidates.DAILY_AROUND)):
-            np.copyto(off[:, week], off[:, day], where=np.isnan(off[:, week]))
         trails, more = np.empty((2, len(off) + 1, 2, *self._errors.shape))
         trails[0, 0], trails[0, 1] = self._errors, self._weights
         more[:-1, 0], more[:-1, 1] = off, 1.0
         unknown, keep = ~np.isfinite(off), np.exp(-self._tuning.bin / (_ERROR_DAYS * DAY))
         some = unknown.any()
         for bin_ in range(len(off)):
+            if some:
+                self._erred_as_well(trails[bin_], more[bin_, 0], unknown[bin_])
             np.multiply(trails[bin_], keep, out=trails[bin_ + 1])
             trails[bin_ + 1] += more[bin_]
             if some:
                 np.copyto(trails[bin_ + 1], trails[bin_], where=unknown[bin_])
         return trails
+
+    def _erred_as_well(self, trail: FloatArray, off: FloatArray, unknown: BoolArray) -> None:
+        """Let a week that is not known yet err as the day does where that is far off; the rest are [candidate, series].
+
+        Held to what came later alone, an incident of its first days would have been everybody's error but its own, and be
+        expected a week later.
+        """
+        for week, day in ((candidates.WEEKLY, candidates.DAILY), (candidates.WEEKLY_AROUND, candidates.DAILY_AROUND)):
+            known_for = trail[1, day]
+            incident = (known_for >= self._per_day / 4) & (off[day] * known_for > _INCIDENT * trail[0, day]) & unknown[week]
+            off[week, incident] = off[day, incident]
+            unknown[week] &= ~incident
 
     def _learn_level(self, bin_: int) -> None:
         bins = np.arange(bin_ - self._level_bins + 1, bin_ + 1) % self._size

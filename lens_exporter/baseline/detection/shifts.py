@@ -7,7 +7,8 @@ from lens_exporter.baseline.detection.structure import BoolArray, IntArray
 from lens_exporter.model.window import FloatArray
 
 _FAR = 5.0  # times what parts usually differ by, and stray inside
-_NEAR, _REST = 0.4, 0.1  # of that, or of the shift: what is nearer is back, and what is between has followed in part
+_NEAR, _REST = 0.4, 0.1  # of that, or of the shift: what is nearer is back at once,
+_STEPS = 3  # parts later anything is that was back once: a level follows in steps of six hours, and in between it was half way
 _PARTS = 2  # in a row, of three entries each: three hours, more where rows are rarer than a quarter of an hour
 _HALF = 0.5  # of what the residuals came back by: values that moved by less have stayed, and what moved by more has followed
 _BEFORE = 3  # parts at the same time of day: one wild reading moves a middle
@@ -20,10 +21,11 @@ def followed(means: FloatArray, inside: FloatArray, middles: FloatArray, floor: 
     [part, series], NaN where it has none; floor [series] is the least that counts. A day has so many parts.
 
     A shift is a run of parts whose means lie far out, all to one side: five times as far from the median as parts usually do. It
-    is over when the residuals are back. It was followed if then the values are not back, or what is expected has moved as far,
-    since the days before, at the same time of day: for where there is a season values move by themselves. A weekend or an incident
-    is over when the values are back, and what is expected has stayed: how far it strayed is a measure of what the series does, and
-    of the next one. (An incident whose end is hidden by a season is taken for a shift. By that no scale gets wider.)
+    is over when the residuals are back, wholly or for nine hours. It was followed if then the values are not back, or what is
+    expected has moved as far, since the days before, at the same time of day: for where there is a season values move by
+    themselves. A weekend or an incident is over when the values are back, and what is expected has stayed: how far it strayed is a
+    measure of what the series does, and of the next one. (An incident whose end is hidden by a season is taken for a shift. By
+    that no scale gets wider.)
     """
     usual = ranks.median(means)
     apart, strays = 1.4826 * ranks.median(np.abs(means - usual)), ranks.median(inside)
@@ -35,18 +37,17 @@ def followed(means: FloatArray, inside: FloatArray, middles: FloatArray, floor: 
     for series in np.flatnonzero((side != 0.0).sum(axis=0) >= _PARTS):
         known = np.flatnonzero(np.isfinite(means[:, series]))
         for run in _runs(side[known, series]):
-            parts, later = known[run], known[run[-1] + 1 :]
+            parts, later = known[run], known[run[-1] + 1 :][:_STEPS]
             size = np.median(means[parts, series]) - usual[series]
-            over = later[np.abs(means[later, series] - usual[series]) <= max(_NEAR * far[series], _REST * abs(size))]
-            if not over.size:
-                continue
-            after = over[0]
+            off = np.abs(means[later, series] - usual[series])
+            if later.size < _STEPS and off.min() > max(_NEAR * far[series], _REST * abs(size)):
+                continue  # followed in part, perhaps
+            after = later[0]
             # Of the median part: a level follows in steps, and one wild reading moves a middle.
             back, moved = (one[after, series] - np.median(one[parts, series]) for one in (means, middles))
             before = known[(known < after) & ((after - known) % day == 0)][-_BEFORE:]
             went = expected[after, series] - np.median(expected[before, series]) if before.size else 0.0
-            if abs(moved) < _HALF * abs(back) or -went / back > _HALF:
-                marked[known[(known >= parts[0]) & (known < after)], series] = True
+            marked[parts, series] = abs(moved) < _HALF * abs(back) or -went / back > _HALF
     return marked
 
 

@@ -58,11 +58,14 @@ def test_a_shift_that_was_followed_is_found(case: str) -> None:
     np.testing.assert_array_equal(np.flatnonzero(marked(*SHIFTS[case])), np.arange(begins, SHIFT.stop))
 
 
-def test_a_shift_that_is_followed_in_steps_is_over_with_the_last_of_them() -> None:
-    """Just beyond what is far at the end of the run, and just within it after that: were it over then, the rest would be told."""
-    residual, value = steps((slice(30, 38), 9.0)), steps((AFTER, 9.0))
-    residual[38], residual[39] = 5.6, 4.6
-    np.testing.assert_array_equal(np.flatnonzero(marked(residual, value)), np.arange(30, 40))
+def test_a_shift_that_is_followed_in_steps_waits_for_the_last_of_them() -> None:
+    """Just beyond what is far at the end of the run, and just within it after that: were it forgotten then, the rest would be told."""
+    residual, value = steps((slice(44, 53), 9.0)), steps((slice(44, None), 9.0))
+    residual[52], residual[53:] = 5.6, 4.6
+    for known, found in ((55, []), (56, list(range(44, 53)))):
+        begun = residual.copy()
+        begun[known:] = np.nan
+        assert np.flatnonzero(marked(begun, value)).tolist() == found
 
 
 @pytest.mark.parametrize("case", OTHERS)
