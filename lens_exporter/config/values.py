@@ -67,8 +67,8 @@ def _url(value: str) -> str:
 
 
 def _has_port_or_none(place: str) -> bool:
-    port = re.sub(r"^(?:\[[^\]]*\]|[^:\[\]]+)", "", place)  # what follows the name or the address
-    return not port or bool(re.fullmatch(r":\d{1,5}", port, re.ASCII) and 0 < int(port[1:]) <= _LAST_PORT)
+    found = re.fullmatch(r"(?:\[[^\]]+\]|[^:\[\]]+)(?::(\d{1,5}))?", place, re.ASCII)
+    return found is not None and (found[1] is None or 0 < int(found[1]) <= _LAST_PORT)
 
 
 def _database_url(value: str) -> str:

@@ -6,6 +6,7 @@ A socket timeout bounds one read only, and a server that drips never meets it.
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import RemoteDisconnected
@@ -14,6 +15,8 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+_AT_ONCE = 2.0  # seconds: whoever worked on a request for longer had it, and must not be given it twice
 
 
 class KeptConnectionEnded(RemoteDisconnected):
@@ -42,13 +45,15 @@ def hang_up_after(seconds: float, hang_up: Callable[[], object]) -> Iterator[Non
 
 class _Http(HTTPConnection):
     _answered = False  # since it was made
+    _asked = 0.0  # when, by the clock of this machine's uptime
 
     def connect(self) -> None:
         self._answered = False
         super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        with self._ends_named():
+        self._asked = time.monotonic()
+        with self._ends_named(BrokenPipeError, ConnectionResetError):  # urllib3 goes on to read what may have been answered before
             super().request(*args, **kwargs)
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
@@ -58,13 +63,13 @@ class _Http(HTTPConnection):
         return response
 
     @contextmanager
-    def _ends_named(self) -> Iterator[None]:
+    def _ends_named(self, *others: type[Exception]) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:
-            raise  # urllib3 goes on to read what may have been answered before
+        except others:
+            raise
         except (ConnectionError, ssl.SSLEOFError) as error:
-            if self._answered:
+            if self._answered and time.monotonic() - self._asked < _AT_ONCE:
                 raise KeptConnectionEnded("Remote end closed connection without response") from error
             raise
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from lens_exporter.errors import RemoteTimeout, Unreachable
+from lens_exporter.foundation import deadline
 from lens_exporter.foundation.http import Credentials
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.model.alert import Alert
@@ -175,6 +176,17 @@ def behind_tls(server: RawServer, authority: Authority) -> Iterator[str]:
     context.load_cert_chain(pair.cert, pair.key)
     server.wrap = lambda connection: context.wrap_socket(connection, server_side=True)
     yield server.url.replace("http://", "https://")
+
+
+def test_a_request_that_was_worked_on_is_not_given_to_anybody_again(monkeypatch):
+    """A proxy that cuts off a long query, a server that dies of it: the end comes later than that of an idle connection."""
+    monkeypatch.setattr(deadline, "_AT_ONCE", 0.0)
+    with Closing(PROMETHEUS, hang_up) as server:
+        prometheus = Prometheus(endpoint(server.url, timeout=TIMEOUT), QueryLimits())
+        prometheus.query("up")
+        with pytest.raises(Unreachable):
+            prometheus.query("up")
+        assert (server.connections, server.answered) == (1, 1)
 
 
 @pytest.mark.parametrize("said", [True, False], ids=["goodbye", "no goodbye"])

@@ -74,6 +74,8 @@ class Seasons:
         """Begin a bin: forget what lay between the last one and this, and decide what to expect of it."""
         if self._bin is not None and bin_ > self._bin + 1:
             self._means[np.arange(max(self._bin + 1, bin_ - self._size), bin_) % self._size] = np.nan
+            last, following = self._bin // self._level_bins, bin_ // self._level_bins
+            self._in_force[np.arange(max(last + 1, following - self._stretches), following) % self._stretches] = np.nan
         self._begin(bin_)
 
     def expected(self, bin_: int) -> Expected:

@@ -6,6 +6,7 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 
+from lens_exporter.baseline.detection.candidates import WEEKLY_AROUND
 from lens_exporter.baseline.detection.seasons import Seasons
 from lens_exporter.baseline.detection.spread import Scale, nothing_known
 from lens_exporter.baseline.detection.streams import unexpected
@@ -86,6 +87,19 @@ def test_an_incident_is_not_expected_a_week_later(began: int) -> None:
     quiet[began * PER_DAY + 40 : began * PER_DAY + 60] = 2.0
     _, expected = lived(quiet)
     np.testing.assert_array_equal(expected[(began + 1) * PER_DAY :], 3.0)
+
+
+def test_a_silent_day_leaves_no_older_level_behind() -> None:
+    """A stretch of six hours that was left out was at no level: its place holds the one of two weeks before."""
+    seasons, _ = lived(np.concatenate([np.full(16 * PER_DAY, 100.0), np.full(11 * PER_DAY, 1000.0)]))
+    for bin_ in range(FIRST + 28 * PER_DAY, FIRST + 35 * PER_DAY - 1):  # the 28th day is left out
+        seasons.open(bin_)
+        seasons.learn(np.array([[1000.0]]), np.array([[True]]))
+        seasons.close()
+    last = FIRST + 35 * PER_DAY - 1  # a week after the last of the silent day, beside which one was not
+    seasons.open(last)
+    around = seasons._predicted(last).base[WEEKLY_AROUND]
+    assert around[0] + seasons._origin[0] == pytest.approx(1000.0)
 
 
 def test_a_season_follows_a_level_that_has_moved() -> None:

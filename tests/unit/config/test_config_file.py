@@ -95,8 +95,8 @@ ERRORS = [
         'lens.yml:1: alertmanager.urls[0]: expected an address like "http://localhost:9090", got "localhost"',
     ),
     *(
-        (f'prometheus: {{url: "http://h{port}/prom"}}', f'lens.yml:1: prometheus.url: {PORT}, got "http://h{port}/prom"')
-        for port in (":99999", ":0", ":", ":abc", ":1:2")
+        (f'prometheus: {{url: "http://{place}/prom"}}', f'lens.yml:1: prometheus.url: {PORT}, got "http://{place}/prom"')
+        for place in ("h:99999", "h:0", "h:", "h:abc", "h:1:2", ":9090", "[]:9090")
     ),
     *(
         (
