@@ -102,10 +102,8 @@ class Seasons:
         self._means[self._bin % self._size] = mean
         self._errors, self._weights = self._trails(np.abs(self._predicted(self._bin).base - mean)[None])[1]
         self._learn_level(self._bin)
-        before, self._found = (
-            self._found,
-            np.maximum(self._found, candidates.much_better(self._mean_errors(self._errors, self._weights))),
-        )
+        better = candidates.much_better(self._mean_errors(self._errors, self._weights))
+        before, self._found = self._found, np.maximum(self._found, better)
         return self._found > before
 
     def through(self, values: FloatArray, which: IntArray, scale: Scale, *, over: bool = False) -> Unexpected:

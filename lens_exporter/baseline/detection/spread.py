@@ -171,7 +171,7 @@ class Spread:
         r_mean, r_sd, r_spread = _moments((sums[_COUNT], *sums[_R:_E]), floor)
         e_mean, _, e_spread = _moments((sums[_COUNT], *sums[_E:]), floor)
         self._shifts.clear()
-        shifted = self._without_shifts(self._beside_a_level(sums, r_mean, r_sd, floor), floor)
+        shifted = self._without_shifts(sums, self._beside_a_level(sums, r_mean, r_sd, floor), floor)
         if shifted.size:
             sums = self._sums[:_E, :, shifted] * (1.0 if counted is None else counted[:, shifted])
             r_mean[shifted], r_sd[shifted], r_spread[shifted] = _moments(tuple(sums), floor[shifted])
@@ -234,13 +234,16 @@ class Spread:
         between = (sums[_R].astype(np.float64) ** 2 / rows).sum(axis=0) / np.maximum(count, 1.0) - mean**2
         return np.flatnonzero((between > _BETWEEN * sd**2) & (sd > floor) & (count >= 2.0 * self._enough))
 
-    def _without_shifts(self, which: IntArray, floor: FloatArray) -> IntArray:
-        """Let shifts that the level has followed count as if it had been the level. Gives the series that had some."""
+    def _without_shifts(self, sums: NDArray[np.float32], which: IntArray, floor: FloatArray) -> IntArray:
+        """Let shifts that the level has followed count as if it had been the level. Gives the series that had some.
+
+        sums are what counts of the memory: what was before a season is no measure of what is far, either.
+        """
         if not which.size:
             return which
         newest = 0 if self._entry is None else self._entry
         places = (newest + 1 + np.arange(_ENTRIES)) % _ENTRIES  # oldest first
-        rows, first, root, _ = (each[places][:, which].astype(np.float64) for each in self._sums[:_E])
+        rows, first, root, _ = (each[places][:, which].astype(np.float64) for each in sums[:_E])
         low, high = (each[places][:, which].astype(np.float64) for each in (self._low, self._high))
         with np.errstate(invalid="ignore", divide="ignore"):
             means = first / rows
