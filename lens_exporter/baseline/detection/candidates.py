@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection import ranks
 from lens_exporter.baseline.detection.streams import Expected
-from lens_exporter.model.window import FloatArray
+from lens_exporter.model.window import BoolArray, FloatArray
 
 LEVEL, DAILY, WEEKLY, DAILY_AROUND, WEEKLY_AROUND = range(
     5
@@ -17,7 +17,8 @@ SEASONS = slice(DAILY, WEEKLY + 1)
 AROUND = slice(DAILY_AROUND, COUNT)  # the same two as they lie around the level, put around that of now
 _WEEKLY_MUST_WIN = 0.7  # part of the best other error; a week is known from two samples at most, so it must be clearly better
 _AROUND_MUST_WIN = 0.9  # part of the error of the season itself: after a shift it wins by far, else it would only be another guess
-_MUCH_BETTER = 0.5  # of the error of all simpler candidates: from then on residuals are another measure
+FAR_OFF = 5.0  # times what a candidate usually errs by: of a day so far off nobody knows whether it was an incident or a weekend
+_MUCH_BETTER = 0.5  # of the error of the level: from then on residuals are another measure
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,11 +29,19 @@ class Candidates:
     low: FloatArray
     high: FloatArray
 
-    def best(self, errors: FloatArray, origin: FloatArray) -> Expected:
-        """Give the candidate of the lowest trailing error of each series, [..., series]."""
+    def best(self, errors: FloatArray, unproven: BoolArray, origin: FloatArray) -> Expected:
+        """Give the candidate of the lowest trailing error of each series, [..., series].
+
+        unproven [..., series]: the week has been known for less than a week. What it says is normal then as well, where it is far
+        from what is expected: it may be a weekend, or what happened once.
+        """
         which = _best(np.where(np.isfinite(self.base), errors, np.inf))
-        base, low, high = (_of(which, each) + origin for each in (self.base, self.low, self.high))
-        return Expected(base, low, high)
+        base, low, high = (_of(which, each) for each in (self.base, self.low, self.high))
+        week = self.base[..., WEEKLY, :]
+        with np.errstate(invalid="ignore"):
+            far = np.abs(week - base) > FAR_OFF * _of(which, errors)
+        week = np.where(unproven & far, week, np.nan)
+        return Expected(base + origin, np.fmin(low, week) + origin, np.fmax(high, week) + origin)
 
 
 def candidates(level: FloatArray, seasonal: FloatArray) -> Candidates:
@@ -66,12 +75,11 @@ def mean(values: NDArray[np.float32]) -> FloatArray:
     return found
 
 
-def much_better(errors: FloatArray) -> NDArray[np.int8]:
-    """Give the least simple candidate [..., series] that errs half as much as all simpler ones, as far as those are known."""
-    level, daily, weekly = _lowest(errors)
-    daily_wins = np.isfinite(level) & (daily <= _MUCH_BETTER * level)
-    weekly_wins = np.isfinite(daily) & (weekly <= _MUCH_BETTER * np.minimum(level, daily))
-    return np.where(weekly_wins, WEEKLY, np.where(daily_wins, DAILY, LEVEL)).astype(np.int8)
+def much_better(errors: FloatArray) -> BoolArray:
+    """Tell of which series [..., series] a day errs half as much as the level, as far as both are known."""
+    level, daily, _ = _lowest(errors)
+    better: BoolArray = np.isfinite(level) & (daily <= _MUCH_BETTER * level)
+    return better
 
 
 def _best(errors: FloatArray) -> NDArray[np.int8]:

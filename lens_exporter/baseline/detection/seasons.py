@@ -20,8 +20,8 @@ _LEVELS = (
     10  # medians of six hours each: the level is the median of these two and a half days, so it follows a shift after 30 hours
 )
 _SIX_HOURS = 6 * 3600.0
-_INCIDENT = 5.0  # times what a day usually errs by: a week that is not known yet would have erred as well
 _ERROR_DAYS = 7.0  # time constant of the trailing error: a week of every candidate is compared, weekends and all
+_PROVEN = 0.7 * 7.0  # days: of the weight of a whole past; a week and some hours leave as much
 _FEW_BINS = 4  # a day: those beside one are another time of day, or another day of the week
 _DAYS_BEFORE = np.array([1, 2, 3, 4, 5, 6, 7, 7, 14])  # that are asked: of them the first seven for the daily candidate
 
@@ -56,7 +56,7 @@ class Seasons:
         self._in_force = np.full((self._stretches, series), np.nan, dtype=np.float32)  # the level, in each stretch of six hours
         self._errors = np.zeros((candidates.COUNT, series))
         self._weights = np.zeros((candidates.COUNT, series))
-        self._found = np.zeros(series, dtype=np.int8)  # the least simple candidate that was ever much better
+        self._found = np.zeros(series, dtype=np.bool_)  # that a day was ever much better than the level
         self._bin: int | None = None  # the open one,
         self._over = False  # or closed, until the next one is opened
         self._total, self._count = np.zeros(series), np.zeros(series)  # of its values so far
@@ -82,7 +82,7 @@ class Seasons:
         """Give what is expected of a bin, the open one or a later one; NaN while nothing is known."""
         if bin_ not in self._expected:
             trailing = self._mean_errors(self._errors, self._weights)
-            self._expected[bin_] = self._predicted(bin_).best(trailing, self._origin)
+            self._expected[bin_] = self._predicted(bin_).best(trailing, self._unproven(self._weights), self._origin)
         return self._expected[bin_]
 
     def learn(self, values: FloatArray, present: BoolArray) -> None:
@@ -103,8 +103,9 @@ class Seasons:
         self._errors, self._weights = self._trails(np.abs(self._predicted(self._bin).base - mean)[None])[1]
         self._learn_level(self._bin)
         better = candidates.much_better(self._mean_errors(self._errors, self._weights))
-        before, self._found = self._found, np.maximum(self._found, better)
-        return self._found > before
+        before, self._found = self._found, self._found | better
+        found: BoolArray = self._found & ~before
+        return found
 
     def through(self, values: FloatArray, which: IntArray, scale: Scale, *, over: bool = False) -> Unexpected:
         """Learn rows [time, series] of the open bin and of those that follow it; give them beside what was expected of them.
@@ -127,8 +128,9 @@ class Seasons:
         """Keep the series at these indices, in this order; -1 is a new one."""
         for name in ("_means", "_levels", "_in_force", "_origin", "_level"):
             setattr(self, name, picked(getattr(self, name), kept, new=np.nan))
-        for name in ("_errors", "_weights", "_total", "_count", "_found"):
+        for name in ("_errors", "_weights", "_total", "_count"):
             setattr(self, name, picked(getattr(self, name), kept, new=0.0))
+        self._found = picked(self._found, kept, new=False)
         self._expected.clear()
         self._seasonal.clear()
 
@@ -175,7 +177,7 @@ class Seasons:
             mean = _means(total[:closed], count[:closed]) - self._origin
             trails = self._trails(np.abs(predicted.base[:closed] - mean[:, None]))
             trailing = self._mean_errors(trails[:, 0], trails[:, 1])
-            before, expected = expected, predicted.best(trailing[: bins.size], self._origin)
+            before, expected = expected, predicted.best(trailing[: bins.size], self._unproven(trails[: bins.size, 1]), self._origin)
             if before is not None and expected.same_as(before):
                 break
             seen = unexpected(values, expected.at(which), scale)
@@ -187,8 +189,8 @@ class Seasons:
             self._total, self._count = total[-1].copy(), count[-1].copy()
         self._means[bins[:closed] % self._size] = mean
         self._errors, self._weights = trails[-1].copy()
-        best = np.maximum.accumulate(np.concatenate([self._found[None], candidates.much_better(trailing[1:])]))
-        self._found, found = best[-1].copy(), best[1:] > best[:-1]
+        best = np.logical_or.accumulate(np.concatenate([self._found[None], candidates.much_better(trailing[1:])]))
+        self._found, found = best[-1].copy(), best[1:] & ~best[:-1]
         if over:
             self._bin, self._over = int(bins[-1]), True
             self._learn_level(self._bin)
@@ -232,7 +234,9 @@ class Seasons:
         """
         for week, day in ((candidates.WEEKLY, candidates.DAILY), (candidates.WEEKLY_AROUND, candidates.DAILY_AROUND)):
             known_for = trail[1, day]
-            incident = (known_for >= self._per_day / 4) & (off[day] * known_for > _INCIDENT * trail[0, day]) & unknown[week]
+            incident = (
+                (known_for >= self._per_day / 4) & (off[day] * known_for > candidates.FAR_OFF * trail[0, day]) & unknown[week]
+            )
             off[week, incident] = off[day, incident]
             unknown[week] &= ~incident
 
@@ -300,6 +304,11 @@ class Seasons:
         if bin_ < self._bin + self._per_day // 2:  # no later bin has a say in it
             self._seasonal[bin_] = seasonal
         return seasonal
+
+    def _unproven(self, weights: FloatArray) -> BoolArray:
+        """Tell of which series [..., series] a week has not been compared for a week yet."""
+        unproven: BoolArray = weights[..., candidates.WEEKLY, :] < _PROVEN * self._per_day
+        return unproven
 
     def _mean_errors(self, errors: FloatArray, weights: FloatArray) -> FloatArray:
         """Give the trailing error of each candidate [..., candidate, series]; infinite while too little is known of it."""
