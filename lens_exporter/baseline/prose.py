@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 
+from lens_exporter.baseline.beside import Beside
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.naming import quantity, target_name
 from lens_exporter.baseline.numbers import clock, interval, number, rate
@@ -35,6 +36,13 @@ def summary(verdict: SeriesVerdict, others: Sequence[SeriesVerdict] = ()) -> str
         return f"{name}: {words} has no value; {_normal(observation, leads=leads)}"
     if not observation.target:
         return f"{words} at {value}; {_normal(observation, leads=leads)}"
+    if verdict.rules == (Rule.SUSTAINED,) and verdict.beside is not None:
+        mean, usual, long = (
+            number(verdict.beside.value, metric.unit),
+            number(verdict.beside.expected, metric.unit),
+            number(verdict.beside.seconds, "seconds"),
+        )
+        return f"{name}: {words} at about {mean} for {long}; about {usual} is usual at this hour"
     twin = next((other for other in others if _same_resource(verdict, other)), None)
     pair = _used_of_limit(verdict, twin)
     if pair is not None:
@@ -98,9 +106,7 @@ def over(reason: str, at: float, starts_at: float) -> str:
 def _normal(observation: Observation, *, leads: bool) -> str:
     if observation.lower is None or observation.upper is None or observation.expected is None:
         return "no normal range is known yet"
-    # Nothing that was never negative has a negative normal range, whatever the arithmetic of the band says.
-    value = observation.value or 0.0
-    lower = max(0.0, observation.lower) if observation.expected >= 0 and value >= 0 else observation.lower
+    value, lower = observation.value or 0.0, _lower(observation, observation.lower, observation.expected)
     if leads and observation.value is not None and lower <= value <= observation.upper:
         # Off by more than half of its band, together with others: the band as a whole would say that nothing is wrong.
         return f"about {number(observation.expected, observation.unit)} is usual at this hour"
@@ -108,6 +114,22 @@ def _normal(observation: Observation, *, leads: bool) -> str:
         return f"{interval(lower, observation.upper, observation.unit)} is normal"
     counted = not observation.unit and observation.expected.is_integer()
     return f"{'' if counted else 'about '}{number(observation.expected, observation.unit)} is normal"
+
+
+def _on_average(verdict: SeriesVerdict, beside: Beside) -> str:
+    """Say that readings are unusual together, and that none has to be by itself."""
+    observation, unit = verdict.observation, verdict.metric.unit
+    lower, upper, expected = observation.lower, observation.upper, observation.expected
+    mean = f"{number(beside.value, unit)} is the mean of its last {beside.readings} readings"
+    if verdict.outside or lower is None or upper is None or expected is None:
+        return f"{mean}."
+    since = clock(beside.since, observation.at)
+    return f"{mean}, since {since} UTC; single ones may be within {interval(_lower(observation, lower, expected), upper, unit)}."
+
+
+def _lower(observation: Observation, lower: float, expected: float) -> float:
+    """Give the lower end of the band: nothing that was never negative has a negative one, whatever its arithmetic says."""
+    return max(0.0, lower) if expected >= 0 and (observation.value or 0.0) >= 0 else lower
 
 
 def _how_long(verdict: SeriesVerdict) -> list[str]:
@@ -130,6 +152,8 @@ def _how_long(verdict: SeriesVerdict) -> list[str]:
         sentences.append(f"Without a value for {_readings(verdict.missed)}{since}; it nearly always has one.")
     if Rule.JUMP in verdict.rules:
         sentences.append("It jumped to a value unlike any that is remembered.")
+    if verdict.beside is not None:
+        sentences.append(_on_average(verdict, verdict.beside))
     if verdict.recurs:
         sentences.append(f"It did the same about this hour on {verdict.recurs} of the last 7 days.")
     if Rule.CEILING in verdict.rules and metric.ceiling is not None:

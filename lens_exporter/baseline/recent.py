@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection.regroup import picked
 from lens_exporter.baseline.detection.scored import Scored
@@ -25,6 +26,7 @@ class Columns:
     score: FloatArray  # each series' share in its group's score, or its own surprise
     novel: BoolArray
     unusual: BoolArray
+    sustained: NDArray[np.int8]
     group_score: FloatArray
     group_threshold: FloatArray
     alarmed: BoolArray
@@ -40,10 +42,12 @@ class Columns:
         )
         score = picked(self.score, kept, new=0.0)
         novel, unusual = (picked(one, kept, new=False) for one in (self.novel, self.unusual))
+        sustained = picked(self.sustained, kept, new=0)
         group_score = picked(self.group_score, groups_kept, new=np.nan)
         threshold = picked(self.group_threshold, groups_kept, new=np.inf)
         alarmed = picked(self.alarmed, groups_kept, new=False)
-        return Columns(self.times, values, expected, lower, upper, distance, score, novel, unusual, group_score, threshold, alarmed)
+        own = (values, expected, lower, upper, distance, score, novel, unusual, sustained)
+        return Columns(self.times, *own, group_score, threshold, alarmed)
 
 
 class Recent:
@@ -97,7 +101,7 @@ def _nothing(series: int, groups: int) -> Columns:
     """Give no columns at all."""
     own, ours = np.zeros((0, series)), np.zeros((0, groups))
     no, none = own.astype(np.bool_), ours.astype(np.bool_)
-    return Columns(np.zeros(0), own, own, own, own, own, own, no, no, ours, ours, none)
+    return Columns(np.zeros(0), own, own, own, own, own, own, no, no, own.astype(np.int8), ours, ours, none)
 
 
 def columns(times: FloatArray, values: FloatArray, scored: Scored) -> Columns:
@@ -119,6 +123,7 @@ def columns(times: FloatArray, values: FloatArray, scored: Scored) -> Columns:
         scored.score[:, last].T,
         scored.novel[:, last].T,
         scored.unusual[:, last].T,
+        scored.sustained[:, last].T,
         scored.groups.score[:, last].T,
         scored.groups.threshold[:, last].T,
         scored.groups.anomaly[:, last].T,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lens_exporter.baseline.beside import Beside, beside, still_off
 from lens_exporter.baseline.detector import LEAST_RECORD, TAIL
 from lens_exporter.baseline.moved import had_moved
 from lens_exporter.baseline.resting import Resting
-from lens_exporter.baseline.runs import Runs, runs_of
+from lens_exporter.baseline.runs import Runs, runs_of, trailing
 from lens_exporter.baseline.trend import STRETCHES, Trend, may_rise, towards
 from lens_exporter.model.decision import Observation, Phase, Rule
 from lens_exporter.model.labels import Labels
@@ -19,7 +20,12 @@ from lens_exporter.model.window import BoolArray, FloatArray, Learnt, Scores, Wi
 _NEARLY_FULL = 0.95  # of the way from what is expected to a declared full scale
 _OF_A_SPIKE = 0.5  # of the furthest single reading: so far a young series may stay
 _AS_MUCH = 2 / 3  # of a departure: what came as far before was the same
-_HABITUAL = {Rule.CONSECUTIVE, Rule.JUMP, Rule.GROUP}  # what the past can make a habit of: a limit that is near is none
+_HABITUAL = {
+    Rule.SUSTAINED,
+    Rule.CONSECUTIVE,
+    Rule.JUMP,
+    Rule.GROUP,
+}  # what the past can make a habit of: a limit that is near is none
 _WORTH = 0.5  # half-widths of its band: how far off a metric must be to speak for its group
 _HOURS_ABOUT = 3  # of a day, that are about one of its hours
 _CHANCE = 0.05  # what leaves its band at any hour of the day meets this one on some days too
@@ -83,6 +89,7 @@ class SeriesVerdict:
     trend: Trend | None = None
     critical: bool = False
     missed: int = 0  # readings in a row without a value, where that is asked for
+    beside: Beside | None = None  # what it has been beside for half an hour
     recurs: int = 0  # of the last seven days, those on which it did as much about this hour, where that makes it a habit
 
 
@@ -110,6 +117,8 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
     present = np.isfinite(values)
     counted = present.sum(axis=1)
     up, down, high, calm = runs_of(metric, values, present, counted, scores)
+    if scores.learnt is not None:
+        calm = np.minimum(calm, trailing(present & ~still_off(scores.learnt, scores, values.shape[1]), present).length)
     rising = _may_be_rising(metric, values, scores.learnt)
     there = counted > 0
     if scores.learnt is not None:
@@ -136,6 +145,7 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
                 observation,
                 rules,
                 side=side or facts.leaning(),
+                beside=facts.beside if Rule.SUSTAINED in rules else None,
                 outside=int(run.length[row]) if side else 0,
                 beyond=int(high.length[row]),
                 calm=0 if facts.alarmed and facts.leads else int(calm[row]),
@@ -202,6 +212,8 @@ class _Facts:
                 found.append(Rule.CONSECUTIVE)
             if outside >= self.thresholds.jump_readings and self._jumped():
                 found.append(Rule.JUMP)
+            if self.beside is not None and not self.collecting:
+                found.append(Rule.SUSTAINED)
         if self.high.length[self.row] >= self.thresholds.consecutive:
             found.append(Rule.CEILING)
         if trend is not None and trend.full_at - self.reading.window.times[-1] <= self.thresholds.exhaustion_horizon:
@@ -216,8 +228,16 @@ class _Facts:
             return (Rule.GROUP,) if self.leads and self.alarmed >= self.thresholds.consecutive else ()
         return (Rule.MISSING,)
 
+    @property
+    def beside(self) -> Beside | None:
+        """What it has been beside for half an hour, to the side where it is."""
+        found = beside(self.reading.metric, self.reading.window, self.reading.scores, self.row)
+        return None if found is None or found.side == -self.side else found
+
     def leaning(self) -> int:
         """Tell to which side of what is expected the value lies, +1 or -1; without a value, to which side would be bad."""
+        if self.value is not None and (found := self.beside) is not None:
+            return found.side
         value, expected = self.value, self.reading.scores.expected[self.row, -1]
         if value is not None and self.alarmed and value != expected and np.isfinite(expected):
             return 1 if value > expected else -1
@@ -399,6 +419,8 @@ class _Facts:
             since = max(group.since, self._departed_since())
         if Rule.MISSING in rules:
             since = float(window.times[max(0, window.times.size - self.missed)])
+        if Rule.SUSTAINED in rules and (found := self.beside) is not None:
+            since = found.since if since is None else min(since, found.since)
         if since is None and Rule.EXHAUSTION in rules and trend is not None:
             since = trend.begins
         return Observation(

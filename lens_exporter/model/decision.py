@@ -24,6 +24,7 @@ class Rule(StrEnum):
     """Which rule made a reading an anomaly."""
 
     CONSECUTIVE = "consecutive"  # readings in a row outside the band: two far out, more of those that are little beyond it
+    SUSTAINED = "sustained"  # half an hour beside what is expected, by so much that single readings may be inside the band
     JUMP = "jump"  # to a value unlike any seen before, and the next one is outside as well
     GROUP = "group"  # its group departs from its normal by more than its budget of false alarms allows
     MISSING = "missing"  # no value in three readings, of a series that nearly always has one; only where it is asked for

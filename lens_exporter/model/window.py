@@ -44,6 +44,9 @@ class Learnt:
     place: IntArray  # among what carries the alarm, 0 the strongest
     novel: BoolArray  # [series, time]: a value unlike any before
     unusual: BoolArray  # [series, time]: it departs further than its budget allows
+    sustained: NDArray[
+        np.int8
+    ]  # [series, time]: the side to which its last half hour departs by more than is usual; 0: it does not
     highest: FloatArray  # of the past week without the last hour; NaN where nothing is known
     lowest: FloatArray
     above: FloatArray  # [series, day]: how far out it was about this hour on the last seven days, in half-widths; NaN: not known

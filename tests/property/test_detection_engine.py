@@ -15,7 +15,7 @@ DAY = 24  # rows
 BEGINS = 1_700_092_800.0
 GROUPS = ([0, 1, 2, 3, 4], [5, 6, 7, 8])  # 9 and 10 are lone
 SERIES = 11
-NAMES = ("expected", "lower", "upper", "score", "anomaly", "novel", "unusual")
+NAMES = ("expected", "lower", "upper", "score", "anomaly", "novel", "unusual", "sustained")
 
 
 @st.composite

@@ -15,7 +15,6 @@ from lens_exporter.model.window import FloatArray
 _DAYS = 7
 _LOW, _HIGH = 0.25, 0.86  # quantiles of a day's hourly maxima: incidents fill less than a seventh of most days
 _TRIMMED = 5  # of so many days the highest and the lowest are left out of the mean
-_NOISE = 1.0  # scores below are all the same: nothing
 _FEWEST_DAYS = 1
 _NEAR = 3  # hours: what goes on about an hour of the day, is done within these before and after it
 _FEWEST_HOURS = 24  # entries of a day: longer ones are no hours
@@ -47,8 +46,9 @@ class AlarmBudget:
     s = (c - a) / ln(0.75 / 0.14), and the level that the part p of all hours exceeds is c + s ln(0.14 / p).
     Where rows are so rare that an entry is several hours long (`Tuning.hour`), all of them count: an alarm may last that long.
 
-    The level is never below `floor`, nor below `least` for each factor e by which the hours are to be fewer than 0.14 of all: what
-    departs little is nothing, whatever the budget, and the less may be told, the further it must depart.
+    The level is never below `floor`, nor below `times` c, nor below `least` for each factor e by which the hours are to be fewer
+    than 0.14 of all: what departs little is nothing, whatever the budget, and the less may be told, the further it must depart.
+    Scores below `noise` are all the same: nothing.
 
     Every hour counts, also those under an alarm: quantiles of the bulk do not move when a few hours of a day are extreme, and the
     trimmed mean hardly does when one day is all incident. So an incident neither raises the threshold nor, being left out, lowers
@@ -56,13 +56,22 @@ class AlarmBudget:
     safer still, but wanders: at the same rate of false alarms it caught a tenth fewer events.
     """
 
-    def __init__(self, alarms_per_week: FloatArray, tuning: Tuning, *, floor: float = 0.0, least: float = 0.0) -> None:
+    def __init__(
+        self,
+        alarms_per_week: FloatArray,
+        tuning: Tuning,
+        *,
+        floor: float = 0.0,
+        least: float = 0.0,
+        times: float = 0.0,
+        noise: float = 1.0,
+    ) -> None:
         """Begin with nothing known. alarms_per_week [columns] is what each column may use up."""
         self._per_day = max(1, round(DAY / tuning.hour))
         self._size = _DAYS * self._per_day
         self._maxima = np.full((self._size, alarms_per_week.size), np.nan, dtype=np.float16)  # of scores below 200: a part in 2,000
         self._highest = np.full(alarms_per_week.size, np.nan)  # of the running hour
-        self._floor, self._least = floor, least
+        self._floor, self._least, self._times, self._noise = floor, least, times, noise
         self._level = _levels(alarms_per_week)
         self._hour: int | None = None
         self._in_force: FloatArray | None = np.full(alarms_per_week.size, np.inf)  # None until somebody asks for it
@@ -142,9 +151,9 @@ class AlarmBudget:
             part = slice(first, first + _AT_ONCE)
             days = np.ascontiguousarray(np.abs(maxima[order, part]).T, dtype=np.float32).reshape(-1, _DAYS, self._per_day)
             enough = np.isfinite(days).sum(axis=2) >= max(1, self._per_day // 2)  # [columns, days]
-            low, high = _typical(np.where(enough, ranks.quantiles(days, (_LOW, _HIGH)), np.nan))
+            low, high = _typical(np.where(enough, ranks.quantiles(days, (_LOW, _HIGH)), np.nan), self._noise)
             scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
-            threshold[part] = np.maximum(high + scale * self._level[part], self.least[part])
+            threshold[part] = np.maximum.reduce([high + scale * self._level[part], self._times * high, self.least[part]])
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
         return bounded
 
@@ -156,20 +165,31 @@ class AlarmBudget:
 
     def about(self, hour: int, threshold: FloatArray) -> About:
         """Say what was about this hour, the running one, on the last seven days: the one before and the one after count too."""
-        above, below = np.full((2, _DAYS, threshold.size), np.nan)
         apart = (np.arange(self._size) - hour) % self._per_day
         others = self._maxima[np.minimum(apart, self._per_day - apart) > _NEAR]
         known = np.maximum(np.isfinite(others).sum(axis=0), 1)
         otherwise = (np.abs(others) > threshold).sum(axis=0) / known
+        return About(*self.days_about(hour), otherwise)
+
+    def days_about(self, hour: int, *, days: int = _DAYS, ahead: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Give the largest score to either side [day, columns] about this hour, as in `About`; ahead: hours after it that count."""
+        above, below = np.full((2, days, self._highest.size), np.nan)
         if self._hour is None or self._per_day < _FEWEST_HOURS:
-            return About(above, below, otherwise)
-        for day in range(_DAYS):
-            about = hour - (day + 1) * self._per_day + np.arange(-1, 2)
+            return above, below
+        for day in range(days):
+            about = hour - (day + 1) * self._per_day + np.arange(-1, ahead + 1)
             about = about[(about >= hour - self._size) & (about <= self._hour)]  # what is older, or was not there, has its place
             if about.size:
                 entries = self._maxima[about % self._size]
                 above[day], below[day] = np.fmax.reduce(entries), -np.fmin.reduce(entries)
-        return About(above, below, otherwise)
+        return above, below
+
+    def last_day(self, hour: int) -> FloatArray:
+        """Give the largest score, with its sign, of each hour of the day before this one [hour, columns]; NaN: not known."""
+        hours = hour - 1 - np.arange(self._per_day)
+        day: FloatArray = self._maxima[hours % self._size].astype(np.float64)
+        day[hours > (-1 if self._hour is None else self._hour)] = np.nan  # nobody looked
+        return day
 
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
         """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up from the next fit on."""
@@ -178,9 +198,9 @@ class AlarmBudget:
         self._maxima, self._highest = (picked(one, kept, new=np.nan) for one in (self._maxima, self._highest))
 
 
-def _typical(daily: FloatArray) -> FloatArray:
+def _typical(daily: FloatArray, noise: float) -> FloatArray:
     """Give the trimmed geometric mean over days of values [..., days]; NaN where no day is known."""
-    ordered = np.sort(np.log(np.maximum(daily, _NOISE)), axis=-1)  # NaN last
+    ordered = np.sort(np.log(np.maximum(daily, noise)), axis=-1)  # NaN last
     known = np.isfinite(ordered).sum(axis=-1)
     left_out = known // _TRIMMED
     day = np.arange(daily.shape[-1])

@@ -19,6 +19,7 @@ from lens_exporter.baseline.detection.seasons import Seasons
 from lens_exporter.baseline.detection.spread import Scale, Spread
 from lens_exporter.baseline.detection.streams import Unexpected
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray, Structure
+from lens_exporter.baseline.detection.sustained import Sustained
 from lens_exporter.baseline.detection.tuning import DAY, LONG, REFIT, Tuning
 from lens_exporter.model.window import FloatArray
 
@@ -28,6 +29,7 @@ _SLIGHT = 5.0  # departures q, about twice what noise has: what is nearer is no 
 _WELL_INSIDE = 0.5  # of a band's half-width
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
 _LONE_SHARE = 0.5  # of its budget is what a lone series may be told for by how far it departs; news has a budget beside it
+_FEWEST_SLOW = 12  # rows: where they are rare half an hour is too few to tell noise from little
 _FARTHEST = 1e36  # a value beyond counts as this one
 _CELLS = 1 << 17  # rows x series that are scored at once: what is worked out of them stays small, and more are no faster
 
@@ -38,6 +40,7 @@ class _Running:
 
     mean: FloatArray  # EWMA of residuals [series]
     square: FloatArray  # mean square of departures [series]
+    slow: FloatArray  # EWMA of departures with their sign [lone series]
     recent: FloatArray  # group scores of the last half hour [rows, groups]
     hot_for: FloatArray  # seconds [groups]
 
@@ -58,6 +61,7 @@ class _Judged:
     residual: FloatArray  # z, not capped
     scores: FloatArray  # of each metric
     enduring: FloatArray  # q of each metric
+    slow: FloatArray  # mean departure of half an hour of each lone series, with its sign [time, lone]
 
 
 class Engine:
@@ -84,12 +88,16 @@ class Engine:
         self._series_budget = AlarmBudget(self._alarms(series, shares), tuning, floor=_FLOOR_SERIES)
         self._lone = Lone(np.flatnonzero(self._membership < 0), tuning)
         self._lone_budget = AlarmBudget(self._alarms_alone(self._lone.series, shares), tuning, least=_LEAST)
+        self._sustained = Sustained(self._alarms_alone(self._lone.series, shares), tuning)
         self._scale = spreads.nothing_known(series)
         self._settled = np.zeros(self._groups, dtype=np.bool_)  # groups with a member that is known
         self._tail = self._mask.fit()
         rows = max(1, round(LONG / tuning.step))
-        self._running = _Running(np.zeros(series), np.zeros(series), np.full((rows, self._groups), np.nan), np.zeros(self._groups))
+        lone = np.zeros(self._lone.series.size)
+        recent = np.full((rows, self._groups), np.nan)
+        self._running = _Running(np.zeros(series), np.zeros(series), lone, recent, np.zeros(self._groups))
         self._lasts = -math.expm1(-tuning.step / LONG)  # weight of the newest row in what lasts
+        self._slowly = -math.expm1(-1.0 / max(rows, _FEWEST_SLOW))  # likewise, in the mean departure of a lone series
         self._hours = 0
         self._habits: Habits | None = None  # until the hour is over
         self._hour: int | None = None
@@ -191,7 +199,8 @@ class Engine:
         place = np.full(self._membership.size + 1, -1, dtype=np.int64)  # the last one is that of a new series
         place[self._lone.series] = np.arange(self._lone.series.size)
         lone_kept = place[kept[lone]]
-        self._lone_budget.take(lone_kept, self._alarms_alone(lone, shares))
+        for budget in (self._lone_budget, self._sustained):
+            budget.take(lone_kept, self._alarms_alone(lone, shares))
         self._structures = regrouped(self._structures, slots(groups), kept, groups_kept)
         self._slots = tuple(structure.slots for structure in self._structures)
         self._lone.take(lone, kept)
@@ -208,6 +217,7 @@ class Engine:
         self._running = _Running(
             picked(running.mean, kept, new=0.0),
             picked(running.square, kept, new=0.0),
+            picked(running.slow, lone_kept, new=0.0),
             picked(running.recent, groups_kept, new=np.nan),
             picked(running.hot_for, groups_kept, new=0.0),
         )
@@ -283,8 +293,9 @@ class Engine:
             masked &= ~expected
         z = self._departed(values, np.copysign(np.minimum(found.residual, streams.CAP), r - self._scale.r_mean))
         enduring, square = streams.enduring(self._departed(values, scores), self._running.square, self._lasts)
-        judged = _Judged(times, values, seen, e, z, learnt, learnt_lasting, lasting, masked, found.residual, scores, enduring)
-        return judged, _Running(mean, square, recent, hot_for)
+        slow, last = streams.slow(z[:, self._lone.series], self._running.slow, self._slowly)
+        judged = _Judged(times, values, seen, e, z, learnt, learnt_lasting, lasting, masked, found.residual, scores, enduring, slow)
+        return judged, _Running(mean, square, last, recent, hot_for)
 
     def _as_learnt(self, ours: FloatArray) -> FloatArray:
         """Give scores of groups [time, groups] as mask and budget learn them: a first score is no measure of what is usual.
@@ -321,7 +332,9 @@ class Engine:
         with np.errstate(invalid="ignore"):
             anomaly = residual > threshold
             group_anomaly = lasting > group_threshold
-        lone, unusual = self._lone.series, np.zeros(anomaly.shape, dtype=np.bool_)
+        lone = self._lone.series
+        unusual, sustained = np.zeros(anomaly.shape, dtype=np.bool_), np.zeros(anomaly.shape, dtype=np.int8)
+        sustained[:, lone] = self._sustained.told(judged.slow)
         departed = judged.enduring[:, lone]
         # What is back well inside its band is over, however long the last half hour goes on to depart.
         unusual[:, lone] = (departed > self._lone_budget.in_force) & (residual > _WELL_INSIDE * threshold)[:, lone]
@@ -335,6 +348,7 @@ class Engine:
             anomaly=anomaly.T,
             novel=np.zeros(anomaly.shape, dtype=np.bool_).T,
             unusual=unusual.T,
+            sustained=sustained.T,
             groups=GroupScored(lasting.T, _each_row(group_threshold, lasting), group_anomaly.T),
         )
 
@@ -385,6 +399,7 @@ class Engine:
             self._group_budget.learn(judged.learnt_lasting[rows])
             self._series_budget.learn(judged.z[rows])
             self._lone_budget.learn(judged.enduring[rows][:, self._lone.series])
+            self._sustained.learn(judged.slow[rows])
             for row, which in seen.found:
                 if rows.start < row <= rows.stop:
                     self._spread.begin_anew(which)
@@ -405,7 +420,8 @@ class Engine:
         self._spread.close(hour, following)
         self._group_budget.close(hour)
         self._series_budget.close(hour, self._scale.known)
-        self._lone_budget.close(hour, self._scale.known[self._lone.series])
+        for budget in (self._lone_budget, self._sustained):
+            budget.close(hour, self._scale.known[self._lone.series])
         self._hours += 1
         self._group_budget.fit()
         every = self._between_fits(self._hours)
@@ -413,6 +429,7 @@ class Engine:
             self._fit()
             self._series_budget.fit()
             self._lone_budget.fit()
+            self._sustained.fit(following)
         for structure in self._structures:
             structure.forget(following - hour)
 
@@ -442,7 +459,7 @@ class Engine:
         empty = np.zeros((self._membership.size, 0))
         none = np.zeros((self._groups, 0))
         no = empty.astype(np.bool_)
-        return Scored(empty, empty, empty, empty, no, no, no, GroupScored(none, none, none.astype(np.bool_)))
+        return Scored(empty, empty, empty, empty, no, no, no, empty.astype(np.int8), GroupScored(none, none, none.astype(np.bool_)))
 
 
 def _part(marks: BoolArray | None, block: slice) -> BoolArray | None:

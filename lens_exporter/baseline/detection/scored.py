@@ -37,6 +37,7 @@ class Scored:
     anomaly: BoolArray
     novel: BoolArray  # a lone series' value unlike any before; never of a member of a group
     unusual: BoolArray  # a lone series that departs, or has departed, further than its budget allows; never of a member
+    sustained: NDArray[np.int8]  # the side to which a lone series' last half hour departs by more than is usual; 0: it does not
     groups: GroupScored
 
 
@@ -70,6 +71,7 @@ def joined(parts: list[Scored], rows: int) -> Scored:
         anomaly=along(lambda part: part.anomaly),
         novel=along(lambda part: part.novel),
         unusual=along(lambda part: part.unusual),
+        sustained=along(lambda part: part.sustained),
         groups=GroupScored(
             score=along(lambda part: part.groups.score),
             threshold=along(lambda part: part.groups.threshold),

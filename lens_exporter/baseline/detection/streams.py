@@ -17,6 +17,7 @@ WORST = 5  # metrics whose mean is the group's score
 _UNEXPLAINED = 0.5  # weight of the cross-metric stream
 _FEW = 8  # series: so many are sooner averaged number by number than row by row
 _LASTING = 1.5  # weight of what lasts
+_CLIPPED = 5.0  # spreads: one wild reading is not half an hour
 _SLACK = 2.0  # spreads: bins that differ by less on a side of what is expected are no edge
 
 
@@ -190,6 +191,21 @@ def enduring(departed: FloatArray, square: FloatArray, weight: float) -> tuple[F
     """
     squares = averages(departed * departed, square, weight)
     return departed + _LASTING * np.sqrt(squares[1:]), squares[-1].copy()
+
+
+def slow(z: FloatArray, before: FloatArray, weight: float) -> tuple[FloatArray, FloatArray]:
+    """Give the mean departure over about half an hour, with its sign, [time, series], and the last of it [series].
+
+    The EWMA of z, at most 5 to either side, in standard deviations of such a mean of white noise, sqrt(weight / (2 - weight)).
+    z are departures in spreads, NaN at gaps: those change nothing. weight is the newest row's.
+    """
+    means = averages(np.clip(z, -_CLIPPED, _CLIPPED) / of_a_mean(weight), before, weight)
+    return means[1:], means[-1].copy()
+
+
+def of_a_mean(weight: float) -> float:
+    """Give the standard deviation of an EWMA of white noise of 1."""
+    return math.sqrt(weight / (2.0 - weight))
 
 
 def unmasked(present: BoolArray, masked: BoolArray, membership: IntArray) -> BoolArray:

@@ -130,6 +130,7 @@ def judged(above, *, distance=3.0, otherwise=0.02, rules=(Rule.JUMP,), group_abo
         place=none.astype(np.int64),
         novel=news,
         unusual=values[None] > 10.0,
+        sustained=np.zeros((1, values.size), dtype=np.int8),
         highest=none + 11.0,
         lowest=none + 9.0,
         above=np.array([above]),

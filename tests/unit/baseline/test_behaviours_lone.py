@@ -1,11 +1,13 @@
 """What happens to a series that is judged by itself, named by what happens to it. Five minutes a reading; a week and more is known."""
 
+import re
+
 import numpy as np
 import pytest
 
 from lens_exporter.model.decision import Phase, Rule
 from lens_exporter.model.metric import Direction
-from tests.unit.baseline.lives import DAY, HOUR, Watch, daily, lone, noise, raised, with_
+from tests.unit.baseline.lives import BEGINS, DAY, HOUR, Watch, daily, lone, noise, raised, with_
 
 NAN = float("nan")
 AT = 8 * DAY + 9 * HOUR  # the row at which something happens
@@ -62,6 +64,13 @@ LIVES = {
     "dead": lone(with_(noise(ROWS), NAN, AT)),
     "level shift": lone(raised(noise(ROWS), 5.0, AT)),
     "level shift of a season": lone(daily(ROWS) * np.where(np.arange(ROWS) < AT, 1.0, 2.0)),
+    "a third more for good": lone(raised(noise(ROWS, width=1.0), 3.0, AT)),
+    "a third more for an hour": lone(raised(noise(ROWS, width=1.0), 3.0, AT, 12)),
+    "a third more, only down is bad": lone(raised(noise(ROWS, width=1.0), 3.0, AT), direction=Direction.DOWN),
+    "a third more, less than min_change": lone(raised(noise(ROWS, width=1.0), 3.0, AT), min_change=4.0),
+    "half a percent for an hour, mostly none": lone(
+        with_(np.where(rng.random(ROWS) < 0.02, 0.004, 0.0001), 0.005, AT, 12), unit="ratio", direction=Direction.UP
+    ),
     "slow leak": lone(leak(noise(ROWS), 0.015)),
     "leak towards a limit": lone(leak(noise(ROWS, level=0.3, width=0.002), 0.7 / (10 * HOUR)), full=1.0, unit="ratio"),
     "season that comes late": lone(
@@ -127,6 +136,8 @@ def seen():
         "up, only down is bad",
         "less than min_change",
         "less than min_change_ratio",
+        "a third more, only down is bad",
+        "a third more, less than min_change",
         "ratio near 0",
         "ratio near 1",
     ],
@@ -227,6 +238,30 @@ def test_a_season_that_comes_late_is_told_on_its_first_day_only(seen):
     """At most once for each side, then it is how the series is."""
     assert len(seen["season that comes late"].begun) <= 2
     assert max(seen["season that comes late"].alarmed) <= AT + DAY
+
+
+def test_a_shift_that_no_reading_tells_is_told_by_all_of_them(seen):
+    """Three deviations: within two hours, once, with the mean of the last readings for a value, and for half a day at most."""
+    life = seen["a third more for good"]
+    assert [kind for _, kind in life.begun] == ["load_high"]
+    assert life.begun[0][0] <= AT + 2 * HOUR
+    assert life.alarmed[-1] <= AT + 15 * HOUR
+    first = life.alarms[0][1]
+    assert first.rule is Rule.SUSTAINED
+    assert re.search(r"load of .* at about 1[23]\.?\d* for 30 min; about 10 is usual at this hour", first.summary)
+    assert re.search(
+        r"is the mean of its last \d readings, since \d\d:\d\d UTC; single ones may be within \d.* to 1\d", first.description
+    )
+    assert AT * 300.0 <= first.since - BEGINS < life.alarms[0][0] * 300.0
+
+
+def test_what_is_little_of_a_share_is_much_where_there_was_hardly_any(seen):
+    """Half a percent of errors, within what single readings reach: told while it lasts, and over soon after."""
+    life = seen["half a percent for an hour, mostly none"]
+    assert len(life.begun) == 1
+    assert AT <= life.begun[0][0] <= AT + 6
+    assert life.alarmed[-1] < AT + 12
+    assert life.over[0] <= AT + 12 + HOUR
 
 
 def test_an_incident_of_hours_is_not_learnt_while_it_lasts_and_fires_again_the_next_day(seen):

@@ -26,6 +26,7 @@ def concluded(score, group_score):
         place=np.array([0]),
         novel=np.zeros((1, 30), dtype=np.bool_),
         unusual=np.zeros((1, 30), dtype=np.bool_),
+        sustained=np.zeros((1, 30), dtype=np.int8),
         highest=np.array([0.5]),
         lowest=np.array([0.3]),
         above=np.full((1, 7), np.nan),

@@ -13,7 +13,8 @@ def block(rows: int, first: int, random: np.random.Generator) -> Columns:
     """Give columns of three series in two groups."""
     own, ours = (lambda: random.random((rows, 3))), (lambda: random.random((rows, 2)))
     yes, alarmed = random.random((rows, 3)) < 0.5, random.random((rows, 2)) < 0.5
-    return Columns(np.arange(first, first + rows) * 60.0, *(own() for _ in range(6)), yes, yes, ours(), ours(), alarmed)
+    side = random.integers(-1, 2, (rows, 3)).astype(np.int8)
+    return Columns(np.arange(first, first + rows) * 60.0, *(own() for _ in range(6)), yes, yes, side, ours(), ours(), alarmed)
 
 
 def joined(blocks: list[Columns]) -> list[np.ndarray]:

@@ -33,6 +33,7 @@ def scored(values: np.ndarray, *, score: np.ndarray | None = None) -> Scored:
         anomaly=values > 10,
         novel=values > 10,
         unusual=values > 10,
+        sustained=np.zeros(values.shape, dtype=np.int8),
         groups=GroupScored(score=values[:1] / 4, threshold=np.ones_like(values[:1]), anomaly=values[:1] > 10),
     )
 

@@ -30,7 +30,7 @@ def scored(rows):
     lower, upper = np.zeros((1, rows)), np.full((1, rows), 10.0)
     none = np.zeros((1, rows), dtype=np.bool_)
     group = GroupScored(lower[:0], lower[:0], none[:0])
-    return Scored(lower, lower, upper, lower, none, none, none, group)
+    return Scored(lower, lower, upper, lower, none, none, none, none.astype(np.int8), group)
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, len(ROWS)])
