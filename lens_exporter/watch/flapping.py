@@ -19,6 +19,7 @@ class Course:
     returns: int = 0  # how often it came back after it was calm for long enough to be over
     returned_at: float = 0.0  # the newest of those
     calm: float = 0.0  # seconds that it has to be without an anomaly before it is over
+    paused: bool = False  # a look since then found no anomaly
     gap: float = 0.0  # seconds that it was without one before an anomaly that no open alert has told yet
     resting: bool = False  # its alert says that it is calm
     about: Labels | None = None  # the target of an alert that a group's alarm told last
@@ -51,6 +52,8 @@ def followed(
     for key, course in courses.items():
         if max(course.last, course.over_at or 0.0) > at:
             continue  # the clock was set back
+        if at - course.last > soon and (key in anomalous or key not in opened):
+            continue
         now = _now(course, key in anomalous, at, usual(watched))
         if key in opened:
             if now.gap:
@@ -59,8 +62,6 @@ def followed(
                 continue
         elif now.over_at is None:
             now = replace(now, over_at=at)  # somebody else has ended it: it is declared to be expected, for one
-        elif at - now.last > soon:
-            continue
         kept[key] = now
     return kept
 
@@ -71,7 +72,7 @@ def ended(course: Course | None, last: float | None, at: float, watched: Watched
     about is its target where a group's alarm told it last.
     """
     known = course or Course(at - usual(watched) if last is None else last)
-    return replace(known, over_at=at, about=about, resting=False)
+    return replace(known, over_at=at, about=about, paused=True, resting=False)
 
 
 def taken_over(courses: Courses, key: str, group: Labels) -> dict[str, Course]:
@@ -114,9 +115,10 @@ def calm_at_last(seconds: float, course: Course) -> str:
 
 def _now(course: Course, is_anomalous: bool, at: float, usual_calm: float) -> Course:
     if not is_anomalous:
-        return course
+        return course if course.paused else replace(course, paused=True)
     gap = at - course.last
-    return replace(course, last=at, gap=gap if gap > usual_calm else course.gap, resting=False)
+    came_back = course.paused and gap > usual_calm
+    return replace(course, last=at, paused=False, gap=gap if came_back else course.gap, resting=False)
 
 
 def _returned(course: Course, at: float, soon: float, usual_calm: float) -> Course:

@@ -151,6 +151,26 @@ def test_steps_so_wide_that_three_take_an_hour_change_nothing():
     assert [end - began for began, (end, _) in zip(seen.begun, seen.over, strict=True)] == [180] * 5
 
 
+def test_looks_that_are_rare_see_no_return_in_what_goes_on():
+    """Every ten minutes, at a step of one: on at each look is on, though ten readings lie between two."""
+    seen = Told()
+    for minute in (0, 10, 20, 30, 40, 50):
+        seen.look(minute, [conclusion(minute != 10, 10)])
+    assert seen.begun == [0, 20]
+    assert [course.returns for course in seen.memory.courses.values()] == [1]
+
+
+def test_what_comes_back_after_nobody_looked_for_two_hours_has_not_come_back_within_one():
+    """Of an alert that is over and of one that is open: how it was meanwhile is not known."""
+    ended = told(every(20, 3, until=20), 10)
+    for minute in (130, 131):
+        ended.look(minute, [conclusion(True)])
+    assert (ended.begun, ended.memory.courses) == ([0, 130], {})
+    resting = told(every(20, 3, until=40), 30)
+    resting.look(150, [conclusion(True)])
+    assert (resting.begun, resting.memory.courses) == ([0, 20], {})
+
+
 def test_one_that_no_cooldown_lets_through_has_not_come_back():
     """It is out twice within the hour and nobody is told: the third time it comes back once."""
     seen = told(every(20, 3, until=60), 64, admitted=lambda minute: minute < 3 or minute >= 40)
