@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lens_exporter.model.labels import Labels, matchers, selector
 from lens_exporter.model.metric import BaselineMetric, substituted
@@ -48,6 +48,28 @@ def target_name(target: Labels) -> str:
     if not name:
         return ", ".join(extras[:_MOST_EXTRAS]) or cleaned(target.get("job", "")) or "the only series"
     return f"{name} ({', '.join(extras[:_MOST_EXTRAS])})" if extras else name
+
+
+def target_names(targets: Sequence[Labels]) -> list[str]:
+    """Name targets that stand in one list, in their order: those that would read the same by what tells them apart as well.
+
+    Two exporters of a machine are both "db1": here they are "db1 (job=node)" and "db1 (job=postgres)".
+    """
+    alike: dict[str, list[Labels]] = {}
+    for target in targets:
+        known = alike.setdefault(target_name(target), [])
+        if target not in known:
+            known.append(target)
+    return [_apart(target_name(target), target, alike[target_name(target)]) for target in targets]
+
+
+def _apart(name: str, target: Labels, alike: Sequence[Labels]) -> str:
+    telling = [label for label in sorted({label for one in alike for label in one}) if len({one.get(label) for one in alike}) > 1]
+    # One label that is another for each is enough, a job's name rather than a port.
+    enough = [label for label in ("job", *telling) if len({one.get(label) for one in alike}) == len(alike) > 1]
+    shown = enough[:1] or telling
+    extras = ", ".join(f"{label}={cleaned(target[label])}" for label in shown if target.get(label))
+    return f"{name} ({extras})" if extras else name
 
 
 def beam_node(series: Labels) -> str:

@@ -4,6 +4,7 @@ The `title` of a type is the noun its errors use ("expected a duration like ..."
 """
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
@@ -23,6 +24,14 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 # Labels of our alerts, and of companions beside lens_origin: what routes and silences know them by.
 _OURS = frozenset({"alertname", "severity", "watcher", "category", "verdict", "source_alertname", "source_fingerprint"})
 _GAPS = 10  # looked at, to know how close moments of a schedule may be
+_CRON_FIELDS = (
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day of the month", "1 to 31"),
+    ("month", "1 to 12, jan to dec"),
+    ("day of the week", "0 to 7, sun to sat"),
+    ("second", "0 to 59"),
+)
 _RANDOM_FIELD = re.compile(r"(?<![A-Za-z])[HhRr](?![A-Za-z])")  # croniter's extension; a schedule here says when, not whether
 _LAST_PORT = 65535
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]*):(?P<port>\d{1,5})", re.ASCII)
@@ -131,9 +140,22 @@ def _schedule(value: str) -> str:
     except CroniterBadDateError as error:
         raise ValueError("expected a schedule for a day that comes") from error
     except (ValueError, KeyError) as error:
-        reason = str(error).removeprefix(f"[{value}] ")
+        reason = _wrong_field(value.split()) or str(error).removeprefix(f"[{value}] ")
         raise ValueError(f"expected five cron fields (UTC), or six with the seconds last: {reason}") from error
     return value
+
+
+def _wrong_field(fields: Sequence[str]) -> str:
+    """Name the first field of a schedule that is wrong by itself, and what it takes; "" where none is."""
+    for place, field in enumerate(fields):
+        alone = ["*"] * len(fields)
+        alone[place] = field
+        try:
+            croniter(" ".join(alone), 0.0)
+        except (ValueError, KeyError):
+            name, takes = _CRON_FIELDS[place]
+            return f'"{field}" is no {name}: {takes}, or a list, range or step of them'
+    return ""
 
 
 def shortest_gap(schedule: str) -> float:

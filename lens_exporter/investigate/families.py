@@ -35,6 +35,12 @@ class Family:
     fell_advice: str = ""
 
 
+# node_load1, system_load_average_1m, collectd_load_shortterm: but pages, queues and batteries have a load as well.
+_SYSTEM_LOAD = (
+    r"(^|_)load_?(1|5|15)(m|min)?(_|$)|(^|_)load_?(average|avg|norm)(_|\d|$)|(^|_)load_(short|mid|long)term(_|$)"
+    r"|(^|_)(node|host|system|os|machine)_load$"
+)
+
 ERRORS, GARBAGE, LATENCY, TRAFFIC = "errors", "garbage collection", "latency", "traffic"
 FAMILIES: tuple[Family, ...] = (
     Family(
@@ -94,7 +100,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "CPU",
-        re.compile(r"cpu|(^|_)load\d*(_|$)|run_queue|(^|_)reductions(_|$)"),
+        re.compile(rf"cpu|{_SYSTEM_LOAD}|run_queue|(^|_)reductions(_|$)"),
         drivers=("traffic", "garbage collection", "threads", "queues", "memory"),
         process=(Question("get_thread_stacks"),),
         host=(Question("get_top_processes", sort_by="cpu"),),

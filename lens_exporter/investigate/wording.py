@@ -19,7 +19,6 @@ _TIME_SPENT = re.compile(r"_seconds(_total|_sum)?$")
 _UNITS = (("_bytes", "bytes"), ("_ratio", "ratio"), ("_seconds", "seconds"))
 _NAME = re.compile(r"[a-zA-Z_:][\w:]*")
 _KEEP_UNITS = {"sum", "min", "max", "avg", "topk", "histogram_quantile", "max_over_time", "min_over_time", "avg_over_time"}
-_SOON = 60.0  # seconds
 
 
 def unit_of(metric: str) -> str:
@@ -73,13 +72,14 @@ def change(one: Noted) -> str:
 
 
 def speed(one: Noted, at: float) -> str:
-    """Say how fast it goes since its onset and when it is full, where it goes along a line: ", up 38 MB a minute"."""
+    """Say how fast it goes since its onset, and when it would be full, where it goes along a line: ", up 38 MB a minute".
+
+    It is read later, too, when the alert is over: so a forecast names its moment, and that it is one.
+    """
     if not one.per_minute or one.per_second or one.onset is None or one.over:
         return ""
     pace = words.rate(one.per_minute / 60.0, unit_of(one.metric), at - one.onset)
-    full = ""
-    if one.full_at is not None:
-        full = ", full within a minute" if one.full_at - at < _SOON else f", full at about {words.clock(one.full_at, at)}"
+    full = "" if one.full_at is None else f", at that pace full at about {words.clock(one.full_at, at)}"
     return f", {'up' if one.per_minute > 0 else 'down'} {pace}{full}"
 
 

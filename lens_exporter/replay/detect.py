@@ -15,6 +15,8 @@ from lens_exporter.replay.table import Table
 from lens_exporter.replay.timeline import Timeline, expect_ascending, is_index, opening
 
 _UNSETTLED = "no row can be one, the table is too short for a threshold"
+_NO_ROWS = "; there is nothing below the header"
+_NO_VALUES = "; all cells are empty, so there is nothing to judge"
 _FEW = 50  # rows: with fewer nearly nothing is news of a series by itself
 _UNKNOWN_STEP = 60.0  # of a table whose rows do not tell one: nothing is learnt from so few
 _EVERY_TWO_HOURS = 84.0  # a week
@@ -80,7 +82,7 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
     timeline, lasting = Timeline(table, step, say), Lasting(series, step * pace)
     first = float(begun[0].times[0]) if begun and pace != 1.0 else 0.0  # of such rows hours are counted from the first
     count = readings = alarms = 0
-    settled = False  # whether the group has had a threshold
+    settled = filled = False  # whether the group has had a threshold, whether any cell holds a value
     for rows in chain(begun, blocks):
         scored = engine.advance(pace * (timeline.place(rows) - first), rows.values)
         if request.group is None:
@@ -90,8 +92,13 @@ def detect(table: Table, request: Request, say: Say, seen: Seen = lambda _rows: 
         readings += int(scored.anomaly.sum())
         alarms += int(scored.groups.anomaly.sum())
         settled = settled or bool(np.isfinite(scored.groups.threshold[:, -1:]).any())
+        filled = filled or bool(np.isfinite(rows.values).any())
         seen(count)
-    if request.group is not None:
+    if not count:
+        note = _NO_ROWS
+    elif not filled:
+        note = _NO_VALUES
+    elif request.group is not None:
         note = f"; {request.group}: {told(alarms, 'row') if settled else _UNSETTLED}"
     else:
         note = ", fewer rows than a series needs to be judged by itself" if count < _FEW else ""

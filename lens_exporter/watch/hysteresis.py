@@ -8,6 +8,18 @@ from lens_exporter.baseline.analyzer import Conclusion
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.model.decision import Anomaly, Severity
 from lens_exporter.watch.alerting import key_for, key_of, target_of
+from lens_exporter.watch.flapping import (
+    Course,
+    Courses,
+    calm_at_last,
+    calm_since,
+    calm_until,
+    ended,
+    followed,
+    readings_needed,
+    rested,
+    taken_over,
+)
 from lens_exporter.watch.ports import OpenAlert, Watched
 
 _RANK = {Severity.INFO.value: 0, Severity.WARNING.value: 1, Severity.CRITICAL.value: 2}
@@ -55,23 +67,34 @@ class Over:
     because: str = ""  # in words, where there is more to say
 
 
-Action = Begin | Update | Escalate | Over
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """An open alert says that it is calm: it came back before, and is over only when that has lasted."""
+
+    open: OpenAlert
+    headline: str  # behind the summary
+    because: str  # behind the description
+
+
+Action = Begin | Update | Escalate | Over | Rest
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What one look leaves for the next, by key of the alert.
 
-    It is lost in a restart, which delays an end, and may let a group's story go on under what its own rule told.
+    It is lost in a restart, which delays an end, may let a group's story go on under what its own rule told, and costs a page
+    where an alert flaps.
     """
 
     anomalous_at: Mapping[str, float] = field(default_factory=dict)  # newest judged moment that was an anomaly
     missing_since: Mapping[str, float] = field(default_factory=dict)  # first of the unbroken looks that found no value
     own: frozenset[str] = frozenset()  # keys of open alerts that their own rule told last, and not their group
+    courses: Courses = field(default_factory=dict)  # of alerts that were over less than an hour ago, or came back so soon
 
     def without_absences(self) -> "Memory":
         """Forget absences: after a look that failed nobody knows whether they lasted."""
-        return Memory(self.anomalous_at, own=self.own)
+        return replace(self, missing_since={})
 
 
 def plan(
@@ -97,15 +120,18 @@ def plan(
         key for key in opened if _speaks_for_itself(by_key.get(key)) or (key in memory.own and not _told_together(by_key.get(key)))
     }
     memory = replace(memory, own=frozenset(own))
-    anomalous_at, missing_since = {}, {}
+    anomalous_at, missing_since, courses = {}, {}, memory.courses
     for key, conclusion in by_key.items():
         if isinstance(conclusion.decision, Anomaly):
             anomalous_at[key] = at
             going_on = carried_on(conclusion.decision, opened, by_key, memory, watched) if key not in opened else []
             anomalous_at |= dict.fromkeys(going_on, at)
+            if conclusion.decision.group is not None and key not in opened and not going_on:
+                courses = taken_over(courses, key, conclusion.decision.group)
             actions += [_about(opened[one], conclusion.decision) for one in going_on] or [
                 _about(opened.get(key), conclusion.decision)
             ]
+    courses = followed(courses, opened.keys(), anomalous_at.keys(), at, watched)
     for key, one in opened.items():
         if key in anomalous_at:
             continue
@@ -115,18 +141,58 @@ def plan(
             continue
         found = by_key.get(key)
         if found is not None and not found.missing:
-            since = anomalous_at.get(key)
-            readings = found.calm if since is None else min(found.calm, round((at - since) / watched.step))
-            if readings >= watched.resolve_after:
-                actions.append(Over(one, OverReason.NORMAL))
+            actions += _calm(one, found, anomalous_at.get(key), courses.get(key), at, watched)
             continue
         missing_since[key] = min(at, memory.missing_since.get(key, at))
         # Where readings are rare, one that is missing is no absence: as many are asked for as would be of normal ones.
         patience = max(watched.missing_after, watched.resolve_after * watched.step) * (_PATIENCE_WITH_WARNINGS if warned else 1)
         if at - missing_since[key] >= patience:
             actions.append(Over(one, OverReason.MISSING))
+    courses |= _left_by(actions, courses, anomalous_at, own, at, watched)
     own |= {key for key in by_key.keys() - opened.keys() if _speaks_for_itself(by_key[key])}  # they begin
-    return actions, Memory(anomalous_at, missing_since, frozenset(own))
+    return actions, Memory(anomalous_at, missing_since, frozenset(own), courses)
+
+
+def _calm(
+    one: OpenAlert, found: Conclusion, since: float | None, course: Course | None, at: float, watched: Watched
+) -> list[Action]:
+    """Say what becomes of an open alert whose series are no anomaly; since: when they were last, None where nobody knows.
+
+    The last readings have to be calm, as many as can be told; where more are needed, the others only were no anomaly.
+    """
+    readings = found.calm if since is None else round((at - since) / watched.step)
+    if min(found.calm, readings) < watched.resolve_after:
+        return []
+    if since is None or course is None or not course.returns:
+        return [Over(one, OverReason.NORMAL)]
+    needed = readings_needed(course, watched)
+    if readings >= needed:
+        return [Over(one, OverReason.NORMAL, calm_at_last(at - since, course))]
+    if course.resting:
+        return []
+    calm_from, until = since + watched.step, since + needed * watched.step
+    return [Rest(one, calm_since(calm_from, at), calm_until(until, course, at))]
+
+
+def _left_by(
+    actions: Sequence[Action],
+    courses: Courses,
+    anomalous_at: Mapping[str, float],
+    own: Collection[str],
+    at: float,
+    watched: Watched,
+) -> dict[str, Course]:
+    """Give the courses that these actions change."""
+    changed = {}
+    for action in actions:
+        if isinstance(action, Rest):
+            key = key_of(action.open.alert)
+            changed[key] = rested(courses[key])
+        elif isinstance(action, Over) and action.reason is not OverReason.SUPERSEDED:
+            key = key_of(action.open.alert)
+            about = None if key in own else target_of(action.open.alert)
+            changed[key] = ended(courses.get(key), anomalous_at.get(key), at, watched, about=about)
+    return changed
 
 
 def telling_already(anomaly: Anomaly, opened: Mapping[str, OpenAlert]) -> list[str]:
@@ -151,17 +217,19 @@ def carried_on(
     return [
         one
         for one in telling_already(anomaly, opened)
-        if one not in memory.own and not _speaks_for_itself(by_key.get(one)) and not _is_over(by_key.get(one), watched)
+        if one not in memory.own
+        and not _speaks_for_itself(by_key.get(one))
+        and not _is_over(by_key.get(one), memory.courses.get(one), watched)
     ]
 
 
-def _is_over(conclusion: Conclusion | None, watched: Watched) -> bool:
+def _is_over(conclusion: Conclusion | None, course: Course | None, watched: Watched) -> bool:
     """Say whether what an alert is about has been in order for so long that what its group does now is another story.
 
-    Half an hour, as long as the group's score remembers it: members that lead in turns would be an alert at each turn. What was not
-    looked at, or is missing, is not in order.
+    Half an hour, as long as the group's score remembers it: members that lead in turns would be an alert at each turn. Where the
+    alert flaps, as long as that needs. What was not looked at, or is missing, is not in order.
     """
-    long = max(watched.resolve_after, min(TAIL, round(_ANOTHER_STORY / watched.step)))
+    long = max(readings_needed(course, watched), min(TAIL, round(_ANOTHER_STORY / watched.step)))
     return conclusion is not None and not conclusion.missing and conclusion.calm >= long
 
 

@@ -14,7 +14,7 @@ from lens_exporter.model.decision import Anomaly, Observation, Severity
 from lens_exporter.model.labels import Labels, fingerprint
 from lens_exporter.watch.alerting import alert_of, sent_by, target_of
 from lens_exporter.watch.cooldown import Admitted, Suppressed
-from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Update, plan
+from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Rest, Update, plan
 from lens_exporter.watch.look import Interrupted, Known, Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
@@ -226,6 +226,12 @@ class Watcher:
                 self._with.alerts.fire(alert, correlation=one.correlation, origin=_ORIGIN)
                 self._end(one, OverReason.SUPERSEDED, at)
                 self._announce(alert, one.correlation)
+            case Rest(one, headline, because):
+                # What it says of now is no longer so; the next Update writes all of it anew.
+                told = dict(one.alert.annotations)
+                told["summary"] = f"{told.get('summary', '')}; {headline}"
+                told["description"] = f"{told.get('description', '')}\n{because}"
+                self._with.alerts.fire(replace(one.alert, annotations=told), correlation=one.correlation, origin=_ORIGIN)
             case Over(one, reason, because):
                 self._end(one, reason, at, because)
         return None

@@ -11,7 +11,7 @@ from lens_exporter.baseline.naming import cleaned
 from lens_exporter.model.decision import Anomaly, Severity
 from lens_exporter.model.labels import without
 from lens_exporter.watch.alerting import key_of, labels_for
-from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Over, OverReason, Update, telling_already
+from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Over, OverReason, Rest, Update, telling_already
 from lens_exporter.watch.ports import OpenAlert, Watched
 
 _CRITICAL = Severity.CRITICAL.value
@@ -38,7 +38,7 @@ def withheld(
         return list(actions)
     left = [_left(action, declared, watched) for action in actions]
     done = [one for several in left for one in several]
-    settled = {one.open.alert.fingerprint for one in done if not isinstance(one, Begin | Withhold)}
+    settled = {one.open.alert.fingerprint for one in done if not isinstance(one, Begin | Rest | Withhold)}
     open_still = (one for one in open_alerts if one.alert.fingerprint not in settled and not _is_critical(one))
     opened = {key_of(one.alert): one for one in open_still}
     covering = {key: declared.about(without(one.alert.labels, ("severity",))) for key, one in opened.items()}
@@ -70,7 +70,7 @@ def _left(action: Action, declared: Declared, watched: Watched) -> list[Action |
             if found is None:
                 return [action]
             return [Over(one, OverReason.EXPECTED, words(found)), Withhold(anomaly, found, one.correlation)]
-        case Over():
+        case Over() | Rest():
             return [action]
 
 

@@ -12,6 +12,8 @@ from lens_exporter.exposition.ports import Document
 
 _REFRESH = 5  # seconds, while there is no answer yet
 _HOLDING = {"confirmed", "recorded"}
+_VALUES = ("first", "last", "min", "max", "before", "after")
+_STILL = 1e-6  # of the largest value, a minute: a percent in a week
 # How tools name the numbers of one series: "1.first", "2 process_open_fds.before", "steady 1 process_threads.after".
 _GROUPED = re.compile(r"((?:[a-z]+ )?\d+(?: [\w:]+)?)\.(\w+)")
 _BARE = re.compile(r"\s*([a-zA-Z_:][\w:]*)\s*(?:\{.*\})?\s*", re.DOTALL)
@@ -134,9 +136,18 @@ def _seen(seen: Mapping[str, Any], query: str, at: float | None) -> list[Child]:
     bare = _BARE.fullmatch(query)
     unit = unit_of(bare[1]) if bare else ""
     rows = (
-        [el("dt", el("code", group)), el("dd", facts(numbers, at, unit_of(group) or unit))] for group, numbers in groups.items()
+        [el("dt", el("code", group)), el("dd", facts(_moving(numbers), at, unit_of(group) or unit))]
+        for group, numbers in groups.items()
     )
-    return [facts(plain_ones, at, unit) if plain_ones else None, el("dl", *rows) if groups else None]
+    return [facts(_moving(plain_ones), at, unit) if plain_ones else None, el("dl", *rows) if groups else None]
+
+
+def _moving(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the slope of what goes nowhere: "per minute 0 %" is no news, and 1e-15 % is the arithmetic's."""
+    largest = max((abs(value) for name in _VALUES if isinstance(value := numbers.get(name), int | float)), default=0.0)
+    slope = numbers.get("per_minute")
+    still = isinstance(slope, int | float) and abs(slope) <= _STILL * largest
+    return {name: value for name, value in numbers.items() if not (still and name == "per_minute")}
 
 
 def _review(review: Mapping[str, Any], receipts: Mapping[str, Any]) -> Html | None:

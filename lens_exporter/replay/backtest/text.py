@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from lens_exporter.baseline.naming import cleaned, target_name
+from lens_exporter.baseline.naming import cleaned, target_names
 from lens_exporter.baseline.numbers import number
 from lens_exporter.model.duration import duration_text
 from lens_exporter.model.labels import Labels
@@ -76,7 +76,8 @@ def _alerts(report: Report) -> Iterator[Line]:
     if not count:
         return
     yield "", ""
-    header, *rows = _aligned([_COLUMNS, *(_row(one, report) for one in report.alerts)])
+    names = target_names([one.alert.about for one in report.alerts])
+    header, *rows = _aligned([_COLUMNS, *(_row(one, name, report) for one, name in zip(report.alerts, names, strict=True))])
     yield header, _HEADING
     for one, row in zip(report.alerts, rows, strict=True):
         yield row, _SEVERITY.get(one.alert.severity, "")
@@ -93,7 +94,7 @@ def _a_week(count: int, report: Report) -> str:
     return f", {number(report.per_week(count))} a week" if report.tells_of_a_week else ""
 
 
-def _row(one: WouldBe, report: Report) -> tuple[str, ...]:
+def _row(one: WouldBe, name: str, report: Report) -> tuple[str, ...]:
     alert = one.alert
     still = "" if alert.ended is not None else " so far"
     beside = [cleaned(report.theirs.alerts[place].name) for place in one.rule_alerts]
@@ -104,7 +105,7 @@ def _row(one: WouldBe, report: Report) -> tuple[str, ...]:
         lasted(alert.seconds(report.asked.span.end)) + still,
         alert.severity,
         alert.name,
-        target_name(alert.about),
+        name,
         alert.rule,
         ", ".join(dict.fromkeys(beside)),
     )
@@ -140,8 +141,8 @@ def _rules(report: Report) -> Iterator[Line]:
     alone = report.alone
     if alone:
         yield f"none of ours coincides with {many(len(alone), 'of them', 'of them')}:", ""
-    for one in alone[:_MOST]:
-        yield f"  {day_and_time(one.began)}  {lasted(one.ended - one.began)}  {cleaned(one.name)}  {target_name(one.about)}", _QUIET
+    for one, name in zip(alone[:_MOST], target_names([one.about for one in alone[:_MOST]]), strict=True):
+        yield f"  {day_and_time(one.began)}  {lasted(one.ended - one.began)}  {cleaned(one.name)}  {name}", _QUIET
     if len(alone) > _MOST:
         yield f"  and {len(alone) - _MOST} more", _QUIET
 

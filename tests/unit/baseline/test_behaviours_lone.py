@@ -287,3 +287,16 @@ def test_the_band_of_a_ratio_never_leaves_0_to_1(seen):
         low, high = seen["ratio near 0"].at(row), seen["ratio near 1"].at(row)
         assert 0.0 <= low.lower <= low.expected < low.upper <= 1.0
         assert 0.0 <= high.lower < high.expected <= high.upper <= 1.0
+
+
+@pytest.mark.parametrize(("out", "period"), [(3, 13), (3, 20), (10, 20), (3, 45)])
+def test_what_flaps_for_three_hours_is_two_alerts(out, period):
+    """So many minutes of every `period`, at a step of a minute: the second alert stays on until all of it is over."""
+    day = 24 * 60
+    since = np.arange(9 * day) - 8 * day
+    flapping = (since >= 0) & (since < 180) & (since % period < out)
+    life = lone(noise(9 * day) + np.where(flapping, 5.0, 0.0))
+    seen = Watch({"flaps": life}, step=60.0).through(range(8 * day - 3, 8 * day + 300))["flaps"]
+    last = int(np.flatnonzero(flapping)[-1])
+    assert [row for row, _ in seen.begun] == [8 * day + 1, 8 * day + period + 1]
+    assert last < seen.over[-1] <= last + period + 5

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lens_exporter.baseline.naming import category, cleaned, narrowed, projected, quantity, related, target_name
+from lens_exporter.baseline.naming import category, cleaned, narrowed, projected, quantity, related, target_name, target_names
 from lens_exporter.model.metric import BaselineMetric
 
 
@@ -34,6 +34,33 @@ from lens_exporter.model.metric import BaselineMetric
 def test_a_target_is_named_shortly(target: dict[str, str], name: str) -> None:
     """By a name that a person knows, by its address only where there is none, then by what tells it from its neighbours."""
     assert target_name(target) == name
+
+
+NODE, POSTGRES = {"instance": "db1:9100", "job": "node"}, {"instance": "db1:9187", "job": "postgres"}
+
+
+@pytest.mark.parametrize(
+    ("targets", "names"),
+    [
+        ([NODE, POSTGRES, NODE], ["db1 (job=node)", "db1 (job=postgres)", "db1 (job=node)"]),
+        ([NODE, NODE], ["db1", "db1"]),
+        ([NODE, {"instance": "db2:9100", "job": "node"}], ["db1", "db2"]),
+        ([{"instance": "db1:9100"}, {"instance": "db1:9187"}], ["db1 (instance=db1:9100)", "db1 (instance=db1:9187)"]),
+        (
+            [{"instance": "db1:1", "job": "a"}, {"instance": "db1:2", "job": "a"}],
+            ["db1 (instance=db1:1)", "db1 (instance=db1:2)"],
+        ),
+        (
+            [{"instance": "db1:1", "job": "a"}, {"instance": "db1:2", "job": "a"}, {"instance": "db1:1", "job": "b"}],
+            ["db1 (instance=db1:1, job=a)", "db1 (instance=db1:2, job=a)", "db1 (instance=db1:1, job=b)"],
+        ),
+        ([{"instance": "db1:1"}, {"instance": "db1:1", "job": "a"}], ["db1", "db1 (job=a)"]),
+        ([], []),
+    ],
+)
+def test_in_a_list_two_exporters_of_one_machine_are_told_apart(targets: list[dict[str, str]], names: list[str]) -> None:
+    """By their job where that is enough, else by their ports, else by both; what needs nothing gets nothing."""
+    assert target_names(targets) == names
 
 
 def test_hostile_label_values_stay_one_short_line() -> None:

@@ -169,7 +169,7 @@ ERRORS = [
     ),
     (
         "watchers:\n  - host:\n      schedule: '61 * * * *'",
-        'lens.yml:3: watchers[0].host.schedule: expected five cron fields (UTC), or six with the seconds last: is not acceptable, out of range, got "61 * * * *"',
+        'lens.yml:3: watchers[0].host.schedule: expected five cron fields (UTC), or six with the seconds last: "61" is no minute: 0 to 59, or a list, range or step of them, got "61 * * * *"',
     ),
     (
         "watchers: [{host: '0 0 30 2 *'}]",

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from lens_exporter.exposition.pages.anomaly import anomaly
@@ -249,6 +251,29 @@ def test_the_page_of_an_anomaly_of_ours_says_how_to_declare_it_expected(kind, ou
 def test_values_read_as_people_write_them(name, value, unit, said):
     """Moments as times, bytes with their unit, label sets as selectors, names made of digits as they are."""
     assert plain(name, value, NOW, unit) == said
+
+
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [
+        (0.0, None),
+        (1e-15, None),
+        (-3e-9, None),
+        (4e-6, "per minute 0.0004 %"),
+        (0.0123, "per minute 1.2 %"),
+        (-0.02, "per minute -2 %"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "1."])
+def test_a_slope_is_said_only_of_what_goes_somewhere(prefix, slope, said):
+    """No "per minute 0 %" of a level line, nor what the arithmetic leaves of it; a small slope has its digits."""
+    seen = {f"{prefix}first": 0.42, f"{prefix}last": 0.42, f"{prefix}per_minute": slope}
+    receipt = {"tool": "promql_range", "arguments": {"query": "lens_python_memory_utilization_ratio"}, "seen": seen}
+    page = investigation({**DONE, "receipts": {"r1": receipt}}, NOW).decode()
+    words = re.sub(r"<[^>]*>", "", page)
+    assert "first 42 %" in words
+    assert ("per minute" in words) == (said is not None)
+    assert said is None or said in words
 
 
 def test_the_numbers_of_a_receipt_stand_by_their_metric():

@@ -42,13 +42,13 @@ def test_what_a_receipt_names_is_the_cause_and_leads(alert):
     answer = investigated([*CALM, *FILES_LEAK, *MEMORY_LEAK], alert, firing=(LENS_FILES, LENS_MEMORY, TOO_MANY))
     assert answer.analysis.outcome is Outcome.CAUSE_FOUND
     assert answer.analysis.summary == (
-        f"{NAMED}: they are not closed. Open files 5 -> 485 of 512 from 14:09, up 80 a minute, full within a minute. "
+        f"{NAMED}: they are not closed. Open files 5 -> 485 of 512 from 14:09, up 80 a minute, at that pace full at about 14:15. "
         f"Memory left normal 2 min earlier (27.8 MB -> 348 MB of 671 MB).{SIGNED}"
     )
     assert claims(answer) == [
         NAMED,
-        "open files (lens_python_open_fds_used) 5 -> 485 of 512 from 14:09, up 80 a minute, full within a minute",
-        "memory (lens_python_memory_used_bytes) 27.8 MB -> 348 MB of 671 MB from 14:07, up 40 MB a minute, full at about 14:23",
+        "open files (lens_python_open_fds_used) 5 -> 485 of 512 from 14:09, up 80 a minute, at that pace full at about 14:15",
+        "memory (lens_python_memory_used_bytes) 27.8 MB -> 348 MB of 671 MB from 14:07, up 40 MB a minute, at that pace full at about 14:23",
         "the process holds 138 MB of its 671 MB limit and runs since 19 Nov 13:15",
         "3 alerts fire on this target: LensFiles, LensMemory, TooManyOpenFiles",
     ]
@@ -66,7 +66,7 @@ def test_moving_earlier_is_a_lead_and_no_cause():
     answer = investigated([*CALM, *FILES_LEAK, *MEMORY_LEAK], LENS_FILES, tools=())
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     assert answer.analysis.summary == (
-        "Inconclusive: open files 5 -> 485 of 512 from 14:09, up 80 a minute, full within a minute. "
+        "Inconclusive: open files 5 -> 485 of 512 from 14:09, up 80 a minute, at that pace full at about 14:15. "
         f"Memory left normal 2 min earlier (27.8 MB -> 348 MB of 671 MB).{SIGNED}"
     )
 
@@ -91,7 +91,7 @@ def test_a_memory_leak_without_a_name_is_inconclusive():
     answer = investigated([*CALM, *FILES_CALM, *MEMORY_LEAK], LENS_MEMORY)
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     assert answer.analysis.summary == (
-        "Inconclusive: memory 27.8 MB -> 348 MB of 671 MB from 14:07, up 40 MB a minute, full at about 14:23. "
+        "Inconclusive: memory 27.8 MB -> 348 MB of 671 MB from 14:07, up 40 MB a minute, at that pace full at about 14:23. "
         f"Nothing else of 13 judged series moved. No heap profile is published.{SIGNED}"
     )
     assert not [claim for claim in claims(answer) if "oom" in claim or "memory_bytes" in claim]

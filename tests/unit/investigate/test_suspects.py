@@ -222,3 +222,50 @@ def test_names_tell_the_family(name, family):
     """Good enough to say which resource moved and where to look next."""
     found = family_of(name)
     assert (found.name if found else None) == family
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "node_load1",
+        "node_load5",
+        "node_load15",
+        "system_load_average_1m",
+        "system_load1",
+        "system_load_1",
+        "elasticsearch_os_load15",
+        "process_load_avg",
+        "host_loadavg_5",
+        "collectd_load_shortterm",
+        "system_load",
+        "lens_host_load_per_cpu",
+        "cpu_load",
+        "avg by (instance) (node_load5) / 4",
+    ],
+)
+def test_the_load_of_a_machine_is_cpu(name):
+    """As node_exporter, Telegraf, collectd, Micrometer and others name it."""
+    assert family_of(name).name == "CPU"
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("queue_load", "queues"),
+        ("page_load_seconds", None),
+        ("page_load_duration_seconds_sum", "latency"),
+        ("load_balancer_requests_total", "traffic"),
+        ("node_load_balancer_up", None),
+        ("battery_load", None),
+        ("data_load_rows", None),
+        ("class_load_10", None),
+        ("load_test_users", None),
+        ("load", None),
+        ("config_last_reload_success", None),
+        ("payload_bytes", None),
+    ],
+)
+def test_another_load_is_not_cpu(name, family):
+    """A page that loads says nothing of a processor, and what explains one does not explain the other."""
+    found = family_of(name)
+    assert (found.name if found else None) == family

@@ -160,6 +160,13 @@ def test_long_lists_are_cut_and_counted():
     assert "               and 2 more" in said
 
 
+def test_two_exporters_of_one_machine_are_told_apart():
+    """Both are on db-1: the table says which of them an alert is about."""
+    said = lines(reported(fired(1, 2, DB), fired(3, 4, {"instance": "db-1:9187", "job": "postgres"})))
+    rows = [re.split(r"  +", line) for line in said if re.match(r"2026-\S+ \S+ .*LensLatency", line)]
+    assert [row[4] for row in rows] == ["db-1 (job=db)", "db-1 (job=postgres)"]
+
+
 def test_durations_are_short():
     """Days, hours and minutes; seconds only below one minute."""
     assert [lasted(each) for each in (0, 42.4, 61, 3599, 5400, 90_000)] == ["0s", "42s", "1m", "1h", "1h30m", "1d1h"]

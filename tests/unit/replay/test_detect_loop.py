@@ -50,6 +50,22 @@ def test_one_is_no_plural():
 
 
 @pytest.mark.parametrize("group", [None, "all"])
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "t.csv: 0 rows, 0 values are anomalies; there is nothing below the header"),
+        (
+            [[f"{QUARTER * at}", *[""] * 6] for at in range(5 * DAY)],
+            "t.csv: 480 rows, 0 values are anomalies; all cells are empty, so there is nothing to judge",
+        ),
+    ],
+)
+def test_a_table_with_nothing_in_it_is_not_called_short(rows, said, group):
+    """However long it is, or would be."""
+    assert scores(rows, Request(group=group))[1][-1] == said
+
+
+@pytest.mark.parametrize("group", [None, "all"])
 def test_a_missing_value_counts_only_when_asked_for(group):
     """A series that always had values has none for an hour: silence by default, an anomaly with `missing`."""
     rows = heavy_tailed()
