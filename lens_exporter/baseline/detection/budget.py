@@ -15,6 +15,7 @@ from lens_exporter.model.window import FloatArray
 _DAYS = 7
 _LOW, _HIGH = 0.25, 0.86  # quantiles of a day's hourly maxima: incidents fill less than a seventh of most days
 _TRIMMED = 5  # of so many days the highest and the lowest are left out of the mean
+_MOST, _PART = 6, 0.9  # days of a week, and how much of what they reach is no anomaly
 _FEWEST_DAYS = 1
 _NEAR = 3  # hours: what goes on about an hour of the day, is done within these before and after it
 _FEWEST_HOURS = 24  # entries of a day: longer ones are no hours
@@ -48,7 +49,9 @@ class AlarmBudget:
 
     The level is never below `floor`, nor below `times` c, nor below `least` for each factor e by which the hours are to be fewer
     than 0.14 of all: what departs little is nothing, whatever the budget, and the less may be told, the further it must depart.
-    Scores below `noise` are all the same: nothing.
+    Scores below `noise` are all the same: nothing. `daily`: where less than one a day may be told, nor is it below nine tenths of
+    what six of the last seven days reached at any hour: what happens on most days is no anomaly, and a tail through quantiles does
+    not see what fills less than a seventh of each.
 
     Every hour counts, also those under an alarm: quantiles of the bulk do not move when a few hours of a day are extreme, and the
     trimmed mean hardly does when one day is all incident. So an incident neither raises the threshold nor, being left out, lowers
@@ -65,6 +68,7 @@ class AlarmBudget:
         least: float = 0.0,
         times: float = 0.0,
         noise: float = 1.0,
+        daily: bool = False,
     ) -> None:
         """Begin with nothing known. alarms_per_week [columns] is what each column may use up."""
         self._per_day = max(1, round(DAY / tuning.hour))
@@ -72,7 +76,8 @@ class AlarmBudget:
         self._maxima = np.full((self._size, alarms_per_week.size), np.nan, dtype=np.float16)  # of scores below 200: a part in 2,000
         self._highest = np.full(alarms_per_week.size, np.nan)  # of the running hour
         self._floor, self._least, self._times, self._noise = floor, least, times, noise
-        self._level = _levels(alarms_per_week)
+        self._daily = daily
+        self._level, self._seldom = _levels(alarms_per_week), alarms_per_week < _DAYS
         self._hour: int | None = None
         self._in_force: FloatArray | None = np.full(alarms_per_week.size, np.inf)  # None until somebody asks for it
         self._fitted: int | None = None  # the hour it is of, and what has taken the place of other hours since, by place
@@ -154,6 +159,8 @@ class AlarmBudget:
             low, high = _typical(np.where(enough, ranks.quantiles(days, (_LOW, _HIGH)), np.nan), self._noise)
             scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
             threshold[part] = np.maximum.reduce([high + scale * self._level[part], self._times * high, self.least[part]])
+            if self._daily:
+                threshold[part] = np.fmax(threshold[part], np.where(self._seldom[part], _PART * _most_days(days, enough), 0.0))
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
         return bounded
 
@@ -194,8 +201,15 @@ class AlarmBudget:
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
         """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up from the next fit on."""
         self._in_force = picked(self.in_force, kept, new=np.inf)
-        self._level = _levels(alarms_per_week)
+        self._level, self._seldom = _levels(alarms_per_week), alarms_per_week < _DAYS
         self._maxima, self._highest = (picked(one, kept, new=np.nan) for one in (self._maxima, self._highest))
+
+
+def _most_days(days: NDArray[np.float32], enough: BoolArray) -> FloatArray:
+    """Give what most days reach [columns] of hourly maxima [columns, day, hour]; 0 where too few of them are known."""
+    reached = np.where(enough, np.fmax.reduce(days, axis=2), 0.0)
+    most: FloatArray = np.sort(reached, axis=1)[:, _DAYS - _MOST].astype(np.float64)
+    return most
 
 
 def _typical(daily: FloatArray, noise: float) -> FloatArray:

@@ -84,10 +84,10 @@ class Engine:
         self._spread = Spread(series, tuning)
         self._structures = tuple(Structure(one) for one in self._slots)
         self._mask = Mask(self._groups, tuning)
-        self._group_budget = AlarmBudget(self._alarms(self._groups), tuning, floor=_FLOOR_GROUP, least=_LEAST)
+        self._group_budget = AlarmBudget(self._alarms(self._groups), tuning, floor=_FLOOR_GROUP, least=_LEAST, daily=True)
         self._series_budget = AlarmBudget(self._alarms(series, shares), tuning, floor=_FLOOR_SERIES)
         self._lone = Lone(np.flatnonzero(self._membership < 0), tuning)
-        self._lone_budget = AlarmBudget(self._alarms_alone(self._lone.series, shares), tuning, least=_LEAST)
+        self._lone_budget = AlarmBudget(self._alarms_alone(self._lone.series, shares), tuning, least=_LEAST, daily=True)
         self._sustained = Sustained(self._alarms_alone(self._lone.series, shares), tuning)
         self._scale = spreads.nothing_known(series)
         self._settled = np.zeros(self._groups, dtype=np.bool_)  # groups with a member that is known

@@ -10,9 +10,9 @@ from lens_exporter.model.window import FloatArray
 DAY = 24  # hours
 
 
-def kept(maxima: FloatArray, *, alarms: float = 1.4, floor: float = 0.0) -> AlarmBudget:
+def kept(maxima: FloatArray, *, alarms: float = 1.4, floor: float = 0.0, daily: bool = False) -> AlarmBudget:
     """Keep hourly maxima [hours, columns], as many rows an hour as there are."""
-    budget = AlarmBudget(np.full(maxima.shape[1], alarms), Tuning(step=300.0), floor=floor)
+    budget = AlarmBudget(np.full(maxima.shape[1], alarms), Tuning(step=300.0), floor=floor, daily=daily)
     for hour, row in enumerate(maxima):
         budget.learn(np.stack([0.5 * row, row, 0.9 * row]))
         budget.close(hour)
@@ -52,6 +52,32 @@ def test_a_smaller_budget_is_a_higher_threshold() -> None:
     thresholds = [kept(exponential(7), alarms=alarms).threshold()[0] for alarms in (100.0, 7.0, 1.4, 0.1, 0.0)]
     assert thresholds == sorted(set(thresholds))
     assert np.isfinite(thresholds).all()
+
+
+@pytest.mark.parametrize(
+    ("burst_days", "alarms", "daily", "quiet"),
+    [(7, 1.4, True, True), (6, 1.4, True, True), (5, 1.4, True, False), (7, 1.4, False, False), (7, 7.0, True, False)],
+)
+def test_what_most_days_reach_is_no_anomaly(burst_days: int, alarms: float, daily: bool, quiet: bool) -> None:
+    """An hour of each day, at any time, fills less than a seventh of it; where one a day may be told, it is."""
+    random = np.random.default_rng(4)
+    maxima = 10.0 + random.random((7 * DAY, 1))
+    for day in range(burst_days):
+        maxima[day * DAY + random.integers(DAY)] = 100.0 + day
+    threshold = kept(maxima, alarms=alarms, daily=daily).threshold()[0]
+    assert (threshold >= 90.0) == quiet
+    assert threshold < 100.0  # what is as far again is told
+
+
+def test_days_of_gaps_are_none_on_which_it_was_quiet() -> None:
+    """Six of seven are asked for, so two of which little is known are enough to know nothing of most days."""
+    maxima = np.full((7 * DAY, 2), 10.0)
+    maxima[5::DAY] = 100.0
+    maxima[: DAY - 2, 0] = np.nan
+    maxima[: 2 * DAY - 2, 1] = np.nan
+    threshold = kept(maxima, daily=True).threshold()
+    assert threshold[0] == pytest.approx(90.0)
+    assert threshold[1] < 50.0
 
 
 @pytest.mark.parametrize(("alarms", "least"), [(0.14 * 168, 0.0), (0.14 * 168 / np.e, 50.0), (0.14 * 168 / np.e**3, 150.0)])
