@@ -18,7 +18,7 @@ AROUND = slice(DAILY_AROUND, COUNT)  # the same two as they lie around the level
 _WEEKLY_MUST_WIN = 0.7  # part of the best other error; a week is known from two samples at most, so it must be clearly better
 _AROUND_MUST_WIN = 0.9  # part of the error of the season itself: after a shift it wins by far, else it would only be another guess
 FAR_OFF = 5.0  # times what a candidate usually errs by: of a day so far off nobody knows whether it was an incident or a weekend
-_MUCH_BETTER = 0.5  # of the error of the level: from then on residuals are another measure
+_MUCH_BETTER = 0.5  # of the error of all simpler candidates: from then on residuals are another measure
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,11 +75,12 @@ def mean(values: NDArray[np.float32]) -> FloatArray:
     return found
 
 
-def much_better(errors: FloatArray) -> BoolArray:
-    """Tell of which series [..., series] a day errs half as much as the level, as far as both are known."""
-    level, daily, _ = _lowest(errors)
-    better: BoolArray = np.isfinite(level) & (daily <= _MUCH_BETTER * level)
-    return better
+def much_better(errors: FloatArray) -> NDArray[np.int8]:
+    """Give the least simple candidate [..., series] that errs half as much as all simpler ones, as far as those are known."""
+    level, daily, weekly = _lowest(errors)
+    daily_wins = np.isfinite(level) & (daily <= _MUCH_BETTER * level)
+    weekly_wins = np.isfinite(daily) & (weekly <= _MUCH_BETTER * np.minimum(level, daily))
+    return np.where(weekly_wins, WEEKLY, np.where(daily_wins, DAILY, LEVEL)).astype(np.int8)
 
 
 def _best(errors: FloatArray) -> NDArray[np.int8]:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection import spread as spreads
 from lens_exporter.baseline.detection import streams
 from lens_exporter.baseline.detection.budget import AlarmBudget
+from lens_exporter.baseline.detection.candidates import DAILY, WEEKLY
 from lens_exporter.baseline.detection.grouping import membership, slots
 from lens_exporter.baseline.detection.lone import NEWS, Lone, LoneScored
 from lens_exporter.baseline.detection.mask import Mask
@@ -121,7 +123,7 @@ class Engine:
         rows = _rows(values)
         told = times.size if told is None else min(told, times.size)
         parts, residuals, enduring, most = [], [], [], []
-        seasons: list[tuple[int, BoolArray]] = []  # that were found: before which row, of which series
+        seasons: list[tuple[int, BoolArray]] = []  # days that were found: before which row, of which series
         bins, begun = times // self._tuning.bin, 0
         while begun < times.size:
             found = self._turn(int(bins[begun]))
@@ -129,7 +131,7 @@ class Engine:
             which = (bins[begun:end] - bins[begun]).astype(np.int64)
             seen = self._seasons.through(rows[begun:end], which, self._scale, over=end < times.size)
             block = slice(begun, begun + len(seen.r))
-            seasons += [(begun + row, which) for row, which in ((0, found), *seen.found) if which.any()]
+            seasons += [(begun + row, which == DAILY) for row, which in ((0, found), *seen.found) if which.any()]
             judged, self._running = self._score(times[block], rows[block], seen, _part(expected, block), _part(away, block))
             wanted = block.stop > times.size - told
             threshold = self._learn(judged, told=wanted)
@@ -257,21 +259,26 @@ class Engine:
         """Give how many hours lie between two fits after so many."""
         return REFIT if hours * self._tuning.hour > 2 * DAY else 1
 
-    def _turn(self, bin_: int) -> BoolArray:
-        """Close the bin, and the hour, that are over, and open the next. Tells of which series a season was found."""
-        found = np.zeros(self._membership.size, dtype=np.bool_)
+    def _turn(self, bin_: int) -> NDArray[np.int8]:
+        """Close the bin, and the hour, that are over, and open the next. Gives the season that was found of each series, or 0."""
+        found = np.zeros(self._membership.size, dtype=np.int8)
         if bin_ == self._bin:
             return found
         if self._bin is not None:
             found = self._seasons.close()
             if found.any():
-                self._spread.begin_anew(found)
+                self._forget_before(found)
         hour = int(bin_ * self._tuning.bin // self._tuning.hour)
         if self._hour is not None and hour != self._hour:
             self._end_hour(self._hour, hour)
         self._bin, self._hour = bin_, hour
         self._seasons.open(bin_)
         return found
+
+    def _forget_before(self, found: NDArray[np.int8]) -> None:
+        """Let residuals count only as far as a season which was just found [series] would not have explained them."""
+        self._spread.begin_anew(found == DAILY)
+        self._spread.level_out(found == WEEKLY)
 
     def _score(
         self, times: FloatArray, values: FloatArray, seen: Unexpected, expected: BoolArray | None, away: BoolArray | None
@@ -402,7 +409,7 @@ class Engine:
             self._sustained.learn(judged.slow[rows])
             for row, which in seen.found:
                 if rows.start < row <= rows.stop:
-                    self._spread.begin_anew(which)
+                    self._forget_before(which)
             if told:
                 thresholds.append(np.repeat(self._group_budget.in_force[None], rows.stop - rows.start, axis=0))
         return np.concatenate(thresholds) if told else np.zeros((0, self._groups))

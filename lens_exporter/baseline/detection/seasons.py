@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection import candidates, ranks
 from lens_exporter.baseline.detection.candidates import Candidates
@@ -56,7 +57,7 @@ class Seasons:
         self._in_force = np.full((self._stretches, series), np.nan, dtype=np.float32)  # the level, in each stretch of six hours
         self._errors = np.zeros((candidates.COUNT, series))
         self._weights = np.zeros((candidates.COUNT, series))
-        self._found = np.zeros(series, dtype=np.bool_)  # that a day was ever much better than the level
+        self._found = np.zeros(series, dtype=np.int8)  # the least simple candidate that was ever much better
         self._bin: int | None = None  # the open one,
         self._over = False  # or closed, until the next one is opened
         self._total, self._count = np.zeros(series), np.zeros(series)  # of its values so far
@@ -91,10 +92,10 @@ class Seasons:
             self._total += row
         self._count += present.sum(axis=0)
 
-    def close(self) -> BoolArray:
-        """End the open bin. Tells of which series [series] a season was just found that explains far more than was known before."""
+    def close(self) -> NDArray[np.int8]:
+        """End the open bin. Gives the season of each series [series] that was just found to explain far more than others, or 0."""
         if self._bin is None or self._over:
-            return np.zeros(self._level.shape, dtype=np.bool_)
+            return np.zeros(self._level.shape, dtype=np.int8)
         self._over = True
         first = _means(self._total, self._count)
         self._origin = np.where(np.isnan(self._origin), first, self._origin)
@@ -103,9 +104,8 @@ class Seasons:
         self._errors, self._weights = self._trails(np.abs(self._predicted(self._bin).base - mean)[None])[1]
         self._learn_level(self._bin)
         better = candidates.much_better(self._mean_errors(self._errors, self._weights))
-        before, self._found = self._found, self._found | better
-        found: BoolArray = self._found & ~before
-        return found
+        before, self._found = self._found, np.maximum(self._found, better)
+        return np.where(self._found > before, self._found, candidates.LEVEL).astype(np.int8)
 
     def through(self, values: FloatArray, which: IntArray, scale: Scale, *, over: bool = False) -> Unexpected:
         """Learn rows [time, series] of the open bin and of those that follow it; give them beside what was expected of them.
@@ -128,9 +128,8 @@ class Seasons:
         """Keep the series at these indices, in this order; -1 is a new one."""
         for name in ("_means", "_levels", "_in_force", "_origin", "_level"):
             setattr(self, name, picked(getattr(self, name), kept, new=np.nan))
-        for name in ("_errors", "_weights", "_total", "_count"):
+        for name in ("_errors", "_weights", "_total", "_count", "_found"):
             setattr(self, name, picked(getattr(self, name), kept, new=0.0))
-        self._found = picked(self._found, kept, new=False)
         self._expected.clear()
         self._seasonal.clear()
 
@@ -189,8 +188,8 @@ class Seasons:
             self._total, self._count = total[-1].copy(), count[-1].copy()
         self._means[bins[:closed] % self._size] = mean
         self._errors, self._weights = trails[-1].copy()
-        best = np.logical_or.accumulate(np.concatenate([self._found[None], candidates.much_better(trailing[1:])]))
-        self._found, found = best[-1].copy(), best[1:] & ~best[:-1]
+        best = np.maximum.accumulate(np.concatenate([self._found[None], candidates.much_better(trailing[1:])]))
+        self._found, found = best[-1].copy(), np.where(best[1:] > best[:-1], best[1:], candidates.LEVEL).astype(np.int8)
         if over:
             self._bin, self._over = int(bins[-1]), True
             self._learn_level(self._bin)

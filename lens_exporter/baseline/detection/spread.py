@@ -26,6 +26,7 @@ _RANGES = 10.0  # ranges of the week: what lies beyond both is learnt as if it l
 _FIRST, _FIRST_ROWS, _FIRST_TRUST = 3600.0, 30, 0.25  # seconds and rows after which a series has a score at all, and its weight
 _FEW = 300  # columns: so many are sorted as soon as they are gone through row by row
 _BETWEEN = 0.5  # of the variance lies between parts of the week: so much of a series that was beside its level for long
+_CALM, _EDGE = 0.86, 1.5  # of the parts of a week, and times what the wildest of those stray by inside
 _STEADY = 0.95  # part of the rows with a value, of a series whose silence means something
 
 
@@ -94,7 +95,8 @@ class Spread:
 
     When a season is found that explains far more than was known before, older residuals are no measure of those to come. The last
     day's count in any case, so that the scale comes down within a day. Were they kept for a week, everything would look normal for
-    so long, the budget would follow, and when they leave ordinary rows would be alarms.
+    so long, the budget would follow, and when they leave ordinary rows would be alarms. Of a week that is found all count, but
+    only by how they strayed inside: held to the last day, a Sunday, the busy hours of Monday would stand against idle ones.
 
     When a level has followed a shift (`shifts.followed`), the residuals of the days until then count as if it had been the level:
     by how they strayed among themselves. Else a series would be blind for a week after each.
@@ -135,6 +137,32 @@ class Spread:
         """Count only what comes, and the last day, of the series that `which` [series] marks."""
         if self._entry is not None:
             self._since[which] = self._entry + 1
+
+    def level_out(self, which: BoolArray) -> None:
+        """Count of the week only how each part strayed inside, of the series that `which` [series] marks, and not where it lay.
+
+        Nor parts that strayed inside by far more than one in seven does: an edge that was not known yet lay in them.
+        """
+        series = np.flatnonzero(which)
+        if self._entry is None or not series.size:
+            return
+        rows, means, inside = self._parts(self._sums[:_E], np.arange(_ENTRIES), series)
+        most = np.nanquantile(inside, _CALM, axis=0)
+        self._level(np.arange(_ENTRIES)[:, None], series, np.where(inside <= _EDGE * most, rows, 0.0), inside, ranks.median(means))
+
+    def _parts(self, sums: NDArray[np.float32], places: IntArray, which: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Give rows, mean and standard deviation of the residuals in entries [place, which]; NaN where there are none."""
+        rows, first, root = (each[places][:, which].astype(np.float64) for each in sums[: _R + 2])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = first / rows
+            return rows, means, np.sqrt(np.maximum(root**2 / rows - means**2, 0.0))
+
+    def _level(self, places: IntArray, series: IntArray, rows: FloatArray, strayed: FloatArray, level: FloatArray) -> None:
+        """Let entries count as if they had strayed around a level."""
+        count, strayed = np.nan_to_num(rows), np.nan_to_num(strayed)
+        fourth_root = (_FOURTH_OF_NORMAL * count) ** 0.25 * strayed
+        self._sums[_COUNT, places, series] = count
+        self._sums[_R:_E, places, series] = count * level, np.sqrt(count * (strayed**2 + level**2)), fourth_root
 
     def close(self, hour: int, following: int) -> None:
         """End an hour. The rows that come are of the hour `following`."""
@@ -243,18 +271,14 @@ class Spread:
             return which
         newest = 0 if self._entry is None else self._entry
         places = (newest + 1 + np.arange(_ENTRIES)) % _ENTRIES  # oldest first
-        rows, first, root, _ = (each[places][:, which].astype(np.float64) for each in sums[:_E])
+        rows, means, inside = self._parts(sums, places, which)
         low, high = (each[places][:, which].astype(np.float64) for each in (self._low, self._high))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = first / rows
-            inside = np.sqrt(np.maximum(root**2 / rows - means**2, 0.0))
         shift = followed(means, inside, 0.5 * (low + high), floor[which], self._per_day)
         usual = ranks.median(means)
         for entry in np.flatnonzero(shift.any(axis=1)):
             some = shift[entry]
-            count, strayed, level, series = rows[entry, some], inside[entry, some], usual[some], which[some]
-            fourth_root = (_FOURTH_OF_NORMAL * count) ** 0.25 * strayed
-            self._sums[_R:_E, places[entry], series] = count * level, np.sqrt(count * (strayed**2 + level**2)), fourth_root
+            series = which[some]
+            self._level(places[entry], series, rows[entry, some], inside[entry, some], usual[some])
             self._shifts.append((newest - _ENTRIES + 1 + int(entry), series))
         return which[shift.any(axis=0)]
 

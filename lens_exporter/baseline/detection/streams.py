@@ -6,6 +6,7 @@ from functools import partial
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lens_exporter.baseline.detection.spread import Scale
 from lens_exporter.baseline.detection.structure import BoolArray, IntArray, Structure
@@ -62,14 +63,14 @@ class Unexpected:
     """Residuals r of rows, arrays [time, series]: what of them is learnt (tame) and what is too wild for it (r = tame + wild).
 
     expected is what they were held against, [time, series], or [series] where it is the same for all rows. found: before which of
-    the rows a season was found that explains far more than was known before, and of which series.
+    the rows a season was found that explains far more than was known before, and which one of each series [series]; 0: none.
     """
 
     expected: Expected
     r: FloatArray
     tame: FloatArray
     wild: FloatArray
-    found: tuple[tuple[int, BoolArray], ...] = ()
+    found: tuple[tuple[int, NDArray[np.int8]], ...] = ()
 
 
 def unexpected(values: FloatArray, expected: Expected, scale: Scale) -> Unexpected:

@@ -179,13 +179,15 @@ def test_a_wild_residual_is_learnt_as_far_as_the_reach() -> None:
     assert np.isnan(tame[2])
 
 
-def lived(r: FloatArray, *, found_at: int, present: FloatArray | None = None) -> list[float]:
-    """Learn residuals [time] hour by hour, a season found at the begin of an hour; gives the spread after each."""
+def lived(r: FloatArray, *, found_at: int = -1, week_at: int = -1, present: FloatArray | None = None) -> list[float]:
+    """Learn residuals [time] hour by hour, a day or a week found at the begin of an hour; gives the spread after each."""
     spread, spreads = Spread(1, Tuning(step=300.0)), []
     for hour in range(len(r) // ROWS):
         rows = slice(hour * ROWS, (hour + 1) * ROWS)
         if hour == found_at:
             spread.begin_anew(np.array([True]))
+        if hour == week_at:
+            spread.level_out(np.array([True]))
         each = r[rows, None]
         counted = np.isfinite(each) if present is None else present[rows, None]
         spread.learn(each, powers_of(each, each, counted, nothing_known(1)))
@@ -210,3 +212,30 @@ def test_a_day_of_gaps_after_a_season_was_found_leaves_the_scale_as_it_was() -> 
     """There would be nothing to know it by."""
     r = np.concatenate([noise(width=10.0)[: 30 * ROWS, 0], np.full(26 * ROWS, np.nan)])
     assert lived(r, found_at=30)[-1] == pytest.approx(10.0, rel=0.2)
+
+
+def test_of_a_week_that_was_found_only_what_it_does_not_explain_counts() -> None:
+    """Not where days lay, nor the edges between them; what strayed by day strays by day again, though it was calm of late."""
+    random = np.random.default_rng(3)
+    hour = np.arange(7 * 24 * ROWS) / ROWS
+    busy = (hour % 24 > 8) & (hour % 24 < 18)
+    off = np.where(busy & (hour >= 48) & (hour < 96), -80.0, 0.0)  # two days that were like no other
+    r = np.where(busy, 5.0, 1.0) * random.standard_normal(hour.size) + off
+    before, found = (lived(r, week_at=week)[-1] for week in (-1, 7 * 24 - 1))
+    quiet = np.where(busy, 5.0, 1.0) * random.standard_normal(hour.size)
+    assert before > 20.0
+    assert found == pytest.approx(lived(quiet)[-1], rel=0.25)
+    assert lived(r[: 5 * 24 * ROWS], found_at=5 * 24 - 1)[-1] == pytest.approx(found, rel=0.25)  # as a day that is like others
+
+
+def test_a_week_that_is_found_of_one_series_changes_no_other() -> None:
+    spread, r = Spread(2, Tuning(step=300.0)), noise(2) + np.repeat([[9.0], [0.0]], HOURS * ROWS // 2, axis=0)
+    for at in range(HOURS):
+        rows = slice(at * ROWS, (at + 1) * ROWS)
+        spread.learn(r[rows], powers_of(r[rows], r[rows], np.isfinite(r[rows]), nothing_known(2)))
+        spread.close(at, at + 1)
+    before = spread.fit(np.zeros(2))
+    spread.level_out(np.array([True, False]))
+    after = spread.fit(np.zeros(2))
+    assert after.r_spread[0] < 0.3 * before.r_spread[0]
+    assert (after.r_spread[1], after.r_mean[1]) == (before.r_spread[1], before.r_mean[1])
