@@ -6,11 +6,11 @@ import numpy as np
 
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.model.metric import BaselineMetric
-from lens_exporter.model.window import BoolArray, FloatArray, Learnt, Scores, Window
+from lens_exporter.model.window import FloatArray, Scores, Window
 
 _LONG, _STANDS = 1800.0, 600.0  # seconds: so long is looked at, and so long it must have been as much
 _FEWEST = 3  # readings, where they are rare
-_FAR = 0.5  # half-widths of the band: half of the readings must be as far
+_FAR, _STILL_FAR = 0.5, 0.25  # half-widths of the band: half of the readings must be as far, to begin and to go on
 _OFF, _NEWEST = 0.15, 3  # the mean of the newest must be this far, of each at most the edge, or it is over
 _OF_AN_END = 0.05  # 40.3 % for 40 % is nothing, however steady it was; 0.5 % for 0.01 %, or 99.5 % for 99.99 %, is much
 
@@ -25,43 +25,35 @@ class Beside:
     readings: int
     seconds: float  # that they take
     since: float  # Unix seconds of the first of them
+    longer: bool  # it may have left before: this is all that is looked at
 
 
-def still_off(learnt: Learnt, scores: Scores, width: int) -> BoolArray:
-    """Mark readings [series, width], the last ones, at which the newest three were still as far as half an hour was."""
-    sustained = learnt.sustained[:, -width:]
-    off: BoolArray = sustained != 0
-    some = np.flatnonzero(off.any(axis=1))
-    if some.size:
-        side = sustained[some]
-        means = _newest(np.nan_to_num(scores.score[some, -width:]))
-        off[some] &= side * means >= _OFF
-    return off
-
-
-def beside(metric: BaselineMetric, window: Window, scores: Scores, row: int) -> Beside | None:
+def beside(metric: BaselineMetric, window: Window, scores: Scores, row: int, *, goes_on: bool = False) -> Beside | None:
     """Give what a series has been beside, if half an hour is, and if its metric says that this is worth telling.
 
     The mean departure has been more than is usual (`Learnt.sustained`) for ten minutes, half of the readings of half an hour are
-    half of the band off, and the newest three are still, the last of them too.
+    half of the band off, and the newest three are still, the last of them too. To go on (an alert is open) it takes less.
     """
     learnt = scores.learnt
-    if learnt is None or not (side := int(learnt.sustained[row, -1])):
+    if learnt is None or not (side := int(np.sign(learnt.sustained[row, -1]))) or side * metric.side < 0:
         return None
     long, stands = (max(_FEWEST, min(TAIL, round(length / window.step))) for length in (_LONG, _STANDS))
     kept = slice(-min(long, scores.score.shape[1]), None)
-    present = np.isfinite(window.values[row, kept])
+    present = np.isfinite(window.values[row, kept]) & np.isfinite(scores.score[row, kept])
     off = side * scores.score[row, kept][present]
-    if off.size < stands or not (learnt.sustained[row, kept][present][-stands:] == side).all():
+    level, far = (1, _STILL_FAR) if goes_on else (2, _FAR)
+    if off.size < stands or (side * learnt.sustained[row, kept][present][-stands:] < level).any():
         return None
-    if 2 * np.count_nonzero(off >= _FAR) < off.size or min(off[-1], _newest(off[None])[0, -1]) < _OFF:
+    newest = min(off[-1], np.clip(off[-_NEWEST:], -1.0, 1.0).mean())
+    if 2 * np.count_nonzero(off >= far) < off.size or newest < _OFF:
         return None
-    first = _left(off)
+    first = _left(off, stands)
     value, usual = (float(one[row, kept][present][first:].mean()) for one in (window.values, scores.expected))
-    if side * metric.side < 0 or side * (value - usual) < _least(metric, usual):
+    if side * (value - usual) < _least(metric, usual):
         return None
-    since = float(window.times[kept][present][first])
-    return Beside(side, value, usual, off.size - first, float(window.times[-1]) - since + window.step, since)
+    since, readings = float(window.times[kept][present][first]), off.size - first
+    seconds = float(window.times[-1]) - since + window.step
+    return Beside(side, value, usual, readings, seconds, since, first == 0)
 
 
 def _least(metric: BaselineMetric, usual: float) -> float:
@@ -70,13 +62,7 @@ def _least(metric: BaselineMetric, usual: float) -> float:
     return least if metric.scale is None else max(least, _OF_AN_END * min(abs(usual), abs(metric.scale - usual)))
 
 
-def _newest(scores: FloatArray) -> FloatArray:
-    """Give the mean of the newest three at each column [series, column], of each at most the edge of its band."""
-    sums = np.cumsum(np.pad(np.clip(scores, -1.0, 1.0), ((0, 0), (_NEWEST, 0))), axis=1)
-    means: FloatArray = (sums[:, _NEWEST:] - sums[:, :-_NEWEST]) / _NEWEST
-    return means
-
-
-def _left(off: FloatArray) -> int:
+def _left(off: FloatArray, fewest: int) -> int:
     """Give the place of the reading [reading] from which on they are off: where what follows sums up to most (Page 1954)."""
-    return int(np.argmax(np.cumsum((np.minimum(off, 1.0) - _OFF)[::-1])[::-1]))
+    sums = np.cumsum((np.minimum(off, 1.0) - _OFF)[::-1])[::-1]
+    return int(np.argmax(sums[: off.size - fewest + 1]))

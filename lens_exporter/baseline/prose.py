@@ -34,15 +34,11 @@ def summary(verdict: SeriesVerdict, others: Sequence[SeriesVerdict] = ()) -> str
     name, words, value = target_name(observation.target), quantity(metric), number(observation.value, metric.unit)
     if observation.value is None:
         return f"{name}: {words} has no value; {_normal(observation, leads=leads)}"
+    if verdict.beside is not None and verdict.rules == (Rule.SUSTAINED,):
+        told = f"{words} at about {_for_half_an_hour(verdict.beside, metric.unit)} is usual at this hour"
+        return f"{name}: {told}" if observation.target else told
     if not observation.target:
         return f"{words} at {value}; {_normal(observation, leads=leads)}"
-    if verdict.rules == (Rule.SUSTAINED,) and verdict.beside is not None:
-        mean, usual, long = (
-            number(verdict.beside.value, metric.unit),
-            number(verdict.beside.expected, metric.unit),
-            number(verdict.beside.seconds, "seconds"),
-        )
-        return f"{name}: {words} at about {mean} for {long}; about {usual} is usual at this hour"
     twin = next((other for other in others if _same_resource(verdict, other)), None)
     pair = _used_of_limit(verdict, twin)
     if pair is not None:
@@ -116,15 +112,20 @@ def _normal(observation: Observation, *, leads: bool) -> str:
     return f"{'' if counted else 'about '}{number(observation.expected, observation.unit)} is normal"
 
 
+def _for_half_an_hour(beside: Beside, unit: str) -> str:
+    long = f"{'at least ' if beside.longer else ''}{number(beside.seconds, 'seconds')}"
+    return f"{number(beside.value, unit)} for {long}; about {number(beside.expected, unit)}"
+
+
 def _on_average(verdict: SeriesVerdict, beside: Beside) -> str:
     """Say that readings are unusual together, and that none has to be by itself."""
     observation, unit = verdict.observation, verdict.metric.unit
     lower, upper, expected = observation.lower, observation.upper, observation.expected
-    mean = f"{number(beside.value, unit)} is the mean of its last {beside.readings} readings"
+    since = "" if beside.longer else f", since {clock(beside.since, observation.at)} UTC"
+    mean = f"{number(beside.value, unit)} is the mean of its last {beside.readings} readings{since}"
     if verdict.outside or lower is None or upper is None or expected is None:
         return f"{mean}."
-    since = clock(beside.since, observation.at)
-    return f"{mean}, since {since} UTC; single ones may be within {interval(_lower(observation, lower, expected), upper, unit)}."
+    return f"{mean}; single ones may be within {interval(_lower(observation, lower, expected), upper, unit)}."
 
 
 def _lower(observation: Observation, lower: float, expected: float) -> float:
@@ -145,6 +146,8 @@ def _how_long(verdict: SeriesVerdict) -> list[str]:
         sentences.append(f"All its metrics together score {score}, where {most} is the most that is normal, for {long}{together}.")
         # Its own run of readings may have begun before its group was told, so that moment is none of the run's.
         since = ""
+    if verdict.beside is not None:
+        since = ""  # likewise
     if verdict.outside:
         where = "Above" if verdict.side > 0 else "Below"
         sentences.append(f"{where} its band for {_readings(verdict.outside)}{since}.")

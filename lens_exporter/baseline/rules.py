@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lens_exporter.baseline.beside import Beside, beside, still_off
+from lens_exporter.baseline.beside import Beside, beside
 from lens_exporter.baseline.detector import LEAST_RECORD, TAIL
 from lens_exporter.baseline.moved import had_moved
 from lens_exporter.baseline.resting import Resting
-from lens_exporter.baseline.runs import Runs, runs_of, trailing
+from lens_exporter.baseline.runs import Runs, runs_of
 from lens_exporter.baseline.trend import STRETCHES, Trend, may_rise, towards
 from lens_exporter.model.decision import Observation, Phase, Rule
 from lens_exporter.model.labels import Labels
@@ -117,8 +117,6 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
     present = np.isfinite(values)
     counted = present.sum(axis=1)
     up, down, high, calm = runs_of(metric, values, present, counted, scores)
-    if scores.learnt is not None:
-        calm = np.minimum(calm, trailing(present & ~still_off(scores.learnt, scores, values.shape[1]), present).length)
     rising = _may_be_rising(metric, values, scores.learnt)
     there = counted > 0
     if scores.learnt is not None:
@@ -135,7 +133,8 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
             verdicts.append(at_rest(metric, next(figures), int(calm[row])))
             continue
         side, run = (1, up) if up.length[row] else (-1, down) if down.length[row] else (0, high)
-        facts = _Facts(reading, thresholds, int(row), start, side, run, high)
+        found = _beside(reading, int(row), side, about)
+        facts = _Facts(reading, thresholds, int(row), start, side, run, high, found)
         trend = facts.trend() if rising[row] else None
         rules = facts.rules(trend)
         observation = facts.observation(rules, trend)
@@ -145,10 +144,10 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()
                 observation,
                 rules,
                 side=side or facts.leaning(),
-                beside=facts.beside if Rule.SUSTAINED in rules else None,
+                beside=found if Rule.SUSTAINED in rules else None,
                 outside=int(run.length[row]) if side else 0,
                 beyond=int(high.length[row]),
-                calm=0 if facts.alarmed and facts.leads else int(calm[row]),
+                calm=0 if (facts.alarmed and facts.leads) or Rule.SUSTAINED in rules else int(calm[row]),
                 trend=trend,
                 critical=facts.critical(rules, trend),
                 group=facts.group(),
@@ -167,7 +166,7 @@ def at_rest(metric: BaselineMetric, observation: Observation, calm: int = TAIL) 
 def _restless(learnt: Learnt | None, present: BoolArray, stirred: BoolArray, rising: BoolArray) -> BoolArray:
     """Mark the series that are not as they always are."""
     restless: BoolArray = stirred | ~present[:, -1] | rising
-    return restless if learnt is None else restless | learnt.leads
+    return restless if learnt is None else restless | learnt.leads | (learnt.sustained[:, -1] != 0)
 
 
 def _named(labels: Sequence[Labels], about: Sequence[Labels]) -> BoolArray:
@@ -175,6 +174,16 @@ def _named(labels: Sequence[Labels], about: Sequence[Labels]) -> BoolArray:
     if not about:
         return np.zeros(len(labels), dtype=np.bool_)
     return np.array([any(target.items() <= one.items() for target in about) for one in labels])
+
+
+def _beside(reading: Reading, row: int, side: int, about: Sequence[Labels]) -> Beside | None:
+    """Give what a series has been beside for half an hour, to the side where it is; about: targets of open alerts."""
+    learnt = reading.scores.learnt
+    if learnt is None or not learnt.sustained[row, -1] or learnt.grouped[row] or np.isnan(reading.window.values[row, -1]):
+        return None
+    goes_on = bool(_named(reading.window.labels[row : row + 1], about).any())
+    found = beside(reading.metric, reading.window, reading.scores, row, goes_on=goes_on)
+    return None if found is None or found.side == -side else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +197,7 @@ class _Facts:
     side: int
     run: Runs
     high: Runs
+    beside: Beside | None  # what it has been beside for half an hour
 
     @property
     def value(self) -> float | None:
@@ -228,16 +238,10 @@ class _Facts:
             return (Rule.GROUP,) if self.leads and self.alarmed >= self.thresholds.consecutive else ()
         return (Rule.MISSING,)
 
-    @property
-    def beside(self) -> Beside | None:
-        """What it has been beside for half an hour, to the side where it is."""
-        found = beside(self.reading.metric, self.reading.window, self.reading.scores, self.row)
-        return None if found is None or found.side == -self.side else found
-
     def leaning(self) -> int:
         """Tell to which side of what is expected the value lies, +1 or -1; without a value, to which side would be bad."""
-        if self.value is not None and (found := self.beside) is not None:
-            return found.side
+        if self.beside is not None:
+            return self.beside.side
         value, expected = self.value, self.reading.scores.expected[self.row, -1]
         if value is not None and self.alarmed and value != expected and np.isfinite(expected):
             return 1 if value > expected else -1
@@ -419,8 +423,8 @@ class _Facts:
             since = max(group.since, self._departed_since())
         if Rule.MISSING in rules:
             since = float(window.times[max(0, window.times.size - self.missed)])
-        if Rule.SUSTAINED in rules and (found := self.beside) is not None:
-            since = found.since if since is None else min(since, found.since)
+        if Rule.SUSTAINED in rules and self.beside is not None:
+            since = self.beside.since if since is None else min(since, self.beside.since)
         if since is None and Rule.EXHAUSTION in rules and trend is not None:
             since = trend.begins
         return Observation(

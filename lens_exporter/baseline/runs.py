@@ -34,8 +34,8 @@ def runs_of(
     mine = present[stirs]
     over = _beyond(metric, values[stirs])
     calm = counted.copy()
-    calm[stirs] = trailing(mine & ~above & ~below & ~over, mine).length
-    up, down, high = (trailing(mask, mine).placed(stirs, len(values)) for mask in (above, below, over))
+    calm[stirs] = _trailing(mine & ~above & ~below & ~over, mine).length
+    up, down, high = (_trailing(mask, mine).placed(stirs, len(values)) for mask in (above, below, over))
     return up, down, high, calm
 
 
@@ -71,8 +71,7 @@ def _beyond(metric: BaselineMetric, values: FloatArray) -> BoolArray:
     return beyond
 
 
-def trailing(holds: BoolArray, present: BoolArray) -> Runs:
-    """Count the last readings in a row [series, time] in which something holds."""
+def _trailing(holds: BoolArray, present: BoolArray) -> Runs:
     columns = np.arange(holds.shape[1])
     broken = np.where(present & ~holds, columns, -1).max(axis=1, initial=-1)
     counts = present & (columns > broken[:, None])

@@ -58,7 +58,7 @@ class Observation(NamedTuple):
     upper: float | None
     score: float | None
     phase: Phase
-    since: float | None = None  # first reading of the present run outside the band
+    since: float | None = None  # first reading of the present run outside the band, or beside what is expected
     full_at: float | None = None  # when the trend reaches the hard limit
 
 
@@ -100,7 +100,7 @@ class Anomaly:
     query: str  # PromQL that shows the series
     target: Labels
     rule: Rule
-    since: float  # Unix seconds of the first reading outside the band
+    since: float  # Unix seconds of the first reading outside the band, or beside what is expected
     evidence: tuple[Observation, ...]  # the carrying series first, then what else moved
     confidence: Confidence = Confidence.MEDIUM
     cooldown_minutes: float = 5.0

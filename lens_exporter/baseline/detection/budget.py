@@ -49,7 +49,7 @@ class AlarmBudget:
 
     The level is never below `floor`, nor below `times` c, nor below `least` for each factor e by which the hours are to be fewer
     than 0.14 of all: what departs little is nothing, whatever the budget, and the less may be told, the further it must depart.
-    Scores below `noise` are all the same: nothing. `daily`: where less than one a day may be told, nor is it below nine tenths of
+    Scores below `noise` are all the same: nothing. Where less than `one_a_day` is allowed a week, nor is it below nine tenths of
     what six of the last seven days reached at any hour: what happens on most days is no anomaly, and a tail through quantiles does
     not see what fills less than a seventh of each.
 
@@ -68,7 +68,7 @@ class AlarmBudget:
         least: float = 0.0,
         times: float = 0.0,
         noise: float = 1.0,
-        daily: bool = False,
+        one_a_day: float = 0.0,
     ) -> None:
         """Begin with nothing known. alarms_per_week [columns] is what each column may use up."""
         self._per_day = max(1, round(DAY / tuning.hour))
@@ -76,8 +76,8 @@ class AlarmBudget:
         self._maxima = np.full((self._size, alarms_per_week.size), np.nan, dtype=np.float16)  # of scores below 200: a part in 2,000
         self._highest = np.full(alarms_per_week.size, np.nan)  # of the running hour
         self._floor, self._least, self._times, self._noise = floor, least, times, noise
-        self._daily = daily
-        self._level, self._seldom = _levels(alarms_per_week), alarms_per_week < _DAYS
+        self._one_a_day = one_a_day
+        self._level, self._seldom = _levels(alarms_per_week), alarms_per_week < one_a_day
         self._hour: int | None = None
         self._in_force: FloatArray | None = np.full(alarms_per_week.size, np.inf)  # None until somebody asks for it
         self._fitted: int | None = None  # the hour it is of, and what has taken the place of other hours since, by place
@@ -159,7 +159,7 @@ class AlarmBudget:
             low, high = _typical(np.where(enough, ranks.quantiles(days, (_LOW, _HIGH)), np.nan), self._noise)
             scale = (high - low) / math.log((1.0 - _LOW) / (1.0 - _HIGH))
             threshold[part] = np.maximum.reduce([high + scale * self._level[part], self._times * high, self.least[part]])
-            if self._daily:
+            if self._seldom[part].any():
                 threshold[part] = np.fmax(threshold[part], np.where(self._seldom[part], _PART * _most_days(days, enough), 0.0))
         bounded: FloatArray = np.where(known & np.isfinite(threshold), threshold, np.inf)
         return bounded
@@ -201,7 +201,7 @@ class AlarmBudget:
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
         """Keep the columns at these indices, in this order; -1 is a new one, with what each may use up from the next fit on."""
         self._in_force = picked(self.in_force, kept, new=np.inf)
-        self._level, self._seldom = _levels(alarms_per_week), alarms_per_week < _DAYS
+        self._level, self._seldom = _levels(alarms_per_week), alarms_per_week < self._one_a_day
         self._maxima, self._highest = (picked(one, kept, new=np.nan) for one in (self._maxima, self._highest))
 
 

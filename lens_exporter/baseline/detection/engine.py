@@ -30,6 +30,7 @@ _LEAST = 6.0  # for each factor e by which alarms are to be fewer: at the usual 
 _SLIGHT = 5.0  # departures q, about twice what noise has: what is nearer is no news, though it was never seen to the last digit
 _WELL_INSIDE = 0.5  # of a band's half-width
 _FLOOR_SERIES = 3.0  # spreads: a band is never narrower
+_ONE_A_DAY = 7.0  # alarms a week
 _LONE_SHARE = 0.5  # of its budget is what a lone series may be told for by how far it departs; news has a budget beside it
 _FEWEST_SLOW = 12  # rows: where they are rare half an hour is too few to tell noise from little
 _FARTHEST = 1e36  # a value beyond counts as this one
@@ -86,10 +87,12 @@ class Engine:
         self._spread = Spread(series, tuning)
         self._structures = tuple(Structure(one) for one in self._slots)
         self._mask = Mask(self._groups, tuning)
-        self._group_budget = AlarmBudget(self._alarms(self._groups), tuning, floor=_FLOOR_GROUP, least=_LEAST, daily=True)
+        self._group_budget = AlarmBudget(self._alarms(self._groups), tuning, floor=_FLOOR_GROUP, least=_LEAST, one_a_day=_ONE_A_DAY)
         self._series_budget = AlarmBudget(self._alarms(series, shares), tuning, floor=_FLOOR_SERIES)
         self._lone = Lone(np.flatnonzero(self._membership < 0), tuning)
-        self._lone_budget = AlarmBudget(self._alarms_alone(self._lone.series, shares), tuning, least=_LEAST, daily=True)
+        self._lone_budget = AlarmBudget(
+            self._alarms_alone(self._lone.series, shares), tuning, least=_LEAST, one_a_day=_LONE_SHARE * _ONE_A_DAY
+        )
         self._sustained = Sustained(self._alarms_alone(self._lone.series, shares), tuning)
         self._scale = spreads.nothing_known(series)
         self._settled = np.zeros(self._groups, dtype=np.bool_)  # groups with a member that is known

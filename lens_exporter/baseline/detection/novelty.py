@@ -13,7 +13,7 @@ from lens_exporter.model.window import FloatArray
 _NOISE = 1e-7  # of the level: a smaller distance is the noise of single precision somewhere on the way
 _PART_OF_A_STEP = 0.25  # of a quantised series: one step beyond all that was seen is little, many steps are much
 _GRAIN = 1 / 8  # of the tail's scale: values nearer to each other than that are one to a distance that matters
-SLOTS = 512  # remembered values; as good as all of 8,000 rows on NAB, where the median series fills 91
+SLOTS = 480  # remembered values; nearly as good as all of 8,000 rows on NAB, where the median series fills 91
 _YOUNGEST = 32  # rows; of a series younger than a block the tail is fitted at 32, 64, 128, ... rows
 _COPIED = 1024  # series at a time
 _FEW = 6  # rows
@@ -42,7 +42,7 @@ class Novelty:
         1e-7 of the level: float noise on a constant series is nothing, a jump of it is much;
         a quarter of the smallest step between remembered values: for whole or rounded numbers the next one is little.
 
-    4.2 kB a series with memory=8000, refit=250.
+    4.1 kB a series with memory=8000, refit=250.
     """
 
     def __init__(self, series: int, *, memory: int, refit: int, slots: int = SLOTS) -> None:

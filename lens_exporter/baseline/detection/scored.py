@@ -37,7 +37,7 @@ class Scored:
     anomaly: BoolArray
     novel: BoolArray  # a lone series' value unlike any before; never of a member of a group
     unusual: BoolArray  # a lone series that departs, or has departed, further than its budget allows; never of a member
-    sustained: NDArray[np.int8]  # the side to which a lone series' last half hour departs by more than is usual; 0: it does not
+    sustained: NDArray[np.int8]  # by side, 2 where a lone series' half hour departs by more than is usual, 1 where that goes on
     groups: GroupScored
 
 

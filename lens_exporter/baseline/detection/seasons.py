@@ -22,7 +22,7 @@ _LEVELS = (
 )
 _SIX_HOURS = 6 * 3600.0
 _ERROR_DAYS = 7.0  # time constant of the trailing error: a week of every candidate is compared, weekends and all
-_PROVEN = 0.7 * 7.0  # days: of the weight of a whole past; a week and some hours leave as much
+_PROVEN = 0.7 * 7.0  # days: of the weight of a whole past; eight days leave as much, seven with what was copied
 _FEW_BINS = 4  # a day: those beside one are another time of day, or another day of the week
 _DAYS_BEFORE = np.array([1, 2, 3, 4, 5, 6, 7, 7, 14])  # that are asked: of them the first seven for the daily candidate
 

@@ -11,6 +11,7 @@ from lens_exporter.model.window import FloatArray
 
 _TIMES = 4.0  # what most hours of a day reach: of white noise nine of its standard deviations
 _NOISE = 0.1  # of a mean of noise: series that mostly rest, and are wild now and then, have less
+_GOES_ON = 2 / 3  # of what begins: one level for both would end and begin a steady shift with its noise
 _DAYS, _AGAIN, _MORE = 6, 2, 1.25  # of the last days so many reached as much about this hour, within a fifth: then it is usual
 
 
@@ -42,12 +43,16 @@ class Sustained:
         self._from, self._usual = following, None
 
     def told(self, slow: FloatArray) -> NDArray[np.int8]:
-        """Give the side, +1 or -1, to which the mean of half an hour [time, series] is further than is usual; 0 where it is not."""
+        """Say how the mean of half an hour [time, series] stands, with its side.
+
+        2 where it is further than is usual, 1 where it is two thirds as far, which is enough to go on; else 0.
+        """
         if self._usual is None:
             self._usual = self._about(self._from)
         above, below = self._usual
-        far = np.abs(slow) > np.maximum(self._budget.in_force, _MORE * np.where(slow > 0.0, above, below))
-        return np.where(far, np.sign(slow), 0.0).astype(np.int8)
+        most = np.maximum(self._budget.in_force, _MORE * np.where(slow > 0.0, above, below))
+        size = np.abs(slow)
+        return (np.sign(slow) * (np.add(size > most, size > _GOES_ON * most, dtype=np.float64))).astype(np.int8)
 
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
         """Keep the series at these indices, in this order; -1 is a new one, with what each may use up."""

@@ -73,7 +73,8 @@ class _Sheet:
         if one.score is not None:
             parts.append(f"score {one.score:.1f} (1 is the edge of the band)")
         if one.phase in _UNUSUAL and one.since is not None:
-            parts.append(f"outside since {clock(one.since, one.at)} UTC")
+            where = "outside" if one.score is None or abs(one.score) >= 1.0 else "beside what is expected"
+            parts.append(f"{where} since {clock(one.since, one.at)} UTC")
         if one.full_at is not None:
             parts.append(f"reaches its limit at {clock(one.full_at, one.at)} UTC")
         self.line("; ".join(parts))

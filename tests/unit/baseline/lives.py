@@ -96,7 +96,8 @@ class Watch:
     def through(self, rows: Iterable[int]) -> dict[str, Seen]:
         """Look at these rows, one after another."""
         for row in rows:
-            look = self._looker.look(self._past.begins + row * self._watched.step)
+            at = self._past.begins + row * self._watched.step
+            look = self._looker.look(at, [target_of(one.alert) for one in self._open])
             for observation in look.observations:
                 name, life = observation.metric.split(" of ", 1)
                 self._seen[life].observations.setdefault(row, {})[name] = observation

@@ -10,9 +10,9 @@ from lens_exporter.model.window import FloatArray
 DAY = 24  # hours
 
 
-def kept(maxima: FloatArray, *, alarms: float = 1.4, floor: float = 0.0, daily: bool = False) -> AlarmBudget:
+def kept(maxima: FloatArray, *, alarms: float = 1.4, floor: float = 0.0, daily: float = 0.0) -> AlarmBudget:
     """Keep hourly maxima [hours, columns], as many rows an hour as there are."""
-    budget = AlarmBudget(np.full(maxima.shape[1], alarms), Tuning(step=300.0), floor=floor, daily=daily)
+    budget = AlarmBudget(np.full(maxima.shape[1], alarms), Tuning(step=300.0), floor=floor, one_a_day=daily)
     for hour, row in enumerate(maxima):
         budget.learn(np.stack([0.5 * row, row, 0.9 * row]))
         budget.close(hour)
@@ -56,9 +56,16 @@ def test_a_smaller_budget_is_a_higher_threshold() -> None:
 
 @pytest.mark.parametrize(
     ("burst_days", "alarms", "daily", "quiet"),
-    [(7, 1.4, True, True), (6, 1.4, True, True), (5, 1.4, True, False), (7, 1.4, False, False), (7, 7.0, True, False)],
+    [
+        (7, 1.4, 7.0, True),
+        (6, 1.4, 7.0, True),
+        (5, 1.4, 7.0, False),
+        (7, 1.4, 0.0, False),
+        (7, 7.0, 7.0, False),
+        (7, 3.4, 3.5, True),
+    ],
 )
-def test_what_most_days_reach_is_no_anomaly(burst_days: int, alarms: float, daily: bool, quiet: bool) -> None:
+def test_what_most_days_reach_is_no_anomaly(burst_days: int, alarms: float, daily: float, quiet: bool) -> None:
     """An hour of each day, at any time, fills less than a seventh of it; where one a day may be told, it is."""
     random = np.random.default_rng(4)
     maxima = 10.0 + random.random((7 * DAY, 1))
@@ -75,7 +82,7 @@ def test_days_of_gaps_are_none_on_which_it_was_quiet() -> None:
     maxima[5::DAY] = 100.0
     maxima[: DAY - 2, 0] = np.nan
     maxima[: 2 * DAY - 2, 1] = np.nan
-    threshold = kept(maxima, daily=True).threshold()
+    threshold = kept(maxima, daily=7.0).threshold()
     assert threshold[0] == pytest.approx(90.0)
     assert threshold[1] < 50.0
 

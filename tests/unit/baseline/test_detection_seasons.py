@@ -98,6 +98,17 @@ def test_until_a_week_has_been_compared_for_a_week_both_are_normal() -> None:
         assert found.high[0] == pytest.approx(10.0 if proven else 15.0, abs=0.1)
 
 
+def test_of_a_week_that_is_proven_an_incident_is_no_part() -> None:
+    """In the third week, and later, what last week had at this hour is not normal beside what each day has."""
+    for count, wide in ((10, True), (24, False)):
+        values = np.full(count * PER_DAY, 3.0) + 0.01 * np.random.default_rng(1).standard_normal(count * PER_DAY)
+        values[(count - 7) * PER_DAY + 40 : (count - 7) * PER_DAY + 60] = 2.0
+        seasons, _ = lived(np.concatenate([values, values[:50]]))
+        found = seasons.expected(FIRST + count * PER_DAY + 50)
+        assert found.high[0] == pytest.approx(3.0, abs=0.05)
+        assert found.low[0] == pytest.approx(2.0 if wide else 3.0, abs=0.05)
+
+
 def test_what_is_unlike_both_is_a_departure() -> None:
     """Nor is a week that says what a day says anything beside it."""
     seasons, _ = lived(days(12.25, weekdays))

@@ -18,7 +18,7 @@ BUDGET = np.full(3, 0.7)
 
 
 def lived(days=12, size=SIZES, until=None, blocks=7 * HOUR + 1):
-    """Give the side of each series [series, time] of noise that has been off by so many spreads since a day."""
+    """Give how each series [series, time] of noise stands that has been off by so many spreads since a day."""
     rows = days * DAY
     values = 50.0 + np.random.default_rng(5).standard_normal((len(size), rows))
     values[:, AT:until] += np.array(size)[:, None]
@@ -41,8 +41,8 @@ def test_noise_is_never_far_for_long(sides):
 @pytest.mark.parametrize("series", [1, 2])
 def test_what_stays_is_far_to_its_side_within_hours_and_for_half_a_day(sides, series):
     """Later it is what most of a day was."""
-    found = np.flatnonzero(sides[series])
-    assert set(sides[series][found]) == {np.sign(SIZES[series])}
+    found = np.flatnonzero(np.abs(sides[series]) == 2)
+    assert set(np.sign(sides[series][sides[series] != 0])) == {np.sign(SIZES[series])}
     assert AT < found[0] <= AT + 2 * HOUR
     assert AT + 6 * HOUR <= found[-1] <= AT + 16 * HOUR
 
@@ -50,6 +50,18 @@ def test_what_stays_is_far_to_its_side_within_hours_and_for_half_a_day(sides, se
 def test_the_blocks_that_rows_come_in_change_nothing(sides):
     for blocks in (5, DAY + 7):
         np.testing.assert_array_equal(lived(blocks=blocks), sides)
+
+
+def test_series_that_come_and_go_change_nothing_of_the_others(sides):
+    """Half an hour of what stays goes on where it was, in its new place."""
+    rows, size = 12 * DAY, SIZES
+    values = 50.0 + np.random.default_rng(5).standard_normal((len(size), rows))
+    values[:, AT:] += np.array(size)[:, None]
+    engine, times, cut = Engine(len(size), [], Tuning(step=STEP, memory=2016)), BEGINS + STEP * np.arange(rows), AT + HOUR
+    engine.advance(times[:cut], values[:, :cut])
+    engine.take(np.array([-1, 2, 1]), [], np.zeros(0, dtype=np.int64))
+    after = engine.advance(times[cut:], np.stack([values[0], values[2], values[1]])[:, cut:]).sustained
+    np.testing.assert_array_equal(after[1:, : 4 * HOUR], sides[[2, 1], cut : cut + 4 * HOUR])
 
 
 def test_one_wild_reading_is_not_half_an_hour():
@@ -86,9 +98,10 @@ def test_what_is_usual_at_this_hour_is_not_told():
     days[[2 * 24 + 12, 4 * 24 + 12], 3] = 10.0  # at noon
     days[[2 * 24 + 3, 4 * 24 + 4], 4] = -10.0  # to the other side
     days = np.concatenate([days, np.full((3, 5), 1.0)])  # until three at night
-    assert told(days, [10.0] * 5) == [0, 0, 1, 1, 1]
-    assert told(days, [-10.0] * 5) == [-1, -1, -1, -1, 0]
-    assert told(days, [13.0] * 5) == [1] * 5
+    assert told(days, [10.0] * 5) == [1, 1, 2, 2, 2]
+    assert told(days, [-10.0] * 5) == [-2, -2, -2, -2, -1]
+    assert told(days, [13.0] * 5) == [2] * 5
+    assert told(days, [8.0] * 5) == [0, 0, 2, 2, 2]
 
 
 def test_nothing_is_told_of_what_is_not_known_for_a_day():
@@ -102,4 +115,4 @@ def test_series_that_go_and_come_find_their_own():
         one.close(hour, np.ones(3, dtype=np.bool_))
         one.fit(hour + 1)
     one.take(np.array([2, -1, 0]), BUDGET)
-    assert one.told(np.array([[9.0, 9.0, 9.0]]))[0].tolist() == [0, 0, 1]
+    assert one.told(np.array([[9.0, 9.0, 9.0]]))[0].tolist() == [0, 0, 2]
