@@ -37,7 +37,7 @@ class Family:
 
 # node_load1, system_load_average_1m, collectd_load_shortterm: but pages, queues and batteries have a load as well.
 _SYSTEM_LOAD = (
-    r"(^|_)load_?(1|5|15)(m|min)?(_|$)|(^|_)load_?(average|avg|norm)(_|\d|$)|(^|_)load_(short|mid|long)term(_|$)"
+    r"(?<!page)(?<!upload)(?<!download)(^|_)load_?(1|5|15)(m|min)?(_|$)|(?<!page)(^|_)load_?(average|avg|norm)(_|\d|$)|(^|_)load_(short|mid|long)term(_|$)"
     r"|(^|_)(node|host|system|os|machine)_load$"
 )
 

@@ -261,6 +261,8 @@ def test_the_load_of_a_machine_is_cpu(name):
         ("class_load_10", None),
         ("load_test_users", None),
         ("load", None),
+        ("page_load_average", None),
+        ("upload_load_5", None),
         ("config_last_reload_success", None),
         ("payload_bytes", None),
     ],

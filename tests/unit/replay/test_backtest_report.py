@@ -40,10 +40,10 @@ def test_a_span_of_half_a_week_doubles_the_rate():
 
 def test_a_full_disk_is_no_false_alarm():
     """What a ceiling or a forecast says does not count against the budget; what departs from normal does."""
-    rules = ("group", "consecutive", "jump", "ceiling", "exhaustion")
+    rules = ("group", "consecutive", "jump", "sustained", "ceiling", "exhaustion")
     found = reported(*(fired(10 + place, 10.5 + place, rule=rule) for place, rule in enumerate(rules)))
-    assert [one.budgeted for one in found.alerts] == [True, True, True, False, False]
-    assert (found.groups[0].alerts, found.groups[0].budgeted) == (5, 3)
+    assert [one.budgeted for one in found.alerts] == [True, True, True, True, False, False]
+    assert (found.groups[0].alerts, found.groups[0].budgeted) == (6, 4)
 
 
 def test_series_that_no_label_groups_have_a_budget_each():

@@ -5,7 +5,7 @@ import pytest
 from lens_exporter.baseline.expected import Declared
 from lens_exporter.model.decision import Anomaly, Rule, Severity
 from lens_exporter.watch.alerting import alert_of
-from lens_exporter.watch.hysteresis import Begin, Escalate, Over, OverReason, Update
+from lens_exporter.watch.hysteresis import Begin, Escalate, Over, OverReason, Rest, Update
 from lens_exporter.watch.ports import Watched
 from lens_exporter.watch.withheld import Withhold, withheld
 from tests.unit.watch.declaring import declared
@@ -66,6 +66,14 @@ def test_nothing_below_critical_begins_or_goes_on(action, becomes):
         assert done[1].story == "01JD"
     if becomes == [Over]:
         assert done[0].reason is OverReason.NORMAL
+
+
+def test_an_alert_that_waits_for_a_longer_calm_ends_with_what_is_declared_of_it():
+    """What it says of its calm is written and then it is over: nobody has to wait for an hour."""
+    waits = Open(WARNING)
+    done = left([Rest(waits, "calm since 12:30 UTC", "It came back.")], [waits], [], running=[SAID])
+    assert [type(one) for one in done] == [Rest, Over]
+    assert done[1].reason is OverReason.EXPECTED
 
 
 def test_an_alarm_that_speaks_for_a_declared_group_is_kept_back_whoever_carries_it():
