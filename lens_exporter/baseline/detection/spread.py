@@ -143,12 +143,13 @@ class Spread:
 
         Nor parts that strayed inside by far more than one in seven does: an edge that was not known yet lay in them.
         """
-        series = np.flatnonzero(which)
+        series = np.flatnonzero(which & self._sums[_COUNT].any(axis=0))  # of one whose rows were all kept out nothing is known
         if self._entry is None or not series.size:
             return
         rows, means, inside = self._parts(self._sums[:_E], np.arange(_ENTRIES), series)
-        most = np.nanquantile(inside, _CALM, axis=0)
-        self._level(np.arange(_ENTRIES)[:, None], series, np.where(inside <= _EDGE * most, rows, 0.0), inside, ranks.median(means))
+        calm = inside <= _EDGE * np.nanquantile(inside, _CALM, axis=0)
+        self._level(np.arange(_ENTRIES)[:, None], series, np.where(calm, rows, 0.0), inside, ranks.median(means))
+        self._sums[_E:, :, series] *= calm
 
     def _parts(self, sums: NDArray[np.float32], places: IntArray, which: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Give rows, mean and standard deviation of the residuals in entries [place, which]; NaN where there are none."""

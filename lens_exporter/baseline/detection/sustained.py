@@ -45,14 +45,14 @@ class Sustained:
     def told(self, slow: FloatArray) -> NDArray[np.int8]:
         """Say how the mean of half an hour [time, series] stands, with its side.
 
-        2 where it is further than is usual, 1 where it is two thirds as far, which is enough to go on; else 0.
+        2 where it is further than is usual, 1 where two thirds of what is rare are enough to go on; else 0.
         """
         if self._usual is None:
             self._usual = self._about(self._from)
         above, below = self._usual
-        most = np.maximum(self._budget.in_force, _MORE * np.where(slow > 0.0, above, below))
-        size = np.abs(slow)
-        return (np.sign(slow) * (np.add(size > most, size > _GOES_ON * most, dtype=np.float64))).astype(np.int8)
+        size, rare, usual = np.abs(slow), self._budget.in_force, _MORE * np.where(slow > 0.0, above, below)
+        levels = np.add(size > np.maximum(rare, usual), size > np.maximum(_GOES_ON * rare, usual), dtype=np.float64)
+        return np.where(levels > 0.0, np.sign(slow) * levels, 0.0).astype(np.int8)
 
     def take(self, kept: IntArray, alarms_per_week: FloatArray) -> None:
         """Keep the series at these indices, in this order; -1 is a new one, with what each may use up."""

@@ -239,3 +239,20 @@ def test_a_week_that_is_found_of_one_series_changes_no_other() -> None:
     after = spread.fit(np.zeros(2))
     assert after.r_spread[0] < 0.3 * before.r_spread[0]
     assert (after.r_spread[1], after.r_mean[1]) == (before.r_spread[1], before.r_mean[1])
+
+
+def test_a_week_that_is_found_of_a_series_whose_rows_were_all_kept_out_leaves_it_as_it_was() -> None:
+    """A group's alarm keeps rows out of this memory and not out of that of seasons."""
+    spread, r = Spread(2, Tuning(step=300.0)), noise(2)
+    for at in range(HOURS):
+        rows = slice(at * ROWS, (at + 1) * ROWS)
+        if at == HOURS // 2:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                spread.level_out(np.array([True, True]))
+        learnt = np.isfinite(r[rows]) & np.array([True, at >= HOURS // 2])
+        spread.learn(r[rows], powers_of(r[rows], r[rows], learnt, nothing_known(2)))
+        spread.close(at, at + 1)
+    scale = spread.fit(np.zeros(2))
+    np.testing.assert_allclose(scale.r_spread, 1.0, rtol=0.2)
+    np.testing.assert_allclose(scale.e_spread, 1.0, rtol=0.2)

@@ -98,10 +98,19 @@ def test_what_is_usual_at_this_hour_is_not_told():
     days[[2 * 24 + 12, 4 * 24 + 12], 3] = 10.0  # at noon
     days[[2 * 24 + 3, 4 * 24 + 4], 4] = -10.0  # to the other side
     days = np.concatenate([days, np.full((3, 5), 1.0)])  # until three at night
-    assert told(days, [10.0] * 5) == [1, 1, 2, 2, 2]
-    assert told(days, [-10.0] * 5) == [-2, -2, -2, -2, -1]
+    assert told(days, [10.0] * 5) == [0, 0, 2, 2, 2]
+    assert told(days, [-10.0] * 5) == [-2, -2, -2, -2, 0]
     assert told(days, [13.0] * 5) == [2] * 5
     assert told(days, [8.0] * 5) == [0, 0, 2, 2, 2]
+
+
+def test_to_go_on_two_thirds_of_what_is_rare_are_enough():
+    """But never less than what is usual at this hour, else a shift would be told for as long as it lasts."""
+    hours = np.full((7 * 24, 2), 1.0)
+    hours[-12:, 1] = 3.0  # half of the last day
+    assert told(hours, [4.5, 4.5]) == [2, 2]
+    assert told(hours, [3.0, 3.0]) == [1, 0]
+    assert told(hours, [2.5, 2.5]) == [0, 0]
 
 
 def test_nothing_is_told_of_what_is_not_known_for_a_day():
