@@ -141,7 +141,9 @@ def plan(
             continue
         found = by_key.get(key)
         if found is not None and not found.missing:
-            actions += _calm(one, found, anomalous_at.get(key), courses.get(key), at, watched)
+            # After a restart, or a clock that was set back, nobody knows: then as if the reading before this one had been.
+            since = anomalous_at.setdefault(key, at - watched.step)
+            actions += _calm(one, found, since, courses.get(key), at, watched)
             continue
         missing_since[key] = min(at, memory.missing_since.get(key, at))
         # Where readings are rare, one that is missing is no absence: as many are asked for as would be of normal ones.
@@ -153,17 +155,16 @@ def plan(
     return actions, Memory(anomalous_at, missing_since, frozenset(own), courses)
 
 
-def _calm(
-    one: OpenAlert, found: Conclusion, since: float | None, course: Course | None, at: float, watched: Watched
-) -> list[Action]:
-    """Say what becomes of an open alert whose series are no anomaly; since: when they were last, None where nobody knows.
+def _calm(one: OpenAlert, found: Conclusion, since: float, course: Course | None, at: float, watched: Watched) -> list[Action]:
+    """Say what becomes of an open alert whose series are no anomaly; since: when they were last.
 
-    The last readings have to be calm, as many as can be told; where more are needed, the others only were no anomaly.
+    The last readings have to be calm, as many as can be told; where more are needed, the others only were no anomaly. Nor do calm
+    readings alone tell: of what is told of many together, or of a trend, each may be inside the band.
     """
-    readings = found.calm if since is None else round((at - since) / watched.step)
+    readings = round((at - since) / watched.step)
     if min(found.calm, readings) < watched.resolve_after:
         return []
-    if since is None or course is None or not course.returns:
+    if course is None or not course.returns:
         return [Over(one, OverReason.NORMAL)]
     needed = readings_needed(course, watched)
     if readings >= needed:

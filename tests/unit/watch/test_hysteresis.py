@@ -1,5 +1,7 @@
 """What becomes of open alerts, decided from values."""
 
+from dataclasses import replace
+
 import pytest
 
 from lens_exporter.baseline.analyzer import Conclusion
@@ -48,12 +50,34 @@ def test_a_trend_that_is_unclear_for_two_readings_does_not_end_its_alert() -> No
         assert found == actions, minute
 
 
+@pytest.mark.parametrize("group", [None, {"instance": "a:1"}])
+def test_one_quiet_reading_after_a_restart_ends_nothing(group: dict[str, str] | None) -> None:
+    """What half an hour or a group told may be inside its band all the time: here, too, the end takes three looks without it."""
+    memory = Memory()
+    for minute, actions in ((0, []), (1, []), (2, [Over(OPEN, OverReason.NORMAL)])):
+        found, memory = after(memory, minute, Healthy("fine"))
+        assert found == actions, minute
+    going_on = replace(ANOMALY, group=group)
+    memory = Memory()
+    for minute, decision in enumerate((Healthy("fine"), going_on, Healthy("fine"), Healthy("fine"), going_on)):
+        found, memory = after(memory, minute, decision)
+        assert found == ([Update(OPEN, going_on)] if decision is going_on else []), minute
+
+
+def test_nobody_knows_of_calm_what_could_not_be_read_after_a_restart() -> None:
+    """Its three looks begin with the first that reads it."""
+    _, memory = plan([OPEN], [conclusion(Healthy("fine"))], Memory(), NOON, WATCHED, unreadable={"memory"})
+    for minute, actions in ((10, []), (11, []), (12, [Over(OPEN, OverReason.NORMAL)])):
+        found, memory = after(memory, minute, Healthy("fine"))
+        assert found == actions, minute
+
+
 def test_a_clock_that_was_set_back_does_not_keep_an_alert_open() -> None:
-    """A last anomaly that lies in the future is no reason to wait for it."""
+    """A last anomaly that lies in the future is no reason to wait for it: three looks from now are enough."""
     _, memory = after(Memory(), 60, ANOMALY)
-    found, memory = after(memory, 0, Healthy("fine"))
-    assert found == [Over(OPEN, OverReason.NORMAL)]
-    assert memory.anomalous_at == {}
+    for minute, actions in ((0, []), (1, []), (2, [Over(OPEN, OverReason.NORMAL)])):
+        found, memory = after(memory, minute, Healthy("fine"))
+        assert found == actions, minute
 
 
 def test_absence_since_a_moment_in_the_future_begins_anew() -> None:
