@@ -141,15 +141,19 @@ class Spread:
     def level_out(self, which: BoolArray) -> None:
         """Count of the week only how each part strayed inside, of the series that `which` [series] marks, and not where it lay.
 
-        Nor parts that strayed inside by far more than one in seven does: an edge that was not known yet lay in them.
+        Nor parts that strayed inside by far more than one in seven does: an edge that was not known yet lay in them. Parts that do
+        not count, since a day was found later, say nothing about the others and stay as they are.
         """
         series = np.flatnonzero(which & self._sums[_COUNT].any(axis=0))  # of one whose rows were all kept out nothing is known
         if self._entry is None or not series.size:
             return
-        rows, means, inside = self._parts(self._sums[:_E], np.arange(_ENTRIES), series)
-        calm = inside <= _EDGE * np.nanquantile(inside, _CALM, axis=0)
-        self._level(np.arange(_ENTRIES)[:, None], series, np.where(calm, rows, 0.0), inside, ranks.median(means))
-        self._sums[_E:, :, series] *= calm
+        counted = self._counted()
+        sums = self._sums[:_E] if counted is None else self._sums[:_E] * counted
+        rows, means, inside = self._parts(sums, np.arange(_ENTRIES), series)
+        calm, level = inside <= _EDGE * np.nanquantile(inside, _CALM, axis=0), ranks.median(means)
+        places, some = np.nonzero(rows)
+        self._level(places, series[some], (rows * calm)[places, some], inside[places, some], level[some])
+        self._sums[_E:, places, series[some]] *= calm[places, some]
 
     def _parts(self, sums: NDArray[np.float32], places: IntArray, which: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Give rows, mean and standard deviation of the residuals in entries [place, which]; NaN where there are none."""

@@ -228,6 +228,13 @@ def test_of_a_week_that_was_found_only_what_it_does_not_explain_counts() -> None
     assert lived(r[: 5 * 24 * ROWS], found_at=5 * 24 - 1)[-1] == pytest.approx(found, rel=0.25)  # as a day that is like others
 
 
+def test_what_a_day_that_was_found_put_aside_has_no_say_in_a_week_that_is_found_later() -> None:
+    """Two days and a half before it lay elsewhere, and strayed less: neither is where, nor by how much, those after it do."""
+    rest = noise(seed=5)[: 36 * ROWS, 0]
+    r = np.concatenate([50.0 + noise(width=0.1, seed=3)[:, 0], 50.0 + noise(width=0.1)[: 12 * ROWS, 0], rest, rest])
+    np.testing.assert_allclose(lived(r, found_at=60, week_at=96)[96:], 1.0, rtol=0.2)
+
+
 def test_a_week_that_is_found_of_one_series_changes_no_other() -> None:
     spread, r = Spread(2, Tuning(step=300.0)), noise(2) + np.repeat([[9.0], [0.0]], HOURS * ROWS // 2, axis=0)
     for at in range(HOURS):
