@@ -9,11 +9,13 @@ from lens_exporter.baseline import prose
 from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.naming import category, narrowed, projected, related, target_name
 from lens_exporter.baseline.rules import Judged, Reading, SeriesVerdict, Thresholds, at_rest, judge
+from lens_exporter.baseline.underway import Underway
 from lens_exporter.model.decision import (
     Anomaly,
     Confidence,
     ContinueObserving,
     Decision,
+    Departure,
     Healthy,
     Observation,
     Phase,
@@ -72,8 +74,8 @@ class Analyzer:
         self._target_labels = target_labels
         self._cooldown_minutes = cooldown_minutes
 
-    def decide(self, readings: Sequence[Reading], about: Sequence[Labels] = ()) -> Judgement:
-        """Judge every series, then decide for each (target, category). about: targets of open alerts, which are always judged."""
+    def decide(self, readings: Sequence[Reading], about: Sequence[Underway] = ()) -> Judgement:
+        """Judge every series, then decide for each (target, category). about: what is underway, which is always judged."""
         judged = [judge(reading, self._thresholds, about) for reading in readings]
         verdicts = [verdict for one in judged for verdict in one.verdicts]
         groups: dict[tuple[str, frozenset[tuple[str, str]]], list[SeriesVerdict]] = defaultdict(list)
@@ -148,6 +150,7 @@ class Analyzer:
             confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
             cooldown_minutes=self._cooldown_minutes,
             rules=tuple(sorted({rule for v in anomalous for rule in v.rules}, key=_WEIGHT.index)),
+            beside=tuple(Departure(v.metric.name, v.observation.target, v.beside.side) for v in anomalous if v.beside),
             group=carrier.group.labels if carrier.rules == (Rule.GROUP,) and carrier.group else None,
             furthest=max(map(_distance, anomalous)),
         )

@@ -32,7 +32,7 @@ def beside(metric: BaselineMetric, window: Window, scores: Scores, row: int, *, 
     """Give what a series has been beside, if half an hour is, and if its metric says that this is worth telling.
 
     The mean departure has been more than is usual (`Learnt.sustained`) for ten minutes, half of the readings of half an hour are
-    half of the band off, and the newest three are still, the last of them too. To go on (an alert is open) it takes less.
+    half of the band off, and the newest three are still, the last of them too. To go on (`Underway`) it takes less.
     """
     learnt = scores.learnt
     if learnt is None or not (side := int(np.sign(learnt.sustained[row, -1]))) or side * metric.side < 0:

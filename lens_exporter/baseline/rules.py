@@ -12,6 +12,7 @@ from lens_exporter.baseline.moved import had_moved
 from lens_exporter.baseline.resting import Resting
 from lens_exporter.baseline.runs import Runs, runs_of
 from lens_exporter.baseline.trend import STRETCHES, Trend, may_rise, towards
+from lens_exporter.baseline.underway import Underway
 from lens_exporter.model.decision import Observation, Phase, Rule
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric, Direction
@@ -101,11 +102,11 @@ class Judged:
     resting: Resting
 
 
-def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Labels] = ()) -> Judged:
+def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Underway] = ()) -> Judged:
     """Judge every series that had a value within the last `TAIL` columns; one that is gone for longer is forgotten.
 
     Of more than `LISTED` series those get a verdict that did anything but rest inside their band, and those that `about` names:
-    targets of alerts that are open. All that could be said of the others is that they are healthy.
+    targets of what is underway. All that could be said of the others is that they are healthy.
     """
     metric, window, scores = reading.metric, reading.window, reading.scores
     length = window.values.shape[1]
@@ -169,20 +170,21 @@ def _restless(learnt: Learnt | None, present: BoolArray, stirred: BoolArray, ris
     return restless if learnt is None else restless | learnt.leads | (learnt.sustained[:, -1] != 0)
 
 
-def _named(labels: Sequence[Labels], about: Sequence[Labels]) -> BoolArray:
-    """Mark the series of these targets."""
+def _named(labels: Sequence[Labels], about: Sequence[Underway]) -> BoolArray:
+    """Mark the series of the targets of what is underway."""
     if not about:
         return np.zeros(len(labels), dtype=np.bool_)
-    return np.array([any(target.items() <= one.items() for target in about) for one in labels])
+    return np.array([any(each.target.items() <= one.items() for each in about) for one in labels])
 
 
-def _beside(reading: Reading, row: int, side: int, about: Sequence[Labels]) -> Beside | None:
-    """Give what a series has been beside for half an hour, to the side where it is; about: targets of open alerts."""
-    learnt = reading.scores.learnt
-    if learnt is None or not learnt.sustained[row, -1] or learnt.grouped[row] or np.isnan(reading.window.values[row, -1]):
+def _beside(reading: Reading, row: int, side: int, about: Sequence[Underway]) -> Beside | None:
+    """Give what a series has been beside for half an hour, to the side where it is; about: what is underway."""
+    learnt, metric, window = reading.scores.learnt, reading.metric, reading.window
+    if learnt is None or not learnt.sustained[row, -1] or learnt.grouped[row] or np.isnan(window.values[row, -1]):
         return None
-    goes_on = bool(_named(reading.window.labels[row : row + 1], about).any())
-    found = beside(reading.metric, reading.window, reading.scores, row, goes_on=goes_on)
+    leaning = int(np.sign(learnt.sustained[row, -1]))
+    goes_on = any(one.includes(metric, window.labels[row], leaning) for one in about)
+    found = beside(metric, window, reading.scores, row, goes_on=goes_on)
     return None if found is None or found.side == -side else found
 
 

@@ -71,6 +71,14 @@ class GroupStanding(NamedTuple):
     readings: int = 0  # in a row beyond the threshold
 
 
+class Departure(NamedTuple):
+    """A series that half an hour has told (`Rule.SUSTAINED`), and to which side of what is expected it was."""
+
+    metric: str
+    series: Labels
+    side: int  # +1 above, -1 below
+
+
 @dataclass(frozen=True, slots=True)
 class ContinueObserving:
     notes: str
@@ -106,6 +114,7 @@ class Anomaly:
     cooldown_minutes: float = 5.0
     rules: tuple[Rule, ...] = ()  # every rule that any of its series broke
     furthest: float = math.inf  # the largest score among its series, without sign; infinity where nobody knows
+    beside: tuple[Departure, ...] = ()  # those of its series that half an hour tells
     group: Labels | None = None  # labels of the group that is told about, where the series speaks for its group only
     story: str = ""  # correlation id, where one was given before its alert began
     read: str = ""  # what a model said about it, ready for an annotation

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from lens_exporter.baseline.analyzer import Conclusion
 from lens_exporter.baseline.detector import TAIL
-from lens_exporter.model.decision import Anomaly, Severity
+from lens_exporter.baseline.underway import Underway
+from lens_exporter.model.decision import Anomaly, Departure, Severity
 from lens_exporter.watch.alerting import key_for, key_of, target_of
 from lens_exporter.watch.flapping import (
     Course,
@@ -83,14 +84,15 @@ Action = Begin | Update | Escalate | Over | Rest
 class Memory:
     """What one look leaves for the next, by key of the alert.
 
-    It is lost in a restart, which delays an end, may let a group's story go on under what its own rule told, and costs a page
-    where an alert flaps.
+    It is lost in a restart, which delays an end, may let a story go on under what another rule told, and costs a page where an
+    alert flaps.
     """
 
     anomalous_at: Mapping[str, float] = field(default_factory=dict)  # newest judged moment that was an anomaly
     missing_since: Mapping[str, float] = field(default_factory=dict)  # first of the unbroken looks that found no value
     own: frozenset[str] = frozenset()  # keys of open alerts that their own rule told last, and not their group
     courses: Courses = field(default_factory=dict)  # of alerts that were over less than an hour ago, or came back so soon
+    beside: Mapping[str, tuple[Departure, ...]] = field(default_factory=dict)  # all that half an hour told since they began
 
     def without_absences(self) -> "Memory":
         """Forget absences: after a look that failed nobody knows whether they lasted."""
@@ -121,6 +123,7 @@ def plan(
     }
     memory = replace(memory, own=frozenset(own))
     anomalous_at, missing_since, courses = {}, {}, memory.courses
+    beside = _told_by_half_an_hour(by_key, opened, memory)
     for key, conclusion in by_key.items():
         if isinstance(conclusion.decision, Anomaly):
             anomalous_at[key] = at
@@ -152,7 +155,27 @@ def plan(
             actions.append(Over(one, OverReason.MISSING))
     courses |= _left_by(actions, courses, anomalous_at, own, at, watched)
     own |= {key for key in by_key.keys() - opened.keys() if _speaks_for_itself(by_key[key])}  # they begin
-    return actions, Memory(anomalous_at, missing_since, frozenset(own), courses)
+    return actions, Memory(anomalous_at, missing_since, frozenset(own), courses, beside)
+
+
+def underway(open_alerts: Sequence[OpenAlert], memory: Memory) -> tuple[Underway, ...]:
+    """Give what open alerts are about, for the next look; memory is what the last one has left."""
+    return tuple(
+        Underway(one.alert.labels.get("category", ""), target_of(one.alert), memory.beside.get(key_of(one.alert)))
+        for one in open_alerts
+    )
+
+
+def _told_by_half_an_hour(
+    by_key: Mapping[str, Conclusion], opened: Collection[str], memory: Memory
+) -> dict[str, tuple[Departure, ...]]:
+    """Give what half an hour has told of each anomaly since it began. Of an alert that a restart has left nobody knows at first."""
+    beside = {key: told for key, told in memory.beside.items() if key in opened}
+    for key, conclusion in by_key.items():
+        decision, known = conclusion.decision, beside.get(key, ())
+        if isinstance(decision, Anomaly) and (decision.beside or key in beside or key not in opened):
+            beside[key] = (*known, *(one for one in decision.beside if one not in known))
+    return beside
 
 
 def _calm(one: OpenAlert, found: Conclusion, since: float, course: Course | None, at: float, watched: Watched) -> list[Action]:

@@ -16,10 +16,10 @@ from lens_exporter.baseline.expected import NOTHING_DECLARED, Declared
 from lens_exporter.baseline.naming import category
 from lens_exporter.baseline.outages import SCRAPED
 from lens_exporter.baseline.readings import standings
+from lens_exporter.baseline.underway import Underway
 from lens_exporter.errors import BadAnswer, LensError, QueryError, RemoteRefused
 from lens_exporter.foundation.threads import one_ahead
 from lens_exporter.model.decision import GroupStanding, Observation
-from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import Window
 from lens_exporter.watch.ports import RowSource, Watched
@@ -177,8 +177,8 @@ class Looker:
         """Give what is declared about a moment (Unix seconds), as heard when its look began."""
         return self._baselines.declared(at)
 
-    def look(self, at: float, about: Sequence[Labels] = ()) -> Look:
-        """Judge every metric at a moment (Unix seconds). about: targets of open alerts.
+    def look(self, at: float, about: Sequence[Underway] = ()) -> Look:
+        """Judge every metric at a moment (Unix seconds). about: what is underway.
 
         A query that fails by itself (bad PromQL, too expensive) costs its own metric only.
 

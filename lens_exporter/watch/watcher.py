@@ -6,15 +6,16 @@ from typing import Any
 
 from lens_exporter.baseline import prose
 from lens_exporter.baseline.notes import WatcherNotes
+from lens_exporter.baseline.underway import Underway
 from lens_exporter.errors import BreakerOpen, DatabaseError, LensError
 from lens_exporter.foundation.stretch import Stretch
 from lens_exporter.foundation.tracing import span
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.decision import Anomaly, Observation, Severity
-from lens_exporter.model.labels import Labels, fingerprint
+from lens_exporter.model.labels import fingerprint
 from lens_exporter.watch.alerting import alert_of, sent_by, target_of
 from lens_exporter.watch.cooldown import Admitted, Suppressed
-from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Rest, Update, plan
+from lens_exporter.watch.hysteresis import Action, Begin, Escalate, Memory, Over, OverReason, Rest, Update, plan, underway
 from lens_exporter.watch.look import Interrupted, Known, Look, Looker
 from lens_exporter.watch.ports import Collaborators, OpenAlert, Watched
 from lens_exporter.watch.reviewing import reviewed
@@ -60,7 +61,7 @@ class Watcher:
         self._snapshots = snapshots
         self._memory = Memory()
         self._warnings: tuple[str, ...] = ()  # of the last look
-        self._targets: tuple[Labels, ...] = ()  # of the alerts that were open when it last acted
+        self._underway: tuple[Underway, ...] = ()  # the alerts that were open when it last acted
         self._untold = Untold(watched.name, collaborators.events, collaborators.telemetry, collaborators.new_id)
         self._unseen = Unseen()
         self._failing = Stretch()
@@ -78,7 +79,7 @@ class Watcher:
     def look(self, at: float) -> Look:
         """Judge without telling anybody or storing anything. Raises RemoteError."""
         held = self._with.reader.held() if self._with.reader is not None else ()
-        return self._looker.look(at, (*self._targets, *held))
+        return self._looker.look(at, (*self._underway, *held))
 
     def tick(self, at: float, *, trigger: str = "schedule") -> Tick:
         """Look and act on it. Every failure that has a name ends in the Tick, an event and a metric, and costs nothing kept."""
@@ -156,7 +157,7 @@ class Watcher:
             mine, seen.conclusions, self._memory, seen.at, self.watched, unreadable=seen.unreadable, warned=bool(seen.warnings)
         )
         anomalies = [one.decision for one in seen.conclusions if isinstance(one.decision, Anomaly)]
-        self._targets = tuple(target_of(one.alert) for one in mine)
+        self._underway = underway(mine, memory)
         self._with.bands.update(self.name, seen.observations, seen.groups, most=self.watched.published)
         fates: dict[str, Admitted | Suppressed] = {}
         try:

@@ -16,10 +16,11 @@ from lens_exporter.baseline.reading.bounds import Bounds, Hold, ReadingOutcome, 
 from lens_exporter.baseline.reading.contract import SaidContinue
 from lens_exporter.baseline.reading.holds import Holds, Key, key_of
 from lens_exporter.baseline.reading.teller import Teller
+from lens_exporter.baseline.underway import Underway
 from lens_exporter.errors import DatabaseError
 from lens_exporter.foundation.clock import Clock, NewId, monotonic, new_ulid
 from lens_exporter.model.decision import Anomaly, Confidence, ContinueObserving, Observation, Phase, Severity
-from lens_exporter.model.labels import Labels, fingerprint
+from lens_exporter.model.labels import fingerprint
 
 NextLook = Callable[[float], float]  # Unix seconds -> the first moment after them
 Remembered = Callable[[], WatcherNotes | None]
@@ -128,9 +129,10 @@ class Reader:
             if hold.anomaly is not None and not hold.lowered
         ]
 
-    def held(self) -> tuple[Labels, ...]:
-        """Give the targets of what is held back or lowered: how they stand is asked at every look."""
-        return tuple(hold.anomaly.target for _, hold in self._holds.active() if hold.anomaly is not None)
+    def held(self) -> tuple[Underway, ...]:
+        """Give what is held back or lowered: how it stands is asked at every look."""
+        held = [hold.anomaly for _, hold in self._holds.active() if hold.anomaly is not None]
+        return tuple(Underway(one.category, one.target, one.beside) for one in held)
 
     def _fate(self, conclusion: Conclusion, standing: Stands, at: float) -> _Fate:
         anomaly = conclusion.decision

@@ -14,7 +14,7 @@ from lens_exporter.model.decision import Anomaly, GroupStanding, Observation
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import FloatArray
 from lens_exporter.watch.alerting import alert_of, target_of
-from lens_exporter.watch.hysteresis import Begin, Escalate, Memory, Over, plan
+from lens_exporter.watch.hysteresis import Begin, Escalate, Memory, Over, plan, underway
 from lens_exporter.watch.look import Looker
 from lens_exporter.watch.ports import Watched
 from tests.unit.baseline.past import Past
@@ -97,7 +97,7 @@ class Watch:
         """Look at these rows, one after another."""
         for row in rows:
             at = self._past.begins + row * self._watched.step
-            look = self._looker.look(at, [target_of(one.alert) for one in self._open])
+            look = self._looker.look(at, underway(self._open, self._memory))
             for observation in look.observations:
                 name, life = observation.metric.split(" of ", 1)
                 self._seen[life].observations.setdefault(row, {})[name] = observation

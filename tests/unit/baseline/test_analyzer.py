@@ -8,6 +8,7 @@ import pytest
 from lens_exporter.baseline.analyzer import Analyzer, Judgement
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.baseline.rules import Reading, Thresholds
+from lens_exporter.baseline.underway import Underway
 from lens_exporter.model.decision import Anomaly, Confidence, ContinueObserving, Healthy, Phase, Rule, Severity
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric, Direction
@@ -387,7 +388,7 @@ def test_whoever_does_not_rest_is_told_of_in_the_largest_metric() -> None:
     rng = np.random.default_rng(1)
     values = 0.4 + 0.01 * rng.standard_normal((1000, 120))
     values[700, -3:], values[800, -1] = 0.95, NAN
-    judgement = Analyzer(observed=300).decide([reading(MEMORY, values)], [{"instance": "api-900:9000"}])
+    judgement = Analyzer(observed=300).decide([reading(MEMORY, values)], [Underway("memory", {"instance": "api-900:9000"})])
     told = {one.target["instance"]: one.decision.intent for one in judgement.conclusions}
     assert told == {"api-700:9000": "anomaly", "api-800:9000": "continue_observing", "api-900:9000": "healthy"}
     assert (judgement.quiet, judgement.unlisted, len(judgement.observations)) == (997, 697, 303)

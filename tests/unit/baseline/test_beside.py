@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
+from lens_exporter.baseline.analyzer import Analyzer
 from lens_exporter.baseline.beside import beside
+from lens_exporter.baseline.rules import Reading
+from lens_exporter.baseline.underway import Underway
+from lens_exporter.model.decision import Anomaly, Departure
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import Learnt, Scores, Window
 
@@ -11,8 +15,11 @@ STEP = 60.0
 ONE = np.ones(1)
 
 
-def seen(values, *, sustained=2, expected=10.0, half=4.0, goes_on=False, step=STEP, **declared):
-    """What a series has been beside whose band is expected +- half; sustained is one number or [time]."""
+HERE = {"instance": "a:1", "job": "api"}
+
+
+def reading(values, *, sustained=2, expected=10.0, half=4.0, step=STEP, **declared):
+    """A lone series whose band is expected +- half; sustained is one number or [time]."""
     values = np.asarray(values, dtype=np.float64)
     flat, none = np.full((1, values.size), float(expected)), np.zeros(1)
     flags = np.broadcast_to(np.asarray(sustained, dtype=np.int8), values.shape)[None]
@@ -38,8 +45,14 @@ def seen(values, *, sustained=2, expected=10.0, half=4.0, goes_on=False, step=ST
         group_labels=(),
     )
     scores = Scores(flat, flat - half, flat + half, (values[None] - flat) / half, np.array([5000]), learnt)
-    window = Window("load", ({},), 1e9 + step * np.arange(values.size), values[None], step)
-    return beside(BaselineMetric("load", "load", **declared), window, scores, 0, goes_on=goes_on)
+    window = Window("load", (HERE,), 1e9 + step * np.arange(values.size), values[None], step)
+    return Reading(BaselineMetric("load", "load", **declared), window, scores)
+
+
+def seen(values, *, goes_on=False, **how):
+    """What a series has been beside."""
+    one = reading(values, **how)
+    return beside(one.metric, one.window, one.scores, 0, goes_on=goes_on)
 
 
 def off(readings, by=2.5, of=30):
@@ -106,3 +119,41 @@ def test_scores_that_are_not_known_count_for_nothing():
     found = seen(values)
     assert np.isfinite([found.value, found.expected]).all()
     assert found.readings == 15
+
+
+SHIFTED = Departure("load", HERE, 1)
+
+
+@pytest.mark.parametrize(
+    ("about", "goes_on"),
+    [
+        ([], False),
+        ([Underway("load", HERE, (SHIFTED,))], True),
+        ([Underway("memory", HERE, (Departure("memory", HERE, 1),)), Underway("load", HERE, (SHIFTED,))], True),
+        ([Underway("load", HERE)], False),  # told by another rule: it jumped, or is at its ceiling
+        ([Underway("load", HERE, (Departure("load", HERE, -1),))], False),
+        ([Underway("load", HERE, (Departure("queue", HERE, 1),))], False),  # of the same category
+        ([Underway("memory", HERE, (Departure("memory", HERE, 1),))], False),
+        ([Underway("load", {"job": "api"}, (Departure("load", {**HERE, "instance": "b:1"}, 1),))], False),
+        ([Underway("load", {"job": "api"}, (SHIFTED,))], True),
+        ([Underway("load", HERE, None)], True),  # after a restart nobody knows what told it
+        ([Underway("load", {"job": "api"}, None)], True),
+        ([Underway("memory", HERE, None)], False),
+        ([Underway("load", {"instance": "b:1"}, None)], False),
+    ],
+)
+def test_what_goes_on_at_less_is_what_half_an_hour_has_told(about, goes_on):
+    """Of the same series and to the same side: whatever else is open there, everything else has to begin."""
+    (conclusion,) = Analyzer().decide([reading(off(30), sustained=1, category="load")], about).conclusions
+    assert isinstance(conclusion.decision, Anomaly) == goes_on
+    if goes_on:
+        assert conclusion.decision.beside == (SHIFTED,)
+
+
+def test_to_the_other_side_it_begins_like_anything_else():
+    """The side is that of the mean."""
+    below = Departure("load", HERE, -1)
+    for about, told in (((SHIFTED,), False), ((SHIFTED, below), True)):
+        one = reading(off(30, by=-2.5), sustained=-1, category="load")
+        (conclusion,) = Analyzer().decide([one], [Underway("load", HERE, about)]).conclusions
+        assert isinstance(conclusion.decision, Anomaly) == told

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from lens_exporter.baseline.reading.bounds import Bounds
+from lens_exporter.baseline.underway import Underway
 from lens_exporter.errors import (
     BreakerOpen,
     BudgetSpent,
@@ -16,10 +17,10 @@ from lens_exporter.errors import (
     Unreachable,
 )
 from lens_exporter.model.conversation import Reply
-from lens_exporter.model.decision import Anomaly
+from lens_exporter.model.decision import Anomaly, Departure
 from tests.unit.baseline.reading_site import LATENCY, answers, confirms, defers, healthy, reading, slightly
 from tests.unit.publish.timeline import NOON
-from tests.unit.watch.site import API, MINUTE, quiet
+from tests.unit.watch.site import API, MINUTE, asked, quiet
 
 NOTES = "a burst that has not lasted yet"
 OUTCOMES = "lens_readings_total"
@@ -283,10 +284,10 @@ def test_what_is_held_back_is_looked_at_even_in_a_crowd():
     with reading(defers()) as (here, _model):
         here.story.tell(LATENCY.name, slightly(5))
         here.every_minute(0, 6)
-        asked, look = [], here.watcher._looker.look
-        here.watcher._looker.look = lambda at, about: asked.append(about) or look(at, about)
-        here.at(7)
-        assert asked == [(API,)]
+        beside = Departure(LATENCY.name, API, 1)
+        about = asked(here, beside)
+        here.every_minute(7, 8)
+        assert about == [(Underway("latency", API),), (Underway("latency", API, (beside,)),)]
 
 
 def test_one_that_may_not_wait_does_not_wait_for_the_reading_of_another():

@@ -2,8 +2,9 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -15,14 +16,16 @@ from lens_exporter.baseline.baselines import Baselines, Learning
 from lens_exporter.baseline.expected import Declaration
 from lens_exporter.baseline.notes import Notes
 from lens_exporter.baseline.reading.reader import Reader
+from lens_exporter.baseline.underway import Underway
 from lens_exporter.errors import LensError
 from lens_exporter.model.alert import Alert
+from lens_exporter.model.decision import Anomaly, Departure
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric, Direction
 from lens_exporter.model.window import Window
 from lens_exporter.watch.alerting import labels_of_alerts
 from lens_exporter.watch.cooldown import Cooldown, CooldownLimits
-from lens_exporter.watch.look import Looker
+from lens_exporter.watch.look import Look, Looker
 from lens_exporter.watch.ports import Collaborators, Watched
 from lens_exporter.watch.snapshots import Snapshots
 from lens_exporter.watch.watcher import Tick, Watcher
@@ -156,6 +159,25 @@ class Site:
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.line.telemetry.value(name, watcher="python", **labels)
+
+
+def asked(here: Site, *told: Departure) -> list[tuple[Underway, ...]]:
+    """Give what each look from now on is told is underway; anomalies are from now on such that half an hour tells these."""
+    found: list[tuple[Underway, ...]] = []
+    looker = here.watcher._looker
+    look = looker.look
+
+    def looked(at: float, about: Sequence[Underway] = ()) -> Look:
+        found.append(tuple(about))
+        seen = look(at, about)
+        by_half_an_hour = [
+            replace(one, decision=replace(one.decision, beside=told)) if isinstance(one.decision, Anomaly) else one
+            for one in seen.conclusions
+        ]
+        return replace(seen, conclusions=tuple(by_half_an_hour))
+
+    looker.look = looked  # type: ignore[method-assign]
+    return found
 
 
 @contextmanager

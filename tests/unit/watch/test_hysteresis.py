@@ -1,14 +1,16 @@
 """What becomes of open alerts, decided from values."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from lens_exporter.baseline.analyzer import Conclusion
+from lens_exporter.baseline.underway import Underway
 from lens_exporter.model.alert import Alert
-from lens_exporter.model.decision import Anomaly, Decision, Healthy, Rule, Severity
+from lens_exporter.model.decision import Anomaly, Decision, Departure, Healthy, Rule, Severity
 from lens_exporter.watch.alerting import alert_of, key_of
-from lens_exporter.watch.hysteresis import Action, Begin, Memory, Over, OverReason, Update, plan
+from lens_exporter.watch.hysteresis import Action, Begin, Memory, Over, OverReason, Update, plan, underway
 from lens_exporter.watch.ports import Watched
 
 NOON = 1_795_176_000.0
@@ -97,3 +99,34 @@ def test_a_target_without_conclusion_and_one_without_values_are_both_missing() -
 def test_fewer_than_three_normal_readings_end_nothing(calm: int) -> None:
     """Not after a restart either, when only the window knows."""
     assert after(Memory(), 0, Healthy("fine"), calm)[0] == []
+
+
+HIGH, LOW = Departure("memory", TARGET, 1), Departure("memory", TARGET, -1)
+
+
+def told(memory: Memory, minute: float, decision: Decision, opened: Sequence[Open] = (OPEN,)) -> Memory:
+    return plan(opened, [conclusion(decision)], memory, NOON + 60 * minute, WATCHED)[1]
+
+
+def test_what_half_an_hour_told_is_known_until_its_alert_is_over() -> None:
+    """Over looks without it and looks in which another rule speaks, or the other side; then it has to begin again."""
+    memory = told(Memory(), 0, replace(ANOMALY, beside=(HIGH,)), ())
+    for minute, decision in enumerate((Healthy("fine"), ANOMALY, replace(ANOMALY, beside=(HIGH,))), 1):
+        memory = told(memory, minute, decision)
+        assert underway([OPEN], memory) == (Underway("memory", TARGET, (HIGH,)),)
+    memory = told(memory, 4, replace(ANOMALY, beside=(LOW,)))
+    assert underway([OPEN], memory) == (Underway("memory", TARGET, (HIGH, LOW)),)
+    memory = told(told(memory, 8, Healthy("fine")), 9, ANOMALY, ())
+    assert underway([OPEN], memory) == (Underway("memory", TARGET, ()),)
+
+
+def test_of_an_alert_that_a_restart_has_left_nobody_knows_what_told_it() -> None:
+    """Until half an hour tells it again. One that began since then is known."""
+    unknown = (Underway("memory", TARGET, None),)
+    assert underway([OPEN], Memory()) == unknown
+    memory = told(told(Memory(), 0, Healthy("fine")), 1, ANOMALY)
+    assert underway([OPEN], memory) == unknown
+    memory = told(memory, 2, replace(ANOMALY, beside=(HIGH,)))
+    assert underway([OPEN], memory) == (Underway("memory", TARGET, (HIGH,)),)
+    began = told(told(Memory(), 0, ANOMALY, ()), 1, Healthy("fine"))
+    assert underway([OPEN], began) == (Underway("memory", TARGET, ()),)

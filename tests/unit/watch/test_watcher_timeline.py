@@ -2,12 +2,14 @@
 
 import pytest
 
+from lens_exporter.baseline.underway import Underway
 from lens_exporter.errors import DatabaseError, IntakeFull, QueryError, Unreachable
+from lens_exporter.model.decision import Departure
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.watch.cooldown import Admitted, Suppressed
 from tests.servers.fake_alertmanager import seconds
 from tests.unit.publish.timeline import NOON
-from tests.unit.watch.site import API, MEMORY, MINUTE, quiet, site
+from tests.unit.watch.site import API, MEMORY, MINUTE, asked, quiet, site
 
 NAN = float("nan")
 DOWN = Unreachable(service="prometheus", url="http://localhost:9090", reason="connection refused")
@@ -167,6 +169,23 @@ def test_a_restart_during_an_anomaly_neither_fires_again_nor_forgets_it():
         here.restart()
         here.every_minute(11, 14)
         assert here.firing == []
+
+
+def test_each_look_is_told_what_is_open_and_what_half_an_hour_has_told_of_it():
+    """A jump has nothing that goes on at less; of what a restart has left nobody knows."""
+    with site() as here:
+        here.story.tell(MEMORY.name, step(5))
+        jumped = asked(here)
+        here.every_minute(5, 8)
+        assert jumped[-1] == (Underway("memory", API, ()),)
+        beside = Departure(MEMORY.name, API, 1)
+        lasts = asked(here, beside)
+        here.every_minute(9, 10)
+        assert lasts[-1] == (Underway("memory", API, (beside,)),)
+        here.restart()
+        unknown = asked(here)
+        here.every_minute(11, 12)
+        assert unknown[-1] == (Underway("memory", API, None),)
 
 
 def test_a_recovery_while_we_were_down_is_over_after_three_ticks():
