@@ -1,6 +1,6 @@
 """Alerts that end and come back, on a timeline in minutes after noon."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -226,6 +226,31 @@ def test_a_group_that_comes_back_led_by_another_metric_has_come_back():
         seen.look(minute, [conclusion(name == out, readings, name, group) for name, readings in calm.items()])
     assert seen.begun == [0, 20]
     assert [one.alert.labels["category"] for one in seen.open] == ["queue"]
+
+
+def led(minutes: int, latency: set[int], queue: set[int], *, by_itself: Collection[int] = ()) -> Told:
+    """Look every minute at two metrics of a group, each the anomaly that leads it at its minutes, or speaks for itself at some."""
+    seen, calm = Told(), {"latency": 30, "queue": 30}
+    for minute in range(minutes):
+        group = None if minute in by_itself else {"instance": "a:1"}
+        out = {name for name, at in (("latency", latency), ("queue", queue)) if minute in at}
+        calm = {name: 0 if name in out else min(before + 1, 30) for name, before in calm.items()}
+        seen.look(minute, [conclusion(name in out, readings, name, group) for name, readings in calm.items()])
+    return seen
+
+
+def test_while_it_waits_for_its_end_what_its_group_does_is_told_under_it():
+    """Latency came back after 40 minutes and has to be calm for 43: after 35 of them queue leads, and it is one story."""
+    seen = led(130, latency={0, 1, 2, 42, 43, 44}, queue={79, 80, 81})
+    assert seen.begun == [0, 42]
+    assert seen.over == [(5, OverReason.NORMAL), (124, OverReason.NORMAL)]
+
+
+def test_what_had_an_alert_of_its_own_goes_on_with_that_when_its_group_comes_back():
+    """Queue comes back after 18 minutes, its group after 8: it waits as queue has to, and what latency left stays latency's."""
+    seen = led(45, latency={10, 11, 12}, queue={0, 1, 2, 20, 21, 22}, by_itself=range(5))
+    assert (seen.begun, seen.over[-1]) == ([0, 10, 20], (43, OverReason.NORMAL))
+    assert len(seen.memory.courses) == 2
 
 
 def test_what_has_an_alarm_of_its_own_is_no_return_of_its_group():
