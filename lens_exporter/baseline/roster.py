@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detection.grouping import membership
+from lens_exporter.baseline.kinds import Kind, kind_of
 from lens_exporter.baseline.naming import NAMES, beam_node
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.window import FloatArray, IntArray, Window
@@ -48,8 +49,10 @@ class Roster:
         self._known: list[tuple[tuple[Labels, ...], IntArray] | None] = [None] * metrics
         self.labels: list[Labels] = []
         self._metrics: list[int] = []  # of each series
+        self._kinds: list[Kind | None] = []  # of each series
         # Worked out once for as long as the series stay the same:
         self._metric_of: IntArray | None = None
+        self._kind_of: IntArray | None = None
         self._members: tuple[Members, ...] = ()
 
     def __len__(self) -> int:
@@ -101,6 +104,16 @@ class Roster:
         named = [(key is None, tuple(sorted(labels.items())) if key is None else key) for key, labels in keys]
         return np.array([numbers.setdefault(name, len(numbers)) for name in named], dtype=np.int64)
 
+    @property
+    def kind_of(self) -> IntArray:
+        """A number [series] that series of one kind and metric have in common; -1: of no kind."""
+        if self._kind_of is None:
+            numbers: dict[tuple[int, Kind], int] = {}
+            named = zip(self._metrics, self._kinds, strict=True)
+            own = [-1 if kind is None else numbers.setdefault((metric, kind), len(numbers)) for metric, kind in named]
+            self._kind_of = np.array(own, dtype=np.int64)
+        return self._kind_of
+
     def members(self) -> tuple[Members, ...]:
         """Give each metric's series."""
         if not self._members:
@@ -112,10 +125,11 @@ class Roster:
         """Let everybody go but these, who stay in this order."""
         self.labels = [self.labels[place] for place in kept]
         self._metrics = [self._metrics[place] for place in kept]
+        self._kinds = [self._kinds[place] for place in kept]
         identities = list(self._places)
         self._places = {identities[old]: new for new, old in enumerate(kept)}
         self._known = [None] * len(self._known)
-        self._metric_of, self._members = None, ()
+        self._metric_of, self._kind_of, self._members = None, None, ()
 
     def grouped(self) -> Grouped:
         """Sort everybody into groups by the labels that name a thing."""
@@ -138,7 +152,8 @@ class Roster:
             place = self._places[identity] = len(self.labels)
             self.labels.append(labels)
             self._metrics.append(metric)
-            self._metric_of, self._members = None, ()
+            self._kinds.append(kind_of(labels))
+            self._metric_of, self._kind_of, self._members = None, None, ()
         return place
 
 

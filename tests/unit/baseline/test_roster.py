@@ -1,5 +1,7 @@
 """Who is watched, and with whom they are judged."""
 
+import copy
+
 import numpy as np
 
 from lens_exporter.baseline.roster import Roster
@@ -84,3 +86,15 @@ def test_whose_metric_a_series_is_is_known_anew_when_some_come_or_leave():
     roster.keep(np.array([2, 0]))
     assert roster.metric_of.tolist() == [1, 0]
     assert [members.labels for members in roster.members()] == [(instance("a"),), (instance("a"),)]
+
+
+def test_pods_of_one_deployment_have_a_number_in_common():
+    """By metric, and after others have left, and in a copy of what was kept."""
+    pods = tuple({"pod": name} for name in ("web-7d9f8c6b5-x2x4k", "web-64bd9c8c4f-9kq2v", "db-0", "api-64bd9c8c4f-9kq2v"))
+    roster = Roster(2)
+    roster.seat(0, pods)
+    roster.seat(1, pods[:1])
+    assert roster.kind_of.tolist() == [0, 0, -1, 1, 2]
+    roster.keep(np.array([1, 3, 4]))
+    assert roster.kind_of.tolist() == [0, 1, 2]
+    assert copy.copy(roster).kind_of.tolist() == [0, 1, 2]
