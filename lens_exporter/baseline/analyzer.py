@@ -27,7 +27,7 @@ from lens_exporter.model.labels import Labels
 _MANY_READINGS = 6  # a run twice as long as needed, or two rules at once, make an anomaly certain
 _MOST_NOTES = 10
 # Which rule speaks for an anomaly that several made: the one that says most about what happens next.
-_WEIGHT = (Rule.SUSTAINED, Rule.CONSECUTIVE, Rule.JUMP, Rule.GROUP, Rule.MISSING, Rule.CEILING, Rule.EXHAUSTION)
+_WEIGHT = (Rule.PEERS, Rule.SUSTAINED, Rule.CONSECUTIVE, Rule.JUMP, Rule.GROUP, Rule.MISSING, Rule.CEILING, Rule.EXHAUSTION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from lens_exporter.baseline.detector import TAIL, FirstJudge
 from lens_exporter.baseline.expected import AlertLabels, Declarations, Declared, none_declared
 from lens_exporter.baseline.expected_rows import ExpectedRows
 from lens_exporter.baseline.outages import Outages
+from lens_exporter.baseline.peers import peers_of
 from lens_exporter.baseline.readings import readings
 from lens_exporter.baseline.refill import Presence, Refilling
 from lens_exporter.baseline.robust import RobustDetector
@@ -261,6 +262,7 @@ class Baselines:
         away = _either(away, self._outages.within(scraped, learn=False), len(self._roster))
         now = recent.columns(times, values, self._engine.peek(times, values, away=away))
         seen = self._observations + np.isfinite(values[:, :-1]).sum(axis=1)
+        early = self._warm.followed_by(times, values, self._learning.warm_up)
         return readings(
             self._metrics,
             self._roster,
@@ -269,7 +271,8 @@ class Baselines:
             seen,
             self._engine.extremes(),
             self._engine.habits(),
-            self._warm.followed_by(times, values, self._learning.warm_up),
+            early,
+            peers_of(self._roster, early, self._engine.bin_means, bin_seconds=self._tuning.bin),
             warnings=tuple(window.warnings for window in windows),
             step=self._learning.step,
             false_alarms_per_week=self._learning.false_alarms_per_week if self._known_in_time else math.inf,

@@ -9,7 +9,7 @@ from lens_exporter.baseline.detector import LEAST_RECORD
 from lens_exporter.baseline.moved import had_moved
 from lens_exporter.baseline.roster import Grouped, Roster, run_of
 from lens_exporter.model.metric import BaselineMetric
-from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Scores, Window, Young
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Peers, Scores, Window, Young
 
 _WEEK = 7 * 86_400.0
 _LASTS = 3  # readings in which a series must be far away to count as gone there
@@ -33,11 +33,18 @@ class Early:
         return Window(metric, labels, self.times, self.values[run_of(chosen)], step, warnings)
 
     def scores(
-        self, metrics: Sequence[BaselineMetric], roster: Roster, grouped: Grouped, *, per_week: float, step: float
+        self,
+        metrics: Sequence[BaselineMetric],
+        roster: Roster,
+        grouped: Grouped,
+        peers: Peers,
+        *,
+        per_week: float,
+        step: float,
     ) -> Scores:
         """Hold the newest columns to the bands and to the budget.
 
-        per_week: false alarms that each group, or lone series, may have.
+        peers: what others of their kind have. per_week: false alarms that each group, or lone series, may have.
         """
         columns = self.expected.shape[1]
         newest = self.values[:, self.values.shape[1] - columns :]
@@ -52,7 +59,8 @@ class Early:
             moved[place] = had_moved(self.values[place], self.expected[place, -1], self.half_width[place, -1])
         together = self._together(grouped, far, moved)
         shares = np.where(together, 1.0, grouped.shares[self.series])
-        return Scores(self.expected, lower, upper, score, self.observations, young=Young(1.0 / np.sqrt(allowed * shares), together))
+        young = Young(1.0 / np.sqrt(allowed * shares), together, peers)
+        return Scores(self.expected, lower, upper, score, self.observations, young=young)
 
     def _together(self, grouped: Grouped, far: BoolArray, moved: BoolArray) -> BoolArray:
         """Mark young series of groups of which several are far away: one thing happens to them then, not one of many.

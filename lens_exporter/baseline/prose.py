@@ -9,6 +9,7 @@ from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.naming import quantity, target_name
 from lens_exporter.baseline.numbers import clock, interval, number, rate
 from lens_exporter.baseline.rules import SeriesVerdict
+from lens_exporter.baseline.unlike import Unlike
 from lens_exporter.model.decision import Observation, Phase, Rule
 from lens_exporter.model.metric import BaselineMetric, Direction
 
@@ -34,8 +35,8 @@ def summary(verdict: SeriesVerdict, others: Sequence[SeriesVerdict] = ()) -> str
     name, words, value = target_name(observation.target), quantity(metric), number(observation.value, metric.unit)
     if observation.value is None:
         return f"{name}: {words} has no value; {_normal(observation, leads=leads)}"
-    if verdict.beside is not None and verdict.rules == (Rule.SUSTAINED,):
-        told = f"{words} at about {_for_half_an_hour(verdict.beside, metric.unit)} is usual at this hour"
+    if verdict.beside is not None and len(verdict.rules) == 1:
+        told = f"{words} at about {_for_half_an_hour(verdict.beside, metric.unit)}; {_beside_what(verdict, verdict.beside)}"
         return f"{name}: {told}" if observation.target else told
     if not observation.target:
         return f"{words} at {value}; {_normal(observation, leads=leads)}"
@@ -114,7 +115,14 @@ def _normal(observation: Observation, *, leads: bool) -> str:
 
 def _for_half_an_hour(beside: Beside, unit: str) -> str:
     long = f"{'at least ' if beside.longer else ''}{number(beside.seconds, 'seconds')}"
-    return f"{number(beside.value, unit)} for {long}; about {number(beside.expected, unit)}"
+    return f"{number(beside.value, unit)} for {long}"
+
+
+def _beside_what(verdict: SeriesVerdict, beside: Beside) -> str:
+    unit = verdict.metric.unit
+    if verdict.unlike is None:
+        return f"about {number(beside.expected, unit)} is usual at this hour"
+    return _most_of_peers(verdict.unlike, unit)
 
 
 def _on_average(verdict: SeriesVerdict, beside: Beside) -> str:
@@ -126,6 +134,23 @@ def _on_average(verdict: SeriesVerdict, beside: Beside) -> str:
     if verdict.outside or lower is None or upper is None or expected is None:
         return f"{mean}."
     return f"{mean}; single ones may be within {interval(_lower(observation, lower, expected), upper, unit)}."
+
+
+def _most_of_peers(unlike: Unlike, unit: str) -> str:
+    """Say what those that were there before had, on the side where a new one is."""
+    who, most = "its peer" if unlike.peers == 1 else f"its {unlike.peers} peers", "most" if unlike.course.side > 0 else "least"
+    return f"{who} had {number(unlike.bound, unit)} at {most}"
+
+
+def _new_here(unlike: Unlike, observation: Observation) -> str:
+    """Say what a new series is held against, since nothing is known of itself, and how many it speaks for."""
+    course, unit, more = unlike.course, observation.unit, unlike.alike
+    since = clock(course.since, observation.at)
+    which = "the pod of its kind that was" if unlike.peers == 1 else f"the {unlike.peers} pods of its kind that were"
+    had = f"{interval(unlike.lower, unlike.upper, unit)}, {number(course.expected, unit)} on average"
+    mean = f"{number(course.value, unit)} is the mean of its last {course.readings} readings, since {since} UTC."
+    alike = f" {more} more that {'is' if more == 1 else 'are'} new {'is' if more == 1 else 'are'} beyond them too." if more else ""
+    return f"{mean} It is new: half hours of {which} there before had {had}.{alike}"
 
 
 def _lower(observation: Observation, lower: float, expected: float) -> float:
@@ -148,14 +173,16 @@ def _how_long(verdict: SeriesVerdict) -> list[str]:
         since = ""
     if verdict.beside is not None:
         since = ""  # likewise
-    if verdict.outside:
+    if verdict.outside and verdict.unlike is None:  # its own band says little
         where = "Above" if verdict.side > 0 else "Below"
         sentences.append(f"{where} its band for {_readings(verdict.outside)}{since}.")
     if verdict.missed:
         sentences.append(f"Without a value for {_readings(verdict.missed)}{since}; it nearly always has one.")
     if Rule.JUMP in verdict.rules:
         sentences.append("It jumped to a value unlike any that is remembered.")
-    if verdict.beside is not None:
+    if verdict.unlike is not None:
+        sentences.append(_new_here(verdict.unlike, observation))
+    elif verdict.beside is not None:
         sentences.append(_on_average(verdict, verdict.beside))
     if verdict.recurs:
         sentences.append(f"It did the same about this hour on {verdict.recurs} of the last 7 days.")

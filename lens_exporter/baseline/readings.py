@@ -12,7 +12,7 @@ from lens_exporter.baseline.roster import Grouped, Roster, run_of
 from lens_exporter.baseline.rules import Reading
 from lens_exporter.model.decision import GroupStanding
 from lens_exporter.model.metric import BaselineMetric, Direction
-from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Scores, Window
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Learnt, Peers, Scores, Window
 
 _TOLD_BY = 3  # readings in which a metric must have departed to speak for its group
 
@@ -26,6 +26,7 @@ def readings(
     extremes: tuple[FloatArray, FloatArray],
     habits: Habits,
     early: Early,
+    peers: Peers,
     *,
     warnings: Sequence[tuple[str, ...]],
     step: float,
@@ -36,7 +37,7 @@ def readings(
     learnt = _learnt(metrics, metric_of, grouped, columns, extremes, habits)
     known = np.ones(len(roster), dtype=np.bool_)
     known[early.series] = False
-    first = early.scores(metrics, roster, grouped, per_week=false_alarms_per_week, step=step)
+    first = early.scores(metrics, roster, grouped, peers, per_week=false_alarms_per_week, step=step)
     found = []
     for index, (metric, members) in enumerate(zip(metrics, roster.members(), strict=True)):
         own, labels = members.places, members.labels

@@ -13,6 +13,7 @@ from lens_exporter.baseline.resting import Resting
 from lens_exporter.baseline.runs import Runs, runs_of
 from lens_exporter.baseline.trend import STRETCHES, Trend, may_rise, towards
 from lens_exporter.baseline.underway import Underway
+from lens_exporter.baseline.unlike import Unlike, unlike
 from lens_exporter.model.decision import Observation, Phase, Rule
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric, Direction
@@ -27,6 +28,7 @@ _HABITUAL = {
     Rule.JUMP,
     Rule.GROUP,
 }  # what the past can make a habit of: a limit that is near is none
+_BY_MANY = {Rule.SUSTAINED, Rule.PEERS}  # what readings inside a series' own band may be as well
 _WORTH = 0.5  # half-widths of its band: how far off a metric must be to speak for its group
 _HOURS_ABOUT = 3  # of a day, that are about one of its hours
 _CHANCE = 0.05  # what leaves its band at any hour of the day meets this one on some days too
@@ -91,6 +93,7 @@ class SeriesVerdict:
     critical: bool = False
     missed: int = 0  # readings in a row without a value, where that is asked for
     beside: Beside | None = None  # what it has been beside for half an hour
+    unlike: Unlike | None = None  # where it is new: its peers, which it has been beside
     recurs: int = 0  # of the last seven days, those on which it did as much about this hour, where that makes it a habit
 
 
@@ -123,6 +126,8 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Underway] = 
     if scores.learnt is not None:
         there |= scores.learnt.missed > 0
     rests = there & ~_restless(scores.learnt, present, calm < counted, rising)
+    new = unlike(metric, window, scores, about)
+    rests[list(new)] = False
     listed = there if there.sum() <= LISTED else there & (~rests | _named(window.labels, about))
     # A member of a group in alarm takes part in it, whatever it does itself.
     plain = rests if scores.learnt is None else rests & (scores.learnt.alarmed == 0)
@@ -134,8 +139,11 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Underway] = 
             verdicts.append(at_rest(metric, next(figures), int(calm[row])))
             continue
         side, run = (1, up) if up.length[row] else (-1, down) if down.length[row] else (0, high)
-        found = _beside(reading, int(row), side, about)
-        facts = _Facts(reading, thresholds, int(row), start, side, run, high, found)
+        peers = new.get(int(row))
+        if peers is not None and peers.course.side == -side:
+            peers = None
+        found = _beside(reading, int(row), side, about) if peers is None else peers.course
+        facts = _Facts(reading, thresholds, int(row), start, side, run, high, found, peers)
         trend = facts.trend() if rising[row] else None
         rules = facts.rules(trend)
         observation = facts.observation(rules, trend)
@@ -145,10 +153,11 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Underway] = 
                 observation,
                 rules,
                 side=side or facts.leaning(),
-                beside=found if Rule.SUSTAINED in rules else None,
+                beside=facts.beside if not _BY_MANY.isdisjoint(rules) else None,
+                unlike=facts.unlike if Rule.PEERS in rules else None,
                 outside=int(run.length[row]) if side else 0,
                 beyond=int(high.length[row]),
-                calm=0 if (facts.alarmed and facts.leads) or Rule.SUSTAINED in rules else int(calm[row]),
+                calm=0 if (facts.alarmed and facts.leads) or not _BY_MANY.isdisjoint(rules) else int(calm[row]),
                 trend=trend,
                 critical=facts.critical(rules, trend),
                 group=facts.group(),
@@ -199,7 +208,8 @@ class _Facts:
     side: int
     run: Runs
     high: Runs
-    beside: Beside | None  # what it has been beside for half an hour
+    beside: Beside | None  # what it has been beside for half an hour: what is expected of it, or what its peers have
+    unlike: Unlike | None  # where it is new, and unlike its peers
 
     @property
     def value(self) -> float | None:
@@ -225,7 +235,7 @@ class _Facts:
             if outside >= self.thresholds.jump_readings and self._jumped():
                 found.append(Rule.JUMP)
             if self.beside is not None and not self.collecting:
-                found.append(Rule.SUSTAINED)
+                found.append(Rule.SUSTAINED if self.unlike is None else Rule.PEERS)
         if self.high.length[self.row] >= self.thresholds.consecutive:
             found.append(Rule.CEILING)
         if trend is not None and trend.full_at - self.reading.window.times[-1] <= self.thresholds.exhaustion_horizon:
@@ -425,11 +435,11 @@ class _Facts:
             since = max(group.since, self._departed_since())
         if Rule.MISSING in rules:
             since = float(window.times[max(0, window.times.size - self.missed)])
-        if Rule.SUSTAINED in rules and self.beside is not None:
+        if not _BY_MANY.isdisjoint(rules) and self.beside is not None:
             since = self.beside.since if since is None else min(since, self.beside.since)
         if since is None and Rule.EXHAUSTION in rules and trend is not None:
             since = trend.begins
-        return Observation(
+        seen = Observation(
             metric=metric.name,
             unit=metric.unit,
             target=window.labels[self.row],
@@ -443,6 +453,12 @@ class _Facts:
             since=since,
             full_at=None if trend is None else trend.full_at,
         )
+        peers = self.unlike
+        if peers is None or seen.value is None or Rule.PEERS not in rules:
+            return seen
+        expected, bound = peers.course.expected, peers.bound
+        score = (seen.value - expected) / abs(bound - expected) if bound != expected else seen.score
+        return seen._replace(expected=expected, lower=peers.lower, upper=peers.upper, score=score)
 
     def _departed_since(self) -> float:
         """Give the moment (Unix seconds) since when it has been off by half of its band without a break, to the side where it is.

@@ -25,6 +25,7 @@ class Rule(StrEnum):
 
     CONSECUTIVE = "consecutive"  # readings in a row outside the band: two far out, more of those that are little beyond it
     SUSTAINED = "sustained"  # half an hour beside what is expected, by so much that single readings may be inside the band
+    PEERS = "peers"  # new, and for half an hour beyond anything that others of its kind had: what it has replaced, for one
     JUMP = "jump"  # to a value unlike any seen before, and the next one is outside as well
     GROUP = "group"  # its group departs from its normal by more than its budget of false alarms allows
     MISSING = "missing"  # no value in three readings, of a series that nearly always has one; only where it is asked for
@@ -72,7 +73,7 @@ class GroupStanding(NamedTuple):
 
 
 class Departure(NamedTuple):
-    """A series that half an hour has told (`Rule.SUSTAINED`), and to which side of what is expected it was."""
+    """A series that half an hour has told (`Rule.SUSTAINED`, `Rule.PEERS`), and to which side of what is expected it was."""
 
     metric: str
     series: Labels

@@ -1,6 +1,6 @@
 """The stretch of history a baseline is learnt from, and its scores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,15 +60,35 @@ class Learnt:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Peers:
+    """What others of the same kind have had that were there before. All have one entry per row of the window."""
+
+    kind: IntArray  # equal for series of one kind; -1: none
+    count: IntArray  # how many others
+    usual: FloatArray  # the mean of all they had; NaN where there are none
+    lower: FloatArray  # the lowest mean of half an hour of any of them
+    upper: FloatArray  # the highest
+    lowest: FloatArray  # the mean of what each had at least,
+    below: FloatArray  # and the sum of squares by which they differ in that
+    highest: FloatArray  # likewise of what each had at most
+    above: FloatArray
+
+    def of(self, rows: IntArray) -> "Peers":
+        """Give some of them."""
+        return Peers(*(getattr(self, one.name)[rows] for one in fields(self)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Young:
     """What is known beside the band of series that are not known for a day yet. All have one entry per row of the window."""
 
     factor: FloatArray  # by which it must exceed its own record
     together: BoolArray  # several of its group are far away at the same time
+    peers: Peers | None = None  # what others of their kind have
 
     def of(self, rows: IntArray) -> "Young":
         """Give some of them."""
-        return Young(self.factor[rows], self.together[rows])
+        return Young(self.factor[rows], self.together[rows], None if self.peers is None else self.peers.of(rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -173,6 +173,10 @@ class Engine:
         """Give the highest and lowest value of each series [series] over a week without the running hour; NaN where unknown."""
         return self._spread.extremes()
 
+    def bin_means(self, series: IntArray) -> FloatArray:
+        """Give the means of bins that are over of these series, in order of time [bin, series]; NaN where nothing is remembered."""
+        return self._seasons.means(series)
+
     def habits(self) -> Habits:
         """Say what comes back about this hour of the day."""
         if self._habits is None:

@@ -71,6 +71,15 @@ class Seasons:
         level: FloatArray = self._level + self._origin
         return level
 
+    def means(self, series: IntArray) -> FloatArray:
+        """Give the means of bins of these series in order of time, the open one last [bin, series]; NaN: not known."""
+        newest = -1 if self._bin is None else self._bin
+        order = (newest + 1 + np.arange(self._size)) % self._size
+        means: FloatArray = self._means[:, series][order] + self._origin[series]
+        if not self._over:
+            means[-1] = np.nan
+        return means
+
     def open(self, bin_: int) -> None:
         """Begin a bin: forget what lay between the last one and this, and decide what to expect of it."""
         if self._bin is not None and bin_ > self._bin + 1:

@@ -20,7 +20,7 @@ from lens_exporter.replay.span import Span
 WEEK = 604_800.0
 _SHORTEST = 2 * 86_400.0  # seconds that say anything of a week: one alert in an hour would be 168
 # A ceiling and a trend to the limit are no guesses about what is normal: no budget of false alarms limits them.
-_BUDGETED = {Rule.GROUP, Rule.CONSECUTIVE, Rule.SUSTAINED, Rule.JUMP}
+_BUDGETED = {Rule.GROUP, Rule.CONSECUTIVE, Rule.SUSTAINED, Rule.PEERS, Rule.JUMP}
 
 
 @dataclass(frozen=True, slots=True)

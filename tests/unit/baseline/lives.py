@@ -58,7 +58,7 @@ class Seen:
 
 
 @dataclass
-class _Open:
+class Open:
     """An open alert as the lifecycle stores it."""
 
     alert: Alert
@@ -91,7 +91,7 @@ class Watch:
         baselines = Baselines(metrics, Learning(step, self._watched.window, **learning))
         self._looker = Looker(self._watched, self._past, baselines, Analyzer())
         self._seen = {life: Seen() for life in lives}
-        self._memory, self._open = Memory(), list[_Open]()
+        self._memory, self._open = Memory(), list[Open]()
 
     def through(self, rows: Iterable[int]) -> dict[str, Seen]:
         """Look at these rows, one after another."""
@@ -117,7 +117,7 @@ class Watch:
             if isinstance(action, Over):
                 self._seen[target_of(action.open.alert)["instance"]].over.append(row)
             if isinstance(action, Begin | Escalate):
-                self._open.append(_Open(alert_of(action.anomaly, self._watched, correlation="01JD")))
+                self._open.append(Open(alert_of(action.anomaly, self._watched, correlation="01JD")))
             if isinstance(action, Begin):
                 self._seen[action.anomaly.target["instance"]].begun.append((row, action.anomaly.anomaly_type))
 

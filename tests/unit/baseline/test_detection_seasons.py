@@ -349,3 +349,15 @@ def test_bins_gone_through_at_once_are_as_closed_and_opened_one_by_one(offset: C
     for ahead in range(PER_DAY):
         at = FIRST + int(which[-1]) + ahead
         np.testing.assert_array_equal(astuple(many.expected(at)), astuple(one.expected(at)))
+
+
+def test_means_of_bins_come_in_the_order_of_time_and_the_open_one_has_none() -> None:
+    """However often the memory has gone round; once it is over it has."""
+    seasons, _ = lived(np.arange(40.0 * PER_DAY))
+    means = seasons.means(np.array([0]))[:, 0]
+    assert np.isnan(means[-1])
+    assert means[-PER_DAY:-1].tolist() == list(range(39 * PER_DAY + 1, 40 * PER_DAY))
+    assert np.all(np.diff(means[:-1]) == 1.0)
+    seasons.learn(np.array([[9.0]]), np.array([[True]]))
+    seasons.close()
+    assert seasons.means(np.array([0]))[-1, 0] == 9.0
