@@ -11,6 +11,7 @@ from lens_exporter.baseline import recent
 from lens_exporter.baseline.detection.engine import Engine
 from lens_exporter.baseline.detection.tuning import DAY, Tuning, utc
 from lens_exporter.baseline.detector import TAIL, FirstJudge
+from lens_exporter.baseline.early import Early
 from lens_exporter.baseline.expected import AlertLabels, Declarations, Declared, none_declared
 from lens_exporter.baseline.expected_rows import ExpectedRows
 from lens_exporter.baseline.outages import Outages
@@ -23,7 +24,7 @@ from lens_exporter.baseline.rules import Reading
 from lens_exporter.baseline.warm import Warm
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.metric import BaselineMetric
-from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Window
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Peers, Window
 
 SETTLE = 300.0  # seconds; younger samples may still change: late scrapes, rule evaluations, remote writes
 _SILENT = DAY  # a series without a value for so long leaves
@@ -125,6 +126,7 @@ class Baselines:
         self._observations = np.zeros(0, dtype=np.int64)
         self._anchor: float | None = None
         self._learnt_to: float | None = None
+        self._peers: tuple[float | None, IntArray, Peers] | None = None
         self._expected.forget()
         self._refilling.forget()
         self._outages.forget()
@@ -184,7 +186,7 @@ class Baselines:
         self._roster, self._grouped, self._engine = learnt.roster, learnt.roster.grouped(), learnt.engine
         self._recent, self._warm = learnt.recent, learnt.warm
         self._last_value, self._observations = learnt.last_value, learnt.observations
-        self._anchor, self._learnt_to = learnt.anchor, learnt.learnt_to
+        self._anchor, self._learnt_to, self._peers = learnt.anchor, learnt.learnt_to, None
         self._expected.resume(learnt.expected)
         self._refilling.resume(learnt.refilled, self._roster.metric_of, self._roster.things())
         self._outages.resume(learnt.outages)
@@ -272,11 +274,20 @@ class Baselines:
             self._engine.extremes(),
             self._engine.habits(),
             early,
-            peers_of(self._roster, early, self._engine.bin_means, bin_seconds=self._tuning.bin),
+            self._peers_of(early),
             warnings=tuple(window.warnings for window in windows),
             step=self._learning.step,
             false_alarms_per_week=self._learning.false_alarms_per_week if self._known_in_time else math.inf,
         )
+
+    def _peers_of(self, early: Early) -> Peers:
+        """Give what peers of young series had: another thing only when a bin has ended, or others have come or gone."""
+        bin_ = None if self._learnt_to is None else self._learnt_to // self._tuning.bin
+        known = self._peers
+        if known is None or known[0] != bin_ or not np.array_equal(known[1], early.series):
+            peers = peers_of(self._roster, early, self._engine.bin_means, bin_seconds=self._tuning.bin)
+            self._peers = known = bin_, early.series, peers
+        return known[2]
 
     def declared(self, at: float) -> Declared:
         """Give what is declared about a moment (Unix seconds), as heard when its look began."""
@@ -336,6 +347,7 @@ class Baselines:
             self._take(kept)
 
     def _take(self, kept: IntArray) -> None:
+        self._peers = None
         groups_before = {key: index for index, key in enumerate(self._grouped.keys)}
         self._grouped = self._roster.grouped()
         groups_kept = np.array([groups_before.get(key, -1) for key in self._grouped.keys], dtype=np.int64)

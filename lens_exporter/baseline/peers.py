@@ -1,16 +1,29 @@
 """What pods of a kind have had: of one that is new that is all that is known."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from lens_exporter.baseline.early import Early
 from lens_exporter.baseline.roster import Roster
-from lens_exporter.model.window import FloatArray, IntArray, Peers
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Peers
 
 _HALF_HOUR = 1800.0  # seconds
+_AT_ONCE = 256  # series whose memory is looked through
 
 Means = Callable[[IntArray], FloatArray]  # of some series the means that are remembered, in order of time [bin, series]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pasts:
+    """What is remembered of some series, arrays [series]: none of it where `known` is False."""
+
+    known: BoolArray
+    born: IntArray  # the first bin with a value
+    usual: FloatArray
+    least: FloatArray  # mean of half an hour
+    most: FloatArray
 
 
 def peers_of(roster: Roster, early: Early, means: Means, *, bin_seconds: float) -> Peers:
@@ -23,30 +36,52 @@ def peers_of(roster: Roster, early: Early, means: Means, *, bin_seconds: float) 
     mine = kinds[early.series]
     found = Peers(mine, np.zeros(mine.size, dtype=np.int64), *np.full((7, mine.size), np.nan))
     of_kind = np.flatnonzero(np.isin(kinds, mine[mine >= 0]))
+    if of_kind.size == 0:
+        return found
     of_kind = of_kind[np.argsort(kinds[of_kind], kind="stable")]
     place = np.full(len(roster), -1, dtype=np.int64)
     place[early.series] = np.arange(early.series.size)
     bins = max(1, round(_HALF_HOUR / bin_seconds))
-    for series in np.split(of_kind, np.flatnonzero(np.diff(kinds[of_kind])) + 1):
-        if series.size > 1:
-            _tell(found, place[series], means(series), bins)
+    chunks = [_pasts(means(of_kind[first : first + _AT_ONCE]), bins) for first in range(0, of_kind.size, _AT_ONCE)]
+    pasts = _Pasts(*(np.concatenate([getattr(chunk, one.name) for chunk in chunks]) for one in fields(_Pasts)))
+    ends = [*(np.flatnonzero(np.diff(kinds[of_kind])) + 1).tolist(), of_kind.size]
+    for first, end in zip([0, *ends[:-1]], ends, strict=True):
+        if end - first > 1:
+            one = slice(first, end)
+            _tell(found, place[of_kind[one]], _Pasts(*(getattr(pasts, each.name)[one] for each in fields(_Pasts))), bins)
     return found
 
 
-def _tell(found: Peers, places: IntArray, means: FloatArray, bins: int) -> None:
-    """Note what those of one kind have had for those of them that are young; places are -1 for the others."""
+def _pasts(means: FloatArray, bins: int) -> _Pasts:
+    """Sum up means [bin, series] in order of time; half an hour is so many bins."""
     there = np.isfinite(means)
-    long = np.lib.stride_tricks.sliding_window_view(means, bins, axis=0).mean(axis=2)
-    known = np.isfinite(long).any(axis=0)
-    born = np.where(known, there.argmax(axis=0), len(means))
-    with np.errstate(over="ignore", invalid="ignore"):
-        usual = np.nanmean(np.where(known, means, 0.0), axis=0)
-    order = np.argsort(born, kind="stable")[: known.sum()]
-    least, most = np.fmin.reduce(long[:, order]), np.fmax.reduce(long[:, order])
-    before = np.searchsorted(born[order], born - bins, side="right")  # how many were there half an hour before it
-    for one, count in zip(places.tolist(), before.tolist(), strict=True):
-        if one >= 0 and count:
-            low, high = least[:count], most[:count]
-            found.count[one], found.usual[one] = count, usual[order[:count]].mean()
-            found.lower[one], found.lowest[one], found.below[one] = low.min(), low.mean(), count * low.var()
-            found.upper[one], found.highest[one], found.above[one] = high.max(), high.mean(), count * high.var()
+    long = sum(means[first : len(means) - bins + 1 + first] for first in range(bins)) / bins
+    least, most = np.fmin.reduce(long), np.fmax.reduce(long)
+    known = np.isfinite(least)
+    born = np.where(there.any(axis=0), there.argmax(axis=0), len(means))
+    usual = np.where(there, means, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    return _Pasts(known, born, usual, least, most)
+
+
+def _tell(found: Peers, places: IntArray, pasts: _Pasts, bins: int) -> None:
+    """Note what those of one kind have had for those of them that are young; places are -1 for the others."""
+    order = np.argsort(pasts.born, kind="stable")
+    order = order[pasts.known[order]]
+    if not order.size:
+        return
+    before = np.searchsorted(pasts.born[order], pasts.born - bins, side="right")  # how many were there half an hour before it
+    here = (places >= 0) & (before > 0)
+    to, last = places[here], before[here] - 1
+    found.count[to] = before[here]
+    found.usual[to] = (np.add.accumulate(pasts.usual[order]) / np.arange(1, order.size + 1))[last]
+    least, most = pasts.least[order], pasts.most[order]
+    found.lower[to], found.upper[to] = np.minimum.accumulate(least)[last], np.maximum.accumulate(most)[last]
+    found.lowest[to], found.below[to] = (one[last] for one in _spread(least))
+    found.highest[to], found.above[to] = (one[last] for one in _spread(most))
+
+
+def _spread(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give mean and sum of squares around it of the first values, of the first two, and so on [value]."""
+    counted, off = np.arange(1, values.size + 1), values - values[0]
+    total = np.add.accumulate(off)
+    return values[0] + total / counted, np.maximum(np.add.accumulate(off * off) - total * total / counted, 0.0)

@@ -38,6 +38,7 @@ class Unlike:
         return self.upper if self.course.side > 0 else self.lower
 
 
+@np.errstate(over="ignore", invalid="ignore")  # near the largest float an infinite mean is the right answer
 def unlike(metric: BaselineMetric, window: Window, scores: Scores, about: Sequence[Underway]) -> dict[int, Unlike]:
     """Give, by row of the window, the new series that have been unlike their peers for half an hour: one of each kind and side.
 
