@@ -8,16 +8,23 @@ Kind = tuple[tuple[str, str], ...]  # labels that all of a kind have
 
 # The first that a series has names the pod that it is about; others are those of who tells about it.
 _PODS = ("exported_pod", "pod", "pod_name", "kubernetes_pod_name", "k8s_pod_name")
-# What names one pod and nothing else, where it runs, or is another with each release.
+# Where a pod runs, and what is another with each pod or release.
 _ITS_OWN = {
     *_PODS,
-    *("instance", "exported_instance", "node", "nodename", "host", "hostname", "pod_ip", "host_ip", "uid", "pod_uid", "pid"),
-    *("id", "container_id", "image", "image_id", "service_instance_id", "created_by_name", "helm_sh_chart"),
+    *("instance", "node", "nodename", "host", "hostname", "ip", "pod_ip", "host_ip", "k8s_pod_ip", "k8s_node_name"),
+    *("kubernetes_node", "kubernetes_io_hostname", "uid", "pod_uid", "pid", "container_id", "image", "image_id", "revision"),
+    *("pod_template_hash", "rollouts_pod_template_hash", "controller_revision_hash", "service_instance_id", "helm_sh_chart"),
 }
-_OF_A_RELEASE = re.compile(r"(^|_)version$|(template|revision)_hash$")
+_VERSION = re.compile(r"(label_)?(app_|service_|app_kubernetes_io_)?version")
+_UNIQUE = re.compile(r".*([0-9a-f]{64}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}).*")
 # What Kubernetes makes up has no vowels, and no digits that look like one (apimachinery, util/rand); of digits alone it is a time.
 _MADE_UP = "[bcdfghjklmnpqrstvwxz2456789]"
-_OF_A_DEPLOYMENT = re.compile(rf"(?P<deployment>.+)-(?=[0-9]*[a-z]){_MADE_UP}{{6,10}}-{_MADE_UP}{{5}}")
+_OF_A_DEPLOYMENT = re.compile(rf"(?P<replicas>(?P<deployment>.+)-(?=[0-9]*[a-z]){_MADE_UP}{{6,10}})-{_MADE_UP}{{5}}")
+
+
+def pod_of(labels: Labels) -> str:
+    """Name the pod that a series is about; "" where there is none."""
+    return next((labels[name] for name in _PODS if labels.get(name)), "")
 
 
 def kind_of(labels: Labels) -> Kind | None:
@@ -26,8 +33,17 @@ def kind_of(labels: Labels) -> Kind | None:
     "web-7d9f8c6b5-x2x4k" and "web-64bd9c8c4f-9kq2v" are of one kind. Machines are of none, nor is what runs once on each: what two
     of one job have in common, a database and a proxy, their names do not tell. Where pods are counted their names stay.
     """
-    found = _OF_A_DEPLOYMENT.fullmatch(next((labels[name] for name in _PODS if labels.get(name)), ""))
+    found = _OF_A_DEPLOYMENT.fullmatch(pod_of(labels))
     if found is None:
         return None
-    common = [pair for pair in labels.items() if pair[0] not in _ITS_OWN and not _OF_A_RELEASE.search(pair[0])]
+    common = [pair for pair in labels.items() if not _is_its_own(*pair, found["replicas"])]
     return (("pod", found["deployment"]), *sorted(common))
+
+
+def family_of(kind: Kind) -> Kind:
+    """Give what series of all kinds of one Deployment have in common."""
+    return tuple(pair for pair in kind if pair[0] in {"pod", "namespace", "cluster"})
+
+
+def _is_its_own(name: str, value: str, replicas: str) -> bool:
+    return name in _ITS_OWN or replicas in value or _VERSION.fullmatch(name) is not None or _UNIQUE.fullmatch(value) is not None

@@ -21,20 +21,22 @@ class _Pasts:
 
     known: BoolArray
     born: IntArray  # the first bin with a value
+    bins: IntArray  # since then
     usual: FloatArray
     least: FloatArray  # mean of half an hour
     most: FloatArray
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of the largest values sums are infinite
 def peers_of(roster: Roster, early: Early, means: Means, *, bin_seconds: float) -> Peers:
     """Find what others of its kind had that were there half an hour before it, for each of the young series.
 
     The highest and the lowest mean of half an hour, of two weeks at most: what a pod has while it starts, at night, and under load
     is in it. One that is gone counts for as long as it is remembered; one that is new itself counts for those that come after it.
     """
-    kinds = roster.kind_of
+    kinds, families = roster.kinds()
     mine = kinds[early.series]
-    found = Peers(mine, np.zeros(mine.size, dtype=np.int64), *np.full((7, mine.size), np.nan))
+    found = Peers(families[early.series], np.zeros(mine.size, dtype=np.int64), *np.full((8, mine.size), np.nan))
     of_kind = np.flatnonzero(np.isin(kinds, mine[mine >= 0]))
     if of_kind.size == 0:
         return found
@@ -49,6 +51,7 @@ def peers_of(roster: Roster, early: Early, means: Means, *, bin_seconds: float) 
         if end - first > 1:
             one = slice(first, end)
             _tell(found, place[of_kind[one]], _Pasts(*(getattr(pasts, each.name)[one] for each in fields(_Pasts))), bins)
+    found.age[place[of_kind[place[of_kind] >= 0]]] = pasts.bins[place[of_kind] >= 0] * bin_seconds
     return found
 
 
@@ -60,7 +63,7 @@ def _pasts(means: FloatArray, bins: int) -> _Pasts:
     known = np.isfinite(least)
     born = np.where(there.any(axis=0), there.argmax(axis=0), len(means))
     usual = np.where(there, means, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-    return _Pasts(known, born, usual, least, most)
+    return _Pasts(known, born, len(means) - born, usual, least, most)
 
 
 def _tell(found: Peers, places: IntArray, pasts: _Pasts, bins: int) -> None:

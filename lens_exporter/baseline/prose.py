@@ -139,7 +139,7 @@ def _on_average(verdict: SeriesVerdict, beside: Beside) -> str:
 def _most_of_peers(unlike: Unlike, unit: str) -> str:
     """Say what those that were there before had, on the side where a new one is."""
     who, most = "its peer" if unlike.peers == 1 else f"its {unlike.peers} peers", "most" if unlike.course.side > 0 else "least"
-    return f"{who} had {number(unlike.bound, unit)} at {most}"
+    return f"half hours of {who} had {number(unlike.bound, unit)} at {most}"
 
 
 def _new_here(unlike: Unlike, observation: Observation) -> str:

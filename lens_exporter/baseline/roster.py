@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detection.grouping import membership
-from lens_exporter.baseline.kinds import Kind, kind_of
+from lens_exporter.baseline.kinds import Kind, family_of, kind_of, pod_of
 from lens_exporter.baseline.naming import NAMES, beam_node
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.window import FloatArray, IntArray, Window
@@ -52,7 +52,7 @@ class Roster:
         self._kinds: list[Kind | None] = []  # of each series
         # Worked out once for as long as the series stay the same:
         self._metric_of: IntArray | None = None
-        self._kind_of: IntArray | None = None
+        self._kinds_of: tuple[IntArray, IntArray] | None = None
         self._members: tuple[Members, ...] = ()
 
     def __len__(self) -> int:
@@ -104,15 +104,26 @@ class Roster:
         named = [(key is None, tuple(sorted(labels.items())) if key is None else key) for key, labels in keys]
         return np.array([numbers.setdefault(name, len(numbers)) for name in named], dtype=np.int64)
 
-    @property
-    def kind_of(self) -> IntArray:
-        """A number [series] that series of one kind and metric have in common; -1: of no kind."""
-        if self._kind_of is None:
-            numbers: dict[tuple[int, Kind], int] = {}
-            named = zip(self._metrics, self._kinds, strict=True)
-            own = [-1 if kind is None else numbers.setdefault((metric, kind), len(numbers)) for metric, kind in named]
-            self._kind_of = np.array(own, dtype=np.int64)
-        return self._kind_of
+    def kinds(self) -> tuple[IntArray, IntArray]:
+        """Give numbers [series] that those of one kind and metric have in common, -1 for none, and those of one Deployment.
+
+        Where one pod has several series of a kind, a label that tells them apart is about something else than pods: it is none.
+        """
+        if self._kinds_of is None:
+            numbers, families = dict[tuple[int, Kind], int](), dict[tuple[int, Kind], int]()
+            own = np.full((2, len(self)), -1, dtype=np.int64)
+            pods: set[tuple[int, str]] = set()
+            mixed = set[int]()
+            for place, (metric, kind, labels) in enumerate(zip(self._metrics, self._kinds, self.labels, strict=True)):
+                if kind is not None:
+                    number = own[0, place] = numbers.setdefault((metric, kind), len(numbers))
+                    own[1, place] = families.setdefault((metric, family_of(kind)), len(families))
+                    if (number, pod_of(labels)) in pods:
+                        mixed.add(number)
+                    pods.add((number, pod_of(labels)))
+            own[:, np.isin(own[0], list(mixed))] = -1
+            self._kinds_of = own[0], own[1]
+        return self._kinds_of
 
     def members(self) -> tuple[Members, ...]:
         """Give each metric's series."""
@@ -129,7 +140,7 @@ class Roster:
         identities = list(self._places)
         self._places = {identities[old]: new for new, old in enumerate(kept)}
         self._known = [None] * len(self._known)
-        self._metric_of, self._kind_of, self._members = None, None, ()
+        self._metric_of, self._kinds_of, self._members = None, None, ()
 
     def grouped(self) -> Grouped:
         """Sort everybody into groups by the labels that name a thing."""
@@ -153,7 +164,7 @@ class Roster:
             self.labels.append(labels)
             self._metrics.append(metric)
             self._kinds.append(kind_of(labels))
-            self._metric_of, self._kind_of, self._members = None, None, ()
+            self._metric_of, self._kinds_of, self._members = None, None, ()
         return place
 
 

@@ -139,11 +139,11 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Underway] = 
             verdicts.append(at_rest(metric, next(figures), int(calm[row])))
             continue
         side, run = (1, up) if up.length[row] else (-1, down) if down.length[row] else (0, high)
-        peers = new.get(int(row))
-        if peers is not None and peers.course.side == -side:
-            peers = None
-        found = _beside(reading, int(row), side, about) if peers is None else peers.course
-        facts = _Facts(reading, thresholds, int(row), start, side, run, high, found, peers)
+        other = new.get(int(row))
+        if other is not None and other.course.side == -side:
+            other = None
+        found = _beside(reading, int(row), side, about) if other is None else other.course
+        facts = _Facts(reading, thresholds, int(row), start, side, run, high, found, other)
         trend = facts.trend() if rising[row] else None
         rules = facts.rules(trend)
         observation = facts.observation(rules, trend)
@@ -453,12 +453,7 @@ class _Facts:
             since=since,
             full_at=None if trend is None else trend.full_at,
         )
-        peers = self.unlike
-        if peers is None or seen.value is None or Rule.PEERS not in rules:
-            return seen
-        expected, bound = peers.course.expected, peers.bound
-        score = (seen.value - expected) / abs(bound - expected) if bound != expected else seen.score
-        return seen._replace(expected=expected, lower=peers.lower, upper=peers.upper, score=score)
+        return seen if self.unlike is None or Rule.PEERS not in rules else self.unlike.seen(seen)
 
     def _departed_since(self) -> float:
         """Give the moment (Unix seconds) since when it has been off by half of its band without a break, to the side where it is.

@@ -9,14 +9,18 @@ import numpy as np
 
 from lens_exporter.baseline.beside import Beside
 from lens_exporter.baseline.detection import ranks
+from lens_exporter.baseline.kinds import pod_of
 from lens_exporter.baseline.underway import Underway
+from lens_exporter.model.decision import Observation
 from lens_exporter.model.metric import BaselineMetric
-from lens_exporter.model.window import BoolArray, IntArray, Peers, Scores, Window
+from lens_exporter.model.window import BoolArray, Peers, Scores, Window
 
 _LONG, _SETTLES = 1800.0, 1800.0  # seconds: so long it must be elsewhere, once it is as old as that
 _FEWEST = 6  # readings, where they are rare
 _MUCH = 0.25  # of the most they had: no two releases take the same memory to the last tenth
-_DIFFER, _BEFORE, _USUAL = 4.0, 2.0, 0.1
+_OF_FULL = 0.005  # of a full scale: half a percent of errors is something, though there were none
+_DIFFER = 4.0  # standard deviations
+_BEFORE, _USUAL = 2.0, 0.1  # so many peers stand for what is known of others, and differ by a tenth
 _ON = 4  # half hours: what is underway goes on for as long as the median of two hours is beyond all they had
 _NEW = 64_800.0  # seconds: what is older begins nothing
 _BACK = 3  # readings in a row that are as theirs end what was before
@@ -36,6 +40,14 @@ class Unlike:
     def bound(self) -> float:
         """What they had at most, on the side where it is."""
         return self.upper if self.course.side > 0 else self.lower
+
+    def seen(self, own: Observation) -> Observation:
+        """Put what its peers had in the place of a series' own band, which says little: their range is -1 to 1."""
+        middle, half = (self.lower + self.upper) / 2.0, (self.upper - self.lower) / 2.0
+        # Peers that were always the same have no range; a tenth of what they are stands for it.
+        half = max(half, _USUAL * abs(self.bound)) or abs((own.value or 0.0) - middle) or 1.0
+        score = None if own.value is None else (own.value - middle) / half
+        return own._replace(expected=self.course.expected, lower=self.lower, upper=self.upper, score=score)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # near the largest float an infinite mean is the right answer
@@ -58,14 +70,13 @@ def unlike(metric: BaselineMetric, window: Window, scores: Scores, about: Sequen
         beyond = rows[side * (usual - bound[rows]) > 0.0]
         spoken = _spoken_for(metric, window, peers, side, about)
         several: dict[int, list[tuple[int, Unlike]]] = defaultdict(list)
-        for row in {*beyond.tolist(), *spoken.values()}:
-            kind = int(peers.kind[row])
-            one = _unlike(metric, window, peers, row, side, goes_on=kind in spoken) if spoken.get(kind, row) == row else None
-            if one is not None:
-                several[kind].append((row, one))
-        for kind, those in several.items():
-            row, one = max(those, key=lambda each: (each[1].course.readings, -each[0]))
-            found[row] = replace(one, alike=int(np.count_nonzero(peers.kind[beyond[beyond != row]] == kind)))
+        for row in beyond.tolist():
+            if int(peers.family[row]) not in spoken and (one := _begins(metric, window, peers, row, side)) is not None:
+                several[int(peers.family[row])].append((row, one))
+        spokesmen = [max(those, key=lambda each: (each[1].course.readings, -each[0])) for those in several.values()]
+        for row, one in (*spoken.values(), *spokesmen):
+            alike = {pod_of(window.labels[other]) for other in beyond[peers.family[beyond] == peers.family[row]].tolist()}
+            found[row] = replace(one, alike=len(alike - {pod_of(window.labels[row])}))
     return found
 
 
@@ -73,51 +84,63 @@ def _long(window: Window) -> int:
     return max(_FEWEST, round(_LONG / window.step))
 
 
-def _spoken_for(metric: BaselineMetric, window: Window, peers: Peers, side: int, about: Sequence[Underway]) -> dict[int, int]:
-    """Give, by kind, the row of a series that is underway to this side, though it has no value now."""
-    rows: IntArray = np.flatnonzero(peers.count > 0)
-    named = {frozenset(window.labels[row].items()): row for row in rows.tolist()} if about else {}
+def _spoken_for(
+    metric: BaselineMetric, window: Window, peers: Peers, side: int, about: Sequence[Underway]
+) -> dict[int, tuple[int, Unlike]]:
+    """Give, by Deployment, a series that is underway to this side and goes on, though it has no value now."""
+    rows = np.flatnonzero(peers.count > 0).tolist() if about else []
+    named = {frozenset(window.labels[row].items()): row for row in rows}
     found = {}
     for one in about:
-        told = [each.series for each in one.beside or () if each.metric == metric.name and each.side == side]
-        if one.beside is None and one.includes(metric, one.target, side):
-            told = [one.target]
-        for series in told:
-            row = named.get(frozenset(series.items()))
-            if row is not None:
-                found[int(peers.kind[row])] = row
+        if one.beside is None:  # after a restart all that its target names may be
+            told = [row for row in rows if one.includes(metric, window.labels[row], side)]
+        else:
+            series = [frozenset(each.series.items()) for each in one.beside if (each.metric, each.side) == (metric.name, side)]
+            told = [named[each] for each in series if each in named]
+        for row in told:
+            course = _goes_on(window, peers, row, side)
+            if course is not None:
+                found[int(peers.family[row])] = row, course
     return found
 
 
-def _unlike(metric: BaselineMetric, window: Window, peers: Peers, row: int, side: int, *, goes_on: bool) -> Unlike | None:
-    """Hold one series against its peers, on one side."""
-    present = np.isfinite(window.values[row])
-    values, times, step = window.values[row, present], window.times[present], window.step
-    count, usual, lower, upper = int(peers.count[row]), *(float(one[row]) for one in (peers.usual, peers.lower, peers.upper))
-    bound, long = upper if side > 0 else lower, _long(window)
-    as_theirs = side * (values - bound) <= 0.0
-    if as_theirs.all():
+def _begins(metric: BaselineMetric, window: Window, peers: Peers, row: int, side: int) -> Unlike | None:
+    """Hold one series that nobody speaks for against its peers, on one side."""
+    present, long, step = np.isfinite(window.values[row]), _long(window), window.step
+    values, usual = window.values[row, present], float(peers.usual[row])
+    bound = float((peers.upper if side > 0 else peers.lower)[row])
+    off = side * (values - bound)
+    if off[-1] <= 0.0 or 2 * np.count_nonzero(present[-long:]) < long:
         return None
-    off = side * (float(np.median(values[-long:])) - bound)
-    if goes_on:
-        if max(off, side * (float(np.median(values[-_ON * long :])) - bound)) <= 0.0:
-            return None
-    else:
-        if as_theirs[-1] or 2 * np.count_nonzero(present[-long:]) < long or not _has_settled(values.size * step, long * step):
-            return None
-        if side < 0 and not metric.side and not as_theirs.any():
-            return None  # what has just begun has yet to fill, unless somebody has said that low is bad
-        if off < _asked(metric, peers, row, side) or off + abs(bound - usual) < _declared(metric, usual):
-            return None
-    first = _left(as_theirs)
-    since, seconds = float(times[first]), float(times[-1] - times[first]) + step
-    course = Beside(side, float(values[first:].mean()), usual, values.size - first, seconds, since, longer=False)
-    return Unlike(course, count, 0, lower, upper)
+    if not (_SETTLES + long * step <= values.size * step and max(values.size * step, peers.age[row]) <= _NEW):
+        return None
+    if side < 0 and not metric.side and (off > 0.0).all():
+        return None  # what has just begun has yet to fill, unless somebody has said that low is bad
+    median = float(np.median(off[-long:]))
+    if median < _asked(metric, peers, row, side) or median + abs(bound - usual) < _declared(metric, usual):
+        return None
+    return _told(window, peers, row, side)
 
 
-def _has_settled(age: float, long: float) -> bool:
-    """Say whether what is so old (seconds) has begun, and is still news."""
-    return long + _SETTLES <= age <= _NEW
+def _goes_on(window: Window, peers: Peers, row: int, side: int) -> Unlike | None:
+    """Give what is underway, while the median of half an hour or of two hours is beyond the most that its peers had."""
+    values, long = window.values[row][np.isfinite(window.values[row])], _long(window)
+    off = side * (values - float((peers.upper if side > 0 else peers.lower)[row]))
+    if not off.size or max(float(np.median(off[-long:])), float(np.median(off[-_ON * long :]))) <= 0.0:
+        return None
+    return _told(window, peers, row, side)
+
+
+def _told(window: Window, peers: Peers, row: int, side: int) -> Unlike:
+    """Say what a series has been since it was last as its peers are."""
+    present = np.isfinite(window.values[row])
+    values, times = window.values[row, present], window.times[present]
+    lower, upper = float(peers.lower[row]), float(peers.upper[row])
+    first = _left(side * (values - (upper if side > 0 else lower)) <= 0.0)
+    since, seconds = float(times[first]), float(times[-1] - times[first]) + window.step
+    readings, usual = values.size - first, float(peers.usual[row])
+    course = Beside(side, float(values[first:].mean()), usual, readings, seconds, since, longer=False)
+    return Unlike(course, int(peers.count[row]), 0, lower, upper)
 
 
 def _asked(metric: BaselineMetric, peers: Peers, row: int, side: int) -> float:
@@ -128,9 +151,10 @@ def _asked(metric: BaselineMetric, peers: Peers, row: int, side: int) -> float:
     """
     bound, mean, apart = (peers.upper, peers.highest, peers.above) if side > 0 else (peers.lower, peers.lowest, peers.below)
     count, size = float(peers.count[row]), _size(metric, float(bound[row]), side)
-    variance = (float(apart[row]) + _BEFORE * (_USUAL * size) ** 2) / (count - 1.0 + _BEFORE)
+    tenth = _USUAL * size  # multiplied and not raised: of the largest values that is infinite, and no error
+    variance = (float(apart[row]) + _BEFORE * tenth * tenth) / (count - 1.0 + _BEFORE)
     differ = _DIFFER * math.sqrt(variance * (1.0 + 1.0 / count)) - abs(float(bound[row] - mean[row]))
-    return max(_MUCH * size, differ)
+    return max(_MUCH * size, differ, _OF_FULL * (metric.scale or 0.0))
 
 
 def _size(metric: BaselineMetric, bound: float, side: int) -> float:

@@ -63,8 +63,9 @@ class Learnt:
 class Peers:
     """What others of the same kind have had that were there before. All have one entry per row of the window."""
 
-    kind: IntArray  # equal for series of one kind; -1: none
+    family: IntArray  # equal for series of one Deployment; -1: none
     count: IntArray  # how many others
+    age: FloatArray  # seconds since the first value that is remembered of the series itself
     usual: FloatArray  # the mean of all they had; NaN where there are none
     lower: FloatArray  # the lowest mean of half an hour of any of them
     upper: FloatArray  # the highest

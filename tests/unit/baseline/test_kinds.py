@@ -13,6 +13,8 @@ WEB = {"namespace": "shop", "pod": "web-7d9f8c6b5-x2x4k", "instance": "10.0.0.3:
         WEB | {"pod": "web-64bd9c8c4f-9kq2v", "instance": "10.0.0.9:8000", "node": "n2"},
         WEB | {"pod": "web-7d9f8c6b5-tk8fr", "uid": "4f1c", "pod_template_hash": "7d9f8c6b5"},
         {"namespace": "shop", "pod": "web-zh8r45kkt-c5rrc", "version": "2.1.0", "image": "shop/web:2.1.0"},
+        {"namespace": "shop", "pod": "web-zh8r45kkt-c5rrc", "replicaset": "web-zh8r45kkt", "id": f"/kubepods/{'4f' * 32}"},
+        {"namespace": "shop", "pod": "web-zh8r45kkt-c5rrc", "name": "k8s_web_web-zh8r45kkt-c5rrc_shop_0"},
         {"namespace": "shop", "pod": "web-zh8r45kkt-c5rrc", "label_version": "2.1.0", "rollouts_pod_template_hash": "zh8r45kkt"},
     ],
 )
@@ -27,6 +29,8 @@ def test_pods_of_one_deployment_are_of_one_kind(other):
         WEB | {"pod": "api-7d9f8c6b5-x2x4k"},
         WEB | {"namespace": "test"},
         WEB | {"container": "proxy"},
+        WEB | {"id": "payments"},
+        WEB | {"api_version": "v2"},
         WEB | {"pod": "web-canary-7d9f8c6b5-x2x4k"},
     ],
 )

@@ -57,7 +57,9 @@ def test_its_text_says_beside_whom():
         pytest.approx(0.23, abs=0.02),
     )
     assert seen.score > 1.0
-    assert re.fullmatch(r"web-cccccccc-\w+: latency at about \d+ ms for \S+ \w+; its 3 peers had 2\d\d ms at most", anomaly.summary)
+    assert re.fullmatch(
+        r"web-cccccccc-\w+: latency at about \d+ ms for \S+ \w+; half hours of its 3 peers had 2\d\d ms at most", anomaly.summary
+    )
     assert "half hours of the 3 pods of its kind that were there before had 1" in anomaly.description
 
 

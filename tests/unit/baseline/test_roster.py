@@ -94,7 +94,26 @@ def test_pods_of_one_deployment_have_a_number_in_common():
     roster = Roster(2)
     roster.seat(0, pods)
     roster.seat(1, pods[:1])
-    assert roster.kind_of.tolist() == [0, 0, -1, 1, 2]
+    assert roster.kinds()[0].tolist() == [0, 0, -1, 1, 2]
     roster.keep(np.array([1, 3, 4]))
-    assert roster.kind_of.tolist() == [0, 1, 2]
-    assert copy.copy(roster).kind_of.tolist() == [0, 1, 2]
+    assert roster.kinds()[0].tolist() == [0, 1, 2]
+    assert copy.copy(roster).kinds()[0].tolist() == [0, 1, 2]
+
+
+def test_all_kinds_of_one_deployment_have_a_number_in_common():
+    pods = [
+        {"pod": pod, "namespace": "shop", "path": path} for pod in ("web-7d9f8c6b5-x2x4k", "web-64bd9c8c4f-9kq2v") for path in "ab"
+    ]
+    roster = Roster(1)
+    roster.seat(0, (*pods, {**pods[0], "namespace": "test"}))
+    kinds, families = roster.kinds()
+    assert kinds.tolist() == [0, 1, 0, 1, 2]
+    assert families.tolist() == [0, 0, 0, 0, 1]
+
+
+def test_what_one_pod_says_of_several_things_is_of_no_kind():
+    """A label that is left out since pods differ in it is about something else: nodes seen by one exporter, hosts of an ingress."""
+    pods = tuple({"pod": "ingress-7d9f8c6b5-x2x4k", "host": host} for host in "ab")
+    roster = Roster(1)
+    roster.seat(0, (*pods, {"pod": "ingress-64bd9c8c4f-9kq2v", "host": "a"}))
+    assert roster.kinds()[0].tolist() == [-1, -1, -1]

@@ -5,7 +5,7 @@ import pytest
 
 from lens_exporter.baseline.underway import Underway
 from lens_exporter.baseline.unlike import unlike
-from lens_exporter.model.decision import Departure
+from lens_exporter.model.decision import Departure, Observation, Phase
 from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import Peers, Scores, Window, Young
 
@@ -15,7 +15,7 @@ LOAD = BaselineMetric("load", "load", category="load")
 NAN = float("nan")
 
 
-def held(rows, *, count=4, lower=8.0, upper=12.0, mean=None, apart=0.0, kinds=None, about=(), metric=LOAD, step=STEP):
+def held(rows, *, count=4, lower=8.0, upper=12.0, mean=None, apart=0.0, families=None, about=(), metric=LOAD, step=STEP, age=0.0):
     """Hold new series against peers that had from `lower` to `upper`, each `mean` at most, and `apart` (a sum of squares)."""
     values = np.array(rows, dtype=np.float64)
     series = len(values)
@@ -23,10 +23,10 @@ def held(rows, *, count=4, lower=8.0, upper=12.0, mean=None, apart=0.0, kinds=No
     def each(value):
         return np.full(series, value, dtype=np.float64)
 
-    kind = np.zeros(series, dtype=np.int64) if kinds is None else np.array(kinds)
+    family = np.zeros(series, dtype=np.int64) if families is None else np.array(families)
     least, most = (each(lower), each(lower), each(apart)), (each(upper), each(upper if mean is None else mean), each(apart))
     usual = each((lower + upper) / 2.0)
-    peers = Peers(kind, np.full(series, count), usual, least[0], most[0], least[1], least[2], most[1], most[2])
+    peers = Peers(family, np.full(series, count), each(age), usual, least[0], most[0], least[1], least[2], most[1], most[2])
     nothing = np.zeros((series, 1))
     observed = np.full(series, values.shape[1])
     scores = Scores(nothing, nothing, nothing, nothing, observed, young=Young(each(1.0), each(0.0).astype(bool), peers))
@@ -50,6 +50,7 @@ def test_it_takes_half_an_hour_of_what_has_settled_and_is_new():
     assert list(held([[*steady(10.0), *steady(20.0, LONG // 2 + 1)]])) == [0]
     assert list(held([steady(20.0, 216)])) == [0]
     assert not held([steady(20.0, 217)])
+    assert not held([steady(20.0)], age=2 * 86_400.0)
 
 
 def test_where_readings_are_rare_it_takes_six():
@@ -86,6 +87,22 @@ def test_of_a_share_that_goes_down_it_is_what_it_lacks():
     assert not held([steady(0.9)], lower=0.5, upper=0.8, metric=BaselineMetric("ok", "ok", category="load", unit="ratio"))
 
 
+def test_where_they_had_nothing_of_a_share_half_a_percent_is_something():
+    errors = BaselineMetric("errors", "errors", category="load", unit="ratio")
+    assert not held([steady(0.004)], lower=0.0, upper=0.0, metric=errors)
+    assert held([steady(0.006)], lower=0.0, upper=0.0, metric=errors)
+
+
+def test_what_peers_had_is_the_range_from_minus_one_to_one():
+    seen = Observation("load", "", {}, 0.0, 20.0, None, None, None, None, Phase.ANOMALY)
+    [one] = held([steady(20.0)]).values()
+    assert one.seen(seen)[5:9] == (10.0, 8.0, 12.0, 5.0)
+    [same] = held([steady(20.0)], lower=10.0, upper=10.0).values()
+    assert same.seen(seen).score == 10.0
+    [nothing] = held([steady(20.0)], lower=0.0, upper=0.0).values()
+    assert nothing.seen(seen).score == 1.0
+
+
 def test_low_has_been_as_they_are_unless_low_is_bad():
     """What has just begun has yet to fill."""
     assert not held([steady(2.0)])
@@ -103,19 +120,20 @@ def test_what_is_declared_as_little_is_little():
 
 def test_one_of_a_kind_speaks_for_all():
     rows = [[*steady(10.0, 6), *steady(20.0, 12)], steady(20.0, 18), [*steady(10.0, 3), *steady(20.0, 15)], steady(20.0, 18)]
-    found = held(rows, kinds=[0, 0, 0, 1])
+    found = held(rows, families=[0, 0, 0, 1])
     assert {row: one.alike for row, one in found.items()} == {1: 2, 3: 0}
     assert (found[1].course.readings, found[1].course.since) == (18, 0.0)
 
 
 def test_while_one_is_underway_nobody_else_speaks():
-    """Whether it has a value now or not; once it is gone another may."""
+    """Whether it has a value now or not; once it is gone, or as its peers are, another may."""
     rows = [steady(20.0), [*steady(20.0, OLD - 1), NAN], steady(10.0)]
     assert list(held(rows, about=underway("0"))) == [0]
     assert list(held(rows, about=underway("1"))) == [1]
-    assert not held(rows, about=underway("2"))
     assert list(held(rows, about=underway("gone"))) == [0]
-    assert list(held(rows, about=underway("2", side=-1))) == [0]
+    assert list(held(rows, about=underway("2"))) == [0]
+    assert list(held(rows, about=underway("1", side=-1))) == [0]
+    assert list(held(rows, about=[Underway("load", {"pod": "1"}, (Departure("other", {"pod": "1"}, 1),))])) == [0]
 
 
 def test_what_is_underway_goes_on_for_as_long_as_two_hours_are_beyond():
@@ -127,8 +145,12 @@ def test_what_is_underway_goes_on_for_as_long_as_two_hours_are_beyond():
 
 
 def test_after_a_restart_what_an_alert_is_about_may_be_this():
-    known = [Underway("load", {"pod": "1"}, None)]
-    assert list(held([steady(20.0), steady(20.0)], about=known)) == [1]
+    """Of its category, and where it is unlike its peers: any that its target may name."""
+    rows = [steady(20.0), steady(13.0)]
+    assert list(held(rows, about=[Underway("load", {"pod": "1"}, None)])) == [1]
+    assert list(held(rows[1:], about=[Underway("load", {}, None)])) == [0]
+    assert not held(rows[1:], about=[Underway("other", {}, None)])
+    assert list(held([steady(20.0), steady(10.0)], about=[Underway("load", {"pod": "1"}, None)])) == [0]
 
 
 def test_it_began_after_it_was_last_as_they_are():
