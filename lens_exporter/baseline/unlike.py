@@ -32,7 +32,7 @@ class Unlike:
 
     course: Beside
     peers: int
-    alike: int  # more new ones of its kind that are unlike them to the same side: one of them speaks for all
+    alike: int  # more new pods of its Deployment that are beyond theirs to the same side: one of them speaks for all
     lower: float
     upper: float
 
@@ -52,11 +52,11 @@ class Unlike:
 
 @np.errstate(over="ignore", invalid="ignore")  # near the largest float an infinite mean is the right answer
 def unlike(metric: BaselineMetric, window: Window, scores: Scores, about: Sequence[Underway]) -> dict[int, Unlike]:
-    """Give, by row of the window, the new series that have been unlike their peers for half an hour: one of each kind and side.
+    """Give, by row of the window, new series that have been unlike their peers for half an hour: one of each Deployment and side.
 
     The median of those readings is beyond the most that they had for half an hour, by a quarter of it, or by more where they
-    differ or are few. What is underway speaks for its kind, and nobody else does while it is there; else what has been unlike them
-    for longest.
+    differ or are few. What is underway speaks for its Deployment, and nobody else does while it goes on; else what has been unlike
+    them for longest.
     """
     peers = None if scores.young is None else scores.young.peers
     if peers is None or not peers.count.any():
