@@ -41,8 +41,8 @@ def kind_of(labels: Labels) -> Kind | None:
 
 
 def family_of(kind: Kind) -> Kind:
-    """Give what series of all kinds of one Deployment have in common."""
-    return tuple(pair for pair in kind if pair[0] in {"pod", "namespace", "cluster"})
+    """Give what series of all kinds of one Deployment have in common: its name, and where it is by any name of that."""
+    return tuple((name, value) for name, value in kind if name == "pod" or "namespace" in name or "cluster" in name)
 
 
 def _is_its_own(name: str, value: str, replicas: str) -> bool:

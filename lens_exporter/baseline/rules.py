@@ -140,8 +140,8 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Underway] = 
             continue
         side, run = (1, up) if up.length[row] else (-1, down) if down.length[row] else (0, high)
         other = new.get(int(row))
-        if other is not None and other.course.side == -side:
-            other = None
+        if other is not None and other.course.side == -side:  # its own band says little
+            side, run = (1, up) if side < 0 else (-1, down)
         found = _beside(reading, int(row), side, about) if other is None else other.course
         facts = _Facts(reading, thresholds, int(row), start, side, run, high, found, other)
         trend = facts.trend() if rising[row] else None

@@ -119,7 +119,9 @@ def _begins(metric: BaselineMetric, window: Window, peers: Peers, row: int, side
     median = float(np.median(off[-long:]))
     if median < _asked(metric, peers, row, side) or median + abs(bound - usual) < _declared(metric, usual):
         return None
-    return _told(window, peers, row, side)
+    told = _told(window, peers, row, side)
+    # What its peers do now is known when their bins have ended: what comes over all of them at once is none of its own.
+    return told if told.course.seconds >= _SETTLES + long * step else None
 
 
 def _goes_on(window: Window, peers: Peers, row: int, side: int) -> Unlike | None:
@@ -159,7 +161,8 @@ def _asked(metric: BaselineMetric, peers: Peers, row: int, side: int) -> float:
 
 def _size(metric: BaselineMetric, bound: float, side: int) -> float:
     """Give how large a bound is: of a share that goes down, as what it lacks; 99 % is ten times as far from all as 99.9 %."""
-    return abs(bound) if metric.scale is None or side > 0 else abs(metric.scale - bound)
+    of_all = side < 0 and metric.scale is not None and (metric.side < 0 or metric.unit in {"ratio", "percent"})
+    return abs(metric.scale - bound) if of_all and metric.scale is not None else abs(bound)
 
 
 def _declared(metric: BaselineMetric, usual: float) -> float:

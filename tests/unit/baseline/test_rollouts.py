@@ -110,6 +110,19 @@ def test_what_comes_after_a_bad_one_is_as_that_was():
     assert len(fleet.begun) == 1
 
 
+def test_what_comes_over_all_of_them_is_no_release():
+    """The new one is as the old ones are, though what those do now is not summed up yet."""
+    surge = AT + 4 * HOUR
+
+    def surging(random, rows, first):
+        return USUAL(random, rows) * np.where(np.arange(first, first + rows) < surge, 1.0, 2.0)
+
+    releases = [Release(first, END, lambda random, rows, first=first: surging(random, rows, first)) for first in (0, AT)]
+    fleet = Fleet(releases).through(range(AT, surge + 4 * HOUR))
+    assert fleet.begun
+    assert not [anomaly for _, anomaly in fleet.begun if Rule.PEERS in anomaly.rules]
+
+
 def test_nobody_is_a_peer_of_itself():
     def rising(random, rows):
         return USUAL(random, rows) * np.where(np.arange(rows) < 16 * HOUR, 1.0, 3.0)

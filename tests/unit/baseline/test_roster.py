@@ -111,6 +111,16 @@ def test_all_kinds_of_one_deployment_have_a_number_in_common():
     assert families.tolist() == [0, 0, 0, 0, 1]
 
 
+def test_a_namespace_by_any_name_is_another_deployment():
+    told = [
+        {"exported_pod": "web-7d9f8c6b5-x2x4k", "namespace": "monitoring", "exported_namespace": where}
+        for where in ("shop", "test")
+    ]
+    roster = Roster(1)
+    roster.seat(0, tuple(told))
+    assert roster.kinds()[1].tolist() == [0, 1]
+
+
 def test_what_one_pod_says_of_several_things_is_of_no_kind():
     """A label that is left out since pods differ in it is about something else: nodes seen by one exporter, hosts of an ingress."""
     pods = tuple({"pod": "ingress-7d9f8c6b5-x2x4k", "host": host} for host in "ab")

@@ -46,11 +46,16 @@ def underway(series, side=1):
 def test_it_takes_half_an_hour_of_what_has_settled_and_is_new():
     assert not held([steady(20.0, OLD - 1)])
     assert list(held([steady(20.0)])) == [0]
-    assert not held([[*steady(10.0), *steady(20.0, LONG // 2 - 1)]])
-    assert list(held([[*steady(10.0), *steady(20.0, LONG // 2 + 1)]])) == [0]
+    assert not held([[*steady(20.0, OLD), *steady(10.0, LONG // 2 + 1), *steady(20.0, LONG // 2 - 1)]])
     assert list(held([steady(20.0, 216)])) == [0]
     assert not held([steady(20.0, 217)])
     assert not held([steady(20.0)], age=2 * 86_400.0)
+
+
+def test_what_has_just_left_may_be_what_comes_over_all():
+    """What its peers do now is known when their bins have ended, up to three quarters of an hour later."""
+    assert not held([[*steady(10.0), *steady(20.0, OLD - 1)]])
+    assert list(held([[*steady(10.0), *steady(20.0, OLD)]])) == [0]
 
 
 def test_where_readings_are_rare_it_takes_six():
@@ -84,6 +89,8 @@ def test_of_a_share_that_goes_down_it_is_what_it_lacks():
     share = BaselineMetric("ok", "ok", category="load", unit="ratio", direction="down")
     assert held([steady(0.99)], lower=0.999, upper=1.0, metric=share)
     assert not held([steady(0.9988)], lower=0.999, upper=1.0, metric=share)
+    limited = BaselineMetric("used", "used", category="load", full=1000.0)
+    assert held([[*steady(10.0, 3), *steady(1.0)]], metric=limited)
     assert not held([steady(0.9)], lower=0.5, upper=0.8, metric=BaselineMetric("ok", "ok", category="load", unit="ratio"))
 
 
