@@ -40,6 +40,15 @@ class Members:
     labels: tuple[Labels, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Kinds:
+    """Numbers [series] that some have in common, -1 for none."""
+
+    kind: IntArray  # those of one metric and kind
+    family: IntArray  # and one Deployment
+    pod: IntArray  # those of one kind that are of one pod
+
+
 class Roster:
     """Gives each series a fixed place, in the order of appearance; who is gone leaves when told to."""
 
@@ -52,7 +61,7 @@ class Roster:
         self._kinds: list[Kind | None] = []  # of each series
         # Worked out once for as long as the series stay the same:
         self._metric_of: IntArray | None = None
-        self._kinds_of: tuple[IntArray, IntArray] | None = None
+        self._kinds_of: Kinds | None = None
         self._members: tuple[Members, ...] = ()
 
     def __len__(self) -> int:
@@ -104,25 +113,18 @@ class Roster:
         named = [(key is None, tuple(sorted(labels.items())) if key is None else key) for key, labels in keys]
         return np.array([numbers.setdefault(name, len(numbers)) for name in named], dtype=np.int64)
 
-    def kinds(self) -> tuple[IntArray, IntArray]:
-        """Give numbers [series] that those of one kind and metric have in common, -1 for none, and those of one Deployment.
-
-        Where one pod has several series of a kind, a label that tells them apart is about something else than pods: it is none.
-        """
+    def kinds(self) -> Kinds:
+        """Give numbers to kinds, Deployments and pods."""
         if self._kinds_of is None:
             numbers, families = dict[tuple[int, Kind], int](), dict[tuple[int, Kind], int]()
-            own = np.full((2, len(self)), -1, dtype=np.int64)
-            pods: set[tuple[int, str]] = set()
-            mixed = set[int]()
+            pods = dict[tuple[int, str], int]()
+            own = np.full((3, len(self)), -1, dtype=np.int64)
             for place, (metric, kind, labels) in enumerate(zip(self._metrics, self._kinds, self.labels, strict=True)):
                 if kind is not None:
-                    number = own[0, place] = numbers.setdefault((metric, kind), len(numbers))
-                    own[1, place] = families.setdefault((metric, family_of(kind)), len(families))
-                    if (number, pod_of(labels)) in pods:
-                        mixed.add(number)
-                    pods.add((number, pod_of(labels)))
-            own[:, np.isin(own[0], list(mixed))] = -1
-            self._kinds_of = own[0], own[1]
+                    number = numbers.setdefault((metric, kind), len(numbers))
+                    family = families.setdefault((metric, family_of(kind)), len(families))
+                    own[:, place] = number, family, pods.setdefault((number, pod_of(labels)), len(pods))
+            self._kinds_of = Kinds(*own)
         return self._kinds_of
 
     def members(self) -> tuple[Members, ...]:

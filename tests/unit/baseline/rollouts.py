@@ -39,6 +39,7 @@ class Fleet:
     releases: Sequence[Release]
     declared: Mapping[str, Any] = field(default_factory=dict)
     name: Callable[[int, int], str] = lambda release, pod: f"web-{'bcdfghjk'[release] * 8}-{'xz2456789'[pod] * 5}"
+    more: Callable[[int, int], Labels] = lambda _release, _pod: {}  # labels beside the pod's name
     begun: list[tuple[int, Anomaly]] = field(default_factory=list)
     over: list[int] = field(default_factory=list)
 
@@ -52,7 +53,7 @@ class Fleet:
                 first = release.first + 3 * pod
                 values.append(np.full(rows, np.nan))
                 values[-1][first : release.last] = release.course(random, release.last - first)
-                labels.append({"pod": self.name(number, pod)})
+                labels.append({"pod": self.name(number, pod), **self.more(number, pod)})
         metric = BaselineMetric("latency", "latency", **{"category": "latency", "unit": "seconds", **self.declared})
         self._past = Past(BEGINS, STEP, {"latency": tuple(labels)}, {"latency": np.array(values)}, block=20_000)
         self._watched = Watched("fleet", (metric,), step=STEP)

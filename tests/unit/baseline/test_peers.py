@@ -53,3 +53,19 @@ def test_other_kinds_say_nothing():
     found = of([[1, 1, 1, 1], [NAN, NAN, 5, 5], [NAN, NAN, 5, 5]], young=[1, 2], pods=pods)
     assert found.count.tolist() == [0, 0]
     assert np.isnan(found.upper).all()
+
+
+def test_what_one_pod_says_of_several_things_at_once_is_no_measure():
+    """A label that is left out since pods differ in it is about something else: nodes seen by one exporter, hosts of an ingress."""
+    pods = tuple(pod | {"host": host} for pod, host in ((PODS[0], "a"), (PODS[0], "b"), (PODS[1], "a")))
+    found = of([[1] * 8, [NAN, NAN, NAN, 2, 2, 2, 2, 2], [NAN, NAN, 5, 5, 5, 5, 5, 5]], young=[1, 2], pods=pods)
+    assert found.count.tolist() == [0, 0]
+
+
+def test_a_container_that_is_started_again_is_the_same_pod():
+    """Another series, by its id; for a bin or two both are known. What it had before is a measure, and it is one peer for others."""
+    pods = tuple(pod | {"id": mark * 64} for pod, mark in ((PODS[0], "a"), (PODS[0], "b"), (PODS[1], "c")))
+    before, again = [1, 1, 3, 3, 1, 1, NAN, NAN], [NAN, NAN, NAN, NAN, 9, 9, 9, 9]
+    found = of([before, again, [NAN] * 6 + [5, 5]], young=[1, 2], pods=pods)
+    assert found.count.tolist() == [1, 1]
+    assert found.upper.tolist() == [3.0, 9.0]

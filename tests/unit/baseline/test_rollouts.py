@@ -47,6 +47,23 @@ def test_a_release_that_is_slower_is_one_alert():
     assert not fleet.over
 
 
+def restarted(course):
+    """Give a fleet whose containers are started again two days before pods replace them: they have another id from then on."""
+    releases = [Release(0, AT - 2 * DAY, USUAL), Release(AT - 2 * DAY, AT + 2, USUAL), Release(AT, END, course)]
+    return Fleet(
+        releases,
+        name=lambda release, pod: f"web-{'ccd'[release] * 8}-{'xz2'[pod] * 5}",
+        more=lambda release, pod: {"id": f"{release}{pod}" * 32},
+    )
+
+
+def test_a_container_that_was_started_again_blinds_nobody_for_the_next_release():
+    """Of cAdvisor's series a new container is another series of the same pod."""
+    [(_, anomaly)] = restarted(around(0.4)).through(FEW).begun
+    assert "half hours of its 3 peers had" in anomaly.summary
+    assert not restarted(USUAL).through(FEW).begun
+
+
 def test_its_text_says_beside_whom():
     [(_, anomaly)] = released(around(0.4)).through(FEW).begun
     [seen] = anomaly.evidence[:1]

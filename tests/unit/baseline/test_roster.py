@@ -94,10 +94,10 @@ def test_pods_of_one_deployment_have_a_number_in_common():
     roster = Roster(2)
     roster.seat(0, pods)
     roster.seat(1, pods[:1])
-    assert roster.kinds()[0].tolist() == [0, 0, -1, 1, 2]
+    assert roster.kinds().kind.tolist() == [0, 0, -1, 1, 2]
     roster.keep(np.array([1, 3, 4]))
-    assert roster.kinds()[0].tolist() == [0, 1, 2]
-    assert copy.copy(roster).kinds()[0].tolist() == [0, 1, 2]
+    assert roster.kinds().kind.tolist() == [0, 1, 2]
+    assert copy.copy(roster).kinds().kind.tolist() == [0, 1, 2]
 
 
 def test_all_kinds_of_one_deployment_have_a_number_in_common():
@@ -106,9 +106,8 @@ def test_all_kinds_of_one_deployment_have_a_number_in_common():
     ]
     roster = Roster(1)
     roster.seat(0, (*pods, {**pods[0], "namespace": "test"}))
-    kinds, families = roster.kinds()
-    assert kinds.tolist() == [0, 1, 0, 1, 2]
-    assert families.tolist() == [0, 0, 0, 0, 1]
+    assert roster.kinds().kind.tolist() == [0, 1, 0, 1, 2]
+    assert roster.kinds().family.tolist() == [0, 0, 0, 0, 1]
 
 
 def test_a_namespace_by_any_name_is_another_deployment():
@@ -118,12 +117,13 @@ def test_a_namespace_by_any_name_is_another_deployment():
     ]
     roster = Roster(1)
     roster.seat(0, tuple(told))
-    assert roster.kinds()[1].tolist() == [0, 1]
+    assert roster.kinds().family.tolist() == [0, 1]
 
 
-def test_what_one_pod_says_of_several_things_is_of_no_kind():
-    """A label that is left out since pods differ in it is about something else: nodes seen by one exporter, hosts of an ingress."""
-    pods = tuple({"pod": "ingress-7d9f8c6b5-x2x4k", "host": host} for host in "ab")
-    roster = Roster(1)
-    roster.seat(0, (*pods, {"pod": "ingress-64bd9c8c4f-9kq2v", "host": "a"}))
-    assert roster.kinds()[0].tolist() == [-1, -1, -1]
+def test_series_of_one_pod_have_a_number_in_common():
+    """Of each kind and metric."""
+    pods = tuple({"pod": pod, "id": mark * 64} for pod, mark in (("web-7d9f8c6b5-x2x4k", "a"), ("web-7d9f8c6b5-x2x4k", "b")))
+    roster = Roster(2)
+    roster.seat(0, (*pods, {"pod": "web-64bd9c8c4f-9kq2v"}, {"pod": "db-0"}))
+    roster.seat(1, pods[:1])
+    assert roster.kinds().pod.tolist() == [0, 0, 1, -1, 2]
