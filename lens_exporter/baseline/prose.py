@@ -150,7 +150,8 @@ def _new_here(unlike: Unlike, observation: Observation) -> str:
     had = f"{interval(unlike.lower, unlike.upper, unit)}, {number(course.expected, unit)} on average"
     mean = f"{number(course.value, unit)} is the mean of its last {course.readings} readings, since {since} UTC."
     alike = f" {more} more that {'is' if more == 1 else 'are'} new {'is' if more == 1 else 'are'} beyond them too." if more else ""
-    return f"{mean} It is new: half hours of {which} there before had {had}.{alike}"
+    ends = "This ends when its own past is known, after a day and a half, whatever it has then."
+    return f"{mean} It is new: half hours of {which} there before had {had}.{alike} {ends}"
 
 
 def _lower(observation: Observation, lower: float, expected: float) -> float:

@@ -78,6 +78,7 @@ def test_its_text_says_beside_whom():
         r"web-cccccccc-\w+: latency at about \d+ ms for \S+ \w+; half hours of its 3 peers had 2\d\d ms at most", anomaly.summary
     )
     assert "half hours of the 3 pods of its kind that were there before had 1" in anomaly.description
+    assert "ends when its own past is known, after a day and a half" in anomaly.description
 
 
 @pytest.mark.parametrize("course", [USUAL, starting, filling, around(0.22), around(0.2, own=0.05)])
