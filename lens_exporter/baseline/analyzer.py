@@ -150,7 +150,7 @@ class Analyzer:
             confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
             cooldown_minutes=self._cooldown_minutes,
             rules=tuple(sorted({rule for v in anomalous for rule in v.rules}, key=_WEIGHT.index)),
-            beside=tuple(Departure(v.metric.name, v.observation.target, v.beside.side) for v in anomalous if v.beside),
+            departures=tuple(Departure(v.metric.name, v.observation.target, v.beside.side) for v in anomalous if v.beside),
             group=carrier.group.labels if carrier.rules == (Rule.GROUP,) and carrier.group else None,
             furthest=max(map(_distance, anomalous)),
         )

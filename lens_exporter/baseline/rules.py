@@ -1,6 +1,7 @@
 """The rules that make readings of one metric an anomaly, applied to all of its series at once."""
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -134,37 +135,17 @@ def judge(reading: Reading, thresholds: Thresholds, about: Sequence[Underway] = 
     resting = Resting(metric, window, scores, np.flatnonzero(there & ~listed), thresholds.min_observations)
     figures = iter(resting.observe(np.flatnonzero(listed & plain)))
     verdicts = []
-    for row in np.flatnonzero(listed):
+    for row in np.flatnonzero(listed).tolist():
         if plain[row]:
             verdicts.append(at_rest(metric, next(figures), int(calm[row])))
             continue
         side, run = (1, up) if up.length[row] else (-1, down) if down.length[row] else (0, high)
-        other = new.get(int(row))
+        other = new.get(row)
         if other is not None and other.course.side == -side:  # its own band says little
             side, run = (1, up) if side < 0 else (-1, down)
-        found = _beside(reading, int(row), side, about) if other is None else other.course
-        facts = _Facts(reading, thresholds, int(row), start, side, run, high, found, other)
-        trend = facts.trend() if rising[row] else None
-        rules = facts.rules(trend)
-        observation = facts.observation(rules, trend)
-        verdicts.append(
-            SeriesVerdict(
-                metric,
-                observation,
-                rules,
-                side=side or facts.leaning(),
-                beside=facts.beside if not _BY_MANY.isdisjoint(rules) else None,
-                unlike=facts.unlike if Rule.PEERS in rules else None,
-                outside=int(run.length[row]) if side else 0,
-                beyond=int(high.length[row]),
-                calm=0 if (facts.alarmed and facts.leads) or not _BY_MANY.isdisjoint(rules) else int(calm[row]),
-                trend=trend,
-                critical=facts.critical(rules, trend),
-                group=facts.group(),
-                missed=facts.missed,
-                recurs=facts.recurs(rules),
-            )
-        )
+        found = _beside(reading, row, side, about) if other is None else other.course
+        facts = _Facts(reading, thresholds, row, start, side, run, high, found, other)
+        verdicts.append(facts.verdict(facts.trend() if rising[row] else None, int(calm[row])))
     return Judged(tuple(verdicts), resting)
 
 
@@ -181,9 +162,15 @@ def _restless(learnt: Learnt | None, present: BoolArray, stirred: BoolArray, ris
 
 def _named(labels: Sequence[Labels], about: Sequence[Underway]) -> BoolArray:
     """Mark the series of the targets of what is underway."""
-    if not about:
-        return np.zeros(len(labels), dtype=np.bool_)
-    return np.array([any(each.target.items() <= one.items() for each in about) for one in labels])
+    # Targets have few sets of names: of many alerts each series is looked up once by each of those.
+    targets: dict[tuple[str, ...], set[tuple[str | None, ...]]] = defaultdict(set)
+    for each in about:
+        names = tuple(sorted(each.target))
+        targets[names].add(tuple(each.target[name] for name in names))
+    found = np.zeros(len(labels), dtype=np.bool_)
+    for names, values in targets.items():
+        found |= np.fromiter((tuple(map(one.get, names)) in values for one in labels), np.bool_, len(labels))
+    return found
 
 
 def _beside(reading: Reading, row: int, side: int, about: Sequence[Underway]) -> Beside | None:
@@ -218,6 +205,27 @@ class _Facts:
     @property
     def collecting(self) -> bool:
         return bool(self.reading.scores.observations[self.row] < self.thresholds.min_observations)
+
+    def verdict(self, trend: Trend | None, calm: int) -> SeriesVerdict:
+        """Judge it. calm: readings in a row that were neither outside the band nor beyond the ceiling."""
+        rules = self.rules(trend)
+        by_many = not _BY_MANY.isdisjoint(rules)
+        return SeriesVerdict(
+            self.reading.metric,
+            self.observation(rules, trend),
+            rules,
+            side=self.side or self.leaning(),
+            beside=self.beside if by_many else None,
+            unlike=self.unlike if Rule.PEERS in rules else None,
+            outside=int(self.run.length[self.row]) if self.side else 0,
+            beyond=int(self.high.length[self.row]),
+            calm=0 if (self.alarmed and self.leads) or by_many else calm,
+            trend=trend,
+            critical=self.critical(rules, trend),
+            group=self.group(),
+            missed=self.missed,
+            recurs=self.recurs(rules),
+        )
 
     def rules(self, trend: Trend | None) -> tuple[Rule, ...]:
         """Name every rule that makes this series an anomaly now. Too few observations leave only the ceiling."""

@@ -17,11 +17,11 @@ class Underway:
 
     category: str
     target: Labels
-    beside: tuple[Departure, ...] | None = ()  # all that half an hour has told of it; None: nobody knows, as after a restart
+    departures: tuple[Departure, ...] | None = ()  # all that half an hour has told of it; None: nobody knows, as after a restart
 
     def includes(self, metric: BaselineMetric, series: Labels, side: int) -> bool:
         """Say whether half an hour of a series, beside what is expected to this side (+1, -1), goes on and does not begin."""
-        if self.beside is not None:
-            return Departure(metric.name, series, side) in self.beside
+        if self.departures is not None:
+            return Departure(metric.name, series, side) in self.departures
         # Rather on for longer than over and told again: to either side, and whatever rule has told it.
         return self.category == category(metric) and self.target.items() <= series.items()

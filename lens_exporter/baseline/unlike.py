@@ -92,10 +92,10 @@ def _spoken_for(
     named = {frozenset(window.labels[row].items()): row for row in rows}
     found = {}
     for one in about:
-        if one.beside is None:  # after a restart all that its target names may be
+        if one.departures is None:  # after a restart all that its target names may be
             told = [row for row in rows if one.includes(metric, window.labels[row], side)]
         else:
-            series = [frozenset(each.series.items()) for each in one.beside if (each.metric, each.side) == (metric.name, side)]
+            series = [frozenset(each.series.items()) for each in one.departures if (each.metric, each.side) == (metric.name, side)]
             told = [named[each] for each in series if each in named]
         for row in told:
             course = _goes_on(window, peers, row, side)

@@ -115,7 +115,7 @@ class Anomaly:
     cooldown_minutes: float = 5.0
     rules: tuple[Rule, ...] = ()  # every rule that any of its series broke
     furthest: float = math.inf  # the largest score among its series, without sign; infinity where nobody knows
-    beside: tuple[Departure, ...] = ()  # those of its series that half an hour tells
+    departures: tuple[Departure, ...] = ()  # those of its series that half an hour tells
     group: Labels | None = None  # labels of the group that is told about, where the series speaks for its group only
     story: str = ""  # correlation id, where one was given before its alert began
     read: str = ""  # what a model said about it, ready for an annotation

@@ -92,7 +92,7 @@ class Memory:
     missing_since: Mapping[str, float] = field(default_factory=dict)  # first of the unbroken looks that found no value
     own: frozenset[str] = frozenset()  # keys of open alerts that their own rule told last, and not their group
     courses: Courses = field(default_factory=dict)  # of alerts that were over less than an hour ago, or came back so soon
-    beside: Mapping[str, tuple[Departure, ...]] = field(default_factory=dict)  # all that half an hour told since they began
+    departures: Mapping[str, tuple[Departure, ...]] = field(default_factory=dict)  # all that half an hour told since they began
 
     def without_absences(self) -> "Memory":
         """Forget absences: after a look that failed nobody knows whether they lasted."""
@@ -123,7 +123,7 @@ def plan(
     }
     memory = replace(memory, own=frozenset(own))
     anomalous_at, missing_since, courses = {}, {}, memory.courses
-    beside = _told_by_half_an_hour(by_key, opened, memory)
+    departures = _told_by_half_an_hour(by_key, opened, memory)
     for key, conclusion in by_key.items():
         if isinstance(conclusion.decision, Anomaly):
             anomalous_at[key] = at
@@ -155,13 +155,13 @@ def plan(
             actions.append(Over(one, OverReason.MISSING))
     courses |= _left_by(actions, courses, anomalous_at, own, at, watched)
     own |= {key for key in by_key.keys() - opened.keys() if _speaks_for_itself(by_key[key])}  # they begin
-    return actions, Memory(anomalous_at, missing_since, frozenset(own), courses, beside)
+    return actions, Memory(anomalous_at, missing_since, frozenset(own), courses, departures)
 
 
 def underway(open_alerts: Sequence[OpenAlert], memory: Memory) -> tuple[Underway, ...]:
     """Give what open alerts are about, for the next look; memory is what the last one has left."""
     return tuple(
-        Underway(one.alert.labels.get("category", ""), target_of(one.alert), memory.beside.get(key_of(one.alert)))
+        Underway(one.alert.labels.get("category", ""), target_of(one.alert), memory.departures.get(key_of(one.alert)))
         for one in open_alerts
     )
 
@@ -170,12 +170,12 @@ def _told_by_half_an_hour(
     by_key: Mapping[str, Conclusion], opened: Collection[str], memory: Memory
 ) -> dict[str, tuple[Departure, ...]]:
     """Give what half an hour has told of each anomaly since it began. Of an alert that a restart has left nobody knows at first."""
-    beside = {key: told for key, told in memory.beside.items() if key in opened}
+    departures = {key: told for key, told in memory.departures.items() if key in opened}
     for key, conclusion in by_key.items():
-        decision, known = conclusion.decision, beside.get(key, ())
-        if isinstance(decision, Anomaly) and (decision.beside or key in beside or key not in opened):
-            beside[key] = (*known, *(one for one in decision.beside if one not in known))
-    return beside
+        decision, known = conclusion.decision, departures.get(key, ())
+        if isinstance(decision, Anomaly) and (decision.departures or key in departures or key not in opened):
+            departures[key] = (*known, *(one for one in decision.departures if one not in known))
+    return departures
 
 
 def _calm(one: OpenAlert, found: Conclusion, since: float, course: Course | None, at: float, watched: Watched) -> list[Action]:

@@ -132,7 +132,7 @@ class Reader:
     def held(self) -> tuple[Underway, ...]:
         """Give what is held back or lowered: how it stands is asked at every look."""
         held = [hold.anomaly for _, hold in self._holds.active() if hold.anomaly is not None]
-        return tuple(Underway(one.category, one.target, one.beside) for one in held)
+        return tuple(Underway(one.category, one.target, one.departures) for one in held)
 
     def _fate(self, conclusion: Conclusion, standing: Stands, at: float) -> _Fate:
         anomaly = conclusion.decision

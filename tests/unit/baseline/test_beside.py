@@ -147,7 +147,7 @@ def test_what_goes_on_at_less_is_what_half_an_hour_has_told(about, goes_on):
     (conclusion,) = Analyzer().decide([reading(off(30), sustained=1, category="load")], about).conclusions
     assert isinstance(conclusion.decision, Anomaly) == goes_on
     if goes_on:
-        assert conclusion.decision.beside == (SHIFTED,)
+        assert conclusion.decision.departures == (SHIFTED,)
 
 
 def test_to_the_other_side_it_begins_like_anything_else():

@@ -171,7 +171,7 @@ def asked(here: Site, *told: Departure) -> list[tuple[Underway, ...]]:
         found.append(tuple(about))
         seen = look(at, about)
         by_half_an_hour = [
-            replace(one, decision=replace(one.decision, beside=told)) if isinstance(one.decision, Anomaly) else one
+            replace(one, decision=replace(one.decision, departures=told)) if isinstance(one.decision, Anomaly) else one
             for one in seen.conclusions
         ]
         return replace(seen, conclusions=tuple(by_half_an_hour))

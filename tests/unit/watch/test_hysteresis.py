@@ -110,11 +110,11 @@ def told(memory: Memory, minute: float, decision: Decision, opened: Sequence[Ope
 
 def test_what_half_an_hour_told_is_known_until_its_alert_is_over() -> None:
     """Over looks without it and looks in which another rule speaks, or the other side; then it has to begin again."""
-    memory = told(Memory(), 0, replace(ANOMALY, beside=(HIGH,)), ())
-    for minute, decision in enumerate((Healthy("fine"), ANOMALY, replace(ANOMALY, beside=(HIGH,))), 1):
+    memory = told(Memory(), 0, replace(ANOMALY, departures=(HIGH,)), ())
+    for minute, decision in enumerate((Healthy("fine"), ANOMALY, replace(ANOMALY, departures=(HIGH,))), 1):
         memory = told(memory, minute, decision)
         assert underway([OPEN], memory) == (Underway("memory", TARGET, (HIGH,)),)
-    memory = told(memory, 4, replace(ANOMALY, beside=(LOW,)))
+    memory = told(memory, 4, replace(ANOMALY, departures=(LOW,)))
     assert underway([OPEN], memory) == (Underway("memory", TARGET, (HIGH, LOW)),)
     memory = told(told(memory, 8, Healthy("fine")), 9, ANOMALY, ())
     assert underway([OPEN], memory) == (Underway("memory", TARGET, ()),)
@@ -126,7 +126,7 @@ def test_of_an_alert_that_a_restart_has_left_nobody_knows_what_told_it() -> None
     assert underway([OPEN], Memory()) == unknown
     memory = told(told(Memory(), 0, Healthy("fine")), 1, ANOMALY)
     assert underway([OPEN], memory) == unknown
-    memory = told(memory, 2, replace(ANOMALY, beside=(HIGH,)))
+    memory = told(memory, 2, replace(ANOMALY, departures=(HIGH,)))
     assert underway([OPEN], memory) == (Underway("memory", TARGET, (HIGH,)),)
     began = told(told(Memory(), 0, ANOMALY, ()), 1, Healthy("fine"))
     assert underway([OPEN], began) == (Underway("memory", TARGET, ()),)
