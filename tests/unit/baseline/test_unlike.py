@@ -178,3 +178,8 @@ def test_nobody_without_peers_is_unlike_them():
     assert not held([steady(20.0)], count=0, lower=NAN, upper=NAN)
     assert not held([steady(float("inf"))])
     assert held([steady(1.7e308)])
+
+
+def test_of_several_that_are_unlike_for_as_long_the_first_speaks():
+    """The same one at every look."""
+    assert list(held([steady(10.0, 18), steady(20.0, 18), steady(30.0, 18)])) == [1]
