@@ -1,5 +1,6 @@
 """What may be expected of a series at a time of day: five ways to say it, and which of them has erred least."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,15 +63,26 @@ def daily_and_weekly(means: NDArray[np.float32]) -> FloatArray:
     bins, series = means.shape[1:]
     both = np.empty((bins, 2, series))
     both[:, 0] = ranks.median(means[:7].reshape(7, bins * series)).reshape(bins, series)
-    both[:, 1] = mean(means[7:])
+    both[:, 1] = mean(list(means[7:]))
     return both
 
 
-def mean(values: NDArray[np.float32]) -> FloatArray:
-    """Give the mean along the first axis without gaps; NaN where there are only gaps."""
-    gaps = np.isnan(values)
-    total = np.where(gaps, 0.0, values).sum(axis=0, dtype=np.float64)
-    count = len(values) - gaps.sum(axis=0)
+def mean(arrays: Sequence[NDArray[np.float32]]) -> FloatArray:
+    """Give the mean of arrays of one shape, without gaps; NaN where there are only gaps.
+
+    One after the other: in most of them nothing is a gap, or everything, and little is to be done.
+    """
+    total = np.zeros(arrays[0].shape)
+    whole, partly = 0, np.zeros((), dtype=np.int64)  # how many have a value everywhere, and besides in each place
+    for values in arrays:
+        gaps = np.isnan(values)
+        if not gaps.any():
+            total += values
+            whole += 1
+        elif not gaps.all():
+            total += np.where(gaps, np.float32(0.0), values)
+            partly = partly + ~gaps
+    count = whole + partly
     found: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return found
 

@@ -287,7 +287,7 @@ class Seasons:
         bins = len(same) - 2 * self._beside
         seasonal = np.empty((4, bins, 2, means.shape[2]))
         sides = range(2 * self._beside + 1)
-        about = candidates.mean(np.array([means[:, side : side + bins] for side in sides])) if self._beside else means
+        about = candidates.mean([means[:, side : side + bins] for side in sides]) if self._beside else means
         about = about.astype(np.float32)
         seasonal[0] = candidates.daily_and_weekly(about)
         each = candidates.daily_and_weekly(means)
