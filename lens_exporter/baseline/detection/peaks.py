@@ -71,7 +71,9 @@ class _Judged:
     def part(self, rows: int) -> tuple[Peaked, Record]:
         """Give what was found about the first rows, and the record after them."""
         found, record = self.peaked, self.record
-        return found.part(slice(rows)), Record(record.rows[:, rows], record.peaks[:, rows], record.excess[:, rows])
+        # Copies: a view of one row would keep those of all.
+        after = Record(record.rows[:, rows].copy(), record.peaks[:, rows].copy(), record.excess[:, rows].copy())
+        return found.part(slice(rows)), after
 
 
 class Peaks:

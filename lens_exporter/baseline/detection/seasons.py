@@ -110,7 +110,7 @@ class Seasons:
         self._origin = np.where(np.isnan(self._origin), first, self._origin)
         mean = first - self._origin
         self._means[self._bin % self._size] = mean
-        self._errors, self._weights = self._trails(np.abs(self._predicted(self._bin).base - mean)[None])[1]
+        self._errors, self._weights = self._trails(np.abs(self._predicted(self._bin).base - mean)[None])[1].copy()
         self._learn_level(self._bin)
         better = candidates.much_better(self._mean_errors(self._errors, self._weights))
         before, self._found = self._found, np.maximum(self._found, better)

@@ -182,7 +182,7 @@ def lasting(scores: FloatArray, recent: FloatArray) -> tuple[FloatArray, FloatAr
     for row in range(scores.shape[0]):  # row by row, so that a row's mean does not depend on the block it came in
         window = slice(row + 1, row + 1 + length)
         means[row] = squares[window].sum(axis=0) / np.maximum(present[window].sum(axis=0), 1.0)
-    return scores + _LASTING * np.sqrt(means), both[scores.shape[0] :]
+    return scores + _LASTING * np.sqrt(means), both[scores.shape[0] :].copy()
 
 
 def enduring(departed: FloatArray, square: FloatArray, weight: float) -> tuple[FloatArray, FloatArray]:
