@@ -15,6 +15,7 @@ _ITS_OWN = {
     *("kubernetes_node", "kubernetes_io_hostname", "uid", "pod_uid", "pid", "container_id", "image", "image_id", "revision"),
     *("pod_template_hash", "rollouts_pod_template_hash", "controller_revision_hash", "service_instance_id", "helm_sh_chart"),
 }
+_BY_START = {"container_id", "pid"}  # another with each start of a container, as any unique value
 _VERSION = re.compile(r"(label_)?(app_|service_|app_kubernetes_io_)?version")
 _UNIQUE = re.compile(r".*([0-9a-f]{64}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}).*")
 # What Kubernetes makes up has no vowels, and no digits that look like one (apimachinery, util/rand); of digits alone it is a time.
@@ -38,6 +39,14 @@ def kind_of(labels: Labels) -> Kind | None:
         return None
     common = [pair for pair in labels.items() if not _is_its_own(*pair, found["replicas"])]
     return (("pod", found["deployment"]), *sorted(common))
+
+
+def lasting_of(labels: Labels) -> Kind:
+    """Give the labels that a pod's series keeps when its container is started again: all but those of that start.
+
+    Series of a pod that differ in these are of several things: nodes that an exporter tells of, hosts of an ingress.
+    """
+    return tuple(sorted(pair for pair in labels.items() if pair[0] not in _BY_START and not _UNIQUE.fullmatch(pair[1])))
 
 
 def family_of(kind: Kind) -> Kind:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detection.grouping import membership
-from lens_exporter.baseline.kinds import Kind, family_of, kind_of, pod_of
+from lens_exporter.baseline.kinds import Kind, family_of, kind_of, lasting_of, pod_of
 from lens_exporter.baseline.naming import NAMES, beam_node
 from lens_exporter.model.labels import Labels
 from lens_exporter.model.window import FloatArray, IntArray, Window
@@ -114,17 +114,26 @@ class Roster:
         return np.array([numbers.setdefault(name, len(numbers)) for name in named], dtype=np.int64)
 
     def kinds(self) -> Kinds:
-        """Give numbers to kinds, Deployments and pods."""
+        """Give numbers to kinds, Deployments and pods.
+
+        Where series of one pod differ in what outlasts a start of its container, their kind is none.
+        """
         if self._kinds_of is None:
-            numbers, families = dict[tuple[int, Kind], int](), dict[tuple[int, Kind], int]()
-            pods = dict[tuple[int, str], int]()
-            own = np.full((3, len(self)), -1, dtype=np.int64)
+            kinds, families = dict[tuple[int, Kind], int](), dict[tuple[int, Kind], int]()
+            pods, lasting, mixed = dict[tuple[int, str], int](), list[Kind](), set[int]()
+            of_kind, of_family, of_pod = (np.full(len(self), -1, dtype=np.int64) for _ in range(3))
             for place, (metric, kind, labels) in enumerate(zip(self._metrics, self._kinds, self.labels, strict=True)):
-                if kind is not None:
-                    number = numbers.setdefault((metric, kind), len(numbers))
-                    family = families.setdefault((metric, family_of(kind)), len(families))
-                    own[:, place] = number, family, pods.setdefault((number, pod_of(labels)), len(pods))
-            self._kinds_of = Kinds(*own)
+                if kind is None:
+                    continue
+                number = of_kind[place] = kinds.setdefault((metric, kind), len(kinds))
+                of_family[place] = families.setdefault((metric, family_of(kind)), len(families))
+                pod = of_pod[place] = pods.setdefault((number, pod_of(labels)), len(pods))
+                if pod == len(lasting):
+                    lasting.append(lasting_of(labels))
+                elif lasting[pod] != lasting_of(labels):
+                    mixed.add(number)
+            none = np.isin(of_kind, list(mixed))
+            self._kinds_of = Kinds(*(np.where(none, -1, each) for each in (of_kind, of_family, of_pod)))
         return self._kinds_of
 
     def members(self) -> tuple[Members, ...]:

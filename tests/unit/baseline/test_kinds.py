@@ -2,7 +2,7 @@
 
 import pytest
 
-from lens_exporter.baseline.kinds import kind_of
+from lens_exporter.baseline.kinds import kind_of, lasting_of
 
 WEB = {"namespace": "shop", "pod": "web-7d9f8c6b5-x2x4k", "instance": "10.0.0.3:8000", "node": "n1"}
 
@@ -60,3 +60,14 @@ def test_the_pod_that_is_told_about_counts_and_not_who_tells():
 )
 def test_machines_and_what_keeps_its_name_are_of_none(labels):
     assert kind_of(labels) is None
+
+
+@pytest.mark.parametrize("other", [{"id": f"/kubepods/pod/{'b' * 64}"}, {"container_id": "two"}, {"pid": "2"}])
+def test_a_start_changes_what_is_unique(other):
+    first = WEB | {"id": f"/kubepods/pod/{'a' * 64}", "container_id": "one", "pid": "1", "node": "n1"}
+    assert lasting_of(first | other) == lasting_of(first)
+
+
+@pytest.mark.parametrize("other", [{"node": "n2"}, {"instance": "10.0.0.9:8000"}, {"version": "2"}])
+def test_what_a_start_does_not_change_tells_things_apart(other):
+    assert lasting_of(WEB | other) != lasting_of(WEB)

@@ -55,17 +55,34 @@ def test_other_kinds_say_nothing():
     assert np.isnan(found.upper).all()
 
 
+def series(*, by, pods):
+    """Give a series of each of these pods, by a label of which each has another value."""
+    return tuple(PODS[pod] | {by: mark * 64} for pod, mark in zip(pods, "abcdef", strict=False))
+
+
 def test_what_one_pod_says_of_several_things_at_once_is_no_measure():
-    """A label that is left out since pods differ in it is about something else: nodes seen by one exporter, hosts of an ingress."""
-    pods = tuple(pod | {"host": host} for pod, host in ((PODS[0], "a"), (PODS[0], "b"), (PODS[1], "a")))
+    """Volumes that an exporter tells of have unique names, as containers have."""
+    pods = series(by="persistentvolume", pods=(0, 0, 1))
     found = of([[1] * 8, [NAN, NAN, NAN, 2, 2, 2, 2, 2], [NAN, NAN, 5, 5, 5, 5, 5, 5]], young=[1, 2], pods=pods)
     assert found.count.tolist() == [0, 0]
+    assert np.isnan(found.upper).all()
 
 
 def test_a_container_that_is_started_again_is_the_same_pod():
-    """Another series, by its id; for a bin or two both are known. What it had before is a measure, and it is one peer for others."""
-    pods = tuple(pod | {"id": mark * 64} for pod, mark in ((PODS[0], "a"), (PODS[0], "b"), (PODS[1], "c")))
-    before, again = [1, 1, 3, 3, 1, 1, NAN, NAN], [NAN, NAN, NAN, NAN, 9, 9, 9, 9]
-    found = of([before, again, [NAN] * 6 + [5, 5]], young=[1, 2], pods=pods)
-    assert found.count.tolist() == [1, 1]
-    assert found.upper.tolist() == [3.0, 9.0]
+    """Another series, by its id; for a bin or two both are known. It is as old as its pod, and not its own peer."""
+    pods = series(by="id", pods=(0, 0, 1, 2))
+    before, again = [NAN, 1, 3, 3, 1, 1, NAN, NAN], [NAN, NAN, NAN, NAN, 9, 9, 9, 9]
+    found = of([before, again, [NAN] * 6 + [5, 5], [2] * 8], young=[1, 2], pods=pods)
+    assert found.count.tolist() == [0, 2]
+    assert found.age.tolist() == [7 * BIN, 2 * BIN]
+    assert (found.lower[1], found.upper[1]) == (1.0, 9.0)
+    assert (found.highest[1], found.above[1]) == (5.5, 24.5)
+    assert found.usual[1] == pytest.approx((5.0 + 2.0) / 2)
+
+
+@pytest.mark.parametrize("shared", [0, 1, 2])
+def test_a_container_may_be_started_again_many_times(shared):
+    starts = [[NAN] * (6 * start) + [1] * (6 + shared) + [NAN] * (24 - 6 * start) for start in range(5)]
+    starts = [means[:30] for means in starts]
+    found = of([*starts, [NAN] * 26 + [5] * 4], young=[5], pods=series(by="id", pods=(0, 0, 0, 0, 0, 1)))
+    assert found.count.tolist() == [1]

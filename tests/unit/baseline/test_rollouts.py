@@ -47,21 +47,30 @@ def test_a_release_that_is_slower_is_one_alert():
     assert not fleet.over
 
 
-def restarted(course):
-    """Give a fleet whose containers are started again two days before pods replace them: they have another id from then on."""
-    releases = [Release(0, AT - 2 * DAY, USUAL), Release(AT - 2 * DAY, AT + 2, USUAL), Release(AT, END, course)]
+def restarted(starts, course=USUAL):
+    """Give a fleet whose containers start at these rows, and whose pods are replaced at AT: a container has its own id."""
+    pods = ["c" if first < AT else "d" for first in starts]
+    ends = [first + 1 if first != AT else first + 2 for first in starts[1:]] + [END]
+    releases = [Release(first, last, USUAL if pod == "c" else course) for first, last, pod in zip(starts, ends, pods, strict=True)]
     return Fleet(
         releases,
-        name=lambda release, pod: f"web-{'ccd'[release] * 8}-{'xz2'[pod] * 5}",
+        name=lambda release, pod: f"web-{pods[release] * 8}-{'xz2'[pod] * 5}",
         more=lambda release, pod: {"id": f"{release}{pod}" * 32},
     )
 
 
-def test_a_container_that_was_started_again_blinds_nobody_for_the_next_release():
+@pytest.mark.parametrize("before", [[AT - 2 * DAY], [AT - DAY + 3 * HOUR * start for start in range(5)]])
+def test_a_container_that_was_started_again_blinds_nobody_for_the_next_release(before):
     """Of cAdvisor's series a new container is another series of the same pod."""
-    [(_, anomaly)] = restarted(around(0.4)).through(FEW).begun
+    [(_, anomaly)] = restarted([0, *before, AT], around(0.4)).through(FEW).begun
     assert "half hours of its 3 peers had" in anomaly.summary
-    assert not restarted(USUAL).through(FEW).begun
+    assert not restarted([0, *before, AT]).through(range(before[0], AT + 4 * HOUR)).begun
+
+
+def test_a_release_that_is_started_again_is_held_against_what_was_before_it():
+    """Not against what it did itself."""
+    [(row, _)] = restarted([0, AT, AT + HOUR // 2], around(0.4)).through(FEW).begun
+    assert AT + HOUR < row <= AT + 2 * HOUR
 
 
 def test_its_text_says_beside_whom():

@@ -127,3 +127,12 @@ def test_series_of_one_pod_have_a_number_in_common():
     roster.seat(0, (*pods, {"pod": "web-64bd9c8c4f-9kq2v"}, {"pod": "db-0"}))
     roster.seat(1, pods[:1])
     assert roster.kinds().pod.tolist() == [0, 0, 1, -1, 2]
+
+
+def test_what_one_pod_says_of_several_things_is_of_no_kind():
+    """A label that is left out since pods differ in it is about something else: nodes seen by one exporter, hosts of an ingress."""
+    pods = tuple({"pod": "ingress-7d9f8c6b5-x2x4k", "host": host} for host in "ab")
+    roster = Roster(1)
+    roster.seat(0, (*pods, {"pod": "ingress-64bd9c8c4f-9kq2v", "host": "a"}))
+    assert roster.kinds().kind.tolist() == [-1, -1, -1]
+    assert roster.kinds().pod.tolist() == [-1, -1, -1]
