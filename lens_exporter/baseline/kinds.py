@@ -17,7 +17,7 @@ _ITS_OWN = {
 }
 _BY_START = {"container_id", "pid"}  # another with each start of a container, as any unique value
 _VERSION = re.compile(r"(label_)?(app_|service_|app_kubernetes_io_)?version")
-_UNIQUE = re.compile(r".*([0-9a-f]{64}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}).*")
+_UNIQUE = re.compile(r".*([0-9a-f]{64}|[0-9a-f]{8}([-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}).*")
 # What Kubernetes makes up has no vowels, and no digits that look like one (apimachinery, util/rand); of digits alone it is a time.
 _MADE_UP = "[bcdfghjklmnpqrstvwxz2456789]"
 _OF_A_DEPLOYMENT = re.compile(rf"(?P<replicas>(?P<deployment>.+)-(?=[0-9]*[a-z]){_MADE_UP}{{6,10}})-{_MADE_UP}{{5}}")

@@ -10,9 +10,9 @@ from lens_exporter.baseline.roster import Roster
 from lens_exporter.model.window import FloatArray, IntArray, Peers
 
 _HALF_HOUR = 1800.0  # seconds
-_SHARED = 2  # bins that may know a container and the one that was started after it
+_SHARED = 4  # bins that may know a container and the one that was started after it: a query looks back for as long as its range
 _AT_ONCE = 256  # series whose memory is looked through
-_SOME = 8  # series of one pod, among which two that are there together are soon found
+_SOME = 8  # series of one pod that are looked at first: of ten thousand volumes few have to be
 
 Means = Callable[[IntArray], FloatArray]  # of some series the means that are remembered, in order of time [bin, series]
 
@@ -73,12 +73,12 @@ def _runs(numbers: IntArray) -> list[slice]:
 def _one_at_a_time(series: IntArray, pods: IntArray, means: Means) -> bool:
     """Tell whether these series of a kind, sorted by their pods, are one after another of each pod.
 
-    A bin or two may know both of two containers. Where a pod has several series at once a unique label tells them apart that is
+    Some bins may know both of two containers. Where a pod has several series at once a unique label tells them apart that is
     none of a container.
     """
     for one in _runs(pods):
         mine = series[one]
-        if mine.size > 1:  # of many, two that are there together are soon found among a few
+        if mine.size > 1:
             parts = (mine[:_SOME], mine) if mine.size > _SOME else (mine,)
             if any(_together(part, means) > _SHARED * (part.size - 1) for part in parts):
                 return False

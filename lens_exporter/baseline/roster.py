@@ -120,7 +120,7 @@ class Roster:
         """
         if self._kinds_of is None:
             kinds, families = dict[tuple[int, Kind], int](), dict[tuple[int, Kind], int]()
-            pods, lasting, mixed = dict[tuple[int, str], int](), list[Kind](), set[int]()
+            pods, firsts, mixed = dict[tuple[int, str], int](), list[Labels](), set[int]()
             of_kind, of_family, of_pod = (np.full(len(self), -1, dtype=np.int64) for _ in range(3))
             for place, (metric, kind, labels) in enumerate(zip(self._metrics, self._kinds, self.labels, strict=True)):
                 if kind is None:
@@ -128,9 +128,9 @@ class Roster:
                 number = of_kind[place] = kinds.setdefault((metric, kind), len(kinds))
                 of_family[place] = families.setdefault((metric, family_of(kind)), len(families))
                 pod = of_pod[place] = pods.setdefault((number, pod_of(labels)), len(pods))
-                if pod == len(lasting):
-                    lasting.append(lasting_of(labels))
-                elif lasting[pod] != lasting_of(labels):
+                if pod == len(firsts):
+                    firsts.append(labels)
+                elif lasting_of(firsts[pod]) != lasting_of(labels):
                     mixed.add(number)
             none = np.isin(of_kind, list(mixed))
             self._kinds_of = Kinds(*(np.where(none, -1, each) for each in (of_kind, of_family, of_pod)))

@@ -65,7 +65,7 @@ class Peers:
 
     family: IntArray  # equal for series of one Deployment; -1: none
     count: IntArray  # how many others
-    age: FloatArray  # seconds since the first value that is remembered of the series itself
+    age: FloatArray  # seconds since the first value that is remembered of its pod; NaN where nobody could be a peer
     usual: FloatArray  # the mean of all they had; NaN where there are none
     lower: FloatArray  # the lowest mean of half an hour of any of them
     upper: FloatArray  # the highest

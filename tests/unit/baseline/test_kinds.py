@@ -14,6 +14,7 @@ WEB = {"namespace": "shop", "pod": "web-7d9f8c6b5-x2x4k", "instance": "10.0.0.3:
         WEB | {"pod": "web-7d9f8c6b5-tk8fr", "uid": "4f1c", "pod_template_hash": "7d9f8c6b5"},
         {"namespace": "shop", "pod": "web-zh8r45kkt-c5rrc", "version": "2.1.0", "image": "shop/web:2.1.0"},
         {"namespace": "shop", "pod": "web-zh8r45kkt-c5rrc", "replicaset": "web-zh8r45kkt", "id": f"/kubepods/{'4f' * 32}"},
+        {"namespace": "shop", "pod": "web-zh8r45kkt-c5rrc", "id": "/kubepods-pod0a1b2c3d_0a1b_4a1b_8a1b_0a1b2c3d4e5f.slice"},
         {"namespace": "shop", "pod": "web-zh8r45kkt-c5rrc", "name": "k8s_web_web-zh8r45kkt-c5rrc_shop_0"},
         {"namespace": "shop", "pod": "web-zh8r45kkt-c5rrc", "label_version": "2.1.0", "rollouts_pod_template_hash": "zh8r45kkt"},
     ],

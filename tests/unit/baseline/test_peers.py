@@ -80,9 +80,23 @@ def test_a_container_that_is_started_again_is_the_same_pod():
     assert found.usual[1] == pytest.approx((5.0 + 2.0) / 2)
 
 
-@pytest.mark.parametrize("shared", [0, 1, 2])
-def test_a_container_may_be_started_again_many_times(shared):
+@pytest.mark.parametrize(("shared", "count"), [(0, 1), (2, 1), (4, 1), (5, 0)])
+def test_a_container_may_be_started_again_many_times(shared, count):
+    """The query goes on with the old one for as long as its range; more than an hour is no start."""
     starts = [[NAN] * (6 * start) + [1] * (6 + shared) + [NAN] * (24 - 6 * start) for start in range(5)]
     starts = [means[:30] for means in starts]
     found = of([*starts, [NAN] * 26 + [5] * 4], young=[5], pods=series(by="id", pods=(0, 0, 0, 0, 0, 1)))
-    assert found.count.tolist() == [1]
+    assert found.count.tolist() == [count]
+
+
+def test_a_pod_whose_newest_container_has_no_half_hour_yet_is_a_peer():
+    found = of([[2] * 7 + [NAN], [NAN] * 7 + [9], [NAN] * 6 + [5, 5]], young=[2], pods=series(by="id", pods=(0, 0, 1)))
+    assert (found.count.tolist(), found.upper.tolist()) == ([1], [2.0])
+
+
+@pytest.mark.parametrize("together", [range(2), range(8, 10)])
+def test_of_many_series_of_a_pod_any_two_may_be_there_at_once(together):
+    """The first few are looked at before all."""
+    pods = tuple(PODS[0] | {"id": f"{each:x}" * 64} for each in range(10))
+    means = [[3] * 80 if each in together else [NAN] * 8 * each + [1] * 8 + [NAN] * (72 - 8 * each) for each in range(10)]
+    assert of([*means, [NAN] * 76 + [5] * 4], young=[10], pods=(*pods, PODS[1])).count.tolist() == [0]
