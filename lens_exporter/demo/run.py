@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lens_exporter.demo.display import Display, Row
@@ -28,9 +28,9 @@ def run_demo(*, keep: bool = False) -> int:
     story = acts()
     worth_keeping = False
     try:
-        with ended_by_signals(), Display(sum(len(act.hops) for act in story)) as display, Stack(folder) as stack:
+        with ended_by_signals() as raise_again, Display(sum(len(act.hops) for act in story)) as display, Stack(folder) as stack:
             try:
-                complete = _run(stack, story, display)
+                complete = _run(stack, story, display, raise_again)
             except (ServerMissing, ServerNotReady, ServerGone) as error:
                 for line in f"lens-exporter: {error}\nConfigurations and logs are in {folder}".splitlines():
                     display.line(line, "red")
@@ -44,7 +44,7 @@ def run_demo(*, keep: bool = False) -> int:
     return 0 if complete else 1
 
 
-def _run(stack: Stack, story: Sequence[Act], display: Display) -> bool:
+def _run(stack: Stack, story: Sequence[Act], display: Display, raise_again: Callable[[], None]) -> bool:
     begun = time.monotonic()
     display.line("Starting Prometheus, Alertmanager, a small service and lens-exporter on this machine.", "bold")
     stack.start()
@@ -56,6 +56,7 @@ def _run(stack: Stack, story: Sequence[Act], display: Display) -> bool:
         display.act(act.title)
 
         def waiting(look: Snapshot, hop: Hop, name: str = act.name) -> None:
+            raise_again()
             silent = f"; no answer from {', '.join(look.silent)}" if look.silent else ""
             display.waiting(f"{name}: waiting for {hop.name} in {hop.where}; {look.samples} samples{silent}")
 
