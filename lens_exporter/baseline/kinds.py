@@ -1,6 +1,7 @@
 """Which series are of one kind: of pods that one Deployment makes, and replaces with each release."""
 
 import re
+from dataclasses import dataclass
 
 from lens_exporter.model.labels import Labels
 
@@ -20,7 +21,36 @@ _VERSION = re.compile(r"(label_)?(app_|service_|app_kubernetes_io_)?version")
 _UNIQUE = re.compile(r".*([0-9a-f]{64}|[0-9a-f]{8}([-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}).*")
 # What Kubernetes makes up has no vowels, and no digits that look like one (apimachinery, util/rand); of digits alone it is a time.
 _MADE_UP = "[bcdfghjklmnpqrstvwxz2456789]"
-_OF_A_DEPLOYMENT = re.compile(rf"(?P<replicas>(?P<deployment>.+)-(?=[0-9]*[a-z]){_MADE_UP}{{6,10}})-{_MADE_UP}{{5}}")
+_OF_A_DEPLOYMENT = re.compile(
+    rf"(?P<replicas>(?P<deployment>[a-z0-9][-a-z0-9.]*)-(?=[0-9]*[a-z]){_MADE_UP}{{6,10}})-{_MADE_UP}{{5}}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """Pods of one release of a Deployment. name is the one of their ReplicaSet, label where their series have their own names."""
+
+    label: str
+    name: str
+    deployment: str
+
+    def any_release(self) -> str:
+        """Write the matcher that takes the Deployment's pods of any release."""
+        deployment = self.deployment.replace(".", "[.]")
+        return f'{self.label}=~"{deployment}-{_MADE_UP}{{6,10}}-{_MADE_UP}{{5}}"'
+
+    def is_its_own(self, name: str, value: str) -> bool:
+        """Whether a label tells one pod or one release from another."""
+        return (
+            name in _ITS_OWN or self.name in value or _VERSION.fullmatch(name) is not None or _UNIQUE.fullmatch(value) is not None
+        )
+
+
+def replicas_of(labels: Labels) -> Replicas | None:
+    """Name the release of a Deployment that a series' pod is of; None where Kubernetes has not made up its name."""
+    label = next((name for name in _PODS if labels.get(name)), "")
+    found = _OF_A_DEPLOYMENT.fullmatch(labels[label]) if label else None
+    return Replicas(label, found["replicas"], found["deployment"]) if found else None
 
 
 def pod_of(labels: Labels) -> str:
@@ -34,11 +64,11 @@ def kind_of(labels: Labels) -> Kind | None:
     "web-7d9f8c6b5-x2x4k" and "web-64bd9c8c4f-9kq2v" are of one kind. Machines are of none, nor is what runs once on each: what two
     of one job have in common, a database and a proxy, their names do not tell. Where pods are counted their names stay.
     """
-    found = _OF_A_DEPLOYMENT.fullmatch(pod_of(labels))
+    found = replicas_of(labels)
     if found is None:
         return None
-    common = [pair for pair in labels.items() if not _is_its_own(*pair, found["replicas"])]
-    return (("pod", found["deployment"]), *sorted(common))
+    common = [pair for pair in labels.items() if not found.is_its_own(*pair)]
+    return (("pod", found.deployment), *sorted(common))
 
 
 def lasting_of(labels: Labels) -> Kind:
@@ -52,7 +82,3 @@ def lasting_of(labels: Labels) -> Kind:
 def family_of(kind: Kind) -> Kind:
     """Give what series of all kinds of one Deployment have in common: its name, and where it is by any name of that."""
     return tuple((name, value) for name, value in kind if name == "pod" or "namespace" in name or "cluster" in name)
-
-
-def _is_its_own(name: str, value: str, replicas: str) -> bool:
-    return name in _ITS_OWN or replicas in value or _VERSION.fullmatch(name) is not None or _UNIQUE.fullmatch(value) is not None

@@ -15,6 +15,7 @@ NAMES = ("instance", "pod", "node", "nodename", "host", "hostname", "container",
 _PLACES = {"job", "process", "namespace", "cluster", "env", "environment", "region", "zone", "prometheus", "endpoint", *NAMES}
 _SUFFIX = re.compile(r"_(utilization|ratio|bytes|seconds|total)\b|_(utilization|ratio|bytes|seconds|total)$")
 _BARE_METRIC = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*")
+_BARE_RANGE = re.compile(r"(?<![\w:])([a-zA-Z_:][a-zA-Z0-9_:]*)\s*\[")
 _EQUALS = re.compile(r"""([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*("(?:[^"\\]|\\.)*")""")
 _MATCHERS = re.compile(r"""\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\}""")
 # These make labels that the selected series do not have, so a matcher for them would select nothing.
@@ -89,16 +90,19 @@ def category(metric: BaselineMetric) -> str:
 
 
 def narrowed(query: str, series: Labels, template: str = "") -> str:
-    """Narrow a query to one of its series where that is safe: it is a bare metric, or has one selector and makes no labels.
+    """Narrow a query to one of its series where that is safe: a bare metric, or one selector or range, and no labels made.
 
     template is the same query with $selector where matchers may go; one that has more selectors than one needs it.
     """
-    if not series or _MAKES_LABELS.search(query):
+    if not series or makes_labels(query):
         return query
     bare = _BARE_METRIC.fullmatch(query)
     if bare:
         return selector(series, metric=bare[1])
     selectors = list(_MATCHERS.finditer(query))
+    ranges = [] if selectors else list(_BARE_RANGE.finditer(query))
+    if len(ranges) == 1:  # rate(requests_total[5m])
+        return f"{query[: ranges[0].end(1)]}{selector(series)}{query[ranges[0].end(1) :]}"
     if len(selectors) != 1:
         return substituted(template, ",".join(matchers(series))) if template else query
     inside = selectors[0][0][1:-1].strip().rstrip(",")
@@ -106,6 +110,11 @@ def narrowed(query: str, series: Labels, template: str = "") -> str:
     added = ",".join(one for one in matchers(series) if one not in there)
     both = ",".join(filter(None, (inside, added)))
     return f"{query[: selectors[0].start()]}{{{both}}}{query[selectors[0].end() :]}"
+
+
+def makes_labels(query: str) -> bool:
+    """Whether a query may give labels that the series it selects do not have."""
+    return _MAKES_LABELS.search(query) is not None
 
 
 def projected(series: Labels, target_labels: tuple[str, ...] | None) -> Mapping[str, str]:

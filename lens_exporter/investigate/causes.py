@@ -1,7 +1,7 @@
 """What may be called a cause. Moving together, or first, is not enough: users forgive "inconclusive" sooner than a wrong cause.
 
-A cause is something a receipt names (files of one pattern, a process, a line of code, one series of several, a restart, another
-version, a lowered limit), or another resource that left its normal demonstrably earlier and can drive the one that alerts.
+A cause is something a receipt names (files of one pattern, a process, a line of code, a release, one series of several, a restart,
+another version, a lowered limit), or another resource that left its normal demonstrably earlier and can drive the one that alerts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from lens_exporter.investigate.limits import is_limit, is_share, resource_of
 from lens_exporter.investigate.notebook import Event, Notebook, Noted
 from lens_exporter.investigate.own import is_named, is_own, own_courses, own_families, place, reading
 from lens_exporter.investigate.part import Part
+from lens_exporter.investigate.releases import names, release, release_claim
 from lens_exporter.investigate.wording import change, measured_rate, resource, sentence, speed, told_apart, unit_of, value, when
 from lens_exporter.model import labels as label_sets
 
@@ -79,7 +80,7 @@ def _merged(suspects: Sequence[Noted]) -> list[Noted]:
 
 def cause(notes: Notebook, moved: Movement) -> Cause | None:
     """Find the cause, the one that is named most plainly first; None is the honest answer to most alerts."""
-    named = _named_part(notes, moved, own_families(notes)) or _part_of_course(notes, moved)
+    named = _named_part(notes, moved, own_families(notes)) or _part_of_course(notes, moved) or _release(notes)
     if named or not moved.effects:
         return named
     driver = _driver(notes, moved)
@@ -185,6 +186,15 @@ def _one_of_many(notes: Notebook, moved: Movement) -> Cause | None:
                 family = family_of(one.metric, one.labels)
                 return Cause(text, text, receipts, family.name if family else "")
     return None
+
+
+def _release(notes: Notebook) -> Cause | None:
+    one = release(notes)
+    if one is None or not one.parted:
+        return None
+    claim, (new, old) = release_claim(one, notes), names(one)
+    step = f"compare {new} with {old}, or roll back to it"
+    return Cause(f"it came with a release: {claim}", claim, (one.now.receipt,), "", step, driven=True)
 
 
 def _new_version(notes: Notebook, moved: Movement) -> Cause | None:

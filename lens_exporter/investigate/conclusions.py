@@ -10,6 +10,7 @@ from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import FAMILIES, family_named, family_of, of_host
 from lens_exporter.investigate.notebook import Notebook, Noted
 from lens_exporter.investigate.own import missing, own_courses, own_families
+from lens_exporter.investigate.releases import release, release_claim
 from lens_exporter.investigate.summaries import away, course_claim, gap_claim, missing_claim, summarised
 from lens_exporter.investigate.wording import change, measured, series, span, speed, value, when, word
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
@@ -20,8 +21,8 @@ MODEL_AWAY = "Offline analyst: the model went away."
 BY_CODE = "Written by code from the receipts: the model handed in no answer."
 _METHOD = (
     "Ranked by onset and strength against each series' own past. A cause is what a receipt names (files of one pattern, a process, "
-    "one series of several, a restart, another version, a lowered limit) or another resource that left its normal earlier and can "
-    "drive what alerts; what only moved too is told, not blamed."
+    "a release, one series of several, a restart, another version, a lowered limit) or another resource that left its normal "
+    "earlier and can drive what alerts; what only moved too is told, not blamed."
 )
 _FINDINGS = 8
 _LONGEST = 400  # characters of a claim: names of metrics and labels may be of any length
@@ -97,6 +98,9 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
         yield Finding(f"{notes.ranking.gone_count:,} series end: {one.metric} at {when(one.at, notes)}", (one.receipt,))
     named = {part.claim: part.receipt for part in live.parts(notes) if found is None or part.claim != found.claim}
     yield from (Finding(claim, (receipt,)) for claim, receipt in named.items())
+    released = release(notes)
+    if released is not None and not released.parted and not released.alike:
+        yield Finding(release_claim(released, notes), (released.now.receipt,))
     events = [(version_claim(one, notes), one) for one in notes.ranking.deploys[:1]]
     events += [(start_claim(one, notes), one) for one in notes.ranking.restarts[:1]]
     yield from (Finding(claim, (one.receipt,)) for claim, one in events if found is None or found.claim != claim)
@@ -148,6 +152,10 @@ def _back_to_normal(notes: Notebook) -> Iterator[Finding]:
 
 def _ruled_out(notes: Notebook) -> Iterator[Hypothesis]:
     """Say of what could have driven the alert, and of what a person would ask first, that it did not move."""
+    released = release(notes)
+    if released is not None and released.alike:
+        claim = f"release ({release_claim(released, notes)})"
+        yield Hypothesis(shortened(claim, _LONGEST), HypothesisState.RULED_OUT, (released.now.receipt,))
     own = own_families(notes)
     could = {name for family in own for name in family_named(family).drivers} or {family.name for family in FAMILIES}
     steady = {

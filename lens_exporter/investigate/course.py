@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from lens_exporter.investigate.moments import read
 from lens_exporter.model.conversation import Answered
 
 _FLAT = 0.05  # of its size: a course that moved less did not move
 _BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
+_CLEAR = 4.0  # of the bends from part to part: among twelve parts of mere noise the furthest are half of that apart
+_PARTS = 5
 _LONG, _STEPS = 60.0, 2.5  # seconds, and points of the range: a range that lacks less at an end is whole there
 
 
@@ -24,6 +28,9 @@ class Course:
     high: float
     trend: str
     per_minute: float
+    mean: float
+    buckets: tuple[float | None, ...]  # means of equal parts of the range, None where there is nothing
+    begin: float  # when it had its first value
     until: float  # when it had its last value
     begun_late: bool  # the range begins without it, so where it came from is not known
     ended: bool  # the range ends without it
@@ -35,9 +42,15 @@ class Course:
 
     @property
     def came_back(self) -> bool:
-        """Whether it moved and went back to where it came from: both are known only of a course that is whole at both ends."""
-        whole = not (self.begun_late or self.ended)
-        return whole and not self.flat and abs(self.last - self.first) <= _BACK * (self.high - self.low)
+        """Whether it moved and went back to where it came from: both are known only of a course that is whole at both ends.
+
+        Noise is somewhere else all the time, and where it came from as often as not: the parts of a course tell that it moved.
+        """
+        parts = np.array([part for part in self.buckets if part is not None])
+        if self.begun_late or self.ended or self.flat or len(parts) < _PARTS:
+            return False
+        way = float(np.ptp(parts))
+        return bool(way > _CLEAR * np.median(np.abs(np.diff(parts, 2))) and abs(parts[-1] - parts[0]) <= _BACK * way)
 
 
 def courses(answered: Answered) -> Iterator[Course]:
@@ -59,6 +72,9 @@ def courses(answered: Answered) -> Iterator[Course]:
             row["max"]["value"],
             row["trend"],
             row["per_minute"],
+            row["mean"],
+            tuple(row["buckets"]),
+            begin,
             until,
             begun_late=begin - seen["start_at"] > missing,
             ended=seen["end_at"] - until > missing,

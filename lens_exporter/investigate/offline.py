@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from lens_exporter.foundation.clock import rfc3339
-from lens_exporter.investigate import live, nodes
+from lens_exporter.investigate import live, nodes, releases
 from lens_exporter.investigate.analysis_schema import SUBMIT
 from lens_exporter.investigate.causes import movement
 from lens_exporter.investigate.conclusions import BY_CODE, MODEL_AWAY, OFFLINE, conclude
@@ -63,7 +63,14 @@ def best_so_far(trail: Trail) -> HealthAnalysis:
 
 def _wanted(notes: Notebook, specs: dict[str, ToolSpec]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give every call worth making with what is known so far."""
-    wanted = [*_rankings(notes), *_courses(notes), *_about(notes), *_live(notes, specs), *_alerts(notes)]
+    wanted = [
+        *_rankings(notes),
+        *_courses(notes),
+        *releases.questions(notes),
+        *_about(notes),
+        *_live(notes, specs),
+        *_alerts(notes),
+    ]
     yield from ((name, arguments) for name, arguments in wanted if name in specs)
 
 

@@ -13,7 +13,7 @@ QUOTED = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`"
 # A brace within braces is none of PromQL's: a text of braces alone would be read to its end from each of them.
 BRACES = rf"\{{((?:[^{{}}\"'`]|{QUOTED})*)\}}"
 _SELECTOR = re.compile(rf"(?:([a-zA-Z_:][\w:]*)\s*)?{BRACES}|([a-zA-Z_:][\w:]*)")
-_MATCHER = re.compile(rf"\b([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*({QUOTED})")
+MATCHER = re.compile(rf"\b([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*({QUOTED})")
 # Quoted text comes first: what looks like a range or a grouping in there is part of a matcher, and stays.
 # What begins a quoted text that never ends is dropped with all that follows: it would be looked for again from each quote.
 _RANGES_AND_GROUPINGS = re.compile(
@@ -51,8 +51,8 @@ def selectors(query: str) -> Iterator[Selector]:
 
 
 def _matchers(inside: str, expressions: set[str]) -> Iterator[Matcher]:
-    for label, how, quoted in _MATCHER.findall(inside):
-        text, regex = _unquoted(quoted), how.endswith("~")
+    for label, how, quoted in MATCHER.findall(inside):
+        text, regex = unquoted(quoted), how.endswith("~")
         if regex and (_COSTLY.search(text) or len(expressions | {text}) > _EXPRESSIONS):
             continue
         if regex:
@@ -63,5 +63,6 @@ def _matchers(inside: str, expressions: set[str]) -> Iterator[Matcher]:
             continue
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """Give the text that a string of PromQL stands for."""
     return text[1:-1] if text.startswith("`") else re.sub(r"\\(.)", r"\1", text[1:-1])

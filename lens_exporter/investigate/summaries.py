@@ -26,7 +26,9 @@ def course_claim(one: Course) -> str:
     """Write the course of the alert's own query as a claim."""
     first, last, most = (value(number, measured(one)) for number in (one.first, one.last, one.high))
     peak = f", {most} at most" if most not in {first, last} else ""
-    trend = f" and is {one.trend}" if one.trend in {"rising", "falling"} else ""
+    # A line through its parts may go down while it ends higher than it began: the one or the other is noise.
+    goes = {"rising": one.last > one.first, "falling": one.last < one.first}.get(one.trend, False)
+    trend = f" and is {one.trend}" if goes else ""
     return f"the alert's own query went {first} -> {last}{peak}{trend}"
 
 

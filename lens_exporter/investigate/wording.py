@@ -10,6 +10,7 @@ from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import family_of
 from lens_exporter.investigate.limits import is_limit
 from lens_exporter.investigate.notebook import Notebook, Noted
+from lens_exporter.investigate.selectors import BRACES
 from lens_exporter.model import labels as label_sets
 
 _LABELS = 3  # of a series in a claim
@@ -58,7 +59,7 @@ def measured_rate(one: Course) -> tuple[str, bool]:
 
 
 def _named(one: Course) -> list[str]:
-    names = _NAME.findall(re.sub(r"\{[^{}]*\}|\[[^\[\]]*\]|\b(?:by|without)\s*\([^()]*\)", " ", one.query))
+    names = _NAME.findall(re.sub(rf"{BRACES}|\[[^\[\]]*\]|\b(?:by|without)\s*\([^()]*\)", " ", one.query))
     return [name for name in names if name not in _KEEP_UNITS]
 
 

@@ -6,23 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.demo.backfill import Series
-from lens_exporter.foundation.database import Database, metadata
-from lens_exporter.foundation.events import Events
-from lens_exporter.foundation.telemetry import Telemetry
-from lens_exporter.investigate.agent import AgentLimits
-from lens_exporter.investigate.investigator import Investigator
-from lens_exporter.investigate.offline import OfflineAnalyst
 from lens_exporter.investigate.toolbox import Toolbox
-from lens_exporter.investigate.tools_alerts import alert_tools
-from lens_exporter.investigate.tools_promql import promql_tools
-from lens_exporter.investigate.tools_suspects import suspect_tool
-from lens_exporter.model.alert import Alert, AlertGroup
+from lens_exporter.model.alert import Alert
 from lens_exporter.model.analysis import Outcome, Recheck, ReviewVerdict
-from lens_exporter.prometheus.client import Prometheus
-from lens_exporter.prometheus.cost import QueryLimits
-from tests.servers.endpoints import endpoint
+from tests.integration.desk import Desk
 from tests.servers.prometheus import PrometheusServer
 
 pytestmark = pytest.mark.integration
@@ -67,32 +55,6 @@ def server(tmp_path_factory):
         yield running
 
 
-class Desk:
-    """An investigator on that server, its clock set to the time of the trouble."""
-
-    def __init__(self, server):
-        prometheus = Prometheus(endpoint(server.url), QueryLimits())
-        self.database = Database("sqlite://")
-        metadata.create_all(self.database.engine)
-        self.telemetry = Telemetry()
-        self.tools = Toolbox(
-            [*promql_tools(prometheus), suspect_tool(prometheus, RobustDetector()), *alert_tools(list, prometheus.rules)],
-            timeout=20.0,
-        )
-        self.investigator = Investigator(
-            client=OfflineAnalyst,
-            reviewer=lambda: None,
-            toolbox=lambda _group: self.tools,
-            events=Events(self.database, self.telemetry),
-            telemetry=self.telemetry,
-            limits=AgentLimits(),
-            clock=lambda: AT + 5.0,
-        )
-
-    def investigate(self, *alerts, step=lambda _name, work: work()):
-        return self.investigator.run("01JD0000000000000000000001", "01JD0000000000000000000000", AlertGroup("group", alerts), step)
-
-
 def memory(instance, **changes):
     labels = {"alertname": "HighMemory", "severity": "critical", "instance": instance, "job": "api"}
     url = "http://prometheus/graph?g0.expr=process_resident_memory_bytes+%3E+1.3e9&g0.tab=1"
@@ -101,7 +63,7 @@ def memory(instance, **changes):
 
 def test_the_leaking_series_is_named_first(server):
     """Of eighty noisy series it is the one that moved first, and every number of the answer is proved by code."""
-    answer = Desk(server).investigate(memory("api-7:9000"))
+    answer = Desk(server.url, AT).investigate(memory("api-7:9000"))
     first, second, *_ = answer.analysis.findings
     assert first.claim.startswith("open files (process_open_fds) 61 -> 1,4")
     assert second.claim.startswith("memory (process_resident_memory_bytes) 1.1 GB -> 1.78 GB")
@@ -116,14 +78,14 @@ def test_the_leaking_series_is_named_first(server):
 
 def test_a_calm_instance_has_nothing_wrong(server):
     """The same alert on the neighbour finds no suspect, and the rule's query is where it always was."""
-    answer = Desk(server).investigate(memory("api-8:9000"))
+    answer = Desk(server.url, AT).investigate(memory("api-8:9000"))
     assert answer.analysis.outcome is Outcome.NOTHING_WRONG, answer.analysis
     assert all(finding.holds for finding in answer.analysis.findings)
 
 
 def test_a_group_over_two_instances_is_looked_at_as_one_job(server):
     """What its alerts have in common is the target."""
-    answer = Desk(server).investigate(memory("api-7:9000"), memory("api-8:9000"))
+    answer = Desk(server.url, AT).investigate(memory("api-7:9000"), memory("api-8:9000"))
     (ranked, *_) = [one for one in answer.receipts if one.tool == "rank_suspects"]
     assert ranked.arguments["labels"] == {"job": "api"}
     assert 'process_open_fds{instance="api-7:9000"}' in answer.analysis.findings[0].claim
@@ -138,7 +100,7 @@ def test_a_server_that_goes_away_before_the_check_does_not_take_the_answer(tmp_p
                 server.kill()
             return work()
 
-        answer = Desk(server).investigate(memory("api-7:9000"), step=step)
+        answer = Desk(server.url, AT).investigate(memory("api-7:9000"), step=step)
     assert Recheck.FAILED in {one.recheck for one in answer.receipts}
     assert answer.analysis.outcome is Outcome.CAUSE_FOUND
 
@@ -146,7 +108,7 @@ def test_a_server_that_goes_away_before_the_check_does_not_take_the_answer(tmp_p
 def test_a_server_that_is_away_from_the_start_leaves_it_not_investigated(tmp_path):
     """No number is made up, and the reason names the server."""
     with PrometheusServer(tmp_path) as server:
-        desk = Desk(server)
+        desk = Desk(server.url, AT)
         server.kill()
     desk.tools = Toolbox([tool for tool in desk.tools._tools.values() if tool.name != "list_active_alerts"])
     answer = desk.investigate(memory("api-7:9000"))
