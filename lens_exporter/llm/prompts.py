@@ -1,8 +1,6 @@
-"""What models are told. Plain text with a version; whoever asks gives plain strings, and what others wrote is fenced."""
+"""What models are told. Plain text; whoever asks gives plain strings, and what others wrote is fenced."""
 
 import re
-
-VERSION = "2026-11-30"
 
 _FENCE = "untrusted"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
