@@ -106,7 +106,7 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
     yield from (Finding(claim, (one.receipt,)) for claim, one in events if found is None or found.claim != claim)
     yield from (Finding(text, (one.receipt,)) for one in notes.live for text in live.sentences(one, notes))
     yield from (_had_moved(one, notes) for one in moved.back[:1])
-    if not notes.ranking.receipt or (found is not None and not moved.effects):
+    if not notes.ranking.receipt or (found is not None and not found.driven and not moved.effects):
         yield from (Finding(course_claim(one), (one.receipt,)) for one in own_courses(notes)[:2])
     if notes.alert_count > 1:
         names = ", ".join(dict.fromkeys(word(str(row["labels"].get("alertname", ""))) for row in notes.alerts))
@@ -156,6 +156,8 @@ def _ruled_out(notes: Notebook) -> Iterator[Hypothesis]:
     if released is not None and released.alike:
         claim = f"release ({release_claim(released, notes)})"
         yield Hypothesis(shortened(claim, _LONGEST), HypothesisState.RULED_OUT, (released.now.receipt,))
+    if (released is not None and not released.alike) or _always_so(notes):
+        return
     own = own_families(notes)
     could = {name for family in own for name in family_named(family).drivers} or {family.name for family in FAMILIES}
     steady = {
@@ -172,6 +174,12 @@ def _ruled_out(notes: Notebook) -> Iterator[Hypothesis]:
             one = steady[name]
             claim = shortened(f"{name} ({change(one)}, {series(one, notes)})", _LONGEST)
             yield Hypothesis(claim, HypothesisState.RULED_OUT, (one.receipt,))
+
+
+def _always_so(notes: Notebook) -> bool:
+    """Whether what alerts has been so since there is anything of it: what stayed as it was since then may have come with it."""
+    courses = own_courses(notes)
+    return bool(courses) and all(one.begun_late and one.begin >= notes.task.start for one in courses)
 
 
 def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:

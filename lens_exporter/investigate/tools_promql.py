@@ -187,7 +187,7 @@ def _numbers(labels: Labels, shape: Shape) -> dict[str, float]:
 def _result(answer: QueryAnswer, rows: list[Any], seen: dict[str, float], found: int, shown: int) -> ToolResult:
     notes = [answer.note, *answer.warnings]
     if not rows:
-        return ToolResult(ToolStatus.EMPTY, [], "; ".join(filter(None, [*notes, "no series"])), {"series": 0.0})
+        return ToolResult(ToolStatus.EMPTY, [], "; ".join(dict.fromkeys(filter(None, [*notes, "no series"]))), {"series": 0.0})
     status = answer.status
     if found > shown:
         status = ToolStatus.TRUNCATED
