@@ -5,8 +5,9 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from lens_exporter.model.labels import Labels, matchers, selector
+from lens_exporter.model.labels import Labels, matchers
 from lens_exporter.model.metric import BaselineMetric, substituted
+from lens_exporter.prometheus.promql import rewritten, selections
 
 _LONGEST = 60  # characters of a label value in prose
 _MOST_EXTRAS = 2
@@ -14,10 +15,7 @@ _MOST_EXTRAS = 2
 NAMES = ("instance", "pod", "node", "nodename", "host", "hostname", "container", "name", "service")
 _PLACES = {"job", "process", "namespace", "cluster", "env", "environment", "region", "zone", "prometheus", "endpoint", *NAMES}
 _SUFFIX = re.compile(r"_(utilization|ratio|bytes|seconds|total)\b|_(utilization|ratio|bytes|seconds|total)$")
-_BARE_METRIC = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*")
-_BARE_RANGE = re.compile(r"(?<![\w:])([a-zA-Z_:][a-zA-Z0-9_:]*)\s*\[")
 _EQUALS = re.compile(r"""([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*("(?:[^"\\]|\\.)*")""")
-_MATCHERS = re.compile(r"""\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\}""")
 # These make labels that the selected series do not have, so a matcher for them would select nothing.
 _MAKES_LABELS = re.compile(r"\b(label_replace|label_join|count_values|group_left|group_right|info|vector)\b")
 _PORT = re.compile(r"(?P<host>[^:\[\]]+|\[[0-9a-fA-F:.]+\]):\d+")
@@ -90,26 +88,22 @@ def category(metric: BaselineMetric) -> str:
 
 
 def narrowed(query: str, series: Labels, template: str = "") -> str:
-    """Narrow a query to one of its series where that is safe: a bare metric, or one selector or range, and no labels made.
+    """Narrow a query to one of its series where that is safe: it has one selector and makes no labels.
 
     template is the same query with $selector where matchers may go; one that has more selectors than one needs it.
     """
     if not series or makes_labels(query):
         return query
-    bare = _BARE_METRIC.fullmatch(query)
-    if bare:
-        return selector(series, metric=bare[1])
-    selectors = list(_MATCHERS.finditer(query))
-    ranges = [] if selectors else list(_BARE_RANGE.finditer(query))
-    if len(ranges) == 1:  # rate(requests_total[5m])
-        return f"{query[: ranges[0].end(1)]}{selector(series)}{query[ranges[0].end(1) :]}"
-    if len(selectors) != 1:
+    if len(selections(query)) != 1:
         return substituted(template, ",".join(matchers(series))) if template else query
-    inside = selectors[0][0][1:-1].strip().rstrip(",")
+    return rewritten(query, lambda one: _with(one.matchers, series))
+
+
+def _with(inside: str, series: Labels) -> str:
+    """Add what a selector does not say yet."""
+    inside = inside.strip().rstrip(",")
     there = {f"{name}={value}" for name, value in _EQUALS.findall(inside)}
-    added = ",".join(one for one in matchers(series) if one not in there)
-    both = ",".join(filter(None, (inside, added)))
-    return f"{query[: selectors[0].start()]}{{{both}}}{query[selectors[0].end() :]}"
+    return ",".join(filter(None, (inside, *(one for one in matchers(series) if one not in there))))
 
 
 def makes_labels(query: str) -> bool:

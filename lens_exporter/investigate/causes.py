@@ -13,7 +13,7 @@ from lens_exporter.investigate.limits import is_limit, is_share, resource_of
 from lens_exporter.investigate.notebook import Event, Notebook, Noted
 from lens_exporter.investigate.own import is_named, is_own, own_courses, own_families, place, reading
 from lens_exporter.investigate.part import Part
-from lens_exporter.investigate.releases import names, release, release_claim
+from lens_exporter.investigate.released import came_with, name, release_claim
 from lens_exporter.investigate.wording import change, measured_rate, resource, sentence, speed, told_apart, unit_of, value, when
 from lens_exporter.model import labels as label_sets
 
@@ -189,12 +189,12 @@ def _one_of_many(notes: Notebook, moved: Movement) -> Cause | None:
 
 
 def _release(notes: Notebook) -> Cause | None:
-    one = release(notes)
-    if one is None or not one.parted:
+    one = came_with(notes)
+    if one is None:
         return None
-    claim, (new, old) = release_claim(one, notes), names(one)
-    step = f"compare {new} with {old}, or roll back to it"
-    return Cause(f"it came with a release: {claim}", claim, (one.now.receipt,), "", step, driven=True)
+    claim, new, old = release_claim(one, notes), name(one.compared.release), name(one.compared.before)
+    step = f"compare {new} with {old}, or go back to {old}"
+    return Cause(f"it came with a release: {claim}", claim, (one.receipt,), "", step, driven=True)
 
 
 def _new_version(notes: Notebook, moved: Movement) -> Cause | None:

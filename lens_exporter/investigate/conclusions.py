@@ -10,8 +10,9 @@ from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import FAMILIES, family_named, family_of, of_host
 from lens_exporter.investigate.notebook import Notebook, Noted
 from lens_exporter.investigate.own import missing, own_courses, own_families
-from lens_exporter.investigate.releases import release, release_claim
-from lens_exporter.investigate.summaries import away, course_claim, gap_claim, missing_claim, summarised
+from lens_exporter.investigate.released import alone_claim, release_claim, same_claim
+from lens_exporter.investigate.releases import ReleaseVerdict
+from lens_exporter.investigate.summaries import away, course_claim, gap_claim, missing_claim, summarised, usual
 from lens_exporter.investigate.wording import change, measured, series, span, speed, value, when, word
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
 from lens_exporter.publish.acceptable import shortened
@@ -98,9 +99,11 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
         yield Finding(f"{notes.ranking.gone_count:,} series end: {one.metric} at {when(one.at, notes)}", (one.receipt,))
     named = {part.claim: part.receipt for part in live.parts(notes) if found is None or part.claim != found.claim}
     yield from (Finding(claim, (receipt,)) for claim, receipt in named.items())
-    released = release(notes)
-    if released is not None and not released.parted and not released.alike:
-        yield Finding(release_claim(released, notes), (released.now.receipt,))
+    for each in notes.releases:
+        if each.compared.alone:
+            yield Finding(alone_claim(each), (each.receipt,))
+        elif each.compared.verdict is ReleaseVerdict.OTHERWISE:
+            yield Finding(release_claim(each, notes), (each.receipt,))
     events = [(version_claim(one, notes), one) for one in notes.ranking.deploys[:1]]
     events += [(start_claim(one, notes), one) for one in notes.ranking.restarts[:1]]
     yield from (Finding(claim, (one.receipt,)) for claim, one in events if found is None or found.claim != claim)
@@ -152,11 +155,10 @@ def _back_to_normal(notes: Notebook) -> Iterator[Finding]:
 
 def _ruled_out(notes: Notebook) -> Iterator[Hypothesis]:
     """Say of what could have driven the alert, and of what a person would ask first, that it did not move."""
-    released = release(notes)
-    if released is not None and released.alike:
-        claim = f"release ({release_claim(released, notes)})"
-        yield Hypothesis(shortened(claim, _LONGEST), HypothesisState.RULED_OUT, (released.now.receipt,))
-    if (released is not None and not released.alike) or _always_so(notes):
+    same = [one for one in notes.releases if one.compared.as_before]
+    for each in same:
+        yield Hypothesis(shortened(same_claim(each, notes), _LONGEST), HypothesisState.RULED_OUT, (each.receipt,))
+    if len(same) < len(notes.releases) or _always_so(notes):
         return
     own = own_families(notes)
     could = {name for family in own for name in family_named(family).drivers} or {family.name for family in FAMILIES}
@@ -199,7 +201,7 @@ def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
         steps.append("see whether the target runs and answers its scrape")
     if notes.ranking.gaps and not unseen and found is None and not moved.effects:
         steps.append(f"see why Prometheus took no samples of this target {span(*notes.ranking.gaps[-1], notes)}")
-    if notes.conditions and not moved.effects and all(one.flat for one in own_courses(notes)):
+    if notes.conditions and not moved.effects and usual(notes):
         steps.append("see whether the alert's threshold fits what is usual here")
     # How to look at what is not there is no advice.
     if not unseen and (not absent or len(absent) < len(notes.task.queries)) and (not named or not (found and found.family)):

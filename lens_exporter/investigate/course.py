@@ -10,6 +10,7 @@ from lens_exporter.model.conversation import Answered
 
 _FLAT = 0.05  # of its size: a course that moved less did not move
 _BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
+_NEARLY = 0.5  # a single value so near is no sign of the contrary
 _CLEAR = 4.0  # of the bends from part to part: among twelve parts of mere noise the furthest are half of that apart
 _PARTS = 5
 _LONG, _STEPS = 60.0, 2.5  # seconds, and points of the range: a range that lacks less at an end is whole there
@@ -50,7 +51,9 @@ class Course:
         if self.begun_late or self.ended or self.flat or len(parts) < _PARTS:
             return False
         way = float(np.ptp(parts))
-        return bool(way > _CLEAR * np.median(np.abs(np.diff(parts, 2))) and abs(parts[-1] - parts[0]) <= _BACK * way)
+        moved = way > _CLEAR * np.median(np.abs(np.diff(parts, 2)))
+        last, lately = abs(self.last - parts[0]), abs(parts[-1] - parts[0])
+        return bool(moved and (last <= _BACK * way or (lately <= _BACK * way and last <= _NEARLY * way)))
 
 
 def courses(answered: Answered) -> Iterator[Course]:

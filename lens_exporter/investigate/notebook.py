@@ -2,22 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from lens_exporter.investigate import task as tasks
 from lens_exporter.investigate.course import Course, courses
 from lens_exporter.investigate.moments import read
 from lens_exporter.investigate.receipts import ANSWERS
+from lens_exporter.investigate.releases import Compared, ReleaseVerdict
 from lens_exporter.investigate.task import Task
 from lens_exporter.model.conversation import Answered, Instruction, Trail
 from lens_exporter.model.tool import ToolStatus
 
 PROCESS_INFO = "lens_python_info"  # tells on which host, and as which process, a target runs
-_PROMETHEUS = {"rank_suspects", "promql_range", "promql_instant"}
+_PROMETHEUS = {"rank_suspects", "compare_releases", "promql_range", "promql_instant"}
 HEAP = "topk(3, lens_python_tracemalloc_top_bytes{"  # begins the question which lines of code hold memory
-# Begin and end the question how an expression was in the pods of each release; the label between them holds the pods' names.
-RELEASES, OF_PODS = "quantile by (release) (0.5, label_replace(", ', "release", "$1", "'
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,15 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class Released:
+    """A release of a Deployment beside the one before, in a query of what alerts."""
+
+    receipt: str
+    query: str
+    compared: Compared
+
+
+@dataclass(frozen=True, slots=True)
 class Notebook:
     """asked are the calls made. processes are the labels of lens_python_info: process, pid, hostname, pid_namespace."""
 
@@ -98,7 +106,7 @@ class Notebook:
     unranked: bool = False  # the ranking was asked for and failed
     silent: bool = False  # and so did every other question to Prometheus
     courses: tuple[Course, ...] = ()
-    releases: tuple[Course, ...] = ()  # the median of each release's pods; their query is the expression it is the median of
+    releases: tuple[Released, ...] = ()
     conditions: dict[str, bool] = field(default_factory=dict)  # rules' expressions, and whether they still answered anything
     heap: tuple[Held, ...] = ()
     no_heap: bool = False  # it was asked which lines of code hold memory, and nothing publishes that
@@ -129,9 +137,16 @@ def notebook(trail: Trail) -> Notebook:
     # A later ranking was asked for because the one before it showed too little.
     best = next((one for one in reversed(rankings) if one.result.data["suspects"]), rankings[-1] if rankings else None)
     alerts = next((one for one in reversed(ran) if one.call.name == "list_active_alerts"), None)
-    known = {"rank_suspects", "promql_range", "promql_instant", "find_metrics", "list_rules", "list_active_alerts"}
+    known = {
+        "rank_suspects",
+        "compare_releases",
+        "promql_range",
+        "promql_instant",
+        "find_metrics",
+        "list_rules",
+        "list_active_alerts",
+    }
     failed = [one for one in answered if one.call.name == "rank_suspects" and one.result.status is ToolStatus.ERROR and one.receipt]
-    ranges = [course for one in ran if one.call.name == "promql_range" for course in courses(one)]
     heaps = [one for one in answered if one.receipt and _query(one).startswith(HEAP)]
     return Notebook(
         task=task,
@@ -139,8 +154,8 @@ def notebook(trail: Trail) -> Notebook:
         ranking=_ranked(best) if best else Ranked(),
         unranked=bool(failed) and best is None,
         silent=bool(failed) and not any(one.call.name in _PROMETHEUS and one.result.status in ANSWERS for one in answered),
-        courses=tuple(one for one in ranges if not one.query.startswith(RELEASES)),
-        releases=tuple(_released(one) for one in ranges if one.query.startswith(RELEASES) and one.labels.get("release")),
+        courses=tuple(course for one in ran if one.call.name == "promql_range" for course in courses(one)),
+        releases=tuple(_released(one) for one in ran if one.call.name == "compare_releases"),
         conditions=dict(_conditions(answered, task)),
         heap=tuple(held for one in heaps if one.result.holds for held in _held(one)),
         no_heap=any(one.result.status is ToolStatus.EMPTY for one in heaps),
@@ -152,8 +167,12 @@ def notebook(trail: Trail) -> Notebook:
     )
 
 
-def _released(one: Course) -> Course:
-    return replace(one, query=one.query.removeprefix(RELEASES).rpartition(OF_PODS)[0])
+def _released(answered: Answered) -> Released:
+    data = answered.result.data
+    names = ("release", "before", "beside", "pods", "level", "own", "was", "most", "least")
+    verdict, since = ReleaseVerdict(data["verdict"]), read(data["since"], float("inf"))
+    compared = Compared(verdict, since=since, **{name: data[name] for name in names})
+    return Released(answered.receipt, _query(answered), compared)
 
 
 def _ranked(answered: Answered) -> Ranked:

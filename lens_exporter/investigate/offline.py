@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from lens_exporter.foundation.clock import rfc3339
-from lens_exporter.investigate import live, nodes, releases
+from lens_exporter.investigate import live, nodes, released
 from lens_exporter.investigate.analysis_schema import SUBMIT
 from lens_exporter.investigate.causes import movement
 from lens_exporter.investigate.conclusions import BY_CODE, MODEL_AWAY, OFFLINE, conclude
@@ -66,7 +66,7 @@ def _wanted(notes: Notebook, specs: dict[str, ToolSpec]) -> Iterator[tuple[str, 
     wanted = [
         *_rankings(notes),
         *_courses(notes),
-        *releases.questions(notes),
+        *released.questions(notes),
         *_about(notes),
         *_live(notes, specs),
         *_alerts(notes),

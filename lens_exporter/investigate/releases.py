@@ -1,132 +1,181 @@
-"""Whether what alerts came with a release: the alert's own query, in a Deployment's pods of one release beside those of the last.
+"""Whether what alerts came with a release: a Deployment's pods of one release beside those of the one before. Pure."""
 
-A new pod has no past of its own, and what it replaces is another series; its release and the one before are told apart by the
-names that Kubernetes makes up. Asked for is the median of each release's pods, so that one bad pod is no bad release.
-"""
-
-import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
 
-from lens_exporter.baseline.kinds import Replicas, replicas_of
-from lens_exporter.baseline.naming import makes_labels, narrowed
-from lens_exporter.foundation.clock import rfc3339
-from lens_exporter.investigate.course import Course
-from lens_exporter.investigate.notebook import OF_PODS, RELEASES, Notebook
-from lens_exporter.investigate.selectors import BRACES, MATCHER, unquoted
-from lens_exporter.investigate.task import Task
-from lens_exporter.investigate.wording import measured_rate, value, when, word
-from lens_exporter.model.labels import Labels, matchers, without
+import numpy as np
 
-_BRACED = re.compile(BRACES)
-_BEFORE = (4 * 3600.0, 26 * 3600.0)  # of the alert: most releases are seen at once; a day that a slow one is held against
+from lens_exporter.model.window import FloatArray
+
+PART = 1200.0  # seconds: levels are medians of so long, so that neither a reading nor a start makes one
+_PAUSE = 600.0  # seconds: what is away for longer was taken away; a rollout that stops the old pods first takes less
 _SEEN = 1800.0  # seconds: what the release before had for less says little
-_APART = 0.1  # of the mean before
-_MOST = 0.75  # of the time since the release
-_AT_ONCE = 2  # parts of the time: what became so later than in the second did not come with the release
-_KEPT = ("namespace", "exported_namespace", "container")  # beside the pod, where the query does not say which it reads
+_FEWEST = 5  # readings of the new pods: a start is none yet
+_JUMP = 2.0  # of the furthest that the release before went in as long a time
+_APART = 0.1  # of what was before: two releases are never the same to the last tenth
+_MOST, _LITTLE = 0.5, 0.25  # of the way that the alerting pod has gone
+
+
+class ReleaseVerdict(StrEnum):
+    """What may be said of a release."""
+
+    CAME_WITH_IT = "came_with_it"
+    AS_BEFORE = "as_before"  # the middle pod has what the release before had: if one has not, it is that pod
+    OTHERWISE = "otherwise"  # another level, but not at once, not clearly, not all of it, or to the other side
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
-    """How an expression was in the pods of this release and in those of the one before."""
+class Compared:
+    """A release beside the one before. Levels are of the middle pod; most and least are those of any such part of the time."""
 
-    now: Course
-    before: Course
+    verdict: ReleaseVerdict
+    release: str
+    before: str
+    since: float  # Unix seconds
+    beside: bool  # pods of the release before still run
+    pods: int
+    level: float  # now
+    own: float  # the alerting pod's
+    was: float  # when the release came
+    most: float
+    least: float
 
     @property
-    def parted(self) -> bool:
-        """Whether it was beyond all that the release before had, from the start and nearly ever since."""
-        up = self.now.mean > self.before.mean
-        had = [part for part in self.before.buckets if part is not None]
-        furthest = max(had) if up else min(had)
-        beyond = [part > furthest if up else part < furthest for part in self.now.buckets if part is not None]
-        wide = abs(self.now.mean - self.before.mean) > _APART * abs(self.before.mean)
-        return wide and any(beyond[:_AT_ONCE]) and sum(beyond) >= _MOST * len(beyond) and beyond[-1]
+    def as_before(self) -> bool:
+        """Whether the release is as the one before."""
+        return self.verdict is ReleaseVerdict.AS_BEFORE
 
     @property
-    def alike(self) -> bool:
-        """Whether it is in the new pods as it was in those before."""
-        had = [part for part in self.before.buckets if part is not None]
-        room = _APART * abs(self.before.mean)
-        return all(min(had) - room <= part <= max(had) + room for part in self.now.buckets if part is not None)
+    def alone(self) -> bool:
+        """Whether the alerting pod is beyond all that the release before had, and its own release is not."""
+        beyond = self.own > self.most + _APART * abs(self.most) or self.own < self.least - _APART * abs(self.least)
+        return self.as_before and self.pods > 2 and beyond
 
 
-def questions(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Ask how the first query that alerts was in the pods of each release; in the day before, where that has not shown another."""
-    replicas, task = _replicas(notes.task), notes.task
-    query = next((text for one in task.queries if replicas and (text := _of_all(one, task, replicas))), "")
-    if not replicas or not query:
-        return
-    asked = f'{RELEASES}{query}{OF_PODS}{replicas.label}", "(.+)-[^-]+"))'
-    for before in _BEFORE:
-        yield "promql_range", {"query": asked, "start": rfc3339(task.start - before), "end": rfc3339(task.at)}
-        if not any(one.labels["release"] == replicas.name and not one.begun_late for one in notes.releases):
-            return
+def compare(times: FloatArray, releases: Mapping[str, FloatArray], release: str, own: FloatArray, side: int = 0) -> Compared | None:
+    """Hold a release against the one that was there before it.
 
+    releases: the values of each release's pods [pod, time], NaN where there is none. own [time] is the pod that alerts. side: 1
+    where more is worse, -1 where less is, 0 where nobody knows. None where no release came in that time, or none was there before.
 
-def release(notes: Notebook) -> Release | None:
-    """Give the release that the pods which alert came with, where the one before it was seen for long enough."""
-    replicas = _replicas(notes.task)
-    if replicas is None:
+    It came with the release where the middle pod went, at once and for good, beyond all that the release before had, further than
+    that ever went in as long a time, and most of the way that the alerting pod has gone. A queue that grows all the time, a load
+    that comes each morning, and one bad pod are no release.
+    """
+    step = float(times[1] - times[0])
+    part, pause = max(_FEWEST, round(PART / step)), max(3, round(_PAUSE / step))
+    now = _middle(releases[release])
+    begin = _begin(now, pause)
+    if begin is None:
         return None
-    receipt = next((one.receipt for one in reversed(notes.releases)), "")
-    seen = {one.labels["release"]: one for one in notes.releases if one.receipt == receipt}
-    now = seen.pop(replicas.name, None)
-    if now is None or not now.begun_late:
+    before = _before(releases, release, begin, pause, _SEEN / step)
+    if before is None:
         return None
-    before = max(seen.values(), key=lambda one: min(one.until, now.begin) - one.begin, default=None)
-    return Release(now, before) if before and min(before.until, now.begin) - before.begin >= _SEEN else None
-
-
-def release_claim(one: Release, notes: Notebook) -> str:
-    """Write how it was in the pods of both, as a claim."""
-    metric, per_second = measured_rate(one.now)
-    has, had, most, least = (
-        value(number, metric, per_second=per_second) for number in (one.now.mean, one.before.mean, one.before.high, one.before.low)
+    then, since = _middle(releases[before]), now[begin:]
+    parts = _parts(then, part)
+    had = parts[np.isfinite(parts)]
+    if not had.size or not np.isfinite(own).any():
+        return None
+    levels = _Levels(_latest(then[:begin], part), _latest(since[:part], part), _latest(since, part), _latest(own, part))
+    verdict = ReleaseVerdict.OTHERWISE
+    if np.count_nonzero(np.isfinite(since)) >= _FEWEST:
+        moves = np.abs(parts[part:] - parts[:-part])
+        furthest = float(moves[np.isfinite(moves)].max(initial=-np.inf))
+        if levels.side * side >= 0 and furthest >= 0.0 and _came(levels, had, furthest):
+            verdict = ReleaseVerdict.CAME_WITH_IT
+        elif _same(levels, _parts(since, max(_FEWEST, part // 2)), had):
+            verdict = ReleaseVerdict.AS_BEFORE
+    return Compared(
+        verdict,
+        release,
+        before,
+        since=float(times[begin]),
+        beside=bool(np.isfinite(then[-pause:]).any()),
+        pods=int(np.isfinite(releases[release][:, begin:]).any(axis=1).sum()),
+        level=levels.last,
+        own=levels.alerting,
+        was=levels.before,
+        most=float(had.max()),
+        least=float(had.min()),
     )
-    new, old = names(one)
-    place = "in place of" if one.before.ended else "beside"
-    furthest = f"{most} at most" if one.now.mean > one.before.mean else f"{least} at least"
-    return (
-        f"{new} has run since {when(one.now.begin, notes)} {place} {old}; the median of its pods is {has} on average, "
-        f"that of those before {had}, {furthest}"
-    )
 
 
-def names(one: Release) -> tuple[str, str]:
-    """Give the names of the release and of the one before."""
-    return word(one.now.labels["release"]), word(one.before.labels["release"])
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """The middle pod before the release, at first and at last since it, and the alerting pod at last."""
+
+    before: float
+    first: float
+    last: float
+    alerting: float
+
+    @property
+    def side(self) -> int:
+        return 1 if self.alerting > self.before else -1
 
 
-def _replicas(task: Task) -> Replicas | None:
-    """Give the release that all alerts are of."""
-    all_of = {replicas_of(one["labels"]) for one in task.alerts}
-    return all_of.pop() if len(all_of) == 1 else None
+def _came(levels: _Levels, had: FloatArray, furthest: float) -> bool:
+    """Whether the middle pod went beyond all that was before, at once, and has gone on from there with the alerting pod."""
+    up = levels.side
+    beyond = min(up * levels.first, up * levels.last) > float((up * had).max())
+    at_once = up * (levels.first - levels.before) > _JUMP * furthest
+    far = up * (levels.last - levels.before) > max(_APART * abs(levels.before), _MOST * abs(levels.alerting - levels.before))
+    return beyond and at_once and far
 
 
-def _of_all(query: str, task: Task, replicas: Replicas) -> str:
-    """Write a query as one of all the Deployment's pods; "" where it makes labels, or is not read to its end."""
-    if makes_labels(query):
-        return ""
-    labels = task.alerts[0]["labels"]
-    own = {name: labels[name] for name in (*_KEPT, replicas.label) if labels.get(name)}
-    written = narrowed(query, own)
-    if any(MATCHER.sub("", inside).strip(", \n\t") for inside in _BRACED.findall(written)):
-        return ""
-    place = without(own, [replicas.label])
-    widened, count = _BRACED.subn(lambda found: f"{{{_widened(found[1], place, replicas)}}}", written)
-    return widened if count else ""
+def _same(levels: _Levels, since: FloatArray, had: FloatArray) -> bool:
+    """Whether the middle pod has stayed within what was before, and where it was, or all but a part of the way that alerts."""
+    room = _APART * float(np.abs(had).max())
+    known = since[np.isfinite(since)]
+    within = bool(known.size and known.max() <= had.max() + room and known.min() >= had.min() - room)
+    near = max(_APART * abs(levels.before), _LITTLE * abs(levels.alerting - levels.before))
+    return within and abs(levels.last - levels.before) <= near
 
 
-def _widened(inside: str, place: Labels, replicas: Replicas) -> str:
-    """Write the matchers of one pod, or of more than these, as those of the Deployment's."""
-    found = MATCHER.findall(inside)
-    kept = [
-        f"{name}{how}{text}"
-        for name, how, text in found
-        if name != replicas.label and not (how == "=" and replicas.is_its_own(name, unquoted(text)))
-    ]
-    named = {name for name, _, _ in found}
-    return ",".join((*kept, *matchers(without(place, named)), replicas.any_release()))
+def _begin(now: FloatArray, pause: int) -> int | None:
+    """Give where the last stretch of a release begins; None where it was there from the beginning, or never."""
+    places = np.flatnonzero(np.isfinite(now))
+    if not places.size:
+        return None
+    breaks = np.flatnonzero(np.diff(places) > pause)
+    begin = int(places[breaks[-1] + 1 if breaks.size else 0])
+    return begin if begin > pause else None
+
+
+def _before(releases: Mapping[str, FloatArray], release: str, begin: int, pause: int, seen: float) -> str | None:
+    """Name the release that was there last when this one came, of several the one that was there for longest.
+
+    One that was there for minutes is nobody's predecessor, but what was before it is.
+    """
+    earlier = {name: np.flatnonzero(np.isfinite(rows[:, :begin]).any(axis=0)) for name, rows in releases.items() if name != release}
+    there = np.unique(np.concatenate([*earlier.values(), [begin]]))
+    breaks = np.flatnonzero(np.diff(there) > pause)
+    since = there[breaks[-1] + 1] if breaks.size else there[0]  # from here on some pod was there all the time
+    found = {name: (places[-1], places.size) for name, places in earlier.items() if places.size >= seen and places[-1] >= since}
+    return max(found, key=lambda name: found[name], default=None)
+
+
+def _middle(rows: FloatArray) -> FloatArray:
+    """Give the median of the pods that are there, at each time."""
+    there = np.isfinite(rows).any(axis=0)
+    middle = np.full(rows.shape[1], np.nan)
+    middle[there] = np.nanmedian(rows[:, there], axis=0)
+    return middle
+
+
+def _parts(values: FloatArray, length: int) -> FloatArray:
+    """Give the median of each stretch of `length`, NaN where half of it is missing."""
+    if values.size < length:
+        return np.array([_latest(values, length)])
+    stretches = np.lib.stride_tricks.sliding_window_view(values, length)
+    known = 2 * np.isfinite(stretches).sum(axis=1) >= length
+    medians = np.full(known.size, np.nan)
+    medians[known] = np.nanmedian(stretches[known], axis=1)
+    return medians
+
+
+def _latest(values: FloatArray, length: int) -> float:
+    """Give the median of the last values that there are, of so many at most."""
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite[-length:])) if finite.size else float("nan")

@@ -1,6 +1,6 @@
 """The summary of a conclusion: what a person reads first, and often all they read."""
 
-from lens_exporter.investigate import live
+from lens_exporter.investigate import live, released
 from lens_exporter.investigate.causes import Cause, Movement
 from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import family_of
@@ -146,6 +146,12 @@ def _none_outside(notes: Notebook) -> str:
     return f"none of {notes.ranking.judged:,} judged series is outside its normal"
 
 
+def usual(notes: Notebook) -> bool:
+    """Whether the alert's own query has stayed where it always was: a new pod that is not as those before it has no always."""
+    known = not released.of_deployments(notes) or any(one.compared.as_before for one in notes.releases)
+    return known and all(one.flat and not one.begun_late for one in own_courses(notes))
+
+
 def _without_effect(notes: Notebook, moved: Movement) -> str:
     """Say what is known where the alert's own resource is not outside its normal, or could not be judged."""
     ranking, courses = notes.ranking, own_courses(notes)
@@ -163,5 +169,7 @@ def _without_effect(notes: Notebook, moved: Movement) -> str:
         return f"{own}; {resource(first, notes)} {change(first)} from {when(first.onset, notes)}"
     if courses and all(one.flat for one in courses):
         level = value(courses[0].last, measured(courses[0]))
-        return f"the alert's own query stays at {level}, and {_none_outside(notes)}: it alerts on a level that is usual here"
-    return f"{_none_outside(notes)}, yet the alert has not gone back to where it was{_had_moved(notes, moved)}"
+        why = "it alerts on a level that is usual here" if usual(notes) else "what alerts has been so for as long as it is known"
+        return f"the alert's own query stays at {level}, and {_none_outside(notes)}: {why}"
+    yet = ", yet it is not known whether what alerted is over" if not notes.task.firing else ", yet the alert fires"
+    return f"{_none_outside(notes)}{yet}{_had_moved(notes, moved)}"

@@ -45,6 +45,7 @@ class Task:
     alerts: tuple[dict[str, Any], ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
     conditions: tuple[str, ...] = ()  # the rules' whole expressions: what they still answer is still alerting
+    subjects: tuple[int, ...] = ()  # of each query the place, among the alerts, of the first that asks it
 
     def asked_queries(self) -> tuple[tuple[str, ...], ...]:
         """Give, for each query, the forms to ask it in: narrowed to the target where that is safe, then as the rule has it."""
@@ -54,6 +55,17 @@ class Task:
         """Give each rule's whole expression, narrowed to the target where that is safe."""
         bare = ((rule, without_threshold(rule)) for rule in self.conditions)
         return tuple(self._narrowed(query) + rule[len(query) :] for rule, query in bare)
+
+    def alerting(self, query: str) -> dict[str, str]:
+        """Give the labels of the first alert that asks a query; none where it is not among those that are shown."""
+        places = dict(zip(self.queries, self.subjects, strict=False))
+        place = places.get(query, len(self.alerts))
+        return dict(self.alerts[place]["labels"]) if place < len(self.alerts) else {}
+
+    def direction(self, query: str) -> str:
+        """Say which way is worse by the rule that a query is of: "up", "down", "" where no rule says it."""
+        above = next((rule[len(query) :] for rule in self.conditions if without_threshold(rule) == query != rule), "")
+        return "up" if above.lstrip().startswith(">") else "down" if above.lstrip().startswith("<") else ""
 
     def _narrowed(self, query: str) -> str:
         where = {name: self.target[name] for name in ("instance", "job") if self.target.get(name) and f"{name}=" not in query}
@@ -71,18 +83,23 @@ def task_of(group: AlertGroup, at: float) -> Task:
     hidden = Counter(f"{alert.name} {alert.labels.get('severity', '')}".strip() for alert in alerts[_SHOWN_ALERTS:])
     if group.truncated:
         hidden["left out by Alertmanager"] = group.truncated
+    asked: dict[str, int] = {}
+    for place, alert in enumerate(alerts):
+        if query := query_of(alert):
+            asked.setdefault(query, place)
     return Task(
         at=at,
         start=min((alert.starts_at for alert in alerts if alert.starts_at), default=at),
         severity=severity_of(alerts).value,
         names=tuple(dict.fromkeys(alert.name[:_LONGEST_VALUE] for alert in alerts))[:_SHOWN_ALERTS],
         target=target_of(alerts),
-        queries=tuple(dict.fromkeys(query for alert in alerts if (query := query_of(alert))))[:_QUERIES],
+        queries=tuple(asked)[:_QUERIES],
         firing=sum(alert.ends_at is None for alert in alerts),
         resolved=sum(alert.ends_at is not None for alert in alerts),
         alerts=tuple(_shown(alert) for alert in shown),
         left_out=dict(hidden),
         conditions=tuple(dict.fromkeys(rule for alert in alerts if (rule := rule_of(alert))))[:_QUERIES],
+        subjects=tuple(asked.values())[:_QUERIES],
     )
 
 
@@ -183,5 +200,5 @@ def parse(text: str) -> Task:
     if not found:
         raise ValueError("no task between the marks")
     fields = json.loads(rest.partition(_END)[0])
-    lists = ("names", "queries", "alerts", "conditions")
+    lists = ("names", "queries", "alerts", "conditions", "subjects")
     return Task(**fields | {name: tuple(fields.get(name, ())) for name in lists})

@@ -45,21 +45,28 @@ def measured(one: Course) -> str:
     """Give the metric whose unit the values of a query have, "" where that cannot be told."""
     if one.labels.get("__name__"):
         return one.labels["__name__"]
-    metrics = [name.removesuffix("_bucket") for name in _named(one)]
+    metrics = [name.removesuffix("_bucket") for name in _named(one.query)]
     return metrics[0] if len(metrics) == 1 else ""
 
 
 def measured_rate(one: Course) -> tuple[str, bool]:
     """Give the metric whose values a query gives, or whose rate in a second: then the second is true. "" where it is neither."""
-    match _named(one):
-        case ["rate" | "irate", metric] if not one.labels.get("__name__"):
+    return (one.labels["__name__"], False) if one.labels.get("__name__") else measured_by(one.query)
+
+
+def measured_by(query: str) -> tuple[str, bool]:
+    """Give the metric whose values a query gives, or whose rate in a second: then the second is true. "" where it is neither."""
+    match _named(query):
+        case ["rate" | "irate", metric]:
             return metric, True
+        case [metric]:
+            return metric.removesuffix("_bucket"), False
         case _:
-            return measured(one), False
+            return "", False
 
 
-def _named(one: Course) -> list[str]:
-    names = _NAME.findall(re.sub(rf"{BRACES}|\[[^\[\]]*\]|\b(?:by|without)\s*\([^()]*\)", " ", one.query))
+def _named(query: str) -> list[str]:
+    names = _NAME.findall(re.sub(rf"{BRACES}|\[[^\[\]]*\]|\b(?:by|without)\s*\([^()]*\)", " ", query))
     return [name for name in names if name not in _KEEP_UNITS]
 
 

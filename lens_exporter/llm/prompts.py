@@ -19,8 +19,6 @@ How to work
 - Statistics first: begin with what deviates most and what deviated first, in numbers, before you think of causes.
 - Ask one question with each tool call. Never repeat a call with the same arguments: its answer is already above.
 - A tool that answers "unavailable" stays unavailable; one that answers "empty" has told you something.
-- A pod that a Deployment made (web-7d9f8c6b5-x2x4k) has no past from before its release. Ask what alerts over all of the \
-Deployment's pods, by release: quantile by (release) (0.5, label_replace(QUERY, "release", "$1", "pod", "(.+)-[^-]+")).
 - Test hypotheses by looking for what would refute them. Say which ones you ruled out and by which receipt.
 - Stop as soon as the cause is supported, or when nothing you can ask would change the answer.
 

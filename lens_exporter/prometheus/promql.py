@@ -4,7 +4,7 @@ Not a parser: the server judges the syntax. What is not understood is counted as
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -53,6 +53,16 @@ class SelectorReading:
         return self.range + sum(subquery.range for subquery in self.subqueries)
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A selector as it is written: where it begins and ends in the query, its metric ("" for none), the text between its braces."""
+
+    begin: int
+    end: int
+    metric: str
+    matchers: str
+
+
 @dataclass(slots=True)
 class _Selector:
     at: int  # index of its token
@@ -63,6 +73,30 @@ def readings(query: str) -> list[SelectorReading]:
     """List every selector in the query with its range and its enclosing subqueries."""
     tokens = _tokens(query)
     return list(_read(tokens, _parentheses(tokens)).values())
+
+
+def selections(query: str) -> list[Selection]:
+    """List every selector in the query as it is written, in the order of `readings`."""
+    found = [match for match in _TOKEN.finditer(query) if match.lastgroup != "skip"]
+    tokens = [(str(match.lastgroup), match.group()) for match in found]
+    lists = _label_lists(tokens, _parentheses(tokens))
+    selected = []
+    for index, (kind, text) in enumerate(tokens):
+        if index in lists or not _is_selector(tokens, index, kind, text):
+            continue
+        last = index + 1 if kind == "name" and index + 1 < len(tokens) and tokens[index + 1][0] == "braces" else index
+        inside = tokens[last][1][1:-1] if tokens[last][0] == "braces" else ""
+        selected.append(Selection(found[index].start(), found[last].end(), text if kind == "name" else "", inside))
+    return selected
+
+
+def rewritten(query: str, matchers: Callable[[Selection], str]) -> str:
+    """Write a query anew, with other matchers in each of its selectors."""
+    parts, end = [], 0
+    for one in selections(query):
+        parts += [query[end : one.begin], f"{one.metric}{{{matchers(one)}}}"]
+        end = one.end
+    return "".join((*parts, query[end:]))
 
 
 def filling(query: str) -> list[SelectorReading]:

@@ -10,6 +10,7 @@ from lens_exporter.investigate.offline import OfflineAnalyst
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.investigate.tools_alerts import alert_tools
 from lens_exporter.investigate.tools_promql import promql_tools
+from lens_exporter.investigate.tools_releases import release_tool
 from lens_exporter.investigate.tools_suspects import suspect_tool
 from lens_exporter.llm.client import ModelClient
 from lens_exporter.llm.registry import OFFLINE, ClientRegistry
@@ -76,6 +77,7 @@ class Investigation:
         tools = (
             *promql_tools(source),
             suspect_tool(source, RobustDetector()),
+            release_tool(source),
             *alert_tools(self._alerts if self._alertmanagers else None, source.rules),
             *self._live_tools,
         )

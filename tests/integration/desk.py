@@ -10,6 +10,7 @@ from lens_exporter.investigate.offline import OfflineAnalyst
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.investigate.tools_alerts import alert_tools
 from lens_exporter.investigate.tools_promql import promql_tools
+from lens_exporter.investigate.tools_releases import release_tool
 from lens_exporter.investigate.tools_suspects import suspect_tool
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.prometheus.client import Prometheus
@@ -26,7 +27,12 @@ class Desk:
         metadata.create_all(self.database.engine)
         self.telemetry = Telemetry()
         self.tools = Toolbox(
-            [*promql_tools(prometheus), suspect_tool(prometheus, RobustDetector()), *alert_tools(list, prometheus.rules)],
+            [
+                *promql_tools(prometheus),
+                suspect_tool(prometheus, RobustDetector()),
+                release_tool(prometheus),
+                *alert_tools(list, prometheus.rules),
+            ],
             timeout=20.0,
         )
         self.investigator = Investigator(

@@ -1,7 +1,4 @@
-"""A Prometheus in memory whose series have their own labels. It reads what the analyst and a rule may ask of it.
-
-That is: selectors, rate, sum, topk, >, and the median by what label_replace takes out of a label.
-"""
+"""A Prometheus in memory whose series have their own labels. It reads what the analyst and a rule may ask: selectors, rate, sum, topk, >."""
 
 import operator
 import re
@@ -15,7 +12,6 @@ from lens_exporter.prometheus.answers import MetricMetadata, QueryAnswer, Series
 
 Course = Callable[[FloatArray], FloatArray]
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"')
-_MEDIANS = re.compile(r'quantile by \((\w+)\) \(0\.5, label_replace\((.+), "(\w+)", "\$1", "(\w+)", "(.+)"\)\)')
 _COMPARED = re.compile(r"(.+?)\s*(>|<|==)\s*([-\d.e]+)")
 _COMPARE = {">": operator.gt, "<": operator.lt, "==": operator.eq}
 
@@ -57,13 +53,6 @@ class Fleet:
             kept = self._eval(compared[1], times)
             compare = _COMPARE[compared[2]]
             return [(labels, np.where(compare(values, float(compared[3])), values, np.nan)) for labels, values in kept]
-        if medians := _MEDIANS.fullmatch(query):
-            into, inner, _, label, pattern = medians.groups()
-            parts: dict[str, list[FloatArray]] = {}
-            for labels, values in self._eval(inner, times):
-                found = re.fullmatch(pattern, labels.get(label, ""))
-                parts.setdefault(found[1] if found else "", []).append(values)
-            return [({into: part} if part else {}, _median(rows)) for part, rows in parts.items()]
         if query.startswith("rate(") and " / rate(" in query:
             above, _, below = query.partition(" / ")
             under = {tuple(sorted(labels.items())): values for labels, values in self._eval(below, times)}
@@ -101,13 +90,6 @@ class Fleet:
         begin, end = self.away
         taken = np.floor(times / self.scrape) * self.scrape
         return np.where((taken > begin) & (taken < end), np.floor(begin / self.scrape) * self.scrape, taken)
-
-
-def _median(rows: list[FloatArray]) -> FloatArray:
-    there = np.isfinite(rows).any(axis=0)
-    median = np.full(there.shape, np.nan)
-    median[there] = np.nanmedian(np.array(rows)[:, there], axis=0)
-    return median
 
 
 def _matches(labels: Mapping[str, str], name: str, how: str, text: str) -> bool:

@@ -17,6 +17,7 @@ from lens_exporter.investigate.records import read, written
 from lens_exporter.investigate.toolbox import Toolbox
 from lens_exporter.investigate.tools_alerts import alert_tools
 from lens_exporter.investigate.tools_promql import promql_tools
+from lens_exporter.investigate.tools_releases import release_tool
 from lens_exporter.investigate.tools_suspects import suspect_tool
 from lens_exporter.model.alert import Alert, AlertGroup
 from lens_exporter.model.analysis import Cost, Investigated
@@ -153,7 +154,13 @@ def memory_alert(**changes: Any) -> Alert:
 
 
 def toolbox(target: Target, *more: Tool, alerts: Sequence[Alert] = (), clock: Callable[[], float] = lambda: AT) -> Toolbox:
-    tools = [*promql_tools(target), suspect_tool(target, RobustDetector()), *alert_tools(lambda: alerts, lambda: ()), *more]
+    tools = [
+        *promql_tools(target),
+        suspect_tool(target, RobustDetector()),
+        release_tool(target),
+        *alert_tools(lambda: alerts, lambda: ()),
+        *more,
+    ]
     return Toolbox(tools, clock)
 
 
