@@ -72,9 +72,7 @@ def same_claim(one: Released, notes: Notebook) -> str:
 def alone_claim(one: Released) -> str:
     """Write that it is one pod."""
     found = one.compared
-    return (
-        f"it is this pod: {_called(one)} is {_value(one, found.own)}, {_value(one, found.level)} in the middle one of its release"
-    )
+    return f"it is this pod: {_called(one)} {_value(one, found.own)}, {_value(one, found.level)} in the middle pod of its release"
 
 
 def name(release: str) -> str:

@@ -25,6 +25,8 @@ _LONGEST = 72 * 3600.0
 _STEP, _POINTS = 120.0, 780
 _PLACES = ("namespace", "exported_namespace")
 _COUNTERS = ("_total", "_sum", "_count", "_bucket")
+_UNREAD = set("{}\"'`")
+_HUGE = 1e300  # no metric is so far from zero, and two of these have no mean
 _TOGETHER = 3  # points: so long after its end a series is still shown, and a container and the next are one pod
 
 
@@ -93,11 +95,15 @@ def _unwritable(query: str) -> str:
     if makes_labels(query) or filters(query):
         return "the query makes labels, or has a value only where a condition holds"
     found = selections(query)
-    if any(MATCHER.sub("", one.matchers).strip(", \n\t") for one in found):
+    if not found:
+        return "the query selects nothing"
+    ends = [one.begin for one in found[1:]] + [len(query)]
+    outside = query[: found[0].begin] + "".join(query[one.end : end] for one, end in zip(found, ends, strict=True))
+    if set(outside) & _UNREAD or any(MATCHER.sub("", one.matchers).strip(", \n\t") for one in found):
         return "a matcher of the query was not read"
     if any(not read.reach and one.metric.endswith(_COUNTERS) for one, read in zip(found, readings(query), strict=True)):
         return "a counter without rate() begins anew with each pod"
-    return "" if found else "the query selects nothing"
+    return ""
 
 
 def _own(source: PromqlServer, arguments: ReleaseArguments, replicas: Replicas) -> Labels | None:
@@ -133,7 +139,7 @@ def _pods(series: tuple[Series, ...], times: FloatArray, replicas: Replicas) -> 
             continue
         values = np.full(times.size, np.nan)
         places = np.rint((one.times - times[0]) / (times[1] - times[0])).astype(np.int64)
-        inside = (places >= 0) & (places < times.size) & np.isfinite(one.values)
+        inside = (places >= 0) & (places < times.size) & (np.abs(one.values) < _HUGE)
         values[places[inside]] = one.values[inside]
         known = pods.setdefault(one.labels[replicas.label], values)
         if known is values:
