@@ -105,13 +105,14 @@ def _named_part(notes: Notebook, moved: Movement, families: Sequence[str]) -> Ca
 def _part_of_course(notes: Notebook, moved: Movement) -> Cause | None:
     """Find the part that is the rise of the alert's own query, where the ranking does not show it: it is too young."""
     families, ranked = own_families(notes), {one.metric for one in moved.effects}
+    going = [one for one in own_courses(notes) if not one.flat and not one.came_back(notes.task.start)]
     for part in reversed(live.parts(notes)):
-        for course in own_courses(notes) if part.family in families and not part.kind else ():
+        for course in going if part.family in families and not part.kind else ():
             metric, per_second = measured_rate(course)
             if metric in ranked:
                 continue
             unit = _counted_in(metric, per_second=per_second) if metric else None
-            if unit == part.unit and not course.flat and not course.came_back and part.explains(course.first, course.last):
+            if unit == part.unit and part.explains(course.first, course.last):
                 return replace(_is_part(part), receipts=(part.receipt, course.receipt))
     return None
 
@@ -138,6 +139,8 @@ def _driver(notes: Notebook, moved: Movement) -> Cause | None:
             continue
         if one.score < _STRONG or one.after <= one.before or first.score < 0 or begin - one.onset < _AHEAD * notes.ranking.step:
             continue
+        if not one.per_minute and begin - one.onset > _SOON:
+            continue  # it went, stood still, and nothing followed for as long as that
         return _driven(notes, moved, one, family.name)
     return None
 

@@ -28,6 +28,7 @@ _METHOD = (
 _FINDINGS = 8
 _LONGEST = 400  # characters of a claim: names of metrics and labels may be of any length
 _RULED_OUT = 3
+_ABOUT = 1.5  # times
 _ASKED_FIRST = ("traffic", "threads", "garbage collection", "CPU")  # what a person would ask about
 _RESTART = "restart"
 
@@ -74,7 +75,7 @@ def _is_over(notes: Notebook) -> bool:
     if notes.conditions:
         return not any(notes.conditions.values())
     courses = own_courses(notes)
-    return bool(courses) and all(one.came_back or (not notes.task.firing and one.flat) for one in courses)
+    return bool(courses) and (not notes.task.firing or all(one.came_back(notes.task.start) for one in courses))
 
 
 def _status(notes: Notebook, outcome: Outcome) -> Health:
@@ -109,7 +110,7 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
     yield from (Finding(claim, (one.receipt,)) for claim, one in events if found is None or found.claim != claim)
     yield from (Finding(text, (one.receipt,)) for one in notes.live for text in live.sentences(one, notes))
     yield from (_had_moved(one, notes) for one in moved.back[:1])
-    if not notes.ranking.receipt or (found is not None and not found.driven and not moved.effects):
+    if not notes.ranking.receipt or (not moved.effects and not (found and found.driven)):
         yield from (Finding(course_claim(one), (one.receipt,)) for one in own_courses(notes)[:2])
     if notes.alert_count > 1:
         names = ", ".join(dict.fromkeys(word(str(row["labels"].get("alertname", ""))) for row in notes.alerts))
@@ -163,7 +164,9 @@ def _ruled_out(notes: Notebook) -> Iterator[Hypothesis]:
     own = own_families(notes)
     could = {name for family in own for name in family_named(family).drivers} or {family.name for family in FAMILIES}
     steady = {
-        family.name: one for one in notes.ranking.steady if (family := family_of(one.metric, one.labels)) and family.name not in own
+        family.name: one
+        for one in notes.ranking.steady
+        if (family := family_of(one.metric, one.labels)) and family.name not in own and _stayed(one)
     }
     if notes.ranking.starts_known and not notes.ranking.restarts and not notes.ranking.deploys:
         could.add(_RESTART)
@@ -176,6 +179,12 @@ def _ruled_out(notes: Notebook) -> Iterator[Hypothesis]:
             one = steady[name]
             claim = shortened(f"{name} ({change(one)}, {series(one, notes)})", _LONGEST)
             yield Hypothesis(claim, HypothesisState.RULED_OUT, (one.receipt,))
+
+
+def _stayed(one: Noted) -> bool:
+    """Whether a series that is within its band is about where it was: a wide band rules nothing out."""
+    low, high = sorted((abs(one.before), abs(one.after)))
+    return high <= _ABOUT * low
 
 
 def _always_so(notes: Notebook) -> bool:
@@ -196,7 +205,7 @@ def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
     if unseen:
         steps.append("see why Prometheus takes no samples of this target")
     elif absent and not away(notes):
-        steps.append(f"see why the target publishes no {word(measured(absent[0])) or 'such series'} any more")
+        steps.append(f"see why the target publishes no {word(name) if (name := measured(absent[0])) else 'such series'} any more")
     elif notes.ranking.gone and found is None:
         steps.append("see whether the target runs and answers its scrape")
     if notes.ranking.gaps and not unseen and found is None and not moved.effects:
@@ -228,6 +237,9 @@ def _went(name: str, notes: Notebook, moved: Movement) -> float:
 
     A course with a hole in it shows what was not seen, not what was not there.
     """
+    ways = {notes.task.direction(query) for query in notes.task.queries} - {""}
+    if len(ways) == 1:  # the rule says which way is worse
+        return 1.0 if ways == {"up"} else -1.0
     own = [one for one in (*moved.effects, *moved.others, *moved.back) if _is_of(name, one)]
     if own:
         return own[0].after - own[0].before

@@ -13,6 +13,8 @@ _BACK = 0.25  # of the way it had moved: a value nearer to where it came from is
 _NEARLY = 0.5  # a single value so near is no sign of the contrary
 _CLEAR = 4.0  # of the bends from part to part: among twelve parts of mere noise the furthest are half of that apart
 _PARTS = 5
+_LEAD = 600.0  # seconds: a rule waits before it alerts
+_DAILY = 6 * 3600.0  # seconds, in which what comes each day goes far
 _LONG, _STEPS = 60.0, 2.5  # seconds, and points of the range: a range that lacks less at an end is whole there
 
 
@@ -31,6 +33,8 @@ class Course:
     per_minute: float
     mean: float
     buckets: tuple[float | None, ...]  # means of equal parts of the range, None where there is nothing
+    asked_from: float
+    asked_to: float
     begin: float  # when it had its first value
     until: float  # when it had its last value
     begun_late: bool  # the range begins without it, so where it came from is not known
@@ -41,19 +45,24 @@ class Course:
         """Whether it hardly moved."""
         return self.high - self.low <= _FLAT * max(abs(self.high), abs(self.low))
 
-    @property
-    def came_back(self) -> bool:
-        """Whether it moved and went back to where it came from: both are known only of a course that is whole at both ends.
+    def came_back(self, alerting: float) -> bool:
+        """Whether it moved and went back to where it was before what alerts since then: known only of one whole at both ends.
 
-        Noise is somewhere else all the time, and where it came from as often as not: the parts of a course tell that it moved.
+        Noise is somewhere else all the time, and where it came from as often as not: the parts of a course tell that it moved. A
+        day's course is where it was a day before, and that is not yet where it was when the alert began.
         """
-        parts = np.array([part for part in self.buckets if part is not None])
+        parts = [part for part in self.buckets if part is not None]
         if self.begun_late or self.ended or self.flat or len(parts) < _PARTS:
             return False
-        way = float(np.ptp(parts))
-        moved = way > _CLEAR * np.median(np.abs(np.diff(parts, 2)))
-        last, lately = abs(self.last - parts[0]), abs(parts[-1] - parts[0])
-        return bool(moved and (last <= _BACK * way or (lately <= _BACK * way and last <= _NEARLY * way)))
+        means = np.array(parts)
+        seconds = self.asked_to - self.asked_from
+        begun = max(0, int(len(means) * (alerting - _LEAD - self.asked_from) / seconds)) if seconds >= _DAILY else 0
+        came_from, since = means[begun], means[begun:]
+        way = float((since - came_from)[np.argmax(np.abs(since - came_from))])
+        if abs(way) <= _CLEAR * np.median(np.abs(np.diff(means, 2))):
+            return False
+        last, lately = (self.last - came_from) / way, (means[-1] - came_from) / way
+        return bool(last <= _BACK or (lately <= _BACK and last <= _NEARLY))
 
 
 def courses(answered: Answered) -> Iterator[Course]:
@@ -77,6 +86,8 @@ def courses(answered: Answered) -> Iterator[Course]:
             row["per_minute"],
             row["mean"],
             tuple(row["buckets"]),
+            seen["start_at"],
+            seen["end_at"],
             begin,
             until,
             begun_late=begin - seen["start_at"] > missing,

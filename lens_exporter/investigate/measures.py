@@ -21,12 +21,16 @@ _SUM, _COUNT = "_seconds_sum", "_seconds_count"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measure:
-    """One series as it is judged, [time]. rate: values are per second. mean: seconds each; its name is that of sum and count."""
+    """One series as it is judged, [time]. rate: values are per second, of whole events where it is counted.
+
+    mean: seconds each; its name is that of sum and count.
+    """
 
     samples: Samples
     values: FloatArray
     rate: bool = False
     mean: bool = False
+    counted: bool = False
 
 
 def counts_of(samples: Sequence[Samples]) -> dict[str, Samples]:
@@ -46,7 +50,8 @@ def measure(one: Samples, counts: Mapping[str, Samples], step: float, taken: Flo
     count = counts.get(_timed(one, _SUM)) if name_of(one).endswith(_SUM) else None
     family = family_of(name_of(one))
     if count is None or not _is_counter(count) or (family is not None and family.name == GARBAGE):
-        return Measure(one, rate, rate=True)
+        finite = one.values[np.isfinite(one.values)]
+        return Measure(one, rate, rate=True, counted=bool(np.all(finite == np.floor(finite))))
     often = _rate(count.values, step, taken)
     mean: FloatArray = np.full_like(rate, np.nan)
     np.divide(rate, often, out=mean, where=often > 0)

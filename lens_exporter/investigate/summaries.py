@@ -74,7 +74,7 @@ def _leads(notes: Notebook, moved: Movement) -> tuple[str, str]:
     beside = _beside(notes, moved)
     if not beside and not notes.ranking.more and not notes.ranking.gone:
         alone = notes.ranking.judged <= len(notes.ranking.suspects)
-        beside = "nothing else could be judged" if alone else f"nothing else of {notes.ranking.judged:,} judged series moved"
+        beside = "nothing else could be judged" if alone else f"nothing else of {notes.ranking.judged:,} judged series left normal"
     return beside, "no heap profile is published" if notes.no_heap else ""
 
 
@@ -111,9 +111,13 @@ def _had_moved(notes: Notebook, moved: Movement) -> str:
 
 
 def _was(notes: Notebook, moved: Movement) -> str:
-    names = list(dict.fromkeys(resource(one, notes) for one in moved.back))[:2]
-    begin, end = min(one.onset or 0.0 for one in moved.back), max(one.until or 0.0 for one in moved.back)
-    return f"{joined(names)} had moved {span(begin, end, notes)} and {'is' if len(names) == 1 else 'are'} back"
+    """Say what had moved and is back: each resource with its own time, two at most."""
+    first: dict[str, Noted] = {}
+    for one in moved.back:
+        first.setdefault(resource(one, notes), one)
+    return (
+        joined([f"{name} had moved {span(one.onset, one.until, notes)}" for name, one in list(first.items())[:2]]) + " and is back"
+    )
 
 
 def _ended(notes: Notebook) -> float:
@@ -164,12 +168,16 @@ def _without_effect(notes: Notebook, moved: Movement) -> str:
         return "no series of this target has enough history to be judged"
     if moved.others:
         first = moved.others[0]
-        moving = courses and not courses[0].flat and not courses[0].came_back
+        moving = courses and not courses[0].flat and not courses[0].came_back(notes.task.start)
         own = course_claim(courses[0]) if moving else "what alerts is not outside its normal"
         return f"{own}; {resource(first, notes)} {change(first)} from {when(first.onset, notes)}"
     if courses and all(one.flat for one in courses):
         level = value(courses[0].last, measured(courses[0]))
         why = "it alerts on a level that is usual here" if usual(notes) else "what alerts has been so for as long as it is known"
         return f"the alert's own query stays at {level}, and {_none_outside(notes)}: {why}"
-    yet = ", yet it is not known whether what alerted is over" if not notes.task.firing else ", yet the alert fires"
-    return f"{_none_outside(notes)}{yet}{_had_moved(notes, moved)}"
+    if not courses:
+        return f"{_none_outside(notes)}{_had_moved(notes, moved)}"
+    now, low, high = (value(number, measured(courses[0])) for number in (courses[0].last, courses[0].low, courses[0].high))
+    since = when(max(courses[0].begin, courses[0].asked_from), notes)
+    course = f"the alert's own query is at {now}, between {low} and {high} since {since}"
+    return f"{course}; {_none_outside(notes)}{_had_moved(notes, moved)}"

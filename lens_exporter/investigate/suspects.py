@@ -23,7 +23,11 @@ _STRONGEST = 1e6
 _STRONG, _ENOUGH = 0.3, 30.0  # strong: this part of the strongest score, where 30 half-widths are as strong as any
 _SUSPECT_SCORE = 1.5  # half-widths of the band
 _LASTING = 2  # judged points in a row, unless the last one is outside too
-_BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
+_BACK = 0.25  # of the way it had moved: what is nearer to where it came from is back
+_FEW = 2  # judged points without which nothing is known to be back, for the last scrape may be any
+_LATEST = 3 * COARSE  # fine points whose median stands for where a noisy series is now
+_CHANCE = 4.0  # deviations of what was counted from what was to be expected: one event more is none
+_EVENTS = 600.0  # seconds before what moved first in which a start or another version may have brought it
 _GONE = 60.0  # seconds without a value that make a steady series "gone", where that is two to six points of the fine grid
 _FORESEEN = 7 * 86_400.0  # seconds; a limit reached later than that is no news
 # Grids that divide a minute or are made of minutes, for rates are taken over whole minutes.
@@ -65,7 +69,7 @@ class Ranking:
     gone: tuple[Moved, ...]
     restarts: tuple[Moved, ...]
     deploys: tuple[Moved, ...]
-    starts_known: int  # processes that publish when they started
+    starts_known: int  # processes that publish when they started, where the time in which a start would matter was seen
     gaps: tuple[Gap, ...]  # when nothing was sampled
     step: float  # seconds between two fine points: onsets are known to about one of them
 
@@ -117,15 +121,18 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest
             elif not ended:  # what is gone has not stayed as it was
                 steady.append(reading)
     looked = max(0, len(times) - JUDGED * COARSE)
+    first = min((one.onset for one in suspects if one.until is None), default=np.inf)
+    begun = min(first, float(times[looked])) - _EVENTS
+    events = max(0, int(np.searchsorted(times, begun, side="right")) - 1)
     return Ranking(
         looked_at=len(samples),
         judged=judged,
         suspects=tuple(_ordered(_compared(suspects, steady))),
         steady=tuple(steady),
         gone=tuple(gone(*seen_only(samples, times, rows), max(0, int(rows[:looked].sum()) - 1), missing)),
-        restarts=tuple(restarts(samples, times, looked)),
-        deploys=tuple(deploys(samples, times, looked)),
-        starts_known=sum(is_start_time(name_of(one)) for one in samples),
+        restarts=tuple(restarts(samples, times, events)),
+        deploys=tuple(deploys(samples, times, events)),
+        starts_known=sum(is_start_time(name_of(one)) for one in samples) if begun >= times[0] else 0,
         gaps=gaps(times, newest, rows, looked),
         step=step,
     )
@@ -178,24 +185,38 @@ def _reading(one: Measure, times: FloatArray, row: _Row) -> Suspect | None:
     score = float(np.clip(inside[np.nanargmax(np.abs(inside))], -_STRONGEST, _STRONGEST))
     known = values[(times < onset) & finite]
     before = float(np.median(known)) if known.size else last
-    until = float(row.times[end]) if _is_back(values[(times >= onset) & finite], before, row.score[end + 1 :]) else None
     since = (times >= onset) & finite
+    until = float(row.times[end]) if _is_back(values[since], before, row.score[end + 1 :]) else None
+    lasted = since & (times <= (row.times[end] if until is not None else times[-1]))
+    if one.counted and not _more_than_chance(values[lasted], before, float(times[1] - times[0])):
+        return Suspect(metric, labels, before, last, np.inf, None, score, one.rate, one.mean)
     slope = steady_slope(times[since], values[since]) if until is None else None
     per_minute = None if slope is None else slope * 60.0
     if until is None:
-        after = last
+        after = last if per_minute is not None else float(np.median(values[since][-_LATEST:]))
     else:  # it is over: show how far it went
-        fine = values[(times >= onset) & (times <= until) & finite]
-        after = float(fine.max() if score > 0 else fine.min()) if fine.size else last
+        after = float(values[lasted].max() if score > 0 else values[lasted].min()) if lasted.any() else last
     return Suspect(metric, labels, before, after, onset, until, score, one.rate, one.mean, per_minute)
 
 
+def _more_than_chance(rates: FloatArray, before: float, step: float) -> bool:
+    """Whether so many events are more, or fewer, than chance makes of the rate before (Anscombe's root of a Poisson count)."""
+    counted, expected = max(0.0, float(rates.sum()) * step), max(0.0, before * step * rates.size)
+    return bool(abs(2.0 * np.sqrt(counted + 0.375) - 2.0 * np.sqrt(expected + 0.375)) >= _CHANCE)
+
+
 def _is_back(since: FloatArray, before: float, later: FloatArray) -> bool:
-    """Whether a series is where it was: it has not ended, nor has its band got used to it. since: its values from the onset."""
-    if not np.isfinite(later).any() or not since.size:
+    """Whether a series is where it was: it has not ended, nor has its band got used to it. since: its values from the onset.
+
+    later are the scores since it was last outside for long. One reading more outside is no second time.
+    """
+    known = later[np.isfinite(later)]
+    if known.size < _FEW or not since.size or np.mean(np.abs(known[-3:]) <= 1.0) <= 0.5:
         return False
-    furthest = np.abs(since - before).max()
-    return bool(abs(since[-1] - before) <= _BACK * furthest)
+    away = np.abs(since - before)
+    furthest = float(np.median(np.sort(away)[-_LATEST:]))
+    now = float(np.median(since[-min(_LATEST, known.size * COARSE) :]))
+    return bool(abs(now - before) <= _BACK * furthest)
 
 
 def _stretch(tail: FloatArray) -> tuple[int, int] | None:

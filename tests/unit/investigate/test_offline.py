@@ -66,7 +66,7 @@ def test_where_only_the_alerting_metric_moved_it_is_inconclusive():
     answer, _site = investigated(target)
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     assert answer.analysis.summary.startswith("Inconclusive: memory 1 GB -> 1.46 GB from 14:04, up 38 MB a minute.")
-    assert "Nothing else of 2 judged series moved." in answer.analysis.summary
+    assert "Nothing else of 2 judged series left normal." in answer.analysis.summary
 
 
 def test_what_moved_long_after_is_no_cause():

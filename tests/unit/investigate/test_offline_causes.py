@@ -92,7 +92,7 @@ def test_a_memory_leak_without_a_name_is_inconclusive():
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     assert answer.analysis.summary == (
         "Inconclusive: memory 27.8 MB -> 348 MB of 671 MB from 14:07, up 40 MB a minute, at that pace full at about 14:23. "
-        f"Nothing else of 13 judged series moved. No heap profile is published.{SIGNED}"
+        f"Nothing else of 13 judged series left normal. No heap profile is published.{SIGNED}"
     )
     assert not [claim for claim in claims(answer) if "oom" in claim or "memory_bytes" in claim]
 
