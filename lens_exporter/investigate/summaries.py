@@ -115,9 +115,8 @@ def _was(notes: Notebook, moved: Movement) -> str:
     first: dict[str, Noted] = {}
     for one in moved.back:
         first.setdefault(resource(one, notes), one)
-    return (
-        joined([f"{name} had moved {span(one.onset, one.until, notes)}" for name, one in list(first.items())[:2]]) + " and is back"
-    )
+    clauses = [f"{name} had moved {span(one.onset, one.until, notes)}" for name, one in first.items()][:2]
+    return f"{joined(clauses)} and {'is' if len(clauses) == 1 else 'are'} back"
 
 
 def _ended(notes: Notebook) -> float:

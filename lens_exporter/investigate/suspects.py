@@ -183,8 +183,7 @@ def _reading(one: Measure, times: FloatArray, row: _Row) -> Suspect | None:
     onset = _onset(values, times, row, first)
     inside = row.score[first : end + 1]
     score = float(np.clip(inside[np.nanargmax(np.abs(inside))], -_STRONGEST, _STRONGEST))
-    known = values[(times < onset) & finite]
-    before = float(np.median(known)) if known.size else last
+    before = _before(values[(times < onset) & finite], last)
     since = (times >= onset) & finite
     until = float(row.times[end]) if _is_back(values[since], before, row.score[end + 1 :]) else None
     lasted = since & (times <= (row.times[end] if until is not None else times[-1]))
@@ -192,11 +191,30 @@ def _reading(one: Measure, times: FloatArray, row: _Row) -> Suspect | None:
         return Suspect(metric, labels, before, last, np.inf, None, score, one.rate, one.mean)
     slope = steady_slope(times[since], values[since]) if until is None else None
     per_minute = None if slope is None else slope * 60.0
+    if slope is None and until is None:
+        onset = _stepped(values[finite], times[finite], onset, before, float(np.median(values[since])))
+        before, since = _before(values[(times < onset) & finite], last), (times >= onset) & finite
     if until is None:
         after = last if per_minute is not None else float(np.median(values[since][-_LATEST:]))
     else:  # it is over: show how far it went
         after = float(values[lasted].max() if score > 0 else values[lasted].min()) if lasted.any() else last
     return Suspect(metric, labels, before, after, onset, until, score, one.rate, one.mean, per_minute)
+
+
+def _before(earlier: FloatArray, last: float) -> float:
+    return float(np.median(earlier)) if earlier.size else last
+
+
+def _stepped(values: FloatArray, times: FloatArray, onset: float, before: float, after: float) -> float:
+    """Find when a series went from one level to another: what splits it into values near the one and values near the other.
+
+    The least sum of distances. Noise alone crosses a band, and two values inside end the way back from there; where both agree to a
+    judged point or two, or a minute, the band is the more exact. values and times have no gaps.
+    """
+    nearer = np.cumsum(np.abs(values - before) - np.abs(values - after))
+    at = int(np.argmin(nearer[:-1])) + 1 if nearer.size > 1 else 0
+    near = max(2 * COARSE * float(times[1] - times[0]), 60.0) if times.size > 1 else 60.0
+    return onset if abs(float(times[at]) - onset) <= near else float(times[at])
 
 
 def _more_than_chance(rates: FloatArray, before: float, step: float) -> bool:
