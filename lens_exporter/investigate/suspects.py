@@ -1,12 +1,13 @@
 """Which series of a target left their normal, in what order, and which did not. Pure: series in, a ranking out."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
+from lens_exporter.investigate.excursion import LATEST, is_back, more_than_chance, stepped, stretch
 from lens_exporter.investigate.gaps import Gap, gaps, masked, sampled, seen_only
 from lens_exporter.investigate.limits import SeriesLimits
 from lens_exporter.investigate.measures import COARSE, Measure, counts_of, measure
@@ -21,12 +22,6 @@ HISTORY = 240  # judged points in all
 _CHUNK = 500  # series scored at once, so that memory stays bounded
 _STRONGEST = 1e6
 _STRONG, _ENOUGH = 0.3, 30.0  # strong: this part of the strongest score, where 30 half-widths are as strong as any
-_SUSPECT_SCORE = 1.5  # half-widths of the band
-_LASTING = 2  # judged points in a row, unless the last one is outside too
-_BACK = 0.25  # of the way it had moved: what is nearer to where it came from is back
-_FEW = 2  # judged points without which nothing is known to be back, for the last scrape may be any
-_LATEST = 3 * COARSE  # fine points whose median stands for where a noisy series is now
-_CHANCE = 4.0  # deviations of what was counted from what was to be expected: one event more is none
 _EVENTS = 600.0  # seconds before what moved first in which a start or another version may have brought it
 _GONE = 60.0  # seconds without a value that make a steady series "gone", where that is two to six points of the fine grid
 _FORESEEN = 7 * 86_400.0  # seconds; a limit reached later than that is no news
@@ -173,29 +168,29 @@ def _reading(one: Measure, times: FloatArray, row: _Row) -> Suspect | None:
         return None
     labels = without(one.samples.labels, ("__name__",))
     metric, last = name_of(one.samples), float(values[finite][-1])
-    stretch = _stretch(tail)
-    if stretch is None or is_start_time(metric):
+    left = stretch(tail)
+    if left is None or is_start_time(metric):
         furthest = float(tail[np.nanargmax(np.abs(tail))])
         earlier = values[: -JUDGED * COARSE]
         before = float(np.nanmedian(earlier)) if np.isfinite(earlier).any() else float(np.nanmedian(values))
         return Suspect(metric, labels, before, last, np.inf, None, furthest, one.rate, one.mean)
-    first, end = (index + len(row.times) - len(tail) for index in stretch)
+    first, end = (index + len(row.times) - len(tail) for index in left)
     onset = _onset(values, times, row, first)
     inside = row.score[first : end + 1]
     score = float(np.clip(inside[np.nanargmax(np.abs(inside))], -_STRONGEST, _STRONGEST))
     before = _before(values[(times < onset) & finite], last)
     since = (times >= onset) & finite
-    until = float(row.times[end]) if _is_back(values[since], before, row.score[end + 1 :]) else None
+    until = float(row.times[end]) if is_back(values[since], before, row.score[end + 1 :]) else None
     lasted = since & (times <= (row.times[end] if until is not None else times[-1]))
-    if one.counted and not _more_than_chance(values[lasted], before, float(times[1] - times[0])):
-        return Suspect(metric, labels, before, last, np.inf, None, score, one.rate, one.mean)
+    if one.counted and not more_than_chance(values[lasted], before, float(times[1] - times[0])):
+        return Suspect(metric, labels, before, last, np.inf, None, float(np.clip(score, -1.0, 1.0)), one.rate, one.mean)
     slope = steady_slope(times[since], values[since]) if until is None else None
     per_minute = None if slope is None else slope * 60.0
     if slope is None and until is None:
-        onset = _stepped(values[finite], times[finite], onset, before, float(np.median(values[since])))
+        onset = stepped(values[finite], times[finite], onset, before, float(np.median(values[since])))
         before, since = _before(values[(times < onset) & finite], last), (times >= onset) & finite
     if until is None:
-        after = last if per_minute is not None else float(np.median(values[since][-_LATEST:]))
+        after = last if per_minute is not None else float(np.median(values[since][-LATEST:]))
     else:  # it is over: show how far it went
         after = float(values[lasted].max() if score > 0 else values[lasted].min()) if lasted.any() else last
     return Suspect(metric, labels, before, after, onset, until, score, one.rate, one.mean, per_minute)
@@ -203,60 +198,6 @@ def _reading(one: Measure, times: FloatArray, row: _Row) -> Suspect | None:
 
 def _before(earlier: FloatArray, last: float) -> float:
     return float(np.median(earlier)) if earlier.size else last
-
-
-def _stepped(values: FloatArray, times: FloatArray, onset: float, before: float, after: float) -> float:
-    """Find when a series went from one level to another: what splits it into values near the one and values near the other.
-
-    The least sum of distances. Noise alone crosses a band, and two values inside end the way back from there; where both agree to a
-    judged point or two, or a minute, the band is the more exact. values and times have no gaps.
-    """
-    nearer = np.cumsum(np.abs(values - before) - np.abs(values - after))
-    at = int(np.argmin(nearer[:-1])) + 1 if nearer.size > 1 else 0
-    near = max(2 * COARSE * float(times[1] - times[0]), 60.0) if times.size > 1 else 60.0
-    return onset if abs(float(times[at]) - onset) <= near else float(times[at])
-
-
-def _more_than_chance(rates: FloatArray, before: float, step: float) -> bool:
-    """Whether so many events are more, or fewer, than chance makes of the rate before (Anscombe's root of a Poisson count)."""
-    counted, expected = max(0.0, float(rates.sum()) * step), max(0.0, before * step * rates.size)
-    return bool(abs(2.0 * np.sqrt(counted + 0.375) - 2.0 * np.sqrt(expected + 0.375)) >= _CHANCE)
-
-
-def _is_back(since: FloatArray, before: float, later: FloatArray) -> bool:
-    """Whether a series is where it was: it has not ended, nor has its band got used to it. since: its values from the onset.
-
-    later are the scores since it was last outside for long. One reading more outside is no second time.
-    """
-    known = later[np.isfinite(later)]
-    if known.size < _FEW or not since.size or np.mean(np.abs(known[-3:]) <= 1.0) <= 0.5:
-        return False
-    away = np.abs(since - before)
-    furthest = float(np.median(np.sort(away)[-_LATEST:]))
-    now = float(np.median(since[-min(_LATEST, known.size * COARSE) :]))
-    return bool(abs(now - before) <= _BACK * furthest)
-
-
-def _stretch(tail: FloatArray) -> tuple[int, int] | None:
-    """Find the heaviest run of points outside the band on one side; a single point inside does not end it."""
-    best, heaviest = None, 0.0
-    for sign in (1.0, -1.0):
-        outside = np.nan_to_num(sign * tail) > 1.0
-        for first, last in _runs(outside):
-            lasting = last - first + 1 >= _LASTING or last == len(tail) - 1
-            peak, weight = float(np.nanmax(sign * tail[first : last + 1])), float(np.nansum(np.abs(tail[first : last + 1])))
-            if lasting and peak >= _SUSPECT_SCORE and weight > heaviest:
-                best, heaviest = (first, last), weight
-    return best
-
-
-def _runs(outside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[tuple[int, int]]:
-    places = np.flatnonzero(outside)
-    if not places.size:
-        return
-    breaks = np.flatnonzero(np.diff(places) > 2)
-    for group in np.split(places, breaks + 1):
-        yield int(group[0]), int(group[-1])
 
 
 def _onset(values: FloatArray, times: FloatArray, row: _Row, first: int) -> float:
