@@ -11,7 +11,7 @@ from lens_exporter.investigate.excursion import LATEST, is_back, more_than_chanc
 from lens_exporter.investigate.gaps import Gap, gaps, masked, sampled, seen_only
 from lens_exporter.investigate.limits import SeriesLimits
 from lens_exporter.investigate.measures import COARSE, Measure, counts_of, measure
-from lens_exporter.investigate.samples import Samples, name_of
+from lens_exporter.investigate.samples import Samples, last, name_of
 from lens_exporter.investigate.shape import steady_slope
 from lens_exporter.investigate.turnover import Moved, deploys, gone, is_start_time, restarts
 from lens_exporter.model.labels import Labels, without
@@ -127,10 +127,16 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest
         gone=tuple(gone(*seen_only(samples, times, rows), max(0, int(rows[:looked].sum()) - 1), missing)),
         restarts=tuple(restarts(samples, times, events)),
         deploys=tuple(deploys(samples, times, events)),
-        starts_known=sum(is_start_time(name_of(one)) for one in samples) if begun >= times[0] else 0,
+        starts_known=_starts(samples, begun) if begun >= times[0] else 0,
         gaps=gaps(times, newest, rows, looked),
         step=step,
     )
+
+
+def _starts(samples: Sequence[Samples], begun: float) -> int:
+    """Count the processes that say when they started, 0 where one began later than that: then there was a start."""
+    moments = [last(one) for one in samples if is_start_time(name_of(one))]
+    return len(moments) if all(moment is not None and moment < begun for moment in moments) else 0
 
 
 def _limited(one: Suspect, limit: float | None, at: float) -> Suspect:
@@ -167,32 +173,32 @@ def _reading(one: Measure, times: FloatArray, row: _Row) -> Suspect | None:
     if not np.isfinite(tail).any() or not finite.any():
         return None
     labels = without(one.samples.labels, ("__name__",))
-    metric, last = name_of(one.samples), float(values[finite][-1])
+    metric, latest = name_of(one.samples), float(values[finite][-1])
     left = stretch(tail)
     if left is None or is_start_time(metric):
         furthest = float(tail[np.nanargmax(np.abs(tail))])
         earlier = values[: -JUDGED * COARSE]
         before = float(np.nanmedian(earlier)) if np.isfinite(earlier).any() else float(np.nanmedian(values))
-        return Suspect(metric, labels, before, last, np.inf, None, furthest, one.rate, one.mean)
+        return Suspect(metric, labels, before, latest, np.inf, None, furthest, one.rate, one.mean)
     first, end = (index + len(row.times) - len(tail) for index in left)
     onset = _onset(values, times, row, first)
     inside = row.score[first : end + 1]
     score = float(np.clip(inside[np.nanargmax(np.abs(inside))], -_STRONGEST, _STRONGEST))
-    before = _before(values[(times < onset) & finite], last)
+    before = _before(values[(times < onset) & finite], latest)
     since = (times >= onset) & finite
     until = float(row.times[end]) if is_back(values[since], before, row.score[end + 1 :]) else None
     lasted = since & (times <= (row.times[end] if until is not None else times[-1]))
     if one.counted and not more_than_chance(values[lasted], before, float(times[1] - times[0])):
-        return Suspect(metric, labels, before, last, np.inf, None, float(np.clip(score, -1.0, 1.0)), one.rate, one.mean)
+        return Suspect(metric, labels, before, latest, np.inf, None, float(np.clip(score, -1.0, 1.0)), one.rate, one.mean)
     slope = steady_slope(times[since], values[since]) if until is None else None
     per_minute = None if slope is None else slope * 60.0
     if slope is None and until is None:
         onset = stepped(values[finite], times[finite], onset, before, float(np.median(values[since])))
-        before, since = _before(values[(times < onset) & finite], last), (times >= onset) & finite
+        before, since = _before(values[(times < onset) & finite], latest), (times >= onset) & finite
     if until is None:
-        after = last if per_minute is not None else float(np.median(values[since][-LATEST:]))
+        after = latest if per_minute is not None else float(np.median(values[since][-LATEST:]))
     else:  # it is over: show how far it went
-        after = float(values[lasted].max() if score > 0 else values[lasted].min()) if lasted.any() else last
+        after = float(values[lasted].max() if score > 0 else values[lasted].min()) if lasted.any() else latest
     return Suspect(metric, labels, before, after, onset, until, score, one.rate, one.mean, per_minute)
 
 
