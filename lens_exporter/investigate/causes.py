@@ -19,6 +19,7 @@ from lens_exporter.model import labels as label_sets
 
 _STRONG = 2.0  # half-widths of the band: what moved less drives nothing
 _AHEAD = 3.0  # steps of the grid: an onset less than this ahead of another is as good as the same
+_PART = 0.1  # of the largest of its family: what counts less drives nothing
 _SOON = 600.0  # seconds: what began anew longer before the trouble is a coincidence
 _BREAKDOWN = (0.5, 2.0)  # of the alert's own rise, the rise of the one series that moved
 _WHOLE = {"__name__", "cluster", "namespace", "job", "instance", "node"}  # a query with no other label sums its breakdown up
@@ -133,6 +134,10 @@ def _driver(notes: Notebook, moved: Movement) -> Cause | None:
     drivers = {name for own in own_families(notes) for name in family_named(own).drivers}
     begin = min((_began(one, notes) for one in moved.effects), default=None)
     first = moved.effects[0]
+    most: dict[str, float] = {}
+    for one in moved.others:
+        if one.per_second and (family := family_of(one.metric, one.labels)) is not None:
+            most[family.name] = max(most.get(family.name, 0.0), one.after)
     for one in moved.others:
         family = family_of(one.metric, one.labels)
         if family is None or family.name not in drivers or is_limit(one.metric) or one.onset is None or begin is None:
@@ -141,6 +146,8 @@ def _driver(notes: Notebook, moved: Movement) -> Cause | None:
             continue
         if not one.per_minute and begin - one.onset > _SOON:
             continue  # it went, stood still, and nothing followed for as long as that
+        if one.per_second and one.after < _PART * most[family.name]:
+            continue  # a mail a minute beside the requests
         return _driven(notes, moved, one, family.name)
     return None
 
@@ -196,7 +203,7 @@ def _release(notes: Notebook) -> Cause | None:
     if one is None:
         return None
     claim, new, old = release_claim(one, notes), name(one.compared.release), name(one.compared.before)
-    step = f"compare {new} with {old}, or go back to {old}"
+    step = f"compare {new} with {old}{f', or go back to {old}' if notes.task.firing else ''}"
     return Cause(f"it came with a release: {claim}", claim, (one.receipt,), "", step, driven=True)
 
 

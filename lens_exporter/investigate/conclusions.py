@@ -72,10 +72,21 @@ def _is_over(notes: Notebook) -> bool:
     """
     if any(missing(notes)) or notes.ranking.unseen_since is not None:
         return False
-    if notes.conditions:
-        return not any(notes.conditions.values())
     courses = own_courses(notes)
-    return bool(courses) and (not notes.task.firing or all(one.came_back(notes.task.start) for one in courses))
+    back = bool(courses) and all(one.came_back(notes.task.start) for one in courses)
+    if notes.conditions:
+        return not any(notes.conditions.values()) and (_all_asked(notes) or back)
+    return back or (bool(courses) and not notes.task.firing)
+
+
+def _all_asked(notes: Notebook) -> bool:
+    """Whether the rules that answer no more are those of all that fires, and were asked about what there is."""
+    firing = [one for one in notes.task.alerts if one["ends_at"] is None]
+    names = {str(one["labels"].get("alertname", "")) for one in firing}
+    selecting = {one.query for one in notes.courses}
+    narrowed = (forms[0] for forms in notes.task.asked_queries() if len(forms) > 1)
+    told = not any(one["annotations"].get("lens_query") for one in firing) and not notes.task.left_out
+    return told and len(names) <= len(notes.conditions) and all(query in selecting for query in narrowed)
 
 
 def _status(notes: Notebook, outcome: Outcome) -> Health:
@@ -237,7 +248,8 @@ def _went(name: str, notes: Notebook, moved: Movement) -> float:
 
     A course with a hole in it shows what was not seen, not what was not there.
     """
-    ways = {notes.task.direction(query) for query in notes.task.queries} - {""}
+    queries = [query for query in notes.task.queries if (family := family_of(query)) and family.name == name]
+    ways = {notes.task.direction(query) for query in queries} - {""}
     if len(ways) == 1:  # the rule says which way is worse
         return 1.0 if ways == {"up"} else -1.0
     own = [one for one in (*moved.effects, *moved.others, *moved.back) if _is_of(name, one)]

@@ -5,14 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from lens_exporter.investigate.measures import COARSE
-from lens_exporter.model.window import FloatArray
+from lens_exporter.model.window import BoolArray, FloatArray
 
 LATEST = 3 * COARSE  # fine points whose median stands for where a noisy series is now
 _SUSPECT_SCORE = 1.5  # half-widths of the band
 _LASTING = 2  # judged points in a row, unless the last one is outside too
 _BACK = 0.25  # of the way it had moved: what is nearer to where it came from is back
 _FEW = 2  # judged points without which nothing is known to be back, for the last scrape may be any
-_CHANCE = 4.0  # deviations of what was counted from what was to be expected: one event more is none
+_CHANCE = 2.0  # deviations of a count
+_TIMES, _SEEN = 5, 0.8  # such times before, and the part of one that must have been seen
+_LINE = 0.75  # of the way of a line that is outside its band
+_FAR = 6.0  # of the usual change from one value to the next
 
 
 def stretch(tail: FloatArray) -> tuple[int, int] | None:
@@ -37,16 +40,19 @@ def _runs(outside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[tuple
         yield int(group[0]), int(group[-1])
 
 
-def stepped(values: FloatArray, times: FloatArray, onset: float, before: float, after: float) -> float:
-    """Find when a series went from one level to another: what splits it into values near the one and values near the other.
+def stepped(values: FloatArray, outside: BoolArray, onset: int, end: int, middle: float) -> int:
+    """Find where a series went for good to the side of `middle` that it is on now: after the last nine values on the other side.
 
-    The least sum of distances. Noise alone crosses a band, and two values inside end the way back from there; where both agree to a
-    judged point or two, or a minute, the band is the more exact. values and times have no gaps.
+    One of the nine may be anywhere. onset is where it left its band, and until `end` it was outside again and again. Noise leaves a
+    wide band late, and before a step it may leave it now and then; a line is outside from its onset on, and that stays. values
+    have no gaps, outside is whether each is beyond the band; onset, end and what is given are places.
     """
-    nearer = np.cumsum(np.abs(values - before) - np.abs(values - after))
-    at = int(np.argmin(nearer[:-1])) + 1 if nearer.size > 1 else 0
-    near = max(2 * COARSE * float(times[1] - times[0]), 60.0) if times.size > 1 else 60.0
-    return onset if abs(float(times[at]) - onset) <= near else float(times[at])
+    there = values > middle if float(np.median(values[onset:])) > middle else values < middle
+    calm = np.flatnonzero(np.convolve(~there[:end], np.ones(LATEST), mode="valid") >= LATEST - 1)
+    if not calm.size:
+        return onset
+    begun = int(np.flatnonzero(~there[: calm[-1] + LATEST])[-1]) + 1
+    return onset if begun > onset and np.mean(outside[onset:begun]) > _LINE else begun
 
 
 def is_back(since: FloatArray, before: float, later: FloatArray) -> bool:
@@ -63,7 +69,28 @@ def is_back(since: FloatArray, before: float, later: FloatArray) -> bool:
     return bool(abs(now - before) <= _BACK * furthest)
 
 
-def more_than_chance(rates: FloatArray, before: float, step: float) -> bool:
-    """Whether so many events are more, or fewer, than chance makes of the rate before (Anscombe's root of a Poisson count)."""
-    counted, expected = max(0.0, float(rates.sum()) * step), max(0.0, before * step * rates.size)
-    return bool(abs(2.0 * np.sqrt(counted + 0.375) - 2.0 * np.sqrt(expected + 0.375)) >= _CHANCE)
+def more_than_chance(rates: FloatArray, first: int, end: int, step: float) -> bool:
+    """Whether more events, or fewer, were counted from `first` to `end` than in any such time before.
+
+    By two deviations of a count (Anscombe's root): from rest that is three, and as many as come in every ten minutes are none.
+    Where there are not five such times before, nobody knows.
+    """
+    length = end - first + 1
+    counts = np.concatenate([[0.0], np.cumsum(np.nan_to_num(rates) * step)])
+    seen = np.concatenate([[0.0], np.cumsum(np.isfinite(rates))])
+    starts = np.arange(0, first - length + 1)
+    known = seen[starts + length] - seen[starts] >= _SEEN * length
+    if starts.size < _TIMES * length or not known.any():
+        return True
+    earlier = np.maximum(0.0, counts[starts + length] - counts[starts])[known]
+    now = 2.0 * np.sqrt(max(0.0, counts[end + 1] - counts[first]) + 0.375)
+    most, least = 2.0 * np.sqrt(np.array([earlier.max(), earlier.min()]) + 0.375)
+    return bool(now >= most + _CHANCE or now <= least - _CHANCE)
+
+
+def latest(values: FloatArray) -> float:
+    """Give where a noisy series is now: the median of nine values, or of three where these are elsewhere by far more than noise."""
+    changes = np.abs(np.diff(values))
+    noise = float(np.median(changes[changes > 0.0])) if (changes > 0.0).any() else 0.0
+    now, lately = float(np.median(values[-COARSE:])), float(np.median(values[-LATEST:]))
+    return now if abs(now - lately) > _FAR * noise else lately

@@ -10,6 +10,7 @@ from lens_exporter.model.window import FloatArray
 
 PART = 1200.0  # seconds: levels are medians of so long, so that neither a reading nor a start makes one
 _PAUSE = 600.0  # seconds: what is away for longer was taken away; a rollout that stops the old pods first takes less
+_LOOKED_BACK = 3  # points that repeat what ended before them
 _SEEN = 1800.0  # seconds: what the release before had for less says little
 _FEWEST = 5  # readings of the new pods: a start is none yet
 _JUMP = 2.0  # of the furthest that the release before went in as long a time
@@ -77,24 +78,25 @@ def compare(times: FloatArray, releases: Mapping[str, FloatArray], release: str,
     had = parts[np.isfinite(parts)]
     if not had.size or not np.isfinite(own).any():
         return None
-    levels = _Levels(_latest(then[:begin], part), _latest(since[:part], part), _latest(since, part), _latest(own, part))
+    levels = _Levels(_latest(then[:begin], part), _latest(since[:part], part), _latest(since, part // 2), _latest(own, part // 2))
+    if np.count_nonzero(np.isfinite(now[:begin])) >= _SEEN / step and not levels.moved(_latest(now[:begin], begin)):
+        return None  # it was there before, and was well: what came since did not come with it
     verdict = ReleaseVerdict.OTHERWISE
     if np.count_nonzero(np.isfinite(since)) >= _FEWEST:
-        moves = np.abs(parts[part:] - parts[:-part])
-        furthest = float(moves[np.isfinite(moves)].max(initial=-np.inf))
+        furthest = _furthest(parts, part)
         if levels.side * side >= 0 and furthest >= 0.0 and _came(levels, had, furthest):
             verdict = ReleaseVerdict.CAME_WITH_IT
-        elif _same(levels, _parts(since, max(_FEWEST, part // 2)), had):
+        elif _same(levels, since, had, part, furthest):
             verdict = ReleaseVerdict.AS_BEFORE
     return Compared(
         verdict,
         release,
         before,
         since=float(times[begin]),
-        beside=bool(np.isfinite(then[-pause:]).any()),
+        beside=bool(np.isfinite(then[-_LOOKED_BACK:]).any()),
         pods=int(np.isfinite(releases[release][:, begin:]).any(axis=1).sum()),
-        level=levels.last,
-        own=levels.alerting,
+        level=_latest(since, part),
+        own=_latest(own, part),
         was=levels.before,
         most=float(had.max()),
         least=float(had.min()),
@@ -114,23 +116,33 @@ class _Levels:
     def side(self) -> int:
         return 1 if self.alerting > self.before else -1
 
+    def moved(self, level: float) -> bool:
+        """Whether a level is as far from where it was before as what alerts, or half of that."""
+        return self.side * (level - self.before) > _MOST * abs(self.alerting - self.before)
+
 
 def _came(levels: _Levels, had: FloatArray, furthest: float) -> bool:
     """Whether the middle pod went beyond all that was before, at once, and has gone on from there with the alerting pod."""
     up = levels.side
     beyond = min(up * levels.first, up * levels.last) > float((up * had).max())
     at_once = up * (levels.first - levels.before) > _JUMP * furthest
-    far = up * (levels.last - levels.before) > max(_APART * abs(levels.before), _MOST * abs(levels.alerting - levels.before))
-    return beyond and at_once and far
+    return beyond and at_once and levels.moved(levels.last) and up * (levels.last - levels.before) > _APART * abs(levels.before)
 
 
-def _same(levels: _Levels, since: FloatArray, had: FloatArray) -> bool:
-    """Whether the middle pod has stayed within what was before, and where it was, or all but a part of the way that alerts."""
+def _same(levels: _Levels, since: FloatArray, had: FloatArray, part: int, furthest: float) -> bool:
+    """Whether the middle pod stayed within what was before and where it was, and went no further in as long a time."""
     room = _APART * float(np.abs(had).max())
-    known = since[np.isfinite(since)]
+    lately = _parts(since, max(_FEWEST, part // 2))
+    known = lately[np.isfinite(lately)]
     within = bool(known.size and known.max() <= had.max() + room and known.min() >= had.min() - room)
     near = max(_APART * abs(levels.before), _LITTLE * abs(levels.alerting - levels.before))
-    return within and abs(levels.last - levels.before) <= near
+    return within and abs(levels.last - levels.before) <= near and _furthest(_parts(since, part), part) <= _JUMP * furthest + room
+
+
+def _furthest(parts: FloatArray, length: int) -> float:
+    """Give how far it went at most from one part to the next; below zero where there are no two."""
+    moves = np.abs(parts[length:] - parts[:-length])
+    return float(moves[np.isfinite(moves)].max(initial=-np.inf))
 
 
 def _begin(now: FloatArray, pause: int) -> int | None:

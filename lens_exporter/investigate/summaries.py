@@ -49,10 +49,11 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
     down = away(notes)
     effect = _effect(moved.effects[0], notes) if moved.effects and not down else ""
     absent = down or joined([missing_claim(one, notes) for one in missing(notes)])
+    alone = next((released.alone_claim(one) for one in notes.releases if one.compared.alone), "")
     if effect or absent:
-        told = [effect, absent, live.lead(notes), *_leads(notes, moved)]
+        told = [effect, absent, alone, live.lead(notes), *_leads(notes, moved)]
     else:
-        told = [_without_effect(notes, moved), live.lead(notes)]
+        told = [alone, _without_effect(notes, moved), live.lead(notes)]
     first, *more_told = filter(None, (*told, *(gap_claim(*gap, notes) for gap in notes.ranking.gaps[-1:] if gap[1])))
     return " ".join((f"Inconclusive: {first}.", *map(sentence, more_told)))
 
@@ -151,7 +152,8 @@ def _none_outside(notes: Notebook) -> str:
 
 def usual(notes: Notebook) -> bool:
     """Whether the alert's own query has stayed where it always was: a new pod that is not as those before it has no always."""
-    known = not released.of_deployments(notes) or any(one.compared.as_before for one in notes.releases)
+    as_before = any(one.compared.as_before and not one.compared.alone for one in notes.releases)
+    known = not released.of_deployments(notes) or as_before
     return known and all(one.flat and not one.begun_late for one in own_courses(notes))
 
 

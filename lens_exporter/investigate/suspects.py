@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lens_exporter.investigate.excursion import LATEST, is_back, more_than_chance, stepped, stretch
+from lens_exporter.investigate.excursion import is_back, latest, more_than_chance, stepped, stretch
 from lens_exporter.investigate.gaps import Gap, gaps, masked, sampled, seen_only
 from lens_exporter.investigate.limits import SeriesLimits
 from lens_exporter.investigate.measures import COARSE, Measure, counts_of, measure
@@ -64,7 +64,7 @@ class Ranking:
     gone: tuple[Moved, ...]
     restarts: tuple[Moved, ...]
     deploys: tuple[Moved, ...]
-    starts_known: int  # processes that publish when they started, where the time in which a start would matter was seen
+    starts_known: int  # processes that publish when they started; 0 where a start in the time that matters is not ruled out
     gaps: tuple[Gap, ...]  # when nothing was sampled
     step: float  # seconds between two fine points: onsets are known to about one of them
 
@@ -173,33 +173,45 @@ def _reading(one: Measure, times: FloatArray, row: _Row) -> Suspect | None:
     if not np.isfinite(tail).any() or not finite.any():
         return None
     labels = without(one.samples.labels, ("__name__",))
-    metric, latest = name_of(one.samples), float(values[finite][-1])
+    metric, now = name_of(one.samples), float(values[finite][-1])
     left = stretch(tail)
     if left is None or is_start_time(metric):
         furthest = float(tail[np.nanargmax(np.abs(tail))])
         earlier = values[: -JUDGED * COARSE]
         before = float(np.nanmedian(earlier)) if np.isfinite(earlier).any() else float(np.nanmedian(values))
-        return Suspect(metric, labels, before, latest, np.inf, None, furthest, one.rate, one.mean)
+        return Suspect(metric, labels, before, now, np.inf, None, furthest, one.rate, one.mean)
     first, end = (index + len(row.times) - len(tail) for index in left)
     onset = _onset(values, times, row, first)
     inside = row.score[first : end + 1]
     score = float(np.clip(inside[np.nanargmax(np.abs(inside))], -_STRONGEST, _STRONGEST))
-    before = _before(values[(times < onset) & finite], latest)
+    began, ended = (int(np.searchsorted(times, row.times[place])) for place in (max(0, first - 1), end))
+    if one.counted and not more_than_chance(values, began + 1, ended, float(times[1] - times[0])):
+        return Suspect(metric, labels, _before(values[finite & (times < onset)], now), now, np.inf, None, 1.0, one.rate, one.mean)
+    before = _before(values[(times < onset) & finite], now)
     since = (times >= onset) & finite
     until = float(row.times[end]) if is_back(values[since], before, row.score[end + 1 :]) else None
-    lasted = since & (times <= (row.times[end] if until is not None else times[-1]))
-    if one.counted and not more_than_chance(values[lasted], before, float(times[1] - times[0])):
-        return Suspect(metric, labels, before, latest, np.inf, None, float(np.clip(score, -1.0, 1.0)), one.rate, one.mean)
     slope = steady_slope(times[since], values[since]) if until is None else None
     per_minute = None if slope is None else slope * 60.0
     if slope is None and until is None:
-        onset = stepped(values[finite], times[finite], onset, before, float(np.median(values[since])))
-        before, since = _before(values[(times < onset) & finite], latest), (times >= onset) & finite
+        onset = _moved_at(values, times, row, (first, end), onset, 0.5 * (before + float(np.median(values[since]))))
+        before, since = _before(values[(times < onset) & finite], now), (times >= onset) & finite
     if until is None:
-        after = latest if per_minute is not None else float(np.median(values[since][-LATEST:]))
+        after = now if per_minute is not None else latest(values[since])
     else:  # it is over: show how far it went
-        after = float(values[lasted].max() if score > 0 else values[lasted].min()) if lasted.any() else latest
+        fine = values[since & (times <= until)]
+        after = float(fine.max() if score > 0 else fine.min()) if fine.size else now
     return Suspect(metric, labels, before, after, onset, until, score, one.rate, one.mean, per_minute)
+
+
+def _moved_at(values: FloatArray, times: FloatArray, row: _Row, run: tuple[int, int], onset: float, middle: float) -> float:
+    """Find when a series went to the level it has, where noise makes its way out of the band tell something else."""
+    first, end = run
+    known = np.flatnonzero(np.isfinite(values))
+    lower, upper = row.scores.lower[row.row, first], row.scores.upper[row.row, first]
+    outside = values[known] > upper if row.score[first] > 0 else values[known] < lower
+    places = (int(np.searchsorted(times[known], moment)) for moment in (onset, row.times[end]))
+    begun, left = (min(place, known.size - 1) for place in places)
+    return float(times[known[min(stepped(values[known], outside, begun, left, middle), known.size - 1)]])
 
 
 def _before(earlier: FloatArray, last: float) -> float:

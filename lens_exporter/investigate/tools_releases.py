@@ -1,10 +1,10 @@
 """compare_releases: what alerts on a Deployment's pod, in all its pods of this release and of the one before."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from lens_exporter.baseline.kinds import Replicas, pod_of, replicas_of
 from lens_exporter.baseline.naming import makes_labels
@@ -23,6 +23,7 @@ from lens_exporter.prometheus.promql import Selection, readings, rewritten, sele
 _DAY = 26 * 3600.0  # before the alert: what comes each day must have been seen
 _LONGEST = 72 * 3600.0
 _STEP, _POINTS = 120.0, 780
+_LONGEST_LABEL, _LONGEST_WRITTEN = 600, 16_000  # characters
 _PLACES = ("namespace", "exported_namespace")
 _COUNTERS = ("_total", "_sum", "_count", "_bucket")
 _UNREAD = set("{}\"'`")
@@ -32,7 +33,9 @@ _TOGETHER = 3  # points: so long after its end a series is still shown, and a co
 
 class ReleaseArguments(BaseModel, extra="forbid"):
     query: Query = Field(description="PromQL that shows what alerts, with the pod's name in a label of its answer")
-    labels: dict[str, str] = Field(min_length=1, max_length=64, description="the alert's labels, its pod's name among them")
+    labels: dict[str, Annotated[str, StringConstraints(max_length=_LONGEST_LABEL)]] = Field(
+        min_length=1, max_length=64, description="the alert's labels, its pod's name among them"
+    )
     start: Moment = Field(description="when the alert began")
     at: Moment = Field("now", validate_default=True)
     direction: str = Field("", pattern="^(up|down|)$", description="which way is worse, where that is known")
@@ -68,6 +71,8 @@ def compare_releases(source: PromqlServer, arguments: ReleaseArguments) -> ToolR
     step = max(_STEP, float(np.ceil((arguments.at - start) / _POINTS)))
     times = arguments.at - step * np.arange(int((arguments.at - start) // step), -1, -1, dtype=np.float64)
     asked = rewritten(arguments.query, lambda one: _of_all(one, own, arguments.labels, replicas))
+    if len(asked) > _LONGEST_WRITTEN:
+        return _nothing("the query is too long to be asked of all pods")
     answer = source.query_range(asked, float(times[0]), float(times[-1]), step)
     if answer.status is not ToolStatus.DATA:
         return _nothing(answer.note or "no such series")
