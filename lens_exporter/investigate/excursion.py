@@ -15,7 +15,7 @@ _FEW = 2  # judged points without which nothing is known to be back, for the las
 _CHANCE = 2.0  # deviations of a count
 _TIMES, _SEEN = 5, 0.8  # such times before, and the part of one that must have been seen
 _LINE = 0.75  # of the way of a line that is outside its band
-_FAR = 6.0  # of the usual change from one value to the next
+_FAR = 3.0  # of nearly every change from one value to the next
 
 
 def stretch(tail: FloatArray) -> tuple[int, int] | None:
@@ -90,7 +90,7 @@ def more_than_chance(rates: FloatArray, first: int, end: int, step: float) -> bo
 
 def latest(values: FloatArray) -> float:
     """Give where a noisy series is now: the median of nine values, or of three where these are elsewhere by far more than noise."""
-    changes = np.abs(np.diff(values))
-    noise = float(np.median(changes[changes > 0.0])) if (changes > 0.0).any() else 0.0
     now, lately = float(np.median(values[-COARSE:])), float(np.median(values[-LATEST:]))
-    return now if abs(now - lately) > _FAR * noise else lately
+    changes = np.abs(np.diff(values[:-LATEST]))  # of what was before these; of a slow scrape most are none
+    elsewhere = changes.size >= LATEST and abs(now - lately) > _FAR * float(np.quantile(changes, 0.9))
+    return now if elsewhere else lately

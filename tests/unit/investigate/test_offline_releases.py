@@ -164,6 +164,8 @@ def test_one_bad_pod_is_told_as_one():
         "release (web-64bd9c8c4f since 13:36: latency 210 ms in its middle pod, 210 ms in that of web-7d9f8c6b5)"
     )
     assert claims(answer)[0] == "it is this pod: latency 820 ms, 210 ms in the middle pod of its release"
+    assert answer.analysis.summary.startswith("Inconclusive: it is this pod: latency 820 ms")
+    assert "usual here" not in answer.analysis.summary
 
 
 def test_what_began_long_after_the_release_is_told_beside_it_and_not_blamed():

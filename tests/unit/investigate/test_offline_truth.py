@@ -177,6 +177,84 @@ def test_the_rule_says_which_way_is_worse():
     assert "find who sends the additional traffic" in answer.analysis.recommendations
 
 
+def test_what_people_did_about_an_alert_is_not_its_cause():
+    """Latency rises for twenty minutes and stays; it alerts, and somebody rolls back before it has reached where it stays."""
+    rolled_back = AT - 22 * MINUTE
+    series = [
+        of("shop_latency_seconds", lambda t: 0.2 + 0.7 * np.clip((t - AT + 30 * MINUTE) / (20 * MINUTE), 0, 1)),
+        of("shop_build_info", lambda t: np.where(t < rolled_back, 1.0, np.nan), version="1.42.0"),
+        of("shop_build_info", lambda t: np.where(t >= rolled_back, 1.0, np.nan), version="1.41.0"),
+    ]
+    answer = told(series, rule("shop_latency_seconds > 0.3", 24 * MINUTE))
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    assert re.match(r"latency \(shop_latency_seconds\) 20\d ms -> \d+ ms from 13:4", claims(answer)[0])
+
+
+def test_a_second_time_is_not_the_first():
+    """Slow for three hours, well for one, deployed, slow again: what began then came with the deploy."""
+    deployed = AT - 33 * MINUTE
+
+    def again(times):
+        first = (times > AT - 4.55 * HOUR) & (times < AT - 1.55 * HOUR)
+        return np.where(first | (times > deployed + MINUTE), 0.9, 0.2)
+
+    series = [
+        of("shop_latency_seconds", noisy(again, 0.05, 3)),
+        of("shop_build_info", lambda t: np.where(t < deployed, 1.0, np.nan), version="1.41.0"),
+        of("shop_build_info", lambda t: np.where(t >= deployed, 1.0, np.nan), version="1.42.0"),
+    ]
+    answer = told(series, rule("shop_latency_seconds > 0.5", 30 * MINUTE))
+    assert answer.analysis.summary.startswith("Another version runs since 13:42")
+
+
+def test_few_events_that_never_were_are_told():
+    """Five kills in three minutes, none before in days, beside an alert that is over: not all is well."""
+    kills = of("shop_oom_kills_total", events(*(AT - seconds for seconds in (160, 130, 100, 70, 40))))
+    over = of("shop_latency_seconds", lambda t: np.where((t > AT - 12 * MINUTE) & (t < AT - 6 * MINUTE), 0.9, 0.2))
+    answer = told([kills, over], rule("shop_latency_seconds > 0.5", 11 * MINUTE))
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    assert "shop_oom_kills_total 0/s -> 0.0" in answer.analysis.summary
+
+
+@pytest.mark.parametrize(("every", "stopped"), [(20, 2.4), (30, 4.0), (60, 6.0)])
+def test_what_comes_like_clockwork_and_stops_is_told(every, stopped):
+    """Seven batches that did not come are few, and none was ever late."""
+    count = of("shop_batches_total", lambda t: np.floor(np.minimum(t, AT - stopped * MINUTE) / every) - 1.79e9 / every)
+    answer = told([count], rule('rate(shop_batches_total{job="shop"}[2m]) < 0.01', stopped * MINUTE))
+    assert any(claim.startswith("shop_batches_total 0.0") and "-> 0/s" in claim for claim in claims(answer))
+
+
+def test_what_grows_on_is_told_as_it_is_now():
+    """Errors went to three a second, and a few minutes ago to eighty."""
+    rate = counter(lambda t: np.where(t > AT - 8 * MINUTE, 80.0, np.where(t > AT - 60 * MINUTE, 3.0, 0.2)))
+    answer = told([of("shop_errors_total", rate)], rule(ERRORS, 57 * MINUTE))
+    assert claims(answer)[0].startswith("errors (shop_errors_total) 0.2/s -> 80/s from 13:1")
+
+
+def test_one_rule_that_is_silent_does_not_end_what_another_says():
+    """The disk is as full as it was when it began to alert; the latency beside it is over."""
+    disk = of("shop_disk_used_ratio", steady(0.95))
+    over = of("shop_latency_seconds", lambda t: np.where((t > AT - 12 * MINUTE) & (t < AT - 6 * MINUTE), 0.9, 0.2))
+    quiet = rule("shop_latency_seconds > 0.5", 11 * MINUTE)
+    both = investigated([*CALM, disk, over], lens("shop_disk_used_ratio", 20 * MINUTE), quiet, tools=(), scrape=15)
+    alone = investigated([*CALM, disk, over], quiet, tools=(), scrape=15)
+    assert (both.analysis.outcome, alone.analysis.outcome) == (Outcome.INCONCLUSIVE, Outcome.NOTHING_WRONG)
+
+
+def test_a_rule_says_which_way_is_worse_of_its_own_resource_only():
+    traffic = of("http_in_requests_total", counter(stepped(AT - 8 * MINUTE, 50.0, 5.0)))
+    latency = of("shop_latency_seconds", stepped(AT - 8 * MINUTE, 0.2, 0.9))
+    fell = Alert(
+        {"alertname": "Lens", "severity": "warning", "watcher": "shop", **SHOP},
+        {"lens_query": 'rate(http_in_requests_total{instance="shop-4:9000"}[5m])'},
+        AT - 6 * MINUTE,
+    )
+    answer = investigated(
+        [of("up", steady(1)), traffic, latency], fell, rule("shop_latency_seconds > 0.5", 6 * MINUTE), tools=(), scrape=15
+    )
+    assert answer.analysis.recommendations[0].startswith("see who sends less")
+
+
 def test_each_that_is_back_has_its_own_time():
     def burst(first, last):
         return lambda t: np.where((t > AT - first * MINUTE) & (t < AT - last * MINUTE), 9.0, 3.0) + 0.1 * np.sin(t / 7)

@@ -175,6 +175,21 @@ def test_one_that_was_rolled_back_and_comes_again_begins_again():
     assert (found.verdict, found.since) == (CAME, TIMES[700])
 
 
+def test_what_was_there_before_and_was_well_is_no_release():
+    """A canary without traffic in the night has no latency then: that it is slow in the morning did not come with it."""
+    canary = np.where(np.arange(POINTS) < 400, 1.0, 3.0)
+    canary[400:600] = np.nan
+    assert compare(TIMES, {"a": ONES[None], "b": canary[None]}, "b", canary) is None
+
+
+def test_a_faster_leak_is_not_as_before():
+    """The old pods took a day to where the new ones are after an hour."""
+    began = POINTS - 70 * HOUR // 60
+    old = 1.0 + 7.0 * np.arange(POINTS) / began
+    new = between(1.0 + 7.0 * (np.arange(POINTS) - began) / (POINTS - began), began)
+    assert compare(TIMES, {"a": between(old, 0, began)[None], "b": new[None]}, "b", new).verdict is OTHERWISE
+
+
 def test_old_pods_that_still_run_are_beside_it():
     began = POINTS - HOUR
     found = compare(TIMES, {"a": ONES[None], "b": between(THREES, began)[None]}, "b", THREES)
