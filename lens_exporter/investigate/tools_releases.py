@@ -23,6 +23,7 @@ from lens_exporter.prometheus.promql import Selection, readings, rewritten, sele
 _DAY = 26 * 3600.0  # before the alert: what comes each day must have been seen
 _LONGEST = 72 * 3600.0
 _STEP, _POINTS = 120.0, 780
+_LEAD, _COARSE, _FEW = 600.0, 60.0, 60  # of the look at the series that alerts: seconds before, seconds apart, points at most
 _LONGEST_LABEL, _LONGEST_WRITTEN = 600, 16_000  # characters
 _PLACES = ("namespace", "exported_namespace")
 _COUNTERS = ("_total", "_sum", "_count", "_bucket")
@@ -115,8 +116,8 @@ def _own(source: PromqlServer, arguments: ReleaseArguments, replicas: Replicas) 
     """Give the labels of the series that alerts, as the query answers it; None where there is none, or several fit."""
     pinned = {name: arguments.labels[name] for name in (replicas.label, *_PLACES) if arguments.labels.get(name)}
     query = rewritten(arguments.query, lambda one: ",".join(filter(None, (one.matchers.strip(" ,\n\t"), *matchers(pinned)))))
-    begin = max(arguments.start - 600.0, arguments.at - _DAY)
-    answer = source.query_range(query, begin, arguments.at, max(60.0, (arguments.at - begin) / 60))
+    begin = max(arguments.start - _LEAD, arguments.at - _DAY)
+    answer = source.query_range(query, begin, arguments.at, max(_COARSE, (arguments.at - begin) / _FEW))
     known = (without(one.labels, ["__name__"]) for one in answer.series)
     fitting = [one for one in known if all(arguments.labels.get(name, value) == value for name, value in one.items())]
     return fitting[0] if len(fitting) == 1 and fitting[0].get(replicas.label) else None

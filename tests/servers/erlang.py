@@ -16,6 +16,7 @@ from tests.servers.missing import skip_or_fail
 from tests.servers.waiting import until
 
 COOKIE = "lens-test-cookie"
+_TRIES = 3
 
 
 def erlang_program(name: str) -> str:
@@ -137,9 +138,12 @@ class ErlangNode:
         argv = [self._erl_call, "-name" if "@" in self._asked else "-sname", self.name, "-c", self.cookie]
         argv += ["-r", "-timeout", str(round(timeout)), "-fetch_stdout", "-no_result_term", "-e"]
         source = f'io:format("~s", [io_lib:format("~0p", [begin {expressions.rstrip().rstrip(".")} end])]).\n'
-        done = subprocess.run(
-            argv, input=source, env=self._environment, capture_output=True, text=True, check=False, timeout=timeout
-        )
+        for _ in range(_TRIES):
+            done = subprocess.run(
+                argv, input=source, env=self._environment, capture_output=True, text=True, check=False, timeout=timeout
+            )
+            if "failed to connect" not in done.stderr:  # a busy node lets it wait too long; nothing has been evaluated then
+                break
         assert done.returncode == 0, (done.stdout + done.stderr + self.log)[-3000:]
         return done.stdout
 
