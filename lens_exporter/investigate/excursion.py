@@ -48,7 +48,7 @@ def stepped(values: FloatArray, outside: BoolArray, onset: int, end: int, middle
     have no gaps, outside is whether each is beyond the band; onset, end and what is given are places.
     """
     there = values > middle if float(np.median(values[onset:])) > middle else values < middle
-    calm = np.flatnonzero(np.convolve(~there[:end], np.ones(LATEST), mode="valid") >= LATEST - 1)
+    calm = np.flatnonzero(np.convolve(~there[: max(1, end)], np.ones(LATEST), mode="valid") >= LATEST - 1)
     if not calm.size:
         return onset
     begun = int(np.flatnonzero(~there[: calm[-1] + LATEST])[-1]) + 1
