@@ -8,6 +8,7 @@ _SECONDS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms
 _PACES = ((1.0, "a second", 180.0), (60.0, "a minute", 10800.0), (3600.0, "an hour", math.inf))
 _LONGEST_IN_SECONDS = 120.0  # 95 s reads better than 1.58 min
 _HUGE, _TINY = 1e15, 1e-6
+_AS_GOOD_AS = 0.9995  # what would read 1,000 MB is 1 GB
 _NOTHING = "no value"
 
 
@@ -51,11 +52,11 @@ def _scale(size: float, unit: str) -> tuple[float, str]:
     if unit == "ratio":
         return 0.01, " %"
     if unit == "bytes":
-        return next(((f, f" {u}") for f, u in _BYTES if size >= f), (1.0, " B"))
+        return next(((f, f" {u}") for f, u in _BYTES if size >= _AS_GOOD_AS * f), (1.0, " B"))
     if unit == "seconds":
         if 1.0 <= size < _LONGEST_IN_SECONDS or size == 0.0:
             return 1.0, " s"
-        return next(((f, f" {u}") for f, u in _SECONDS if size >= f), (1e-9, " ns"))
+        return next(((f, f" {u}") for f, u in _SECONDS if size >= _AS_GOOD_AS * f), (1e-9, " ns"))
     if unit == "per_second":
         return 1.0, "/s"
     return 1.0, f" {unit}" if unit else ""

@@ -14,7 +14,18 @@ from lens_exporter.investigate.notebook import Event, Notebook, Noted
 from lens_exporter.investigate.own import is_named, is_own, own_courses, own_families, place, reading
 from lens_exporter.investigate.part import Part
 from lens_exporter.investigate.released import came_with, name, release_claim
-from lens_exporter.investigate.wording import change, measured_rate, resource, sentence, speed, told_apart, unit_of, value, when
+from lens_exporter.investigate.wording import (
+    change,
+    measured_rate,
+    onset,
+    resource,
+    sentence,
+    speed,
+    told_apart,
+    unit_of,
+    value,
+    when,
+)
 from lens_exporter.model import labels as label_sets
 
 _STRONG = 2.0  # half-widths of the band: what moved less drives nothing
@@ -23,7 +34,6 @@ _PART = 0.1  # of the largest of its family: what counts less drives nothing
 _SOON = 600.0  # seconds: what began anew longer before the trouble is a coincidence
 _BREAKDOWN = (0.5, 2.0)  # of the alert's own rise, the rise of the one series that moved
 _WHOLE = {"__name__", "cluster", "namespace", "job", "instance", "node"}  # a query with no other label sums its breakdown up
-_JUST_BEFORE = "shortly before what alerts left normal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +62,9 @@ class Movement:
     back: tuple[Noted, ...]
 
     @property
-    def began(self) -> float | None:
-        """The onset of what alerts."""
-        return min((one.onset for one in self.effects if one.onset is not None), default=None)
+    def first(self) -> Noted | None:
+        """What of all that alerts moved first."""
+        return min((one for one in self.effects if one.onset is not None), key=lambda one: one.onset or 0.0, default=None)
 
 
 def movement(notes: Notebook) -> Movement:
@@ -74,8 +84,9 @@ def _merged(suspects: Sequence[Noted]) -> list[Noted]:
     merged = []
     for group in groups.values():
         speaks = min(group, key=lambda one: (one.over, is_share(one.metric)))
-        onset = min((one.onset for one in group if one.onset is not None), default=None)
-        merged.append(replace(speaks, onset=onset, score=max((one.score for one in group), key=abs)))
+        earliest = min(group, key=lambda one: float("inf") if one.onset is None else one.onset)
+        score = max((one.score for one in group), key=abs)
+        merged.append(replace(speaks, onset=earliest.onset, within=earliest.within, score=score))
     return merged
 
 
@@ -132,19 +143,21 @@ def _counted_in(metric: str, *, per_second: bool) -> str:
 def _driver(notes: Notebook, moved: Movement) -> Cause | None:
     """Find another resource that left its normal before the alert's began to move at all, and that can drive it."""
     drivers = {name for own in own_families(notes) for name in family_named(own).drivers}
-    begin = min((_began(one, notes) for one in moved.effects), default=None)
-    first = moved.effects[0]
+    effect, first = moved.first, moved.effects[0]
+    if effect is None or effect.onset is None:
+        return None
     most: dict[str, float] = {}
     for one in moved.others:
         if one.per_second and (family := family_of(one.metric, one.labels)) is not None:
             most[family.name] = max(most.get(family.name, 0.0), one.after)
     for one in moved.others:
         family = family_of(one.metric, one.labels)
-        if family is None or family.name not in drivers or is_limit(one.metric) or one.onset is None or begin is None:
+        if family is None or family.name not in drivers or is_limit(one.metric) or one.onset is None:
             continue
-        if one.score < _STRONG or one.after <= one.before or first.score < 0 or begin - one.onset < _AHEAD * notes.ranking.step:
+        ahead, as_good_as = effect.onset - one.onset, max(_AHEAD * notes.ranking.step, one.within + effect.within)
+        if one.score < _STRONG or one.after <= one.before or first.score < 0 or ahead < as_good_as:
             continue
-        if not one.per_minute and begin - one.onset > _SOON:
+        if not one.per_minute and ahead > _SOON:
             continue  # it went, stood still, and nothing followed for as long as that
         if one.per_second and one.after < _PART * most[family.name]:
             continue  # a mail a minute beside the requests
@@ -155,22 +168,14 @@ def _driver(notes: Notebook, moved: Movement) -> Cause | None:
 def _driven(notes: Notebook, moved: Movement, one: Noted, family: str) -> Cause:
     first = moved.effects[0]
     name, effect = resource(one, notes), resource(first, notes)
-    course = f"{change(one)} from {when(one.onset, notes)}"
-    then = f"followed at {when(first.onset, notes)} ({change(first)})"
+    course = f"{change(one)} from {onset(one, notes)}"
+    then = f"followed at {onset(first, notes)} ({change(first)})"
     part = _named_part(notes, moved, [family])
     if part is not None:
         text = f"{part.text}. {sentence(f'{name} {course}; {effect} {then}')}"
         return Cause(text, part.claim, part.receipts, family, part.next, one, driven=True)
     text = f"{name} left normal first ({course}{speed(one, notes.task.at)}) and can drive {effect}, which {then}"
     return Cause(text, "", (one.receipt,), family, subject=one, driven=True)
-
-
-def _began(one: Noted, notes: Notebook) -> float:
-    """Trace a line back to where it left what was normal: a band is left later the wider it is, and that is no delay."""
-    onset = one.onset if one.onset is not None else notes.task.start
-    if not one.per_minute:
-        return onset
-    return min(onset, notes.task.at - (one.after - one.before) / one.per_minute * 60.0)
 
 
 def _lowered_limits(notes: Notebook, moved: Movement) -> Iterator[Cause]:
@@ -213,7 +218,7 @@ def _new_version(notes: Notebook, moved: Movement) -> Cause | None:
         return None
     claim = version_claim(event, notes)
     step = f"compare with the version before, or roll back what was deployed at {when(event.at, notes)}"
-    return Cause(f"{claim}, {_JUST_BEFORE}", claim, (event.receipt,), "", step)
+    return Cause(f"{claim}, {_just_before(moved)}", claim, (event.receipt,), "", step)
 
 
 def _restart(notes: Notebook, moved: Movement) -> Cause | None:
@@ -221,9 +226,16 @@ def _restart(notes: Notebook, moved: Movement) -> Cause | None:
     if event is None or is_named(event.metric, notes):
         return None  # none, or the alert is about the restart itself
     at = when(event.at, notes)
-    text = f"a process started at {at}, {_JUST_BEFORE}"
+    text = f"a process started at {at}, {_just_before(moved)}"
     step = f"read the log of the start at {at}, and why there was one"
     return Cause(text, start_claim(event, notes), (event.receipt,), "", step)
+
+
+def _just_before(moved: Movement) -> str:
+    first = moved.first
+    if first is None or not first.per_minute:
+        return "shortly before what alerts left normal"
+    return f"about when what alerts began to {'rise' if first.after > first.before else 'fall'}"
 
 
 def version_claim(event: Event, notes: Notebook) -> str:
@@ -238,6 +250,9 @@ def start_claim(event: Event, notes: Notebook) -> str:
 
 
 def _shortly_before(events: Sequence[Event], moved: Movement) -> Event | None:
-    began = moved.began
-    fitting = [one for one in events if began is not None and began - _SOON <= one.at <= began]
-    return max(fitting, key=lambda one: one.at, default=None)
+    first = moved.first
+    if first is None or first.onset is None:
+        return None
+    began, within = first.onset, first.within
+    fitting = [one for one in events if began - _SOON - within <= one.at <= began + within]
+    return min(fitting, key=lambda one: abs(began - one.at), default=None)

@@ -13,7 +13,7 @@ from lens_exporter.investigate.own import missing, own_courses, own_families
 from lens_exporter.investigate.released import alone_claim, release_claim, same_claim
 from lens_exporter.investigate.releases import ReleaseVerdict
 from lens_exporter.investigate.summaries import away, course_claim, gap_claim, missing_claim, summarised, usual
-from lens_exporter.investigate.wording import change, measured, series, span, speed, value, when, word
+from lens_exporter.investigate.wording import change, measured, onset, series, span, speed, value, when, word
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
 from lens_exporter.publish.acceptable import shortened
 
@@ -129,7 +129,7 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
 
 
 def _moved(one: Noted, notes: Notebook) -> Finding:
-    at = f" from {when(one.onset, notes)}" if one.onset is not None else ""
+    at = f" from {onset(one, notes)}" if one.onset is not None else ""
     claim = f"{_called(one, notes)} {change(one)}{at}{speed(one, notes.task.at)}"
     if one.alike_moved > 1:
         claim += f"; {one.alike_moved:,} of {one.alike:,} such series moved"

@@ -34,6 +34,7 @@ class Noted:
     onset: float | None = None
     until: float | None = None  # it left its normal and is back since then
     per_minute: float | None = None  # slope since the onset
+    within: float = 0.0  # seconds that the onset of a line may be off by
     limit: float | None = None
     full_at: float | None = None  # when it reaches its limit, going on like this
     alike: int = 1  # judged series of its metric on this target
@@ -236,6 +237,7 @@ def _noted(receipt: str, row: dict[str, Any]) -> Noted:
         onset=_time(row, "onset"),
         until=_time(row, "until"),
         per_minute=row.get("per_minute"),
+        within=row.get("onset_within", 0.0),
         limit=row.get("limit"),
         full_at=_time(row, "full"),
         alike=row.get("alike", 1),

@@ -6,7 +6,20 @@ from lens_exporter.investigate.course import Course
 from lens_exporter.investigate.families import family_of
 from lens_exporter.investigate.notebook import Notebook, Noted
 from lens_exporter.investigate.own import missing, own_courses
-from lens_exporter.investigate.wording import apart, change, joined, measured, resource, sentence, span, speed, value, when, word
+from lens_exporter.investigate.wording import (
+    apart,
+    change,
+    joined,
+    measured,
+    onset,
+    resource,
+    sentence,
+    span,
+    speed,
+    value,
+    when,
+    word,
+)
 from lens_exporter.model.analysis import Outcome
 
 _AWAY = 0.5  # of all series: when so many end, it is the target that is away
@@ -67,7 +80,7 @@ def _explained(found: Cause, moved: Movement, notes: Notebook) -> str:
 
 
 def _effect(one: Noted, notes: Notebook) -> str:
-    return f"{resource(one, notes)} {change(one)} from {when(one.onset, notes)}{speed(one, notes.task.at)}"
+    return f"{resource(one, notes)} {change(one)} from {onset(one, notes)}{speed(one, notes.task.at)}"
 
 
 def _leads(notes: Notebook, moved: Movement) -> tuple[str, str]:
@@ -98,13 +111,13 @@ def _alerting_too(moved: Movement) -> list[Noted]:
 
 
 def _order(one: Noted, notes: Notebook, moved: Movement) -> str:
-    began = moved.effects[0].onset if one in moved.effects else moved.began
-    if began is None or one.onset is None:
-        return f"left normal at {when(one.onset, notes)}"
-    ahead = began - one.onset
-    if abs(ahead) <= notes.ranking.step:
+    first = moved.effects[0] if one in moved.effects else moved.first
+    if first is None or first.onset is None or one.onset is None:
+        return f"left normal at {onset(one, notes)}"
+    ahead = first.onset - one.onset
+    if abs(ahead) <= max(notes.ranking.step, one.within + first.within):
         return "moved at the same time"
-    return f"left normal {apart(ahead)} earlier" if ahead > 0 else f"followed at {when(one.onset, notes)}"
+    return f"left normal {apart(ahead)} earlier" if ahead > 0 else f"followed at {onset(one, notes)}"
 
 
 def _had_moved(notes: Notebook, moved: Movement) -> str:
@@ -171,7 +184,7 @@ def _without_effect(notes: Notebook, moved: Movement) -> str:
         first = moved.others[0]
         moving = courses and not courses[0].flat and not courses[0].came_back(notes.task.start)
         own = course_claim(courses[0]) if moving else "what alerts is not outside its normal"
-        return f"{own}; {resource(first, notes)} {change(first)} from {when(first.onset, notes)}"
+        return f"{own}; {resource(first, notes)} {change(first)} from {onset(first, notes)}"
     if courses and all(one.flat for one in courses):
         level = value(courses[0].last, measured(courses[0]))
         why = "it alerts on a level that is usual here" if usual(notes) else "what alerts has been so for as long as it is known"

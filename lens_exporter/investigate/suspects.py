@@ -10,6 +10,7 @@ import numpy as np
 from lens_exporter.investigate.excursion import is_back, latest, more_than_chance, stepped, stretch
 from lens_exporter.investigate.gaps import Gap, gaps, masked, sampled, seen_only
 from lens_exporter.investigate.limits import SeriesLimits
+from lens_exporter.investigate.lines import line_since
 from lens_exporter.investigate.measures import COARSE, Measure, counts_of, measure
 from lens_exporter.investigate.samples import Samples, last, name_of
 from lens_exporter.investigate.shape import steady_slope
@@ -51,6 +52,7 @@ class Suspect:
     per_minute: float | None = None  # slope since the onset, where it goes along a line
     limit: float | None = None  # what it may grow to, where a series beside it says
     full_at: float | None = None  # when it is there, going on like this
+    within: float = 0.0  # seconds that the onset of a line may be off by
     alike: int = 1  # judged series of this metric on the target, itself included
     alike_moved: int = 1  # how many of them are suspects
 
@@ -116,7 +118,7 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest
             elif not ended:  # what is gone has not stayed as it was
                 steady.append(reading)
     looked = max(0, len(times) - JUDGED * COARSE)
-    first = min((one.onset for one in suspects if one.until is None), default=np.inf)
+    first = min((one.onset - one.within for one in suspects if one.until is None), default=np.inf)
     begun = min(first, float(times[looked])) - _EVENTS
     events = max(0, int(np.searchsorted(times, begun, side="right")) - 1)
     return Ranking(
@@ -191,16 +193,20 @@ def _reading(one: Measure, times: FloatArray, row: _Row) -> Suspect | None:
     since = (times >= onset) & finite
     until = float(row.times[end]) if is_back(values[since], before, row.score[end + 1 :]) else None
     slope = steady_slope(times[since], values[since]) if until is None else None
-    per_minute = None if slope is None else slope * 60.0
-    if slope is None and until is None:
+    line = line_since(times[finite], values[finite], int(np.sum(finite & (times < onset)))) if until is None else None
+    if line is not None:
+        onset, slope = float(times[finite][line.place]), slope if slope is not None else line.slope
+    elif slope is None and until is None:
         onset = _moved_at(values, times, row, (first, end), onset, 0.5 * (before + float(np.median(values[since]))))
-        before, since = _before(values[(times < onset) & finite], now), (times >= onset) & finite
+    per_minute = None if slope is None else slope * 60.0
+    before, since = _before(values[(times < onset) & finite], now), (times >= onset) & finite
     if until is None:
         after = now if per_minute is not None else latest(values[since])
     else:  # it is over: show how far it went
         fine = values[since & (times <= until)]
         after = float(fine.max() if score > 0 else fine.min()) if fine.size else now
-    return Suspect(metric, labels, before, after, onset, until, score, one.rate, one.mean, per_minute)
+    within = 0.0 if line is None else line.within
+    return Suspect(metric, labels, before, after, onset, until, score, one.rate, one.mean, per_minute, within=within)
 
 
 def _moved_at(values: FloatArray, times: FloatArray, row: _Row, run: tuple[int, int], onset: float, middle: float) -> float:

@@ -163,6 +163,7 @@ def _seen(ranking: Ranking) -> dict[str, float]:
             "before": one.before,
             "after": one.after,
             "onset_at": one.onset,
+            "onset_within": one.within or None,
             "score": one.score,
             "until_at": one.until,
             "per_minute": one.per_minute,
@@ -199,6 +200,7 @@ def _telling(ranking: Ranking) -> list[Suspect]:
 def _suspect(one: Suspect) -> dict[str, Any]:
     row = _steady(one) | {"onset": rfc3339(one.onset), "alike": one.alike, "alike_moved": one.alike_moved}
     row |= {"per_minute": one.per_minute} if one.per_minute is not None else {}
+    row |= {"onset_within": one.within} if one.within else {}
     row |= {"limit": one.limit} if one.limit is not None else {}
     row |= {"full": rfc3339(one.full_at)} if one.full_at is not None else {}
     return row | ({"until": rfc3339(one.until)} if one.until is not None else {})

@@ -14,6 +14,7 @@ from lens_exporter.investigate.selectors import BRACES
 from lens_exporter.model import labels as label_sets
 
 _LABELS = 3  # of a series in a claim
+_EXACT, _WHOLE_MINUTES = 60.0, 120.0  # seconds
 _LABEL_VALUE = re.compile(r"[^{}\"\\\s]{1,60}")
 _CPU_TIME = re.compile(r"cpu.*_seconds(_total|_sum)?$")
 _TIME_SPENT = re.compile(r"_seconds(_total|_sum)?$")
@@ -96,6 +97,11 @@ def when(at: float | None, notes: Notebook) -> str:
     return words.clock(at, notes.task.at) if at is not None else "an unknown time"
 
 
+def onset(one: Noted, notes: Notebook) -> str:
+    """Write when a series began to move; of a line that is known less exactly than to the minute."""
+    return f"{'about ' if one.within > _EXACT else ''}{when(one.onset, notes)}"
+
+
 def span(begin: float | None, end: float | None, notes: Notebook) -> str:
     """Write a stretch of time: "14:07 to 14:12"."""
     first, last = when(begin, notes), when(end, notes)
@@ -103,8 +109,8 @@ def span(begin: float | None, end: float | None, notes: Notebook) -> str:
 
 
 def apart(seconds: float) -> str:
-    """Write a distance in time."""
-    return words.number(seconds, "seconds")
+    """Write a distance in time: from two minutes on, nobody needs their quarters."""
+    return words.number(seconds if seconds < _WHOLE_MINUTES else 60.0 * round(seconds / 60.0), "seconds")
 
 
 def resource(one: Noted, notes: Notebook) -> str:

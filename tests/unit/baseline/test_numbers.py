@@ -20,6 +20,8 @@ from tests.unit.baseline.windows import NOON
         (-0.031, "ratio", "-3.1 %"),
         (2_310_000_000, "bytes", "2.31 GB"),
         (2_500_000_000, "bytes", "2.5 GB"),
+        (999_900_000, "bytes", "1 GB"),
+        (999_400_000, "bytes", "999 MB"),
         (999, "bytes", "999 B"),
         (12_300, "bytes", "12.3 kB"),
         (-3_200_000, "bytes", "-3.2 MB"),

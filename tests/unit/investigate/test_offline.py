@@ -27,10 +27,10 @@ def test_the_leak_is_named_first():
     assert answer.analysis.status is Health.WARNING
     assert claims(answer) == [
         "open files (process_open_fds) 61 -> 1,461 from 14:01, up 100 a minute",
-        "memory (process_resident_memory_bytes) 1 GB -> 1.46 GB from 14:04, up 38 MB a minute",
+        "memory (process_resident_memory_bytes) 1 GB -> 1.46 GB from 14:03, up 38 MB a minute",
     ]
     assert answer.analysis.summary.startswith(
-        "Open files left normal first (61 -> 1,461 from 14:01, up 100 a minute) and can drive memory, which followed at 14:04"
+        "Open files left normal first (61 -> 1,461 from 14:01, up 100 a minute) and can drive memory, which followed at 14:03"
     )
     assert "lsof" in answer.analysis.recommendations[0]
 
@@ -65,7 +65,7 @@ def test_where_only_the_alerting_metric_moved_it_is_inconclusive():
     target = Target({"process_resident_memory_bytes": leak(1e9, AT - 12 * MINUTE, 38e6), "process_open_fds": steady(61)})
     answer, _site = investigated(target)
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
-    assert answer.analysis.summary.startswith("Inconclusive: memory 1 GB -> 1.46 GB from 14:04, up 38 MB a minute.")
+    assert answer.analysis.summary.startswith("Inconclusive: memory 1 GB -> 1.46 GB from 14:03, up 38 MB a minute.")
     assert "Nothing else of 2 judged series left normal." in answer.analysis.summary
 
 
@@ -113,7 +113,7 @@ def test_their_alert_is_investigated_by_the_rules_expression():
     asked = [one.arguments["query"] for one in answer.receipts if one.tool == "promql_range"]
     assert 'process_open_fds{instance="api-7:9000",job="api"}' in asked
     assert claims(answer)[0].startswith("open files (process_open_fds) 61 -> 1,461 from 14:01")
-    assert "Memory followed at 14:04 (1 GB -> 1.46 GB)." in answer.analysis.summary
+    assert "Memory followed at 14:03 (1 GB -> 1.46 GB)." in answer.analysis.summary
 
 
 class Which(BaseModel, extra="forbid"):

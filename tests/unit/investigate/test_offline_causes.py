@@ -163,7 +163,7 @@ def test_a_restart_shortly_before_is_a_cause():
     """It is named with its time, and no restart is ruled out then."""
     answer = investigated([CALM[0], *CALM[2:], started(AT - 9 * MINUTE), *MEMORY_LEAK], LENS_MEMORY)
     assert answer.analysis.outcome is Outcome.CAUSE_FOUND
-    assert answer.analysis.summary.startswith("A process started at 14:06, shortly before what alerts left normal. Memory 27.8 MB")
+    assert answer.analysis.summary.startswith("A process started at 14:06, about when what alerts began to rise. Memory 27.8 MB")
     assert claims(answer)[0] == "a process started at 14:06 (lens_python_start_time_seconds)"
     assert not any("restart" in one.claim for one in answer.analysis.hypotheses)
 
@@ -234,7 +234,7 @@ def test_another_resource_that_came_first_and_can_drive_it_is_a_cause():
     answer = investigated([*CALM, fds(AT - 10 * MINUTE), RSS], RSS_ALERT)
     assert answer.analysis.outcome is Outcome.CAUSE_FOUND
     assert answer.analysis.summary == (
-        "Open files left normal first (61 -> 1,061 from 14:05, up 100 a minute) and can drive memory, which followed at 14:10 "
+        "Open files left normal first (61 -> 1,061 from 14:05, up 100 a minute) and can drive memory, which followed at 14:09 "
         f"(1 GB -> 1.36 GB).{SIGNED}"
     )
     assert claims(answer)[0] == "open files (process_open_fds) 61 -> 1,061 from 14:05, up 100 a minute"
@@ -245,7 +245,7 @@ def test_the_driver_is_named_where_a_receipt_does():
     answer = investigated([*CALM, fds(AT - 10 * MINUTE), RSS], RSS_ALERT, tools=(open_files(1065.0, **{"/srv/out-*.csv": 1004}),))
     assert answer.analysis.summary == (
         "1,004 of 1,065 open files are /srv/out-*.csv: they are not closed. Open files 61 -> 1,061 from 14:05; memory followed at "
-        f"14:10 (1 GB -> 1.36 GB).{SIGNED}"
+        f"14:09 (1 GB -> 1.36 GB).{SIGNED}"
     )
 
 
@@ -350,10 +350,10 @@ def test_what_the_first_alert_is_about_comes_first():
         of_db("up", steady(1)),
     ]
     answer = investigated(series, disk, backlog, tools=())
-    assert answer.analysis.summary.startswith("Inconclusive: disk 53 % -> 75 % from 14:08")
+    assert answer.analysis.summary.startswith("Inconclusive: disk 53 % -> 75 % from 14:07")
     assert "Queues left normal" in answer.analysis.summary
     assert "othing else" not in answer.analysis.summary
     assert claims(answer)[0].startswith("disk (db_disk_used_ratio) 53 % -> 75 %")
     assert answer.analysis.recommendations[0] == "find what writes to the disk (df, du, iotop)"
     other = investigated(series, backlog, disk, tools=())
-    assert other.analysis.summary.startswith("Inconclusive: queues 20 -> 620 from 14:05, up 60 a minute. Disk followed at 14:08")
+    assert other.analysis.summary.startswith("Inconclusive: queues 20 -> 620 from 14:05, up 60 a minute. Disk followed at 14:07")

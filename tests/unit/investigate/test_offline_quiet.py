@@ -86,7 +86,7 @@ def test_a_target_that_went_away_is_said_to_be_away():
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
     assert answer.analysis.summary.startswith(
         "Inconclusive: 10 of 11 series of this target end at 14:10: it is down, or is not scraped any more. Memory left normal "
-        "3.9 min earlier (27.8 MB -> 184 MB)."
+        "4 min earlier (27.8 MB -> 184 MB)."
     )
     assert "back" not in answer.analysis.summary
     assert "full" not in " ".join(claims(answer))
