@@ -32,10 +32,14 @@ def is_start_time(metric: str) -> bool:
 
 
 def gone(samples: Sequence[Samples], times: FloatArray, looked: int, missing: int) -> Iterator[Moved]:
-    """Find series that were there nearly always and then for `missing` points were not, but were there at column `looked`."""
+    """Find series that were there nearly always and then for `missing` points were not, but were there at column `looked`.
+
+    An info series that another of its metric has followed says that something is another now, not that it is gone.
+    """
+    told_anew = {name_of(one) for one in samples if _INFO.search(name_of(one)) and np.isfinite(one.values[-missing:]).any()}
     for one in samples:
         places = np.flatnonzero(np.isfinite(one.values))
-        if not places.size or not looked <= places[-1] < len(times) - missing:
+        if not places.size or not looked <= places[-1] < len(times) - missing or name_of(one) in told_anew:
             continue
         length = places[-1] - places[0]
         if len(places) >= _COVERED * (length + 1) and length > _LONG:
