@@ -29,10 +29,13 @@ from lens_exporter.investigate.wording import (
 from lens_exporter.model import labels as label_sets
 
 _STRONG = 2.0  # half-widths of the band: what moved less drives nothing
+_SCRAPES = 2.0  # of them: who is scraped first is first by as much as one
 _AHEAD = 3.0  # steps of the grid: an onset less than this ahead of another is as good as the same
 _PART = 0.1  # of the largest of its family: what counts less drives nothing
 _SOON = 600.0  # seconds: what began anew longer before the trouble is a coincidence
+_MOSTLY = 1200.0  # seconds: a long line's begin may be off by more, and what came further away may well be a coincidence
 _BREAKDOWN = (0.5, 2.0)  # of the alert's own rise, the rise of the one series that moved
+_WHERE = {"cluster", "namespace", "node", "instance", "pod", "container", "process", "host", "hostname"}
 _WHOLE = {"__name__", "cluster", "namespace", "job", "instance", "node"}  # a query with no other label sums its breakdown up
 
 
@@ -63,8 +66,17 @@ class Movement:
 
     @property
     def first(self) -> Noted | None:
-        """What of all that alerts moved first."""
-        return min((one for one in self.effects if one.onset is not None), key=lambda one: one.onset or 0.0, default=None)
+        """Give what of all that alerts moved first."""
+        return _first(self.effects)
+
+    def first_of(self, cause: Noted) -> Noted | None:
+        """Give what moved first of what alerts where a cause is: what one pod does is not done to another."""
+        where = {name: value for name, value in cause.labels.items() if name in _WHERE}
+        return _first([one for one in self.effects if all(one.labels.get(name, value) == value for name, value in where.items())])
+
+
+def _first(moved: Sequence[Noted]) -> Noted | None:
+    return min((one for one in moved if one.onset is not None), key=lambda one: one.onset or 0.0, default=None)
 
 
 def movement(notes: Notebook) -> Movement:
@@ -143,9 +155,6 @@ def _counted_in(metric: str, *, per_second: bool) -> str:
 def _driver(notes: Notebook, moved: Movement) -> Cause | None:
     """Find another resource that left its normal before the alert's began to move at all, and that can drive it."""
     drivers = {name for own in own_families(notes) for name in family_named(own).drivers}
-    effect, first = moved.first, moved.effects[0]
-    if effect is None or effect.onset is None:
-        return None
     most: dict[str, float] = {}
     for one in moved.others:
         if one.per_second and (family := family_of(one.metric, one.labels)) is not None:
@@ -154,19 +163,23 @@ def _driver(notes: Notebook, moved: Movement) -> Cause | None:
         family = family_of(one.metric, one.labels)
         if family is None or family.name not in drivers or is_limit(one.metric) or one.onset is None:
             continue
-        ahead, as_good_as = effect.onset - one.onset, max(_AHEAD * notes.ranking.step, one.within + effect.within)
-        if one.score < _STRONG or one.after <= one.before or first.score < 0 or ahead < as_good_as:
+        effect = moved.first_of(one)
+        if effect is None or effect.onset is None:
+            continue
+        if one.score < _STRONG or one.after <= one.before or effect.score < 0:
+            continue
+        ahead = effect.onset - one.onset
+        if ahead < max(_AHEAD * notes.ranking.step, _SCRAPES * notes.ranking.scrape) or ahead <= one.within + effect.within:
             continue
         if not one.per_minute and ahead > _SOON:
             continue  # it went, stood still, and nothing followed for as long as that
         if one.per_second and one.after < _PART * most[family.name]:
             continue  # a mail a minute beside the requests
-        return _driven(notes, moved, one, family.name)
+        return _driven(notes, moved, one, effect, family.name)
     return None
 
 
-def _driven(notes: Notebook, moved: Movement, one: Noted, family: str) -> Cause:
-    first = moved.effects[0]
+def _driven(notes: Notebook, moved: Movement, one: Noted, first: Noted, family: str) -> Cause:
     name, effect = resource(one, notes), resource(first, notes)
     course = f"{change(one)} from {onset(one, notes)}"
     then = f"followed at {onset(first, notes)} ({change(first)})"
@@ -208,7 +221,8 @@ def _release(notes: Notebook) -> Cause | None:
     if one is None:
         return None
     claim, new, old = release_claim(one, notes), name(one.compared.release), name(one.compared.before)
-    step = f"compare {new} with {old}{f', or go back to {old}' if notes.task.firing else ''}"
+    back = f", or go back to {old}" if notes.task.firing and one.compared.until is None else ""
+    step = f"compare {new} with {old}{back}"
     return Cause(f"it came with a release: {claim}", claim, (one.receipt,), "", step, driven=True)
 
 
@@ -253,6 +267,6 @@ def _shortly_before(events: Sequence[Event], moved: Movement) -> Event | None:
     first = moved.first
     if first is None or first.onset is None:
         return None
-    began, within = first.onset, first.within
-    fitting = [one for one in events if began - _SOON - within <= one.at <= began + within]
+    began, within = first.onset, min(first.within, _MOSTLY)
+    fitting = [one for one in events if began - max(_SOON, within) <= one.at <= began + within]
     return min(fitting, key=lambda one: abs(began - one.at), default=None)

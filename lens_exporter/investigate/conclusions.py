@@ -122,7 +122,7 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
     yield from (Finding(text, (one.receipt,)) for one in notes.live for text in live.sentences(one, notes))
     yield from (_had_moved(one, notes) for one in moved.back[:1])
     if not notes.ranking.receipt or (not moved.effects and not (found and found.driven)):
-        yield from (Finding(course_claim(one), (one.receipt,)) for one in own_courses(notes)[:2])
+        yield from (Finding(course_claim(one, notes), (one.receipt,)) for one in own_courses(notes)[:2])
     if notes.alert_count > 1:
         names = ", ".join(dict.fromkeys(word(str(row["labels"].get("alertname", ""))) for row in notes.alerts))
         yield Finding(f"{notes.alert_count:,} alerts fire on this target: {names}", (notes.alerts_receipt,))

@@ -48,6 +48,12 @@ def sampled(samples: Sequence[Samples], times: FloatArray, newest: FloatArray) -
     return rows
 
 
+def scrape_of(newest: FloatArray) -> float:
+    """Give the seconds that mostly lie between two samples that the points show; 0 where there are too few."""
+    taken = np.unique(newest[np.isfinite(newest)])
+    return float(np.median(np.diff(taken))) if taken.size > 2 else 0.0
+
+
 def _usual(distances: FloatArray) -> FloatArray:
     """Say what distance is usual after each sample, the last one included. distances [sample - 1] are those to the next sample.
 

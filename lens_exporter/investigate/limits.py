@@ -15,12 +15,18 @@ _PAIRS = (
 )
 _SHARE = re.compile(r"_utilization_ratio$")
 _LIMIT = re.compile(r"_limits?(_|$)|(^|_)max_|_quota(_|$)|_capacity(_|$)|MemTotal")
+_FREE = re.compile(r"(_|\b|[a-z])(avail|available|free|Free|Available)(_bytes)?$")
 _RESOURCE = re.compile(r"_(used|used_bytes|utilization_ratio)$")
 
 
 def is_limit(metric: str) -> bool:
     """Say whether a name is that of a limit. One that stays where it is explains nothing."""
     return _LIMIT.search(metric) is not None
+
+
+def is_free(metric: str) -> bool:
+    """Say whether a name is that of what is left: it ends at nothing."""
+    return _FREE.search(metric) is not None
 
 
 def resource_of(metric: str) -> str:

@@ -44,12 +44,12 @@ def measure(one: Samples, counts: Mapping[str, Samples], step: float, taken: Flo
     Seconds spent in a second move with the traffic, and say nothing about how long anything took; how much of its time a program
     collects garbage is what is asked about that.
     """
-    if not _is_counter(one):
+    if not is_counter(one):
         return Measure(one, one.values)
     rate = _rate(one.values, step, taken)
     count = counts.get(_timed(one, _SUM)) if name_of(one).endswith(_SUM) else None
     family = family_of(name_of(one))
-    if count is None or not _is_counter(count) or (family is not None and family.name == GARBAGE):
+    if count is None or not is_counter(count) or (family is not None and family.name == GARBAGE):
         finite = one.values[np.isfinite(one.values)]
         return Measure(one, rate, rate=True, counted=bool(np.all(finite == np.floor(finite))))
     often = _rate(count.values, step, taken)
@@ -63,7 +63,8 @@ def _timed(one: Samples, ending: str) -> str:
     return fingerprint({**one.labels, "__name__": name_of(one).removesuffix(ending)})
 
 
-def _is_counter(one: Samples) -> bool:
+def is_counter(one: Samples) -> bool:
+    """Say whether a series counts, by its type where the server knows it, else by its name and course."""
     if one.is_counter is not None:
         return one.is_counter
     finite = one.values[np.isfinite(one.values)]

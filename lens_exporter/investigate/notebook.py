@@ -72,6 +72,7 @@ class Ranked:
     judged: int = 0
     looked_at: int = 0
     step: float = 0.0  # seconds: onsets are known to about one of them
+    scrape: float = 0.0  # seconds between two samples, 0 where they are not known
     suspects: tuple[Noted, ...] = ()
     more: int = 0  # weaker suspects that were not shown
     steady: tuple[Noted, ...] = ()
@@ -172,7 +173,8 @@ def _released(answered: Answered) -> Released:
     data = answered.result.data
     names = ("release", "before", "beside", "pods", "level", "own", "was", "most", "least")
     verdict, since = ReleaseVerdict(data["verdict"]), read(data["since"], float("inf"))
-    compared = Compared(verdict, since=since, **{name: data[name] for name in names})
+    until = read(data["until"], float("inf")) if data.get("until") else None
+    compared = Compared(verdict, since=since, until=until, **{name: data[name] for name in names})
     return Released(answered.receipt, _query(answered), compared)
 
 
@@ -184,6 +186,7 @@ def _ranked(answered: Answered) -> Ranked:
         judged=int(data["judged"]),
         looked_at=int(data["looked_at"]),
         step=float(data["step"]),
+        scrape=float(data.get("scrape", 0.0)),
         suspects=suspects,
         more=int(data["deviating"]) - len(suspects),
         steady=tuple(_noted(receipt, row) for row in data["steady"]),

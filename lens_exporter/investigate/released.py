@@ -8,7 +8,7 @@ from lens_exporter.foundation.clock import rfc3339
 from lens_exporter.investigate.families import family_of
 from lens_exporter.investigate.notebook import Notebook, Released
 from lens_exporter.investigate.releases import ReleaseVerdict
-from lens_exporter.investigate.wording import measured_by, value, when, word
+from lens_exporter.investigate.wording import measured_by, span, value, when, word
 from lens_exporter.prometheus.promql import selections
 
 _LABELS, _LONGEST = 64, 300
@@ -53,8 +53,9 @@ def release_claim(one: Released, notes: Notebook) -> str:
     up = found.level > found.was
     furthest = f"{_value(one, found.most)} at most" if up else f"{_value(one, found.least)} at least"
     place = "beside" if found.beside else "in place of"
+    ran = f"has run since {when(found.since, notes)}" if found.until is None else f"ran {span(found.since, found.until, notes)}"
     return (
-        f"{name(found.release)} has run since {when(found.since, notes)} {place} {name(found.before)}; {_called(one)} "
+        f"{name(found.release)} {ran} {place} {name(found.before)}; {_called(one)} "
         f"{_value(one, found.level)} in its middle pod, {_value(one, found.was)} before ({furthest} over 20 min)"
     )
 

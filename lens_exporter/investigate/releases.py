@@ -10,6 +10,7 @@ from lens_exporter.model.window import FloatArray
 
 PART = 1200.0  # seconds: levels are medians of so long, so that neither a reading nor a start makes one
 _PAUSE = 600.0  # seconds: what is away for longer was taken away; a rollout that stops the old pods first takes less
+_AWAY = 2  # points: of a pod that is gone the last value is given for no longer where its target is known to be
 _LOOKED_BACK = 3  # points that repeat what ended before them
 _SEEN = 1800.0  # seconds: what the release before had for less says little
 _FEWEST = 5  # readings of the new pods: a start is none yet
@@ -35,6 +36,7 @@ class Compared:
     before: str
     since: float  # Unix seconds
     beside: bool  # pods of the release before still run
+    until: float | None  # its pods are gone since then
     pods: int
     level: float  # now
     own: float  # the alerting pod's
@@ -62,7 +64,7 @@ def compare(times: FloatArray, releases: Mapping[str, FloatArray], release: str,
 
     It came with the release where the middle pod went, at once and for good, beyond all that the release before had, further than
     that ever went in as long a time, and most of the way that the alerting pod has gone. A queue that grows all the time, a load
-    that comes each morning, and one bad pod are no release.
+    that comes each morning, and one bad pod are no release. Where it came with the release before, that one is given.
     """
     step = float(times[1] - times[0])
     part, pause = max(_FEWEST, round(PART / step)), max(3, round(_PAUSE / step))
@@ -87,6 +89,9 @@ def compare(times: FloatArray, releases: Mapping[str, FloatArray], release: str,
         if levels.side * side >= 0 and furthest >= 0.0 and _came(levels, had, furthest):
             verdict = ReleaseVerdict.CAME_WITH_IT
         elif _same(levels, since, had, part, furthest):
+            earlier = compare(times, {name: pods for name, pods in releases.items() if name != release}, before, own, side)
+            if earlier is not None and earlier.verdict is ReleaseVerdict.CAME_WITH_IT:
+                return earlier
             verdict = ReleaseVerdict.AS_BEFORE
     return Compared(
         verdict,
@@ -94,6 +99,7 @@ def compare(times: FloatArray, releases: Mapping[str, FloatArray], release: str,
         before,
         since=float(times[begin]),
         beside=bool(np.isfinite(then[-_LOOKED_BACK:]).any()),
+        until=None if np.isfinite(now[-_AWAY:]).any() else float(times[np.flatnonzero(np.isfinite(now))[-1]]),
         pods=int(np.isfinite(releases[release][:, begin:]).any(axis=1).sum()),
         level=_latest(since, part),
         own=_latest(own, part),
@@ -126,7 +132,8 @@ def _came(levels: _Levels, had: FloatArray, furthest: float) -> bool:
     up = levels.side
     beyond = min(up * levels.first, up * levels.last) > float((up * had).max())
     at_once = up * (levels.first - levels.before) > _JUMP * furthest
-    return beyond and at_once and levels.moved(levels.last) and up * (levels.last - levels.before) > _APART * abs(levels.before)
+    most = levels.moved(levels.first) and levels.moved(levels.last)  # a small step is not what made the rest of the way later
+    return beyond and at_once and most and up * (levels.last - levels.before) > _APART * abs(levels.before)
 
 
 def _same(levels: _Levels, since: FloatArray, had: FloatArray, part: int, furthest: float) -> bool:

@@ -14,12 +14,15 @@ from lens_exporter.investigate.wording import (
     onset,
     resource,
     sentence,
+    series,
     span,
     speed,
+    told_apart,
     value,
     when,
     word,
 )
+from lens_exporter.model import labels as label_sets
 from lens_exporter.model.analysis import Outcome
 
 _AWAY = 0.5  # of all series: when so many end, it is the target that is away
@@ -35,14 +38,17 @@ def summarised(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause 
     return f"{text if len(text) <= room else text[: room - 4].rstrip() + ' ...'} {signed}"
 
 
-def course_claim(one: Course) -> str:
-    """Write the course of the alert's own query as a claim."""
+def course_claim(one: Course, notes: Notebook) -> str:
+    """Write the course of the alert's own query as a claim; of one of several it is said which."""
+    extra = told_apart(one.labels, {"__name__": "", **notes.task.target}) if len(own_courses(notes)) > 1 else {}
+    extra.pop("__name__", None)
+    of = f" of {label_sets.selector(extra)}" if extra else ""
     first, last, most = (value(number, measured(one)) for number in (one.first, one.last, one.high))
     peak = f", {most} at most" if most not in {first, last} else ""
     # A line through its parts may go down while it ends higher than it began: the one or the other is noise.
     goes = {"rising": one.last > one.first, "falling": one.last < one.first}.get(one.trend, False)
     trend = f" and is {one.trend}" if goes else ""
-    return f"the alert's own query went {first} -> {last}{peak}{trend}"
+    return f"the alert's own query{of} went {first} -> {last}{peak}{trend}"
 
 
 def missing_claim(one: Course, notes: Notebook) -> str:
@@ -74,7 +80,7 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
 def _explained(found: Cause, moved: Movement, notes: Notebook) -> str:
     """Say how that moved which the cause explains, where several things alert."""
     if not moved.effects:
-        return course_claim(own_courses(notes)[0])
+        return course_claim(own_courses(notes)[0], notes)
     families = ((one, family_of(one.metric, one.labels)) for one in moved.effects)
     return _effect(next((one for one, family in families if family and family.name == found.family), moved.effects[0]), notes)
 
@@ -85,11 +91,22 @@ def _effect(one: Noted, notes: Notebook) -> str:
 
 def _leads(notes: Notebook, moved: Movement) -> tuple[str, str]:
     """Say what else there is to go by, where no cause is named."""
-    beside = _beside(notes, moved)
+    beside = _beside(notes, moved) or _alike(notes, moved)
     if not beside and not notes.ranking.more and not notes.ranking.gone:
         alone = notes.ranking.judged <= len(notes.ranking.suspects)
         beside = "nothing else could be judged" if alone else f"nothing else of {notes.ranking.judged:,} judged series left normal"
     return beside, "no heap profile is published" if notes.no_heap else ""
+
+
+def _alike(notes: Notebook, moved: Movement) -> str:
+    """Say what else moved of the resource that alerts: another metric of it by name, more of its series by how many there are."""
+    if not moved.effects:
+        return ""
+    first = moved.effects[0]
+    other = next((one for one in moved.effects if one.metric != first.metric), None)
+    if other is not None:
+        return f"{series(other, notes)} {_order(other, notes, moved)} ({change(other)})"
+    return f"{first.alike_moved:,} of {first.alike:,} such series moved" if first.alike_moved > 1 else ""
 
 
 def _beside(notes: Notebook, moved: Movement, told: Noted | None = None) -> str:
@@ -177,13 +194,13 @@ def _without_effect(notes: Notebook, moved: Movement) -> str:
         return "Prometheus did not answer, so nothing could be judged"
     if not ranking.receipt:
         why = _UNRANKED if notes.unranked else _UNPLACED
-        return f"{course_claim(courses[0])}; {why}" if courses else why
+        return f"{course_claim(courses[0], notes)}; {why}" if courses else why
     if not ranking.judged:
         return "no series of this target has enough history to be judged"
     if moved.others:
         first = moved.others[0]
         moving = courses and not courses[0].flat and not courses[0].came_back(notes.task.start)
-        own = course_claim(courses[0]) if moving else "what alerts is not outside its normal"
+        own = course_claim(courses[0], notes) if moving else "what alerts is not outside its normal"
         return f"{own}; {resource(first, notes)} {change(first)} from {onset(first, notes)}"
     if courses and all(one.flat for one in courses):
         level = value(courses[0].last, measured(courses[0]))

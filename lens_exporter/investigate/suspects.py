@@ -7,9 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
+from lens_exporter.investigate.births import from_zero
 from lens_exporter.investigate.excursion import is_back, latest, more_than_chance, stepped, stretch
-from lens_exporter.investigate.gaps import Gap, gaps, masked, sampled, seen_only
-from lens_exporter.investigate.limits import SeriesLimits
+from lens_exporter.investigate.gaps import Gap, gaps, masked, sampled, scrape_of, seen_only
+from lens_exporter.investigate.limits import SeriesLimits, is_free
 from lens_exporter.investigate.lines import line_since
 from lens_exporter.investigate.measures import COARSE, Measure, counts_of, measure
 from lens_exporter.investigate.samples import Samples, last, name_of
@@ -69,6 +70,7 @@ class Ranking:
     starts_known: int  # processes that publish when they started; 0 where a start in the time that matters is not ruled out
     gaps: tuple[Gap, ...]  # when nothing was sampled
     step: float  # seconds between two fine points: onsets are known to about one of them
+    scrape: float = 0.0  # seconds between two samples, 0 where they are not known
 
 
 def fine_step(start: float, at: float, history: float | None = None) -> float:
@@ -101,9 +103,11 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest
     suspects: list[Suspect] = []
     steady: list[Suspect] = []
     judged = 0
-    counts = counts_of(samples)
-    for begin in range(0, len(samples), _CHUNK):
-        chunk = [measure(one, counts, step, taken) for one in samples[begin : begin + _CHUNK]]
+    looked = max(0, len(times) - JUDGED * COARSE)
+    whole = from_zero(samples, looked)
+    counts = counts_of(whole)
+    for begin in range(0, len(whole), _CHUNK):
+        chunk = [measure(one, counts, step, taken) for one in whole[begin : begin + _CHUNK]]
         coarse = np.array([one.values for one in chunk])[:, ::-1][:, ::COARSE][:, ::-1]
         window = Window("suspects", tuple(one.samples.labels for one in chunk), times[::-1][::COARSE][::-1], coarse, step * COARSE)
         scores = detector.score(window)
@@ -117,7 +121,6 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest
                 suspects.append(reading if ended else _limited(reading, limits.of(one.samples), float(times[-1])))
             elif not ended:  # what is gone has not stayed as it was
                 steady.append(reading)
-    looked = max(0, len(times) - JUDGED * COARSE)
     first = min((one.onset - one.within for one in suspects if one.until is None), default=np.inf)
     begun = min(first, float(times[looked])) - _EVENTS
     events = max(0, int(np.searchsorted(times, begun, side="right")) - 1)
@@ -132,6 +135,7 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest
         starts_known=_starts(samples, begun) if begun >= times[0] else 0,
         gaps=gaps(times, newest, rows, looked),
         step=step,
+        scrape=scrape_of(newest),
     )
 
 
@@ -142,10 +146,20 @@ def _starts(samples: Sequence[Samples], begun: float) -> int:
 
 
 def _limited(one: Suspect, limit: float | None, at: float) -> Suspect:
-    if limit is None or one.rate:
+    if one.rate:
         return one
+    if limit is None:
+        return _used_up(one, at) if is_free(one.metric) else one
     left = None if not one.per_minute or one.per_minute < 0 else (limit - one.after) / one.per_minute * 60.0
     return replace(one, limit=limit, full_at=at + left if left is not None and 0 < left <= _FORESEEN else None)
+
+
+def _used_up(one: Suspect, at: float) -> Suspect:
+    """Say when nothing of what is free is left, going on like this."""
+    if not one.per_minute or one.per_minute > 0 or one.after <= 0:
+        return one
+    left = one.after / -one.per_minute * 60.0
+    return replace(one, full_at=at + left if left <= _FORESEEN else None)
 
 
 def _compared(suspects: Sequence[Suspect], steady: Sequence[Suspect]) -> list[Suspect]:
@@ -186,7 +200,7 @@ def _reading(one: Measure, times: FloatArray, row: _Row) -> Suspect | None:
     onset = _onset(values, times, row, first)
     inside = row.score[first : end + 1]
     score = float(np.clip(inside[np.nanargmax(np.abs(inside))], -_STRONGEST, _STRONGEST))
-    began, ended = (int(np.searchsorted(times, row.times[place])) for place in (max(0, first - 1), end))
+    began, ended = (int(np.searchsorted(times, moment)) for moment in (min(onset, row.times[max(0, first - 1)]), row.times[end]))
     if one.counted and not more_than_chance(values, began + 1, ended, float(times[1] - times[0])):
         return Suspect(metric, labels, _before(values[finite & (times < onset)], now), now, np.inf, None, 1.0, one.rate, one.mean)
     before = _before(values[(times < onset) & finite], now)

@@ -119,8 +119,8 @@ def narrow(target: dict[str, str]) -> list[dict[str, str]]:
     erlang = {"node": target["node"]} if "@" in target.get("node", "") else {}
     tries = [
         erlang,
+        {k: v for k, v in known.items() if k in {"namespace", "pod"}} if "pod" in known else {},  # the instance may tell of many
         host if "instance" in host else {},
-        {k: v for k, v in known.items() if k in {"namespace", "pod"}} if "pod" in known else {},
     ]
     tries += [{"instance": target["instance"]}] if target.get("instance") else []
     tries += [{name: target[name]} for name in ("node", "job", "namespace") if target.get(name)]

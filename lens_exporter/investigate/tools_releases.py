@@ -163,6 +163,7 @@ def _data(compared: Compared) -> dict[str, Any]:
         "before": compared.before,
         "since": rfc3339(compared.since),
         "beside": compared.beside,
+        "until": None if compared.until is None else rfc3339(compared.until),
         **dict(_numbers(compared)),
     }
 
@@ -173,4 +174,5 @@ def _numbers(compared: Compared) -> Iterator[tuple[str, float]]:
 
 
 def _seen(compared: Compared) -> dict[str, float]:
-    return dict(_numbers(compared)) | {"since_at": compared.since, "part": PART}
+    until = {} if compared.until is None else {"until_at": compared.until}
+    return dict(_numbers(compared)) | {"since_at": compared.since, "part": PART} | until

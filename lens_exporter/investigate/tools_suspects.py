@@ -57,9 +57,10 @@ def suspect_tool(source: PromqlServer, detector: Scorer) -> Tool:
     """Give rank_suspects over one server."""
     return Tool(
         "rank_suspects",
-        "Judge every series of a target against its own past and rank those that left their normal: before and after, onset, score "
-        "in half-widths of the normal band, and when it is full where a limit is known. Also says what stayed steady, what "
-        "disappeared, restarted or was deployed. Ask this first.",
+        "Judge every series of a target against its own past and rank those that left their normal: before and after, onset (of a "
+        "line its begin, give or take onset_within seconds), score in half-widths of the normal band, and when "
+        "it is full where a limit is known. Also says what stayed steady, what disappeared, restarted or was deployed. Ask this "
+        "first.",
         lambda arguments: rank_suspects(source, detector, arguments),
         SuspectArguments,
         repeatable=True,
@@ -137,6 +138,7 @@ def _data(ranking: Ranking) -> dict[str, Any]:
         "looked_at": ranking.looked_at,
         "judged": ranking.judged,
         "step": ranking.step,
+        "scrape": ranking.scrape,
         "deviating": len(ranking.suspects),
         "suspects": [_suspect(one) for one in ranking.suspects[:_SHOWN_SUSPECTS]],
         "steady": [_steady(one) for one in _telling(ranking)],

@@ -14,6 +14,7 @@ from lens_exporter.model.window import FloatArray
 _COVERED, _LONG = 0.8, 26  # part of its points, and points: a series with fewer was never steady enough to be missed
 _START_TIME = re.compile(r"(start|boot)_time_seconds$")
 _INFO = re.compile(r"_info$")
+_OF_WHAT = ("cluster", "namespace", "job", "deployment", "service", "container", "exported_namespace", "exported_container")
 _VERSION = re.compile(r"version|revision|commit|image|tag|build|release|branch")
 
 
@@ -65,10 +66,15 @@ def deploys(samples: Sequence[Samples], times: FloatArray, looked: int) -> Itera
             began = np.flatnonzero(np.isfinite(one.values))[:1]
             if not began.size or began[0] <= looked:
                 continue
-            before = [other for other in alike if _ended_by(other, int(began[0]))]
+            before = [other for other in alike if _ended_by(other, int(began[0])) and _of_the_same(one, other)]
             new = {name: value for name, value in one.labels.items() if _VERSION.search(name)}
             if new and any(any(other.labels.get(name) != value for name, value in new.items()) for other in before):
                 yield Moved(name_of(one), new, float(times[began[0]]))
+
+
+def _of_the_same(one: Samples, other: Samples) -> bool:
+    """Whether two series are of one thing: an exporter tells of many, and another version of one is none of the others'."""
+    return all(one.labels.get(name) == other.labels.get(name) for name in _OF_WHAT)
 
 
 def _ended_by(one: Samples, place: int) -> bool:

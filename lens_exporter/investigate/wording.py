@@ -20,6 +20,7 @@ _CPU_TIME = re.compile(r"cpu.*_seconds(_total|_sum)?$")
 _TIME_SPENT = re.compile(r"_seconds(_total|_sum)?$")
 _UNITS = (("_bytes", "bytes"), ("_ratio", "ratio"), ("_seconds", "seconds"))
 _NAME = re.compile(r"[a-zA-Z_:][\w:]*")
+_RATES = {"rate", "irate", "increase"}
 _KEEP_UNITS = {"sum", "min", "max", "avg", "topk", "histogram_quantile", "max_over_time", "min_over_time", "avg_over_time"}
 
 
@@ -68,7 +69,8 @@ def measured_by(query: str) -> tuple[str, bool]:
 
 def _named(query: str) -> list[str]:
     names = _NAME.findall(re.sub(rf"{BRACES}|\[[^\[\]]*\]|\b(?:by|without)\s*\([^()]*\)", " ", query))
-    return [name for name in names if name not in _KEEP_UNITS]
+    of_buckets = "histogram_quantile" in names  # their rate is no unit: a quantile has that of what was observed
+    return [name for name in names if name not in _KEEP_UNITS and not (of_buckets and name in _RATES)]
 
 
 def change(one: Noted) -> str:
@@ -88,7 +90,8 @@ def speed(one: Noted, at: float) -> str:
     if not one.per_minute or one.per_second or one.onset is None or one.over:
         return ""
     pace = words.rate(one.per_minute / 60.0, unit_of(one.metric), at - one.onset)
-    full = "" if one.full_at is None else f", at that pace full at about {words.clock(one.full_at, at)}"
+    end = "full" if one.per_minute > 0 else "used up"
+    full = "" if one.full_at is None else f", at that pace {end} at about {words.clock(one.full_at, at)}"
     return f", {'up' if one.per_minute > 0 else 'down'} {pace}{full}"
 
 
@@ -129,9 +132,9 @@ def series(one: Noted, notes: Notebook) -> str:
 
 
 def told_apart(labels: Mapping[str, str], target: Mapping[str, str]) -> dict[str, str]:
-    """Give the labels that the target does not have. Values that would not read as one label are left to the receipt."""
+    """Give the labels that are not the target's. Values that would not read as one label are left to the receipt."""
     readable = (name for name, text in sorted(labels.items()) if _LABEL_VALUE.fullmatch(text) and cleaned(text) == text)
-    own = [name for name in readable if name not in target]
+    own = [name for name in readable if target.get(name) != labels[name]]
     return {name: labels[name] for name in own[:_LABELS]}
 
 

@@ -159,11 +159,15 @@ def test_where_none_was_before_nothing_is_said(releases):
 
 
 def test_the_one_before_is_the_last_that_stayed():
-    """What a release brought stays when the next follows; one that was taken back after minutes is nobody's predecessor."""
+    """What a release brought is told of it when the next follows; one that was taken back after minutes is nobody's predecessor."""
     began, brief = POINTS - HOUR, between(THREES, POINTS - HOUR - 8, POINTS - HOUR)
     rows = {"b": between(THREES, began)}
-    third = rows | {"a": between(ONES, 0, 600), "m": between(THREES, 600, began)}
-    assert compare(TIMES, {name: row[None] for name, row in third.items()}, "b", THREES).before == "m"
+    third = rows | {"a": between(ONES, 0, 600), "m": between(ONES, 600, began)}
+    found = compare(TIMES, {name: row[None] for name, row in third.items()}, "b", THREES)
+    assert (found.verdict, found.release, found.before, found.until) == (CAME, "b", "m", None)
+    bad = rows | {"a": between(ONES, 0, 600), "m": between(THREES, 600, began)}
+    found = compare(TIMES, {name: row[None] for name, row in bad.items()}, "b", THREES)
+    assert (found.verdict, found.release, found.before, found.since, found.until) == (CAME, "m", "a", TIMES[600], TIMES[began - 1])
     taken_back = rows | {"a": between(ONES, 0, began - 8), "m": brief}
     assert compare(TIMES, {name: row[None] for name, row in taken_back.items()}, "b", THREES).before == "a"
 
