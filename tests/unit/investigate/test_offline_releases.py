@@ -261,3 +261,29 @@ def test_several_series_of_a_pod_are_not_compared():
 def test_where_no_deployment_made_the_pod_nothing_is_asked(alert):
     series = [*pods(OLD, FAST, end=BEGAN), *pods(NEW, SLOW, begin=BEGAN)]
     assert compared(investigated(series, alert)) == []
+
+
+def test_a_small_step_of_a_release_is_not_what_came_later():
+    """It brought a fifth more; what alerts came an hour after it."""
+    later = AT - 20 * MINUTE
+    new = pods(NEW, lambda t: np.where(t < later, 0.25, 0.82), begin=AT - 100 * MINUTE)
+    answer = investigated([*pods(OLD, FAST, end=AT - 100 * MINUTE), *new], slow(age=18 * MINUTE))
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    assert "latency 250 ms -> 820 ms from 13:5" in answer.analysis.summary
+
+
+def test_of_a_release_that_was_taken_back_nobody_is_told_to_go_back():
+    """Its pods are gone: it ran, and does not run."""
+    back = AT - 10 * MINUTE
+    answer = investigated([*pods(OLD, FAST), *pods(NEW, SLOW, begin=BEGAN, end=back)], slow(age=30 * MINUTE))
+    assert "web-64bd9c8c4f ran 13:36 to 14:0" in answer.analysis.summary
+    assert not any("go back" in step for step in answer.analysis.recommendations)
+
+
+def test_a_release_that_repaired_nothing_is_not_what_is_told():
+    """The one before it brought the trouble, and it is as slow."""
+    third, hotfix = "web-5c9d7f6b4", AT - 20 * MINUTE
+    series = [*pods(OLD, FAST, end=AT - 90 * MINUTE), *pods(third, SLOW, AT - 90 * MINUTE, hotfix), *pods(NEW, SLOW, begin=hotfix)]
+    answer = investigated(series, slow(age=15 * MINUTE))
+    assert answer.analysis.summary.startswith("It came with a release: web-5c9d7f6b4 ran 12:4")
+    assert not any(one.startswith("release") for one in ruled_out(answer))

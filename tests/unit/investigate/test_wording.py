@@ -3,7 +3,7 @@
 import pytest
 
 from lens_exporter.investigate.notebook import Noted
-from lens_exporter.investigate.wording import speed
+from lens_exporter.investigate.wording import measured_by, speed
 from tests.unit.investigate.scripted import AT, MINUTE
 
 
@@ -25,3 +25,16 @@ def test_without_a_forecast_there_is_the_pace_alone():
     """Nothing is said of a limit that nobody knows."""
     files = Noted("r1", "open_fds", {}, 5, 485, 9.0, False, False, onset=AT - 6 * MINUTE, per_minute=80.0)
     assert speed(files, AT) == ", up 80 a minute"
+
+
+@pytest.mark.parametrize(
+    ("query", "metric"),
+    [
+        ('histogram_quantile(0.99, sum by (le) (rate(shop_seconds_bucket{job="shop"}[5m])))', ("shop_seconds", False)),
+        ("rate(shop_errors_total[5m])", ("shop_errors_total", True)),
+        ("rate(a_total[5m]) / rate(b_total[5m])", ("", False)),
+    ],
+)
+def test_a_quantile_has_the_unit_of_what_was_observed(query, metric):
+    """That its buckets are taken as rates is no unit of it."""
+    assert measured_by(query) == metric
