@@ -1,15 +1,20 @@
 """How far a series went, when it began, whether it is back, and whether chance alone goes as far. Pure: values in, numbers out."""
 
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from lens_exporter.investigate.measures import COARSE
-from lens_exporter.model.window import BoolArray, FloatArray
+from lens_exporter.model.window import BoolArray, FloatArray, Scores
 
 LATEST = 3 * COARSE  # fine points whose median stands for where a noisy series is now
 _SUSPECT_SCORE = 1.5  # half-widths of the band
 _LASTING = 2  # judged points in a row, unless the last one is outside too
+_ROOM = 0.25  # of all that it went before
+_FOR_GOOD = 3  # judged points
+_LONG_KNOWN = 30  # judged points
 _BACK = 0.25  # of the way it had moved: what is nearer to where it came from is back
 _FEW = 2  # judged points without which nothing is known to be back, for the last scrape may be any
 _CHANCE = 2.0  # deviations of a count
@@ -29,6 +34,28 @@ def stretch(tail: FloatArray) -> tuple[int, int] | None:
             if lasting and peak >= _SUSPECT_SCORE and weight > heaviest:
                 best, heaviest = (first, last), weight
     return best
+
+
+def within_all_before(values: FloatArray, scores: Scores, judged: int) -> Scores:
+    """Draw the bands in to all that was before, of series that lately are beyond that, and by a quarter, for good.
+
+    A day's course or noise makes a band reach below zero: of a rate that rests at nothing since, it says nothing. values and the
+    scores' bands have the shape [series, time]; the last `judged` points are judged.
+    """
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a series without a value there is no least one
+        earlier = values[:, :-judged]
+        low, high = np.nanmin(earlier, axis=1, keepdims=True), np.nanmax(earlier, axis=1, keepdims=True)
+    room = _ROOM * (high - low)
+    beyond = (values < low - room) | (values > high + room)
+    known = np.isfinite(earlier).sum(axis=1) >= _LONG_KNOWN
+    lasts = known & beyond[:, -_FOR_GOOD:].all(axis=1)
+    lower = np.where(lasts[:, None], np.maximum(scores.lower, low), scores.lower)
+    upper = np.where(lasts[:, None], np.minimum(scores.upper, high), scores.upper)
+    half = 0.5 * (upper - lower)
+    redrawn = np.where(half > 0, (values - 0.5 * (upper + lower)) / np.where(half > 0, half, 1.0), scores.score)
+    score = np.where(lasts[:, None] & np.isfinite(scores.score) & (np.abs(redrawn) > np.abs(scores.score)), redrawn, scores.score)
+    return replace(scores, lower=lower, upper=upper, score=score)
 
 
 def _runs(outside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[tuple[int, int]]:

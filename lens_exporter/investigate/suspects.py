@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from lens_exporter.investigate.births import from_zero
-from lens_exporter.investigate.excursion import is_back, latest, more_than_chance, stepped, stretch
+from lens_exporter.investigate.excursion import is_back, latest, more_than_chance, stepped, stretch, within_all_before
 from lens_exporter.investigate.gaps import Gap, gaps, masked, sampled, scrape_of, seen_only
 from lens_exporter.investigate.limits import SeriesLimits, is_free
 from lens_exporter.investigate.lines import line_since
@@ -110,7 +110,7 @@ def rank(samples: Sequence[Samples], times: FloatArray, detector: Scorer, newest
         chunk = [measure(one, counts, step, taken) for one in whole[begin : begin + _CHUNK]]
         coarse = np.array([one.values for one in chunk])[:, ::-1][:, ::COARSE][:, ::-1]
         window = Window("suspects", tuple(one.samples.labels for one in chunk), times[::-1][::COARSE][::-1], coarse, step * COARSE)
-        scores = detector.score(window)
+        scores = within_all_before(coarse, detector.score(window), JUDGED)
         for row, one in enumerate(chunk):
             reading = _reading(one, times, _Row(window.times, scores, row))
             if reading is None:

@@ -127,3 +127,17 @@ def test_the_courses_of_several_say_which_is_which():
     told_of = " ".join(claims(investigated(series, *alerts, tools=(), scrape=15)))
     assert 'query of {instance="shop-0:9000"} went 200 ms -> 500 ms' in told_of
     assert 'query of {instance="shop-1:9000"} went 200 ms -> 600 ms' in told_of
+
+
+@pytest.mark.parametrize("swing", [0.1, 0.5])
+def test_a_rate_that_rests_at_nothing_has_moved(swing):
+    """By day and night it swings so far that the band reaches below nothing; nothing was never among it."""
+
+    def done(times):
+        day = 1.0 + swing * np.cos(2 * np.pi * times / 86_400.0)
+        return np.where(times < AT - 12 * MINUTE, 20.0 * day, 0.0)
+
+    queue = of("shop_queue_depth", lambda t: 3.0 + np.clip(t - AT + 12 * MINUTE, 0.0, None) * 20.0)
+    answer = told([queue, of("shop_jobs_done_total", counter(done))], lens("shop_queue_depth", 10 * MINUTE))
+    assert "shop_jobs_done_total" in " ".join(claims(answer))
+    assert "/s -> 0/s from 14:03" in " ".join(claims(answer))
