@@ -9,6 +9,7 @@ from lens_exporter.baseline.detector import TAIL
 from lens_exporter.baseline.naming import quantity, target_name
 from lens_exporter.baseline.numbers import clock, interval, number, rate
 from lens_exporter.baseline.rules import SeriesVerdict
+from lens_exporter.baseline.trend import Trend
 from lens_exporter.baseline.unlike import Unlike
 from lens_exporter.model.decision import Observation, Phase, Rule
 from lens_exporter.model.metric import BaselineMetric, Direction
@@ -34,24 +35,23 @@ def summary(verdict: SeriesVerdict, others: Sequence[SeriesVerdict] = ()) -> str
     leads = verdict.group is not None and verdict.group.leads and Rule.GROUP in verdict.rules
     name, words, value = target_name(observation.target), quantity(metric), number(observation.value, metric.unit)
     if observation.value is None:
-        return f"{name}: {words} has no value; {_normal(observation, leads=leads)}"
+        return f"{name}: {words} has no value; {_against(verdict, observation, leads=leads)}"
     if verdict.beside is not None and len(verdict.rules) == 1:
         told = f"{words} at about {_for_half_an_hour(verdict.beside, metric.unit)}; {_beside_what(verdict, verdict.beside)}"
         return f"{name}: {told}" if observation.target else told
     if not observation.target:
-        return f"{words} at {value}; {_normal(observation, leads=leads)}"
+        return f"{words} at {value}; {_against(verdict, observation, leads=leads)}"
     twin = next((other for other in others if _same_resource(verdict, other)), None)
     pair = _used_of_limit(verdict, twin)
     if pair is not None:
         used, limit, share = pair
         unit = used.metric.unit
         holds = f"{number(used.observation.value, unit)} of its {number(limit, unit)}"
-        return (
-            f"{name} uses {holds} {_BY_LIMIT.sub('', words)} ({number(share, 'ratio')}); {_normal(used.observation, leads=leads)}"
-        )
+        wrong = _against(verdict, used.observation, leads=leads)
+        return f"{name} uses {holds} {_BY_LIMIT.sub('', words)} ({number(share, 'ratio')}); {wrong}"
     if _is_share(metric) and observation.value is not None:
-        return f"{name} uses {value} of its {_BY_LIMIT.sub('', words)}; {_normal(observation, leads=leads)}"
-    return f"{name}: {words} at {value}; {_normal(observation, leads=leads)}"
+        return f"{name} uses {value} of its {_BY_LIMIT.sub('', words)}; {_against(verdict, observation, leads=leads)}"
+    return f"{name}: {words} at {value}; {_against(verdict, observation, leads=leads)}"
 
 
 def _is_share(metric: BaselineMetric) -> bool:
@@ -98,6 +98,20 @@ def telling(others: Sequence[SeriesVerdict]) -> list[SeriesVerdict]:
 def over(reason: str, at: float, starts_at: float) -> str:
     """Say that an anomaly ended, for the resolved notification."""
     return f"Over at {clock(at, at)} UTC after {number(max(0.0, at - starts_at), 'seconds')}: {reason}."
+
+
+def _against(verdict: SeriesVerdict, observation: Observation, *, leads: bool) -> str:
+    """Say what is wrong with a value: what is normal, or when it will be full where that is normal still."""
+    value, lower, upper = observation.value, observation.lower, observation.upper
+    inside = value is not None and lower is not None and upper is not None and lower <= value <= upper
+    if inside and verdict.trend is not None and Rule.EXHAUSTION in verdict.rules:
+        return _until(verdict.trend, verdict.observation.at)
+    return _normal(observation, leads=leads)
+
+
+def _until(trend: Trend, at: float) -> str:
+    end = "full" if trend.slope > 0 else "exhausted"
+    return f"{end} at about {clock(trend.full_at, at)} UTC" if trend.full_at > at else f"{end} now"
 
 
 def _normal(observation: Observation, *, leads: bool) -> str:
@@ -198,10 +212,8 @@ def _how_fast(verdict: SeriesVerdict) -> list[str]:
     metric, trend, observation = verdict.metric, verdict.trend, verdict.observation
     if trend is None:
         return []
-    left = trend.full_at - observation.at
-    verb, end = ("Grows", "full") if trend.slope > 0 else ("Falls", "exhausted")
-    when = f"{end} at about {clock(trend.full_at, observation.at)} UTC" if left > 0 else f"{end} now"
-    return [f"{verb} {rate(trend.slope, metric.unit, left)}: {when}."]
+    verb, pace = "Grows" if trend.slope > 0 else "Falls", rate(trend.slope, metric.unit, trend.full_at - observation.at)
+    return [f"{verb} {pace}: {_until(trend, observation.at)}."]
 
 
 def _moved(others: Sequence[SeriesVerdict]) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,11 +47,11 @@ def readings(
             labels = tuple(roster.labels[series] for series in own.tolist())
         if own.size:
             window = Window(metric.name, labels, columns.times, columns.values[:, run_of(own)].T, step, warnings[index])
-            found.append(Reading(metric, window, _scores(metric, columns, own, observations[own], learnt)))
+            found.append(Reading(metric, window, _whole(metric, window.values, _scores(columns, own, observations[own], learnt))))
         young = np.flatnonzero(metric_of[early.series] == index)
         if young.size or not own.size:
             window = early.window(metric.name, roster, young, step, warnings[index])
-            found.append(Reading(metric, window, first.of(young)))
+            found.append(Reading(metric, window, _whole(metric, window.values, first.of(young))))
     return found
 
 
@@ -70,18 +71,21 @@ def standings(found: Sequence[Reading]) -> tuple[GroupStanding, ...]:
     return tuple(seen.values())
 
 
-def _scores(metric: BaselineMetric, columns: Columns, own: IntArray, observations: IntArray, learnt: Learnt) -> Scores:
+def _whole(metric: BaselineMetric, values: FloatArray, scores: Scores) -> Scores:
+    """Keep the normal range of a share of a whole within it: it is neither negative nor above the whole, whoever judged it."""
+    if metric.scale is None or metric.direction is Direction.DOWN:
+        return scores
+    absent = ~np.isfinite(values)
+    whole = ((values >= 0.0) & (values <= metric.scale) | absent).all(axis=1, keepdims=True)
+    lower, upper = np.maximum(scores.lower, 0.0), np.minimum(scores.upper, metric.scale)
+    return replace(scores, lower=np.where(whole, lower, scores.lower), upper=np.where(whole, upper, scores.upper))
+
+
+def _scores(columns: Columns, own: IntArray, observations: IntArray, learnt: Learnt) -> Scores:
     run = run_of(own)
     expected, lower, upper, distance = (
         array[:, run].T for array in (columns.expected, columns.lower, columns.upper, columns.distance)
     )
-    if metric.scale is not None and metric.direction is not Direction.DOWN:
-        # A share of a whole is neither negative nor above it, so neither is its normal range.
-        values = columns.values[:, run].T
-        whole = (values >= 0.0).all(axis=1, where=np.isfinite(values), keepdims=True) & (values <= metric.scale).all(
-            axis=1, where=np.isfinite(values), keepdims=True
-        )
-        lower, upper = np.where(whole, np.maximum(lower, 0.0), lower), np.where(whole, np.minimum(upper, metric.scale), upper)
     mine = Learnt(
         grouped=learnt.grouped[own],
         alarmed=learnt.alarmed[own],

@@ -125,13 +125,13 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "queues",
-        re.compile(r"queue|backlog|pending|messages|lag(_|$)"),
+        re.compile(r"queue|backlog|pending|messages|(?<!loop_)lag(_|$)"),
         drivers=("traffic", "CPU", "latency", "errors", "disk", "memory"),
         advice="compare the rates of what enters and leaves the queue",
     ),
     Family(
         LATENCY,
-        re.compile(r"latency|duration|delay|pause"),
+        re.compile(r"latency|duration|delay|pause|loop_lag"),
         drivers=("traffic", "CPU", "garbage collection", "memory", "disk", "queues", "connections", "threads"),
         advice="look at the slowest calls and at what they wait for",
     ),

@@ -58,14 +58,16 @@ class Alertmanager:
     def post(self, alerts: Sequence[Alert]) -> None:
         """Hand over alerts, each with its startsAt and endsAt: what ends in the future fires.
 
-        With one bad alert among them the answer is 400, but the valid ones were accepted.
+        With one bad alert among them the answer is 400, but the valid ones were accepted. A page to sign in at, with a 200, is no
+        sign that anything was taken: Alertmanager answers with nothing.
 
         Raises:
             RemoteRefused, RemoteError.
 
         """
         # To Alertmanager the same alerts once more are what every re-sending is.
-        self._endpoint.request("POST", "/api/v2/alerts", json=[wire(alert) for alert in alerts], repeatable=True)
+        body = [wire(alert) for alert in alerts]
+        self._endpoint.request("POST", "/api/v2/alerts", json=body, repeatable=True, check=self._taken)
 
     def alerts(self, labels: Labels | None = None) -> tuple[HeldAlert, ...]:
         """List the alerts it holds: all, or those with these labels. Raises RemoteError."""
@@ -91,6 +93,13 @@ class Alertmanager:
             body = answer.json()
             return AlertmanagerStatus(body["versionInfo"]["version"], body["cluster"]["status"], body["uptime"])
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise self._bad(answer, error) from error
+
+    def _taken(self, answer: Answer) -> None:
+        try:
+            if answer.body.strip():
+                answer.json()
+        except orjson.JSONDecodeError as error:
             raise self._bad(answer, error) from error
 
     def _held(self, answer: Answer) -> list[HeldAlert]:

@@ -1,7 +1,7 @@
 """After an admission the same target and category stay quiet for a while, also after a restart."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -79,6 +79,11 @@ class Cooldown:
         ).returning(cooldowns_table.c.until)
         with self._database.transaction() as connection:
             if connection.execute(statement).first() is not None:
+                if anomaly.severity is Severity.CRITICAL:  # nor is anybody told less of the same so soon
+                    less_key = self._key(replace(anomaly, severity=Severity.WARNING))
+                    less = insert(cooldowns_table).values(**less_key, admitted_at=at, until=until)
+                    set_ = {"admitted_at": less.excluded.admitted_at, "until": less.excluded.until}
+                    connection.execute(less.on_conflict_do_update(index_elements=list(less_key), set_=set_))
                 return Admitted(until)
             standing = sa.select(cooldowns_table.c.until).filter_by(**key)
             return Suppressed(float(connection.execute(standing).scalar_one()))
@@ -112,8 +117,8 @@ class Cooldown:
             connection.execute(cooldowns_table.delete().where(over))
 
     def _key(self, anomaly: Anomaly) -> dict[str, str]:
-        """Give what has a cooldown. What was told as info keeps nobody from being woken later."""
-        category = f"{anomaly.category} (info)" if anomaly.severity is Severity.INFO else anomaly.category
+        """Give what has a cooldown. What was told as less keeps nobody from being told more, info no warning, that no critical."""
+        category = anomaly.category if anomaly.severity is Severity.WARNING else f"{anomaly.category} ({anomaly.severity.value})"
         return {"watcher": self._watcher, "category": category, "target": fingerprint(anomaly.target)}
 
     def _is_over(self, at: float) -> sa.ColumnElement[bool]:

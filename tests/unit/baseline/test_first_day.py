@@ -172,3 +172,13 @@ def test_what_is_kept_of_a_first_judgement_does_not_grow_with_the_day():
     (reading,) = baselines.read([rows(due.settled + 15.0, due.last)])
     assert reading.window.values.shape[1] > 2000
     assert reading.scores.score.shape == reading.scores.expected.shape == (2, TAIL)
+
+
+def test_of_a_young_share_no_more_than_the_whole_is_normal():
+    """Its band is wide for want of knowledge; "0 to 168 % is normal" is said of nothing."""
+    life = share(6, 0.9)
+    wide = {name: np.clip(0.5 + 12.0 * (course - 0.3), 0.0, 1.0) for name, course in life.values.items()}
+    seen = Watch({"filling": Life(wide, life.declared)}).through(range(AT - 2, AT + 10))["filling"]
+    bands = [one for found in seen.observations.values() for one in found.values() if one.upper is not None]
+    assert len(bands) > 30
+    assert all(0.0 <= one.lower <= one.upper <= 1.0 for one in bands)

@@ -68,7 +68,17 @@ def test_what_was_told_as_info_keeps_no_warning_back(database: Database) -> None
     assert isinstance(cooldown.admit(info, NOON), Admitted)
     assert isinstance(cooldown.admit(anomaly(), NOON + 1), Admitted)
     assert [isinstance(cooldown.admit(one, NOON + 2), Suppressed) for one in (info, anomaly())] == [True, True]
-    assert cooldown.cooling_until(replace(anomaly(), severity=Severity.CRITICAL), NOON + 2) == NOON + 301
+
+
+def test_a_warning_keeps_no_critical_back_and_a_critical_keeps_a_warning(database: Database) -> None:
+    """A disk at 17 % that fills was told; that it is full is told at once, once, and that it is at 90 % afterwards is not."""
+    cooldown, critical = Cooldown(database, "python"), replace(anomaly(), severity=Severity.CRITICAL)
+    assert isinstance(cooldown.admit(anomaly(), NOON), Admitted)
+    assert cooldown.cooling_until(critical, NOON + 60) is None
+    assert cooldown.admit(critical, NOON + 60) == Admitted(NOON + 360)
+    assert cooldown.admit(critical, NOON + 120) == Suppressed(NOON + 360)
+    assert cooldown.admit(anomaly(), NOON + 310) == Suppressed(NOON + 360), "since the critical, not since the warning"
+    assert isinstance(cooldown.admit(anomaly(), NOON + 360), Admitted)
 
 
 @pytest.mark.parametrize(

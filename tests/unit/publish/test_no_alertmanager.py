@@ -1,0 +1,57 @@
+"""What answers in an Alertmanager's place: its 200 is no sign that an alert was taken."""
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from lens_exporter.errors import BadAnswer
+from lens_exporter.model.alert import Alert
+from lens_exporter.publish.alertmanager import Alertmanager
+from tests.servers.endpoints import endpoint
+
+NOW = time.time()
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Answers whatever it is asked with 200 and the server's `page`."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        page = self.server.page
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def proxy():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def post(proxy, page):
+    proxy.page = page
+    Alertmanager(endpoint(f"http://127.0.0.1:{proxy.server_port}", "alertmanager")).post(
+        [Alert({"alertname": "A"}, {}, NOW, NOW + 60)]
+    )
+
+
+def test_a_page_to_sign_in_at_took_no_alert(proxy):
+    """It counts as a failure, which is told, counted, and tried again."""
+    with pytest.raises(BadAnswer, match="Sign in"):
+        post(proxy, b"<html>Sign in to continue</html>")
+
+
+@pytest.mark.parametrize("page", [b"", b"{}\n"])
+def test_nothing_and_json_are_alertmanagers_answers(proxy, page):
+    """Version 2 answers with nothing; others that speak its protocol may say more."""
+    post(proxy, page)
