@@ -204,7 +204,7 @@ EVENTS: tuple[EventSpec, ...] = (
     EventSpec("admin.acted", "somebody changed something, and what it was answered with", ("who", "client", "request", "status")),
     EventSpec(
         "schedule.skipped",
-        "a tick was due while the one before still ran; told once for each that runs so long",
+        "a tick was due while the one before still ran; told once, until one was over in time",
         ("due",),
         WARN,
     ),

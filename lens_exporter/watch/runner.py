@@ -89,6 +89,7 @@ class WatcherRunner:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._flight: _Flight | None = None
+        self._behind = False  # a tick was skipped, and none has been in time since
         self._queued = False
         self._last: Tick | None = None
         self._crash: BaseException | None = None
@@ -215,6 +216,7 @@ class WatcherRunner:
         crash = ended.exception()  # run() raises it where the supervisor sees it
         with self._lock:
             self._sound = crash is None
+            self._behind = self._behind and self._flight is not None and self._flight.skipped
             if crash is None:
                 self._last = ended.result()
                 self._error = "; ".join(map(str, self._last.failures))
@@ -248,10 +250,9 @@ class WatcherRunner:
     def _skipped(self, due: float) -> None:
         self._telemetry.inc("lens_ticks_skipped_total", watcher=self.name)
         with self._lock:
-            flight = self._flight
-            again = flight is not None and flight.skipped
-            if flight is not None:
-                flight.skipped = True
+            again, self._behind = self._behind, True
+            if self._flight is not None:
+                self._flight.skipped = True
         tell = self._events.again if again else self._events.append
         tell("schedule.skipped", subject=self.name, due=due)
 

@@ -136,6 +136,13 @@ def test_a_trend_to_exhaustion_is_an_anomaly_that_says_when() -> None:
     assert found.evidence[0].full_at == pytest.approx(NOON + 0.46 / 0.012 * 60)
 
 
+def test_what_is_normal_still_and_fills_is_told_by_when() -> None:
+    """That 54 % are within its band is no reason to wake anybody, and none to go back to sleep."""
+    found = anomaly([*noise(60, width=0.05), *(0.42 + 0.012 * n for n in range(1, 11))])
+    assert found.rule is Rule.EXHAUSTION
+    assert found.summary == "api-0 uses 54 % of its memory; full at about 12:38 UTC"
+
+
 def test_a_trend_that_is_full_later_than_the_horizon_is_a_note() -> None:
     """An hour and a half away is worth remembering, not waking somebody; and it is not healthy."""
     values = [*noise(60, width=0.002), *(0.42 + 0.006 * n for n in range(1, 11))]

@@ -139,6 +139,25 @@ def test_a_tick_that_hangs_blocks_itself_only_and_is_seen() -> None:
         assert it.runner.status().state is WatcherState.WAITING
 
 
+def test_ticks_that_are_all_too_slow_are_told_once_until_one_is_in_time() -> None:
+    """A schedule that is too fast for what it asks is no news with each tick; it is again after it was well."""
+    with running() as it:
+        for slow in (True, True, False, True):
+            before = it.ticks
+            if slow:
+                it.here.story.gate.clear()
+            skipped = it.here.metric("lens_ticks_skipped_total") or 0.0
+            it.let_pass(1)
+            if slow:
+                until(lambda: it.runner.status().running_since is not None, 5)
+                it.let_pass(1)
+                until(lambda seen=skipped: (it.here.metric("lens_ticks_skipped_total") or 0.0) == seen + 1, 5)
+            it.here.story.gate.set()
+            until(lambda seen=before: it.ticks > seen and it.runner.status().running_since is None, 5)
+        assert len(it.here.events("schedule.skipped")) == 2
+        assert it.here.metric("lens_ticks_skipped_total") == 3
+
+
 def test_a_trigger_starts_a_tick_and_more_of_them_queue_one() -> None:
     """However often it is pressed while a tick runs: one more follows."""
     with running(start=False) as it:
