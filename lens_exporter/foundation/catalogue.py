@@ -158,7 +158,7 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_child_restarts_total", C, "Restarts of supervised parts.", ("child",)),
     MetricSpec("lens_child_up", G, "Whether a supervised part is running.", ("child",)),
     MetricSpec("lens_events_total", C, "Events stored, by type.", ("type",)),
-    MetricSpec("lens_events_lost_total", C, "Events that could not be stored; they are in the log."),
+    MetricSpec("lens_events_lost_total", C, "Events that could not be stored; the log has what they are about, and no more."),
     MetricSpec("lens_database_errors_total", C, "Database operations that failed, by error.", ("error",)),
 )
 
