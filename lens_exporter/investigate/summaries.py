@@ -40,8 +40,8 @@ def summarised(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause 
 
 def course_claim(one: Course, notes: Notebook) -> str:
     """Write the course of the alert's own query as a claim; of one of several it is said which."""
-    extra = told_apart(one.labels, {"__name__": "", **notes.task.target}) if len(own_courses(notes)) > 1 else {}
-    extra.pop("__name__", None)
+    several = len(own_courses(notes)) > 1
+    extra = told_apart(label_sets.without(one.labels, ["__name__"]), notes.task.target) if several else {}
     of = f" of {label_sets.selector(extra)}" if extra else ""
     first, last, most = (value(number, measured(one)) for number in (one.first, one.last, one.high))
     peak = f", {most} at most" if most not in {first, last} else ""
