@@ -37,10 +37,12 @@ def told_where_it_is_dropped(number, rounds):
 
 @pytest.fixture
 def as_at_a_terminal():
-    """Whoever runs these tests in a shell's background has SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Whoever runs these tests in a shell's background has SIGINT ignored, and under nohup SIGHUP."""
+    heard = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
