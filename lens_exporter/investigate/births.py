@@ -10,6 +10,7 @@ from lens_exporter.investigate.measures import is_counter
 from lens_exporter.investigate.samples import Samples, name_of
 from lens_exporter.model.labels import fingerprint
 
+_FEW, _PACES = 10.0, 3.0  # events, and largest rises from one point to the next, that a first value may be
 _OF_WHOM = ("cluster", "namespace", "job", "instance", "node", "pod", "container", "process")
 
 
@@ -36,6 +37,9 @@ def _from_zero(one: Samples, there: np.ndarray[tuple[int], np.dtype[np.bool_]], 
     family = family_of(name_of(one), one.labels)
     if family is None or family.name != ERRORS:
         return one
+    known = one.values[places]
+    if known[0] > max(_FEW, _PACES * float(np.diff(known).max(initial=0.0))):
+        return one  # somebody counted before it was published
     before = there & (np.arange(there.size) < places[0])
     return Samples(one.labels, np.where(before, 0.0, one.values), one.is_counter)
 

@@ -27,6 +27,7 @@ from lens_exporter.investigate.wording import (
     when,
 )
 from lens_exporter.model import labels as label_sets
+from lens_exporter.model.labels import Labels
 
 _STRONG = 2.0  # half-widths of the band: what moved less drives nothing
 _SCRAPES = 2.0  # of them: who is scraped first is first by as much as one
@@ -35,7 +36,8 @@ _PART = 0.1  # of the largest of its family: what counts less drives nothing
 _SOON = 600.0  # seconds: what began anew longer before the trouble is a coincidence
 _MOSTLY = 1200.0  # seconds: a long line's begin may be off by more, and what came further away may well be a coincidence
 _BREAKDOWN = (0.5, 2.0)  # of the alert's own rise, the rise of the one series that moved
-_WHERE = {"cluster", "namespace", "node", "instance", "pod", "container", "process", "host", "hostname"}
+_WHERE = {"cluster", "namespace", "pod", "container", "process"}
+_HOSTS = {"instance", "node", "host", "hostname"}
 _WHOLE = {"__name__", "cluster", "namespace", "job", "instance", "node"}  # a query with no other label sums its breakdown up
 
 
@@ -71,8 +73,22 @@ class Movement:
 
     def first_of(self, cause: Noted) -> Noted | None:
         """Give what moved first of what alerts where a cause is: what one pod does is not done to another."""
-        where = {name: value for name, value in cause.labels.items() if name in _WHERE}
-        return _first([one for one in self.effects if all(one.labels.get(name, value) == value for name, value in where.items())])
+        return _first([one for one in self.effects if not _elsewhere(one.labels, cause.labels)])
+
+
+def _elsewhere(one: Labels, other: Labels) -> bool:
+    """Whether two series are of different pods, or of different hosts where no pod is named.
+
+    Who tells of a pod is another instance than the pod itself, and who tells of a host has a port of its own.
+    """
+    both = one.keys() & other.keys()
+    if any(one[name] != other[name] for name in both & _WHERE):
+        return True
+    return "pod" not in both and any(_host(one[name]) != _host(other[name]) for name in both & _HOSTS)
+
+
+def _host(instance: str) -> str:
+    return instance.rpartition(":")[0] or instance
 
 
 def _first(moved: Sequence[Noted]) -> Noted | None:

@@ -42,6 +42,8 @@ def within_all_before(values: FloatArray, scores: Scores, judged: int) -> Scores
     A day's course or noise makes a band reach below zero: of a rate that rests at nothing since, it says nothing. values and the
     scores' bands have the shape [series, time]; the last `judged` points are judged.
     """
+    if values.shape[1] <= judged:
+        return scores
     with np.errstate(invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a series without a value there is no least one
         earlier = values[:, :-judged]

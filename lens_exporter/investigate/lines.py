@@ -52,7 +52,8 @@ def line_since(times: FloatArray, values: FloatArray, left: int) -> Line | None:
 
 def _misfit(times: FloatArray, values: FloatArray, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> FloatArray:
     """Give the squares that remain around a line before each place and another from it on."""
-    at, of = times - times.mean(), values - values.mean()
+    at, of = times - times.mean(), values / max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
+    of = of - of.mean()
     tiny = float(1e-12 * np.sum(of * of)) + np.finfo(np.float64).tiny
     sums = np.concatenate([np.zeros((6, 1)), np.cumsum([np.ones_like(at), at, at * at, of, at * of, of * of], axis=1)], axis=1)
     before, since = sums[:, places], sums[:, [-1]] - sums[:, places]

@@ -132,8 +132,10 @@ def _order(one: Noted, notes: Notebook, moved: Movement) -> str:
     if first is None or first.onset is None or one.onset is None:
         return f"left normal at {onset(one, notes)}"
     ahead = first.onset - one.onset
-    if abs(ahead) <= max(notes.ranking.step, notes.ranking.scrape, one.within + first.within):
+    if abs(ahead) <= max(notes.ranking.step, notes.ranking.scrape):
         return "moved at the same time"
+    if abs(ahead) <= one.within + first.within:
+        return f"moved at {onset(one, notes)}, which of them first is not known"
     return f"left normal {apart(ahead)} earlier" if ahead > 0 else f"followed at {onset(one, notes)}"
 
 

@@ -14,6 +14,7 @@ from lens_exporter.model.window import FloatArray
 _COVERED, _LONG = 0.8, 26  # part of its points, and points: a series with fewer was never steady enough to be missed
 _START_TIME = re.compile(r"(start|boot)_time_seconds$")
 _INFO = re.compile(r"_info$")
+_OVERLAP = 5  # points for which both are there, where a pod comes before another goes or what ended is given a while longer
 _OF_WHAT = ("cluster", "namespace", "job", "deployment", "service", "container", "exported_namespace", "exported_container")
 _VERSION = re.compile(r"version|revision|commit|image|tag|build|release|branch")
 
@@ -35,12 +36,14 @@ def is_start_time(metric: str) -> bool:
 def gone(samples: Sequence[Samples], times: FloatArray, looked: int, missing: int) -> Iterator[Moved]:
     """Find series that were there nearly always and then for `missing` points were not, but were there at column `looked`.
 
-    An info series that another of its metric has followed says that something is another now, not that it is gone.
+    An info series that another of the same thing has followed says that something is another now, not that it is gone.
     """
-    told_anew = {name_of(one) for one in samples if _INFO.search(name_of(one)) and np.isfinite(one.values[-missing:]).any()}
+    told = [one for one in samples if _INFO.search(name_of(one)) and np.isfinite(one.values[-missing:]).any()]
     for one in samples:
         places = np.flatnonzero(np.isfinite(one.values))
-        if not places.size or not looked <= places[-1] < len(times) - missing or name_of(one) in told_anew:
+        if not places.size or not looked <= places[-1] < len(times) - missing:
+            continue
+        if any(_follows(other, one, int(places[-1])) for other in told):
             continue
         length = places[-1] - places[0]
         if len(places) >= _COVERED * (length + 1) and length > _LONG:
@@ -70,6 +73,12 @@ def deploys(samples: Sequence[Samples], times: FloatArray, looked: int) -> Itera
             new = {name: value for name, value in one.labels.items() if _VERSION.search(name)}
             if new and any(any(other.labels.get(name) != value for name, value in new.items()) for other in before):
                 yield Moved(name_of(one), new, float(times[began[0]]))
+
+
+def _follows(one: Samples, other: Samples, ended: int) -> bool:
+    """Whether an info series began about when another of its metric, and of the same thing, ended."""
+    began = int(np.flatnonzero(np.isfinite(one.values))[0])
+    return name_of(one) == name_of(other) and began >= ended - _OVERLAP and _of_the_same(one, other)
 
 
 def _of_the_same(one: Samples, other: Samples) -> bool:

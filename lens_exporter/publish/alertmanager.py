@@ -96,11 +96,9 @@ class Alertmanager:
             raise self._bad(answer, error) from error
 
     def _taken(self, answer: Answer) -> None:
-        try:
-            if answer.body.strip():
-                answer.json()
-        except orjson.JSONDecodeError as error:
-            raise self._bad(answer, error) from error
+        page = "text/html" in answer.content_type.lower() or answer.body.lstrip().startswith(b"<")
+        if page or _is_error(answer):
+            raise self._bad(answer, ValueError("no answer of Alertmanager"))
 
     def _held(self, answer: Answer) -> list[HeldAlert]:
         try:
@@ -151,6 +149,14 @@ def wire(alert: Alert) -> dict[str, Any]:
     if alert.generator_url:
         body["generatorURL"] = alert.generator_url
     return body
+
+
+def _is_error(answer: Answer) -> bool:
+    try:
+        told = answer.json()
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(told, dict) and (bool(told.get("error")) or told.get("status") == "error")
 
 
 def _held_alert(entry: Any) -> HeldAlert:

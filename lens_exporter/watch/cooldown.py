@@ -82,8 +82,9 @@ class Cooldown:
                 if anomaly.severity is Severity.CRITICAL:  # nor is anybody told less of the same so soon
                     less_key = self._key(replace(anomaly, severity=Severity.WARNING))
                     less = insert(cooldowns_table).values(**less_key, admitted_at=at, until=until)
+                    shorter = (cooldowns_table.c.until < less.excluded.until) | self._is_over(at)
                     set_ = {"admitted_at": less.excluded.admitted_at, "until": less.excluded.until}
-                    connection.execute(less.on_conflict_do_update(index_elements=list(less_key), set_=set_))
+                    connection.execute(less.on_conflict_do_update(index_elements=list(less_key), set_=set_, where=shorter))
                 return Admitted(until)
             standing = sa.select(cooldowns_table.c.until).filter_by(**key)
             return Suppressed(float(connection.execute(standing).scalar_one()))

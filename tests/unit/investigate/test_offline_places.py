@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lens_exporter.investigate.limits import is_free
 from lens_exporter.model.alert import Alert
 from lens_exporter.model.analysis import Outcome
 from tests.unit.investigate.export_service import claims, investigated
@@ -75,6 +76,37 @@ def test_failures_that_were_never_counted_before_began_at_none():
     answer = told([latency, timeouts], lens("shop_latency_seconds", 11 * MINUTE))
     assert 'errors (shop_db_errors_total{kind="timeout"}) 0/s -> 20/s from 14:0' in " ".join(claims(answer))
     assert "othing else" not in answer.analysis.summary
+
+
+def test_failures_that_were_counted_before_they_were_published_are_not_new():
+    """A collector was switched on: what it counts goes back to the last boot."""
+    born = AT - 13 * MINUTE
+    total = counter(lambda times: 0.05 + 0 * times)
+    found = of("shop_db_errors_total", lambda t: np.where(np.asarray(t) >= born, 5e6 + np.floor(total(t)), np.nan))
+    latency = of("shop_latency_seconds", stepped(AT - 12 * MINUTE, 0.2, 0.8))
+    assert "0/s ->" not in " ".join(claims(told([latency, found], lens("shop_latency_seconds", 11 * MINUTE))))
+
+
+def test_the_cpu_of_a_pod_is_told_by_another_instance_than_its_latency():
+    """cAdvisor is an instance of the node, the service is one of the pod: both are of the pod."""
+    pod = {"namespace": "shop", "pod": "cart-0"}
+    cpu = counter(lambda times: np.where(times >= AT - 13 * MINUTE, 1.9, 0.3))
+    series = [
+        ({"__name__": "container_cpu_usage_seconds_total", "instance": "node-3:10250", **pod}, cpu),
+        ({"__name__": "shop_latency_seconds", "instance": "10.0.0.7:8080", **pod}, stepped(AT - 10 * MINUTE, 0.2, 0.8)),
+        ({"__name__": "up", "instance": "10.0.0.7:8080", **pod}, steady(1)),
+    ]
+    answer = investigated(
+        series, Alert({"alertname": "Slow", **pod}, {"lens_query": "shop_latency_seconds"}, AT - 480), tools=(), scrape=15
+    )
+    assert answer.analysis.summary.startswith("CPU left normal first (")
+
+
+@pytest.mark.parametrize("metric", ["node_memory_MemAvailable_bytes", "pool_free", "node_filesystem_avail_bytes"])
+def test_what_is_left_is_known_by_its_name(metric):
+    assert is_free(metric)
+    assert not is_free(metric.replace("Available", "Unavailable").replace("_free", "_lockfree").replace("_avail_", "_unavail_"))
+    assert not is_free("kube_deployment_status_replicas_unavailable")
 
 
 def test_failures_by_another_name_are_not_new():

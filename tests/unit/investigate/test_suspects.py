@@ -145,7 +145,8 @@ def test_another_version_is_a_deploy_and_a_new_neighbour_is_not():
     assert (deploy.metric, deploy.labels) == ("api_build_info", {"version": "2026-11-20.3"})
     assert deploy.at == pytest.approx(begins, abs=STEP)
     assert ranked(old, new).gone == ()
-    assert [one.metric for one in ranked(old).gone] == ["api_build_info"]
+    neighbour = series("api_build_info", steady(1), version="2026-11-20.2", host="b")
+    assert [one.metric for one in ranked(old, neighbour).gone] == ["api_build_info"]
     stays = series("api_build_info", steady(1), version="2026-11-20.2", host="b")
     assert ranked(stays, new).deploys == ()
     again = series("api_build_info", lambda t: np.where(t >= begins, 1.0, np.nan), version="2026-11-20.2", host="c")

@@ -51,7 +51,13 @@ def test_a_page_to_sign_in_at_took_no_alert(proxy):
         post(proxy, b"<html>Sign in to continue</html>")
 
 
-@pytest.mark.parametrize("page", [b"", b"{}\n"])
-def test_nothing_and_json_are_alertmanagers_answers(proxy, page):
+def test_an_error_with_a_200_took_no_alert(proxy):
+    """Gateways are known to answer so."""
+    with pytest.raises(BadAnswer, match="login"):
+        post(proxy, b'{"error": "login required"}')
+
+
+@pytest.mark.parametrize("page", [b"", b"{}\n", b"OK"])
+def test_nothing_and_a_word_are_answers(proxy, page):
     """Version 2 answers with nothing; others that speak its protocol may say more."""
     post(proxy, page)

@@ -81,6 +81,14 @@ def test_a_warning_keeps_no_critical_back_and_a_critical_keeps_a_warning(databas
     assert isinstance(cooldown.admit(anomaly(), NOON + 360), Admitted)
 
 
+def test_a_critical_does_not_shorten_the_cooldown_of_a_warning(database: Database) -> None:
+    """Each anomaly proposes its own: the longer one holds."""
+    cooldown = Cooldown(database, "python")
+    cooldown.admit(anomaly(60), NOON)
+    assert isinstance(cooldown.admit(replace(anomaly(5), severity=Severity.CRITICAL), NOON + 60), Admitted)
+    assert cooldown.admit(anomaly(60), NOON + 400) == Suppressed(NOON + 3600)
+
+
 @pytest.mark.parametrize(
     ("minutes", "seconds"),
     [(5.0, 300.0), (0.1, 60.0), (0.0, 240.0), (-3.0, 240.0), (math.nan, 240.0), (math.inf, 240.0), (1e9, 3600.0)],
