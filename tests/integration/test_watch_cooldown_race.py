@@ -21,13 +21,13 @@ from lens_exporter.foundation.database import Database
 from lens_exporter.model.decision import Anomaly, Rule, Severity
 from lens_exporter.watch.cooldown import Admitted, Cooldown
 
-url, at, targets = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+url, at, targets, severity = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), Severity(sys.argv[4])
 cooldown = Cooldown(Database(url), "python")
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(targets):
     target = {"instance": str(number)}
-    anomaly = Anomaly("memory_high", Severity.WARNING, "", "", "", target, Rule.JUMP, at, ())
+    anomaly = Anomaly("memory_high", severity, "", "", "", target, Rule.JUMP, at, ())
     if isinstance(cooldown.admit(anomaly, at), Admitted):
         print(number, flush=True)
 """
@@ -42,11 +42,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             yield address
 
 
-def race(url: str, at: float) -> list[int]:
+def race(url: str, at: float, severity: str = "warning") -> list[int]:
     """Let two processes ask for every target at once; give the targets admitted by either."""
     replicas = [
         subprocess.Popen(
-            [sys.executable, "-c", REPLICA, url, str(at), str(TARGETS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", REPLICA, url, str(at), str(TARGETS), severity],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(2)
     ]
@@ -70,5 +73,8 @@ def test_of_two_racing_replicas_one_is_admitted(url: str) -> None:
         assert sorted(race(url, NOON)) == list(range(TARGETS))
         assert race(url, NOON + 299) == []
         assert sorted(race(url, NOON + 300)) == list(range(TARGETS))
+        assert sorted(race(url, NOON + 360, "critical")) == list(range(TARGETS)), "a warning holds no critical back"
+        assert race(url, NOON + 659) == [], "a critical begins the cooldown of a warning"
+        assert sorted(race(url, NOON + 660)) == list(range(TARGETS))
     finally:
         database.close()
