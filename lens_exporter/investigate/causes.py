@@ -4,6 +4,7 @@ A cause is something a receipt names (files of one pattern, a process, a line of
 another version, a lowered limit), or another resource that left its normal demonstrably earlier and can drive the one that alerts.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,7 @@ _SOON = 600.0  # seconds: what began anew longer before the trouble is a coincid
 _MOSTLY = 1200.0  # seconds: a long line's begin may be off by more, and what came further away may well be a coincidence
 _BREAKDOWN = (0.5, 2.0)  # of the alert's own rise, the rise of the one series that moved
 _WHERE = {"cluster", "namespace", "pod", "container", "process"}
+_PORT = re.compile(r"(?<=[^:]):\d+$")
 _HOSTS = {"instance", "node", "host", "hostname"}
 _WHOLE = {"__name__", "cluster", "namespace", "job", "instance", "node"}  # a query with no other label sums its breakdown up
 
@@ -84,11 +86,11 @@ def _elsewhere(one: Labels, other: Labels) -> bool:
     both = one.keys() & other.keys()
     if any(one[name] != other[name] for name in both & _WHERE):
         return True
-    return "pod" not in both and any(_host(one[name]) != _host(other[name]) for name in both & _HOSTS)
-
-
-def _host(instance: str) -> str:
-    return instance.rpartition(":")[0] or instance
+    if "pod" in both:
+        return False
+    if one.get("job") == other.get("job"):  # of one job, another port is another process
+        return any(one[name] != other[name] for name in both & _HOSTS)
+    return any(_PORT.sub("", one[name]) != _PORT.sub("", other[name]) for name in both & _HOSTS)
 
 
 def _first(moved: Sequence[Noted]) -> Noted | None:

@@ -15,7 +15,7 @@ _PAIRS = (
 )
 _SHARE = re.compile(r"_utilization_ratio$")
 _LIMIT = re.compile(r"_limits?(_|$)|(^|_)max_|_quota(_|$)|_capacity(_|$)|MemTotal")
-_FREE = re.compile(r"(^|_)(avail|available|free)(_bytes)?$|(?<=[a-z])(Free|Available)(_bytes)?$")
+_FREE = re.compile(r"(^|[_:])(avail|available|free)(_bytes)?$|(?<=[a-z_])(Free|Available)(_bytes)?$")
 _RESOURCE = re.compile(r"_(used|used_bytes|utilization_ratio)$")
 
 

@@ -14,7 +14,6 @@ from lens_exporter.model.window import FloatArray
 _COVERED, _LONG = 0.8, 26  # part of its points, and points: a series with fewer was never steady enough to be missed
 _START_TIME = re.compile(r"(start|boot)_time_seconds$")
 _INFO = re.compile(r"_info$")
-_OVERLAP = 5  # points for which both are there, where a pod comes before another goes or what ended is given a while longer
 _OF_WHAT = ("cluster", "namespace", "job", "deployment", "service", "container", "exported_namespace", "exported_container")
 _VERSION = re.compile(r"version|revision|commit|image|tag|build|release|branch")
 
@@ -43,7 +42,7 @@ def gone(samples: Sequence[Samples], times: FloatArray, looked: int, missing: in
         places = np.flatnonzero(np.isfinite(one.values))
         if not places.size or not looked <= places[-1] < len(times) - missing:
             continue
-        if any(_follows(other, one, int(places[-1])) for other in told):
+        if any(_follows(other, one, looked) for other in told):
             continue
         length = places[-1] - places[0]
         if len(places) >= _COVERED * (length + 1) and length > _LONG:
@@ -75,10 +74,10 @@ def deploys(samples: Sequence[Samples], times: FloatArray, looked: int) -> Itera
                 yield Moved(name_of(one), new, float(times[began[0]]))
 
 
-def _follows(one: Samples, other: Samples, ended: int) -> bool:
-    """Whether an info series began about when another of its metric, and of the same thing, ended."""
+def _follows(one: Samples, other: Samples, looked: int) -> bool:
+    """Whether an info series began after column `looked` and is of the same thing as another: for a while both may be there."""
     began = int(np.flatnonzero(np.isfinite(one.values))[0])
-    return name_of(one) == name_of(other) and began >= ended - _OVERLAP and _of_the_same(one, other)
+    return name_of(one) == name_of(other) and began > looked and _of_the_same(one, other)
 
 
 def _of_the_same(one: Samples, other: Samples) -> bool:

@@ -96,8 +96,7 @@ class Alertmanager:
             raise self._bad(answer, error) from error
 
     def _taken(self, answer: Answer) -> None:
-        page = "text/html" in answer.content_type.lower() or answer.body.lstrip().startswith(b"<")
-        if page or _is_error(answer):
+        if answer.body.lstrip().startswith(b"<") or _is_error(answer):
             raise self._bad(answer, ValueError("no answer of Alertmanager"))
 
     def _held(self, answer: Answer) -> list[HeldAlert]:

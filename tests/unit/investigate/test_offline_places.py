@@ -47,17 +47,18 @@ def test_an_exporter_that_tells_of_many_pods_is_asked_about_one():
     assert answer.analysis.outcome is Outcome.INCONCLUSIVE
 
 
-def test_what_one_instance_does_is_not_done_to_another():
+@pytest.mark.parametrize("named", ["shop-{}:9000", "vm-1:900{}", "https://shop-{}.example.org", "db:5432/{}"])
+def test_what_one_instance_does_is_not_done_to_another(named):
     """Two shops are slow, and a third, which is well, has more connections than before."""
 
     def shop(number, name, course):
-        return ({"__name__": name, "instance": f"shop-{number}:9000", "job": "shop"}, course)
+        return ({"__name__": name, "instance": named.format(number), "job": "shop"}, course)
 
     slow, began = stepped(AT - 12 * MINUTE, 0.2, 0.8), AT - 15 * MINUTE
     series = [shop(n, "shop_latency_seconds", slow if n < 2 else steady(0.2)) for n in range(4)]
     series += [shop(n, "shop_db_connections", stepped(began, 10.0, 32.0) if n == 3 else steady(10)) for n in range(4)]
     alerts = [
-        Alert({"alertname": "Slow", "instance": f"shop-{n}:9000", "job": "shop"}, {"lens_query": "shop_latency_seconds"}, AT - 600)
+        Alert({"alertname": "Slow", "instance": named.format(n), "job": "shop"}, {"lens_query": "shop_latency_seconds"}, AT - 600)
         for n in range(2)
     ]
     answer = investigated(series, *alerts, tools=(), scrape=15)
@@ -102,10 +103,19 @@ def test_the_cpu_of_a_pod_is_told_by_another_instance_than_its_latency():
     assert answer.analysis.summary.startswith("CPU left normal first (")
 
 
-@pytest.mark.parametrize("metric", ["node_memory_MemAvailable_bytes", "pool_free", "node_filesystem_avail_bytes"])
+@pytest.mark.parametrize(
+    "metric",
+    ["node_memory_MemAvailable_bytes", "pool_free", "node_filesystem_avail_bytes", "node_memory_HugePages_Free", "job:free_bytes"],
+)
 def test_what_is_left_is_known_by_its_name(metric):
     assert is_free(metric)
-    assert not is_free(metric.replace("Available", "Unavailable").replace("_free", "_lockfree").replace("_avail_", "_unavail_"))
+    assert not is_free(
+        metric.replace("Available", "Unavailable")
+        .replace("_free", "_lockfree")
+        .replace(":free", ":lockfree")
+        .replace("s_Free", "s_Freed")
+        .replace("_avail_", "_unavail_")
+    )
     assert not is_free("kube_deployment_status_replicas_unavailable")
 
 

@@ -145,6 +145,8 @@ def test_another_version_is_a_deploy_and_a_new_neighbour_is_not():
     assert (deploy.metric, deploy.labels) == ("api_build_info", {"version": "2026-11-20.3"})
     assert deploy.at == pytest.approx(begins, abs=STEP)
     assert ranked(old, new).gone == ()
+    lasts = series("api_build_info", lambda t: np.where(t < begins + 2 * MINUTE, 1.0, np.nan), version="2026-11-20.2", host="a")
+    assert ranked(lasts, new).gone == (), "a rolling update has both for a while"
     neighbour = series("api_build_info", steady(1), version="2026-11-20.2", host="b")
     assert [one.metric for one in ranked(old, neighbour).gone] == ["api_build_info"]
     stays = series("api_build_info", steady(1), version="2026-11-20.2", host="b")
