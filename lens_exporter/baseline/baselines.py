@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ from lens_exporter.model.metric import BaselineMetric
 from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Peers, Window
 
 SETTLE = 300.0  # seconds; younger samples may still change: late scrapes, rule evaluations, remote writes
-_SILENT = DAY  # a series without a value for so long leaves
+_SILENT = DAY  # a series without a value for so long leaves, at midnight
+_LEAVE = DAY / 8.0  # so often those leave that never come back
 _LONE_MEMORY = 2016  # rows a lone series remembers
 
 
@@ -147,6 +149,11 @@ class Baselines:
         return self._learnt_to is not None
 
     @property
+    def remembered(self) -> int:
+        """How many series are known, of which some may be gone."""
+        return len(self._roster)
+
+    @property
     def learnt_to(self) -> float | None:
         """The newest row that was learnt, Unix seconds."""
         return self._learnt_to
@@ -249,12 +256,12 @@ class Baselines:
         scraped are the answers to outages.SCRAPED at these times, None where nobody knows; unread the metrics that failed.
         """
         times = max((window.times for window in windows), key=len)
-        for start, end in self._days(times):
+        for start, end in self._parts(times):
             told = min(TAIL, int(np.count_nonzero(times[start:end] > told_from)))
             away = self._outages.within(None if scraped is None else cut(scraped, start, end), learn=True)
             if times[end - 1] >= recently:
                 told = max(1, told)  # one row at least, for its band tells who needs no first judge
-            self._learn([cut(window, start, end) for window in windows], times[start:end], recently, told, away, unread)
+            self._learn([_seen(cut(window, start, end)) for window in windows], times[start:end], recently, told, away, unread)
 
     def read(self, windows: Sequence[Window], scraped: Window | None = None, *, unread: Collection[int] = ()) -> list[Reading]:
         """Judge the rows that follow without learning them; the last of them is the judged moment. The rest is as in learn."""
@@ -302,8 +309,8 @@ class Baselines:
         nobody_looked: BoolArray | None,
         unread: Collection[int],
     ) -> None:
-        if self._learnt_to is not None and times[0] // DAY != self._learnt_to // DAY:
-            self._leave(self._learnt_to)
+        if self._learnt_to is not None and times[0] // _LEAVE != self._learnt_to // _LEAVE:
+            self._leave(self._learnt_to, midnight=times[0] // DAY != self._learnt_to // DAY)
         self._seat(windows)
         values, away = self._refilling.without(times, self._roster.table(windows, times.size), learn=True, unread=unread)
         away = _either(away, nobody_looked, len(self._roster))
@@ -335,13 +342,23 @@ class Baselines:
         if len(self._roster) != before:
             self._take(np.concatenate([np.arange(before), np.full(len(self._roster) - before, -1)]).astype(np.int64))
 
-    def _days(self, times: FloatArray) -> list[tuple[int, int]]:
-        """Cut rows at midnight, so that who was silent for a day leaves at the same row whatever blocks the rows come in."""
-        ends = [int(end) for end in np.flatnonzero(np.diff(times // DAY)) + 1]
+    def _parts(self, times: FloatArray) -> list[tuple[int, int]]:
+        """Cut rows where series leave, so that they do so at the same row whatever blocks the rows come in."""
+        ends = [int(end) for end in np.flatnonzero(np.diff(times // _LEAVE)) + 1]
         return list(zip([0, *ends], [*ends, times.size], strict=True)) if times.size else []
 
-    def _leave(self, at: float) -> None:
-        kept = np.flatnonzero(self._last_value > at - _SILENT)
+    def _leave(self, at: float, *, midnight: bool) -> None:
+        """Let go of who was silent for a day, and of who never comes back and was silent for as long as it was there.
+
+        Silence counts from the newest value of anybody of its metric: while none is read, nobody is known to be gone.
+        """
+        of, newest = self._roster.metric_of, np.full(len(self._metrics), -np.inf)
+        np.maximum.at(newest, of, self._last_value)
+        there = np.clip(self._observations * self._learning.step, _LEAVE, _SILENT)
+        gone = ~self._roster.comes_back & (newest[of] - self._last_value >= there)
+        if midnight:
+            gone |= self._last_value <= at - _SILENT
+        kept = np.flatnonzero(~gone)
         if kept.size < len(self._roster):
             self._roster.keep(kept)
             self._take(kept)
@@ -378,6 +395,14 @@ def empty(metric: BaselineMetric, first: float, last: float, step: float) -> Win
 def cut(window: Window, start: int, end: int | None) -> Window:
     """Give some columns of a window, without a series' row less."""
     return replace(window, times=window.times[start:end], values=window.values[:, start:end])
+
+
+def _seen(window: Window) -> Window:
+    """Leave out series without a value in any of several rows: of a long past they are of another time, and would take up room."""
+    there: BoolArray = np.isfinite(window.values).any(axis=1)
+    if window.times.size < 2 or there.all():
+        return window
+    return replace(window, labels=tuple(compress(window.labels, there)), values=window.values[there])
 
 
 def _either(away: BoolArray | None, everything: BoolArray | None, series: int) -> BoolArray | None:

@@ -24,6 +24,8 @@ _MADE_UP = "[bcdfghjklmnpqrstvwxz2456789]"
 _OF_A_DEPLOYMENT = re.compile(
     rf"(?P<replicas>(?P<deployment>[a-z0-9][-a-z0-9.]*)-(?=[0-9]*[a-z]){_MADE_UP}{{6,10}})-{_MADE_UP}{{5}}"
 )
+_MADE_UP_POD = re.compile(rf".*-{_MADE_UP}{{5}}")  # of a Deployment, a DaemonSet or a Job
+_CONTAINER = re.compile(r".*[0-9a-f]{64}.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ def kind_of(labels: Labels) -> Kind | None:
         return None
     common = [pair for pair in labels.items() if not found.is_its_own(*pair)]
     return (("pod", found.deployment), *sorted(common))
+
+
+def comes_back(labels: Labels) -> bool:
+    """Whether a series that is gone may be seen again: not that of a pod or container whose name was made up for it alone."""
+    return not (_MADE_UP_POD.fullmatch(pod_of(labels)) or any(map(_CONTAINER.fullmatch, labels.values())))
 
 
 def lasting_of(labels: Labels) -> Kind:

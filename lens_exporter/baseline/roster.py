@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lens_exporter.baseline.detection.grouping import membership
-from lens_exporter.baseline.kinds import Kind, family_of, kind_of, lasting_of, pod_of
+from lens_exporter.baseline.kinds import Kind, comes_back, family_of, kind_of, lasting_of, pod_of
 from lens_exporter.baseline.naming import NAMES, beam_node
 from lens_exporter.model.labels import Labels
-from lens_exporter.model.window import FloatArray, IntArray, Window
+from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Window
 
 FEWEST = 4  # series that make a group; fewer are judged one by one and share its budget
 _WHERE = ("cluster", "namespace", "job")  # what tells two things of the same name apart
@@ -49,6 +49,22 @@ class Kinds:
     pod: IntArray  # those of one kind that are of one pod
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What the labels of a series say it is about."""
+
+    group: GroupKey | None
+    kind: Kind | None
+    family: Kind | None
+    comes_back: bool
+
+    @classmethod
+    def of(cls, labels: Labels, group_labels: tuple[str, ...] | None) -> "_Named":
+        kind = kind_of(labels)
+        family = None if kind is None else family_of(kind)
+        return cls(group_of(labels, group_labels), kind, family, comes_back(labels))
+
+
 class Roster:
     """Gives each series a fixed place, in the order of appearance; who is gone leaves when told to."""
 
@@ -58,7 +74,7 @@ class Roster:
         self._known: list[tuple[tuple[Labels, ...], IntArray] | None] = [None] * metrics
         self.labels: list[Labels] = []
         self._metrics: list[int] = []  # of each series
-        self._kinds: list[Kind | None] = []  # of each series
+        self._named: list[_Named] = []  # of each series
         # Worked out once for as long as the series stay the same:
         self._metric_of: IntArray | None = None
         self._kinds_of: Kinds | None = None
@@ -106,12 +122,19 @@ class Roster:
             self._metric_of = np.array(self._metrics, dtype=np.int64)
         return self._metric_of
 
+    @property
+    def comes_back(self) -> BoolArray:
+        """Whether each series may be seen again once it is gone."""
+        return np.array([named.comes_back for named in self._named], dtype=np.bool_)
+
     def things(self) -> IntArray:
         """Tell series of one thing by a number [series]: one for a group, one for equal labels that name no group."""
         numbers: dict[tuple[bool, GroupKey], int] = {}
-        keys = [(group_of(labels, self._group_labels), labels) for labels in self.labels]
-        named = [(key is None, tuple(sorted(labels.items())) if key is None else key) for key, labels in keys]
-        return np.array([numbers.setdefault(name, len(numbers)) for name in named], dtype=np.int64)
+        keys = [
+            (named.group is None, tuple(sorted(labels.items())) if named.group is None else named.group)
+            for named, labels in zip(self._named, self.labels, strict=True)
+        ]
+        return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
     def kinds(self) -> Kinds:
         """Give numbers to kinds, Deployments and pods.
@@ -122,11 +145,11 @@ class Roster:
             kinds, families = dict[tuple[int, Kind], int](), dict[tuple[int, Kind], int]()
             pods, firsts, mixed = dict[tuple[int, str], int](), list[Labels](), set[int]()
             of_kind, of_family, of_pod = (np.full(len(self), -1, dtype=np.int64) for _ in range(3))
-            for place, (metric, kind, labels) in enumerate(zip(self._metrics, self._kinds, self.labels, strict=True)):
-                if kind is None:
+            for place, (metric, named, labels) in enumerate(zip(self._metrics, self._named, self.labels, strict=True)):
+                if named.kind is None or named.family is None:
                     continue
-                number = of_kind[place] = kinds.setdefault((metric, kind), len(kinds))
-                of_family[place] = families.setdefault((metric, family_of(kind)), len(families))
+                number = of_kind[place] = kinds.setdefault((metric, named.kind), len(kinds))
+                of_family[place] = families.setdefault((metric, named.family), len(families))
                 pod = of_pod[place] = pods.setdefault((number, pod_of(labels)), len(pods))
                 if pod == len(firsts):
                     firsts.append(labels)
@@ -147,7 +170,7 @@ class Roster:
         """Let everybody go but these, who stay in this order."""
         self.labels = [self.labels[place] for place in kept]
         self._metrics = [self._metrics[place] for place in kept]
-        self._kinds = [self._kinds[place] for place in kept]
+        self._named = [self._named[place] for place in kept]
         identities = list(self._places)
         self._places = {identities[old]: new for new, old in enumerate(kept)}
         self._known = [None] * len(self._known)
@@ -156,10 +179,9 @@ class Roster:
     def grouped(self) -> Grouped:
         """Sort everybody into groups by the labels that name a thing."""
         together: dict[GroupKey, list[int]] = {}
-        for place, labels in enumerate(self.labels):
-            key = group_of(labels, self._group_labels)
-            if key is not None:
-                together.setdefault(key, []).append(place)
+        for place, named in enumerate(self._named):
+            if named.group is not None:
+                together.setdefault(named.group, []).append(place)
         groups = {key: members for key, members in together.items() if len(members) >= FEWEST}
         shares = np.ones(len(self))
         for members in together.values():
@@ -174,7 +196,7 @@ class Roster:
             place = self._places[identity] = len(self.labels)
             self.labels.append(labels)
             self._metrics.append(metric)
-            self._kinds.append(kind_of(labels))
+            self._named.append(_Named.of(labels, self._group_labels))
             self._metric_of, self._kinds_of, self._members = None, None, ()
         return place
 

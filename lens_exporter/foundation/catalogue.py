@@ -83,6 +83,9 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_tick_duration_seconds", H, "How long a tick took.", ("watcher",), _SECONDS),
     MetricSpec("lens_watcher_last_run_timestamp_seconds", G, "When this watcher last finished a tick successfully.", ("watcher",)),
     MetricSpec("lens_watcher_series", G, "Series this watcher judged at its last tick.", ("watcher",)),
+    MetricSpec(
+        "lens_watcher_series_remembered", G, "Series this watcher holds in memory, with those that ended lately.", ("watcher",)
+    ),
     MetricSpec("lens_snapshot_size_bytes", G, "Size of the file that holds what this watcher has learnt.", ("watcher",)),
     MetricSpec("lens_snapshot_timestamp_seconds", G, "When that file was last written.", ("watcher",)),
     MetricSpec("lens_snapshots_failed_total", C, "Times that file could not be read or written; it is a cache.", ("watcher",)),

@@ -25,6 +25,7 @@ from lens_exporter.model.window import Window
 from lens_exporter.watch.ports import RowSource, Watched
 
 _FEW_ROWS = 60  # that are new: they are fetched together with those that are only judged
+_BLOCK = 86400.0  # seconds of the past learnt at once: in it are all that came and went, however few there are now
 _ANEW = 6 * 3600.0  # seconds; a past that cannot be read is not asked for more often
 
 
@@ -44,6 +45,7 @@ class Look:
     quiet: int = 0  # series of large metrics that are as they always are: nothing is concluded about each
     collecting: int = 0  # of those, how many are not known for long enough to be called healthy
     unlisted: int = 0  # of those, how many are not among the observations
+    remembered: int = 0  # series that are known, those among them that are gone
     declared: Declared = NOTHING_DECLARED
 
     @property
@@ -224,6 +226,7 @@ class Looker:
             quiet=judgement.quiet,
             collecting=judgement.collecting,
             unlisted=judgement.unlisted,
+            remembered=self._baselines.remembered,
             declared=self._baselines.declared(due.last),
         )
 
@@ -250,6 +253,7 @@ class Looker:
     def _blocks(self, due: Due, failures: dict[int, QueryError], past: _Past) -> Iterator[Callable[[], _Fetched]]:
         """Cut what is due into blocks; each call fetches one."""
         points = min((self._points(metric, due, past) for metric in self._metrics), default=1)
+        points = min(points, max(1, round(_BLOCK / due.step)))
         first = due.first
         while first <= due.settled:
             end = min(first + (points - 1) * due.step, due.settled)

@@ -136,7 +136,7 @@ class Watcher:
     def close(self) -> None:
         """Stop publishing bands and metrics of this watcher: it is gone from the configuration."""
         self._with.bands.forget(self.name)
-        for metric in ("lens_watcher_last_run_timestamp_seconds", "lens_watcher_series"):
+        for metric in ("lens_watcher_last_run_timestamp_seconds", "lens_watcher_series", "lens_watcher_series_remembered"):
             self._with.telemetry.forget(metric, watcher=self.name)
         if self._snapshots is not None:
             self._snapshots.close()
@@ -307,6 +307,7 @@ class Watcher:
         telemetry.observe("lens_tick_duration_seconds", tick.seconds, watcher=name)
         if tick.seen is not None:
             telemetry.set("lens_watcher_series", tick.seen.series, watcher=name)
+            telemetry.set("lens_watcher_series_remembered", tick.seen.remembered, watcher=name)
             for intent, count in tick.intents.items():
                 telemetry.inc("lens_decisions_total", count, watcher=name, intent=intent)
             events.append(

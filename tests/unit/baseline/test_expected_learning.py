@@ -67,7 +67,7 @@ class Watching:
 
     @property
     def began_anew(self):
-        return max(end - start for _, start, end in self.source.asked) > DAY * STEP
+        return max(end for *_, end in self.source.asked) - min(start for _, start, _ in self.source.asked) > DAY * STEP
 
 
 def span(first, last, *matchers, **labels):
