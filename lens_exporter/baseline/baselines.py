@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -399,10 +398,10 @@ def cut(window: Window, start: int, end: int | None) -> Window:
 
 def _seen(window: Window) -> Window:
     """Leave out series without a value in any of several rows: of a long past they are of another time, and would take up room."""
-    there: BoolArray = np.isfinite(window.values).any(axis=1)
-    if window.times.size < 2 or there.all():
+    there = np.flatnonzero(np.isfinite(window.values).any(axis=1))
+    if window.times.size < 2 or there.size == len(window.labels):
         return window
-    return replace(window, labels=tuple(compress(window.labels, there)), values=window.values[there])
+    return replace(window, labels=tuple(window.labels[row] for row in there), values=window.values[there])
 
 
 def _either(away: BoolArray | None, everything: BoolArray | None, series: int) -> BoolArray | None:

@@ -382,6 +382,11 @@ class Investigate(Settings):
     webhook_grace: Pause = Field(
         60.0, description="how long an own alert waits for Alertmanager's webhook before it is investigated anyway"
     )
+    source_patience: Pause = Field(
+        300.0,
+        description="how long after its alerts came in an investigation waits for a data source that does not answer, "
+        "before it begins without; 0 waits for nothing",
+    )
     max_queue: int = Field(1000, gt=0, description="more waiting investigations are answered with 503")
 
 

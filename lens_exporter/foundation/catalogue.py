@@ -138,6 +138,7 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("lens_intake_alerts_total", C, "Alerts taken in, by what became of them.", ("outcome",)),
     MetricSpec("lens_queue_depth", G, "Investigations held or waiting."),
     MetricSpec("lens_investigations_total", C, "Finished investigations by verdict.", ("verdict",)),
+    MetricSpec("lens_investigations_put_off_total", C, "Investigations that waited for a data source that did not answer."),
     MetricSpec("lens_investigations_running", G, "Investigations being worked on."),
     MetricSpec(
         "lens_investigation_duration_seconds", H, "From start of an investigation to its published result.", (), _LONG_SECONDS
@@ -325,6 +326,12 @@ EVENTS: tuple[EventSpec, ...] = (
         "investigation.cancelled",
         "every alert of a waiting investigation resolved before it began, or it was coalesced into another",
         ("group_key", "reason"),
+    ),
+    EventSpec(
+        "investigation.put_off",
+        "the data source of its alerts does not answer: it waits, for investigate.source_patience at most",
+        ("error",),
+        WARN,
     ),
     EventSpec("investigation.started", "the durable workflow began", ("analyst",)),
     EventSpec("investigation.finished", "the workflow ended", ("verdict", "status", "summary", "cost")),

@@ -107,12 +107,22 @@ class Dispatcher:
 
         """
         handed = 0
-        for investigation, severity in self._store.due(now):
-            if self._store.hand_over(investigation):
-                self._queue.enqueue(investigation, severity)
+        for unit in self._store.due(now):
+            if unit.put_off and not self._forgotten(unit.id):
+                continue
+            if self._store.hand_over(unit.id):
+                self._queue.enqueue(unit.id, unit.severity)
                 handed += 1
         self._telemetry.set("lens_queue_depth", self._store.depth())
         return handed
+
+    def _forgotten(self, investigation: str) -> bool:
+        """Make the durable queue forget that it had a unit that was put off: it does nothing twice. False while it ends there."""
+        standing, _ = self._queue.standing([investigation])[investigation]
+        if standing not in (WorkflowStanding.UNKNOWN, WorkflowStanding.OVER, WorkflowStanding.LOST):
+            return False
+        self._queue.forget(investigation)
+        return True
 
     def tell_resolved(self) -> int:
         """Pass ended alerts of published investigations to the publisher; say how many. What fails is passed on again later."""

@@ -16,7 +16,7 @@ from lens_exporter.foundation.tracing import span
 from lens_exporter.investigate.document import result
 from lens_exporter.investigate.steps import StepRunner
 from lens_exporter.investigate.store import Store
-from lens_exporter.investigate.unit import State, Unit
+from lens_exporter.investigate.unit import WAITING, State, Unit
 from lens_exporter.model.alert import AlertGroup
 from lens_exporter.model.analysis import (
     Cost,
@@ -35,6 +35,7 @@ Publish = Callable[[Investigated, AlertGroup], tuple[Delivery, ...]]
 
 T = TypeVar("T")
 
+_AGAIN = 15.0  # seconds until a data source that did not answer is tried again
 _MAX_REASON = 300  # characters of an error in a summary
 _log = structlog.get_logger("lens_exporter.investigate")
 
@@ -57,17 +58,26 @@ class Inquiry:
         telemetry: Telemetry,
         *,
         analyst: Callable[[], str] = lambda: "",
+        away: Callable[[AlertGroup], str] = lambda _group: "",
+        patience: float = 0.0,
         finished: Callable[[], None] = lambda: None,
         clock: Clock = wall,
     ) -> None:
+        """Take away as what says why the data source of alerts does not answer ("": it does).
+
+        An investigation waits for it for `patience` seconds after its alerts came in, then it goes on with what else there is.
+        """
         self._store = store
         self._investigator = investigator
         self._publish = publish
         self._events = events
         self._telemetry = telemetry
         self._analyst = analyst
+        self._away = away
+        self._patience = patience
         self._finished = finished
         self._clock = clock
+        telemetry.inc("lens_investigations_put_off_total", 0)
         for verdict in Outcome:  # from zero on, so that increase() sees the first one
             telemetry.inc("lens_investigations_total", 0, verdict=verdict.value)
 
@@ -109,11 +119,25 @@ class Inquiry:
         self._finish(unit, investigated, self._deliver(investigated, unit))
 
     def _begin(self, investigation: str) -> bool:
-        if not self._store.begin(investigation, self._clock()):
+        if self._put_off(self._store.unit(investigation)) or not self._store.begin(investigation, self._clock()):
             return False
         unit = self._store.unit(investigation)
         self._telemetry.set("lens_queue_depth", self._store.depth())
         self._events.append("investigation.started", correlation=unit.correlation, subject=unit.id, analyst=self._analyst())
+        return True
+
+    def _put_off(self, unit: Unit) -> bool:
+        """Hold a unit back while its data source does not answer: what cannot be seen cannot be looked into."""
+        now = self._clock()
+        if unit.state not in WAITING or not unit.created_at <= now < unit.created_at + self._patience:
+            return False
+        error = self._away(unit.group)
+        if not error or not self._store.put_off(unit.id, min(self._clock() + _AGAIN, unit.created_at + self._patience), error):
+            return False
+        self._telemetry.set("lens_queue_depth", self._store.depth())
+        if not unit.reason:
+            self._telemetry.inc("lens_investigations_put_off_total")
+            self._events.append("investigation.put_off", correlation=unit.correlation, subject=unit.id, error=error)
         return True
 
     def _fail(self, unit: Unit, reason: str) -> None:

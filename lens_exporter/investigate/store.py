@@ -23,6 +23,15 @@ _SKEW = 60.0  # seconds by which the clocks of replicas may differ
 
 
 @dataclass(frozen=True, slots=True)
+class DueUnit:
+    """A held unit whose moment has come. put_off: it was handed over before, and its data source did not answer."""
+
+    id: str
+    severity: Severity
+    put_off: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A resolved alert whose investigation is published, for the publisher to hear of."""
 
@@ -67,9 +76,14 @@ class Store:
         A unit that runs already, because a process died in the middle, goes on.
         """
         with self.book() as book:
-            if book.advance(investigation, WAITING, State.RUNNING, started_at=at):
+            if book.advance(investigation, WAITING, State.RUNNING, started_at=at, reason=""):
                 return True
             return book.state(investigation) is State.RUNNING
+
+    def put_off(self, investigation: str, until: float, reason: str) -> bool:
+        """Hold a waiting unit until then (Unix seconds), with the reason it cannot begin. False when it waits no more."""
+        with self.book() as book:
+            return book.advance(investigation, WAITING, State.HELD, due=until, reason=reason)
 
     def finish(self, investigation: str, at: float, document: dict[str, Any]) -> None:
         """Keep what an investigation found, and call it done."""
@@ -111,7 +125,7 @@ class Store:
         with self._database.reading() as connection:
             return [brief_of(row) for row in connection.execute(statement).mappings()]
 
-    def due(self, now: float, limit: int = 100) -> list[tuple[str, Severity]]:
+    def due(self, now: float, limit: int = 100) -> list[DueUnit]:
         """List held units whose moment has come. While a group is being investigated, more of it waits, unless it is critical.
 
         A unit from the future was stored while the clock was wrong, and so was its moment: it is due now.
@@ -119,14 +133,14 @@ class Store:
         i, other = investigations.c, investigations.alias("other")
         running = sa.select(other.c.id).where(other.c.group_key == i.group_key, other.c.state == State.RUNNING.value)
         statement = (
-            sa.select(i.id, i.severity)
+            sa.select(i.id, i.severity, i.reason)
             .where(i.state == State.HELD.value, (i.due <= now) | (i.created_at > now + _SKEW))
             .where((i.severity == Severity.CRITICAL.value) | ~running.exists())
             .order_by(i.due)
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return [(row.id, Severity(row.severity)) for row in connection.execute(statement)]
+            return [DueUnit(row.id, Severity(row.severity), bool(row.reason)) for row in connection.execute(statement)]
 
     def next_due(self) -> float | None:
         """Say when the next held unit is due."""

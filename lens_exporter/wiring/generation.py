@@ -116,6 +116,8 @@ class Generation:
             ground.events,
             ground.telemetry,
             analyst=lambda: self.investigation.clients.primary.name,
+            away=self.investigation.away,
+            patience=config.investigate.source_patience,
             finished=wake,
             clock=ground.clock,
         )

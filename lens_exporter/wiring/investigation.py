@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.config.settings import Config
+from lens_exporter.errors import BreakerOpen, ConcurrencyReached, LensError, RemoteTimeout, RemoteUnavailable, Unreachable
 from lens_exporter.investigate.agent import AgentLimits
 from lens_exporter.investigate.investigator import Investigator
 from lens_exporter.investigate.offline import OfflineAnalyst
@@ -88,6 +89,16 @@ class Investigation:
         own = {watcher.name: watcher.datasource or "" for watcher in self._config.watchers}
         named = {own.get(alert.labels.get("watcher", ""), "") for alert in group.alerts}
         return self.sources[named.pop() if len(named) == 1 else ""]
+
+    def away(self, group: AlertGroup) -> str:
+        """Say why the data source of these alerts does not answer; "" where it does, whatever it answers."""
+        try:
+            self.source_of(group).query("1")
+        except (Unreachable, RemoteTimeout, RemoteUnavailable, BreakerOpen, ConcurrencyReached) as error:
+            return str(error)
+        except LensError:
+            return ""
+        return ""
 
     def _alerts(self) -> list[Alert]:
         return [held.alert for held in held_alerts(self._alertmanagers).alerts]

@@ -62,7 +62,10 @@ class Engine:
         self.published: list[str] = []
         self.publish_fails: Exception | None = None
         self.intake = Intake(self.store, self.events, self.telemetry, Investigate(debounce=0.001))
-        self.inquiry = Inquiry(self.store, self, self.publish, self.events, self.telemetry)
+        self.away = ""
+        self.inquiry = Inquiry(
+            self.store, self, self.publish, self.events, self.telemetry, away=lambda _group: self.away, patience=60.0
+        )
         self.workflows = Workflows(durable_url(self.database), self.inquiry.conduct, self.telemetry, polling_seconds=0.05)
         self.dispatcher = Dispatcher(
             self.store,
@@ -469,3 +472,46 @@ def test_importing_it_does_not_import_the_engine():
     """The first scrape must not wait for a second of imports."""
     code = "import sys, lens_exporter.investigate.dispatcher; print('dbos' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_an_investigation_waits_for_a_data_source_that_is_away(engine):
+    """It is put off, tried again, told of once, and done when the source answers; its workflow begins anew each time."""
+    engine.away = "prometheus cannot be reached"
+    investigation = engine.accept("A")
+    for later in (0.0, 20.0):
+        assert until(lambda: engine.dispatcher.dispatch_due(time.time() + later), 20.0) == 1  # noqa: B023 - runs at once
+        held = until(lambda: (unit := engine.store.unit(investigation)).state is State.HELD and unit, 20.0)
+        assert held.reason == engine.away
+        assert held.created_at < held.due <= held.created_at + 60.0
+    engine.away = ""
+    until(lambda: engine.dispatcher.dispatch_due(time.time() + 40.0), 20.0)
+    unit = engine.until_done(investigation)
+    assert engine.published == [investigation]
+    assert engine.types(unit) == [
+        "webhook.received",
+        "investigation.accepted",
+        "investigation.put_off",
+        "investigation.started",
+        "investigation.finished",
+    ]
+    assert unit.reason == ""
+
+
+def test_it_waits_no_longer_than_it_may(engine):
+    """Then it goes on with what else there is."""
+    engine.away = "prometheus cannot be reached"
+    engine.inquiry._clock = lambda: time.time() + 60.0
+    unit = engine.investigate()
+    assert engine.published == [unit.id]
+    assert "investigation.put_off" not in engine.types(unit)
+
+
+def test_what_resolves_while_it_waits_is_not_looked_into(engine):
+    """Nobody needs it any more."""
+    engine.away = "prometheus cannot be reached"
+    investigation = engine.accept("A")
+    engine.dispatcher.dispatch_due(time.time())
+    until(lambda: engine.store.unit(investigation).state is State.HELD, 20.0)
+    over = Alert({"alertname": "A", "severity": "critical"}, starts_at=1000.0, ends_at=1010.0)
+    engine.intake.accept(AlertGroup("A", (over,)))
+    assert engine.store.unit(investigation).state is State.CANCELLED

@@ -27,7 +27,7 @@ def test_an_announced_alert_waits_for_its_webhook(site):
     unit = site.store.unit(taken.investigation)
     assert (taken.outcome, unit.source, unit.correlation) == (GroupOutcome.HELD, UnitSource.WATCHER, STORY)
     assert (unit.group.key.startswith("watcher:python:"), unit.due) == (True, site.now + 60)
-    assert [one for one, _ in site.store.due(site.now + 60)] == [unit.id]
+    assert [one.id for one in site.store.due(site.now + 60)] == [unit.id]
 
 
 def test_the_webhook_promotes_it(site):
@@ -69,7 +69,7 @@ def test_a_webhook_that_is_faster_than_the_announcement(site):
     announced = site.intake.announce(MEMORY, STORY)
     assert (announced.outcome, announced.investigation) == (GroupOutcome.PROMOTED, taken.investigation)
     assert site.store.unit(taken.investigation).due == site.now
-    assert [one for one, _ in site.store.due(site.now)] == [taken.investigation]
+    assert [one.id for one in site.store.due(site.now)] == [taken.investigation]
 
 
 def test_announcements_about_one_target_wait_together(site):
@@ -104,7 +104,7 @@ def test_announcements_that_turn_out_to_be_one_group_become_one_investigation(si
     gone = site.store.unit(second.investigation)
     assert (gone.state, gone.reason) == (State.CANCELLED, f"coalesced into {first.investigation}")
     assert site.accept(MEMORY, host, alert("Other"), key="k").outcome is GroupOutcome.DUPLICATE
-    assert [one for one, _ in site.store.due(site.now)] == [first.investigation]
+    assert [one.id for one in site.store.due(site.now)] == [first.investigation]
 
 
 def test_announcing_again_changes_nothing(site):
