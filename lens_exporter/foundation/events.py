@@ -1,6 +1,8 @@
 """The event store: one row for each thing that happened, joined by correlation id from sample to page."""
 
 import json
+import logging
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ from lens_exporter.foundation.catalogue import EVENTS, EventSpec
 from lens_exporter.foundation.clock import Clock, NewId, new_ulid, rfc3339, wall
 from lens_exporter.foundation.database import Database, metadata
 from lens_exporter.foundation.logs import without_secrets
+from lens_exporter.foundation.stretch import Stretch
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.model.event import Event
 
@@ -45,20 +48,35 @@ class Events:
         self._telemetry = telemetry
         self._clock = clock
         self._new_id = new_id
+        self._looking = threading.Lock()
+        self._losing = Stretch()
 
     def append(self, kind: str, *, correlation: str = "", subject: str = "", **data: Any) -> None:
         """Store one event. Raises ValueError when `kind`, or a key of its data, is not in the catalogue."""
-        spec = _documented(kind, data)
+        self._append(_documented(kind, data).level, kind, correlation, subject, data)
+
+    def append_quietly(self, kind: str, *, correlation: str = "", subject: str = "", **data: Any) -> None:
+        """Store one event and log it at debug: one like it has just been logged. Raises ValueError as append()."""
+        _documented(kind, data)
+        self._append(logging.DEBUG, kind, correlation, subject, data)
+
+    def _append(self, level: int, kind: str, correlation: str, subject: str, data: dict[str, Any]) -> None:
         event = Event(self._new_id(), self._clock(), kind, correlation, _column(subject)[:255], data)
-        _log.log(spec.level, kind, **_brief({"correlation": correlation, "subject": subject, **data}))
+        _log.log(level, kind, **_brief({"correlation": correlation, "subject": subject, **data}))
         try:
             with self._database.transaction() as connection:
                 connection.execute(events_table.insert().values(_row(event)))
         except DatabaseError as error:
             self._telemetry.inc("lens_events_lost_total")
-            _log.error("event lost", kind=kind, error=str(error))
+            with self._looking:
+                news = self._losing.failed(event.at)
+            (_log.error if news else _log.debug)("event lost", kind=kind, error=str(error))
             return
         self._telemetry.inc("lens_events_total", type=kind)
+        with self._looking:
+            over = self._losing.over(event.at)
+        if over is not None:
+            _log.warning("events are stored again", lost=over.failures, seconds=round(over.seconds, 3))
 
     def again(self, kind: str, *, correlation: str = "", subject: str = "", **data: Any) -> None:
         """Write to the log at debug, and nowhere else, what is no news: an event like this one was stored when it began.

@@ -3,9 +3,12 @@
 import threading
 from collections.abc import Collection, Sequence
 
+import structlog
+
 from lens_exporter.errors import DatabaseError, LensError, RemoteRefused
 from lens_exporter.foundation.clock import Clock
 from lens_exporter.foundation.events import Events
+from lens_exporter.foundation.stretch import Stretch
 from lens_exporter.foundation.telemetry import Telemetry
 from lens_exporter.publish import resend
 from lens_exporter.publish.alertmanager import Alertmanager
@@ -13,6 +16,8 @@ from lens_exporter.publish.ledger import Ledger, StoredAlert, Told, by_fingerpri
 
 # The answers that speak about the alerts and not about the service: bad content, too large, failed validation.
 _ABOUT_THE_ALERTS = (400, 413, 422)
+
+_log = structlog.get_logger("lens_exporter.courier")
 
 
 class Courier:
@@ -41,6 +46,7 @@ class Courier:
         self._clock = clock
         self._passing = threading.Lock()
         self._unrecorded: dict[str, Told] = {}  # no more than there are alerts alive
+        self._failing = Stretch()  # of the service
 
     def begun(self, fingerprint: str) -> None:
         """Forget what this Alertmanager was told: the alert begins anew."""
@@ -111,13 +117,15 @@ class Courier:
         return True
 
     def _accepted(self, batch: list[StoredAlert], told: dict[str, Told], now: float, unstored: list[DatabaseError]) -> None:
+        if (over := self._failing.over(now)) is not None:
+            _log.info("it takes alerts again", alertmanager=self.name, seconds=round(over.seconds, 3))
         self._telemetry.inc("lens_alerts_sent_total", len(batch), alertmanager=self.name)
         records = [resend.accepted(stored, told.get(stored.alert.fingerprint), self.name, now) for stored in batch]
         self._record(records, unstored)
         for stored, record in zip(batch, records, strict=True):
             before = told.get(record.fingerprint)
             if before is None or before.state != record.state:
-                self._tell("alert.delivered", stored, alertmanager=self.name, state=record.state)
+                self._events.append("alert.delivered", **_about(stored), alertmanager=self.name, state=record.state)
 
     def _failed(
         self,
@@ -134,10 +142,13 @@ class Courier:
             resend.failed(stored, told.get(stored.alert.fingerprint), self.name, now, error, refused=refused) for stored in batch
         ]
         self._record(records, unstored)
+        known = not refused and not self._failing.failed(now)  # an outage is logged once, and is part of each alert's story
         for stored in batch:
             before = told.get(stored.alert.fingerprint)
             if before is None or not before.error or before.refused != refused:
-                self._tell("alert.delivery_failed", stored, alertmanager=self.name, error=error)
+                append = self._events.append_quietly if known else self._events.append
+                append("alert.delivery_failed", **_about(stored), alertmanager=self.name, error=error)
+                known = not refused
 
     def _count_failed(self, alerts: int, *, refused: bool) -> None:
         # Counted apart: what is refused says nothing of the service, which takes the next alert.
@@ -157,8 +168,9 @@ class Courier:
         for record in waiting:
             self.begun(record.fingerprint)
 
-    def _tell(self, kind: str, stored: StoredAlert, **data: str) -> None:
-        self._events.append(kind, correlation=stored.correlation, subject=stored.alert.fingerprint, **data)
+
+def _about(stored: StoredAlert) -> dict[str, str]:
+    return {"correlation": stored.correlation, "subject": stored.alert.fingerprint}
 
 
 def _about_the_alerts(error: LensError) -> bool:

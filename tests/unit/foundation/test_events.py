@@ -162,6 +162,39 @@ def test_an_event_that_cannot_be_stored_is_counted_as_lost_and_fails_nobody():
     assert store.telemetry.value("lens_events_total", type="tool.called") is None
 
 
+def test_a_full_disk_is_one_error_in_the_log_and_its_end_another():
+    """However many events are lost; each of them has its own line, and the end says how many they were."""
+    store = Store()
+    metadata.drop_all(store.database.engine)
+    with structlog.testing.capture_logs() as lines:
+        for store.now in (1000.0, 1010.0, 1020.0):
+            store.events.append("tool.called")
+        metadata.create_all(store.database.engine)
+        store.now = 1030.0
+        store.events.append("tool.called")
+        store.events.append("tool.called")
+    said = [(line["log_level"], line["event"]) for line in lines if line["event"] != "tool.called"]
+    assert said == [
+        ("error", "event lost"),
+        ("debug", "event lost"),
+        ("debug", "event lost"),
+        ("warning", "events are stored again"),
+    ]
+    (again,) = [line for line in lines if line["log_level"] == "warning"]
+    assert (again["lost"], again["seconds"]) == (3, 30.0)
+
+
+def test_an_event_may_be_stored_without_a_line_of_its_own():
+    """At debug it is in the log all the same."""
+    store = Store()
+    with structlog.testing.capture_logs() as lines:
+        store.events.append_quietly("alert.delivery_failed", error="refused")
+    assert [line["log_level"] for line in lines] == ["debug"]
+    assert store.events.query()[0].data == {"error": "refused"}
+    with pytest.raises(ValueError, match="not in the catalogue"):
+        store.events.append_quietly("made.up")
+
+
 def test_old_events_are_pruned():
     """Everything before the moment goes, the moment itself stays."""
     store = Store()

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from lens_exporter.errors import DatabaseError, SecretUnreadable
 from lens_exporter.publish.ledger import alerts_table
@@ -137,6 +138,22 @@ def test_every_alertmanager_is_told_and_one_that_is_down_stops_nobody():
         line.lifecycle.resend()
         assert len(down.posted) == 1
         assert line.told("alert.delivered") == [("alert.delivered", healthy.url, "firing"), ("alert.delivered", down.url, "firing")]
+
+
+def test_an_outage_is_one_warning_however_many_alerts_wait():
+    """Each alert's story has it, and the log says once that it is over."""
+    with timeline() as line, capture_logs() as lines:
+        line.servers[0].failing = Reply(b"no", 503)
+        for number in range(4):
+            line.fire(own(f"LensMemory{number}"))
+        line.time.now = NOON + 60
+        line.servers[0].failing = None
+        line.lifecycle.resend()
+        line.lifecycle.resend()
+        said = [(each["log_level"], each["event"]) for each in lines]
+        assert said.count(("warning", "alert.delivery_failed")) == 1
+        assert said.count(("info", "it takes alerts again")) == 1
+        assert line.count("alert.delivery_failed") == 4
 
 
 def test_a_breaker_spares_an_alertmanager_that_is_down():
