@@ -12,6 +12,7 @@ from lens_exporter.model.labels import Labels, without
 from lens_exporter.model.window import FloatArray
 
 _COVERED, _LONG = 0.8, 26  # part of its points, and points: a series with fewer was never steady enough to be missed
+_TOGETHER = 600.0  # seconds: old pods wait until new ones are ready, and are given time to end
 _START_TIME = re.compile(r"(start|boot)_time_seconds$")
 _INFO = re.compile(r"_info$")
 _OF_WHAT = ("cluster", "namespace", "job", "deployment", "service", "container", "exported_namespace", "exported_container")
@@ -58,7 +59,11 @@ def restarts(samples: Sequence[Samples], times: FloatArray, looked: int) -> Iter
 
 
 def deploys(samples: Sequence[Samples], times: FloatArray, looked: int) -> Iterator[Moved]:
-    """Find info series that followed one of another version; their labels are the ones of the version."""
+    """Find info series that followed one of another version; their labels are the ones of the version.
+
+    Where a rollout starts the new one first both are there for a while: the moment is that of the new one's begin.
+    """
+    together = round(_TOGETHER / (times[1] - times[0])) if times.size > 1 else 0
     by_metric: dict[str, list[Samples]] = defaultdict(list)
     for one in samples:
         if _INFO.search(name_of(one)):
@@ -68,7 +73,7 @@ def deploys(samples: Sequence[Samples], times: FloatArray, looked: int) -> Itera
             began = np.flatnonzero(np.isfinite(one.values))[:1]
             if not began.size or began[0] <= looked:
                 continue
-            before = [other for other in alike if _ended_by(other, int(began[0])) and _of_the_same(one, other)]
+            before = [other for other in alike if _gave_way(other, int(began[0]), together) and _of_the_same(one, other)]
             new = {name: value for name, value in one.labels.items() if _VERSION.search(name)}
             if new and any(any(other.labels.get(name) != value for name, value in new.items()) for other in before):
                 yield Moved(name_of(one), new, float(times[began[0]]))
@@ -85,10 +90,10 @@ def _of_the_same(one: Samples, other: Samples) -> bool:
     return all(one.labels.get(name) == other.labels.get(name) for name in _OF_WHAT)
 
 
-def _ended_by(one: Samples, place: int) -> bool:
-    """Whether it had values before, and none since."""
+def _gave_way(one: Samples, place: int, together: int) -> bool:
+    """Whether it had values before, and none from so many places after that on."""
     finite = np.isfinite(one.values)
-    return bool(finite[:place].any()) and not finite[place + 1 :].any()
+    return bool(finite[:place].any()) and not finite[place + 1 + together :].any()
 
 
 def _moved(one: Samples, at: float) -> Moved:

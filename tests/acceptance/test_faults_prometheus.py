@@ -54,7 +54,7 @@ class Site:
                 "datasources": {name: {"url": server.url, "timeout": "1s"} for name, server in self.prometheus.items()},
                 "alertmanager": {"urls": [self.alertmanager.url], "resend_interval": "5s"},
                 "watchers": [watcher(name, datasource=name) for name in FAULTS],
-                "investigate": {"webhook_grace": "100ms"},
+                "investigate": {"webhook_grace": "100ms", "source_patience": "4s"},
             },
         ).start()
 
@@ -148,13 +148,16 @@ def assert_named_and_counted(site, fired):
 
 
 def assert_investigated_all_the_same(site):
-    """An alert of theirs comes while Prometheus is away: its result is published and says so."""
+    """An alert of theirs comes while Prometheus is away: it waits a while, then its result is published and says so."""
     published = len(site.alertmanager.companions())
     taken = site.lens.post("/webhook", json=WEBHOOK).json()
     whole = until(lambda: (one := site.investigation(taken["investigation"]))["state"] == "done" and one, 20)
     assert whole["verdict"] == "inconclusive", whole
     assert "prometheus at http://127.0.0.1:1 cannot be reached: Connection refused" in whole["reason"]
     assert len(site.alertmanager.companions()) == published + 1
+    (put_off,) = site.lens.events("investigation.put_off")
+    assert put_off["subject"] == taken["investigation"]
+    assert site.lens.metrics().value("lens_investigations_put_off_total") == 1
 
 
 def assert_going_on(site, fired):

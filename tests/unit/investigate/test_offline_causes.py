@@ -185,6 +185,17 @@ def test_another_version_shortly_before_is_a_cause():
     assert not any(claim.startswith("1 series") for claim in claims(answer))
 
 
+@pytest.mark.parametrize(("minutes", "told"), [(1, True), (5, True), (20, False)])
+def test_a_new_version_begins_before_the_old_one_ends(minutes, told):
+    """A rollout without downtime; two that run side by side for long are no rollout."""
+    deployed = AT - 25 * MINUTE
+    memory = used("memory", leak(27.8e6, AT - 24 * MINUTE, 20e6), 671e6, "_bytes")
+    old = one("api_build_info", lambda t: np.where(t < deployed + minutes * MINUTE, 1.0, np.nan), version="2026-11-20.2")
+    new = one("api_build_info", began(deployed), version="2026-11-20.3")
+    answer = investigated([*CALM, *memory, old, new], LENS_MEMORY)
+    assert any('api_build_info{version="2026-11-20.3"}' in claim and "13:50" in claim for claim in claims(answer)) is told
+
+
 def test_a_lowered_limit_is_a_cause():
     """The same memory is twice the share of half the limit."""
     lowered = began(AT - 9 * MINUTE, 335e6, 671e6)
