@@ -93,27 +93,34 @@ class Alertmanager:
             body = answer.json()
             return AlertmanagerStatus(body["versionInfo"]["version"], body["cluster"]["status"], body["uptime"])
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise self._bad(answer, error) from error
+            raise self._unread(answer, error) from error
 
     def _taken(self, answer: Answer) -> None:
         if answer.body.lstrip().startswith(b"<") or _is_error(answer):
-            raise self._bad(answer, ValueError("no answer of Alertmanager"))
+            raise self._bad(answer, "no answer of Alertmanager")
 
     def _held(self, answer: Answer) -> list[HeldAlert]:
         try:
             return [_held_alert(entry) for entry in answer.json()]
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise self._bad(answer, error) from error
+            raise self._unread(answer, error) from error
 
     def _silences(self, answer: Answer) -> list[Silence]:
         try:
             return [_silence(entry) for entry in answer.json()]
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise self._bad(answer, error) from error
+            raise self._unread(answer, error) from error
 
-    def _bad(self, answer: Answer, error: Exception) -> BadAnswer:
+    def _unread(self, answer: Answer, error: Exception) -> BadAnswer:
+        not_json = isinstance(error, orjson.JSONDecodeError)
+        return self._bad(answer, "not JSON" if not_json else f"JSON of an unknown shape, {type(error).__name__} {error}")
+
+    def _bad(self, answer: Answer, what: str) -> BadAnswer:
+        kind = answer.content_type.partition(";")[0] or "no content type"
         shown = " ".join(answer.body[:120].decode("utf-8", "replace").split())
-        return BadAnswer(service=self._endpoint.service, url=self._endpoint.url, reason=f"{type(error).__name__}: {shown}")
+        return BadAnswer(
+            service=self._endpoint.service, url=self._endpoint.url, reason=f"{what} ({answer.status}, {kind}): {shown}"
+        )
 
 
 def held_alerts(alertmanagers: Sequence[Alertmanager], labels: Labels | None = None) -> Holdings:
