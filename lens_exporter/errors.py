@@ -82,7 +82,8 @@ class BreakerOpen(RemoteError):
 
 
 class ConcurrencyReached(RemoteError):
-    """{service} at {url} was not asked: for {seconds} s others of our queries were in flight (concurrency: {limit})"""
+    """{service} at {url} was not asked: for {seconds} s others of our queries were in flight (concurrency: {limit}), one of them
+    for {longest} s"""
 
     retryable = True
 

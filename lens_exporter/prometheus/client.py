@@ -1,6 +1,7 @@
 """Questions to one server that speaks the Prometheus HTTP API: Prometheus 2.x and 3.x, Thanos, Mimir, VictoriaMetrics."""
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,7 @@ class Prometheus:
         self._limits = limits
         self._clock = clock
         self._turns = threading.BoundedSemaphore(limits.concurrency)
+        self._begun: dict[int, float] = {}  # when each query in flight began, by its thread
         # The server is told to give up a little before we do, so that its own words for it reach us.
         self._server_timeout = f"{limits.timeout * 0.9:g}"
 
@@ -170,10 +172,15 @@ class Prometheus:
     def _turn(self) -> Iterator[None]:
         seconds, limit = self._limits.timeout, self._limits.concurrency
         if not self._turns.acquire(timeout=seconds):
-            error = ConcurrencyReached(service=self._endpoint.service, url=self.url, seconds=seconds, limit=limit)
+            # Where one takes as long as it may, it is the server that hangs.
+            longest = round(time.monotonic() - min(self._begun.copy().values(), default=time.monotonic()))
+            where = {"service": self._endpoint.service, "url": self.url}
+            error = ConcurrencyReached(**where, seconds=seconds, limit=limit, longest=longest)
             self._endpoint.count_failure(error)
             raise error
+        self._begun[threading.get_ident()] = time.monotonic()
         try:
             yield
         finally:
+            self._begun.pop(threading.get_ident(), None)
             self._turns.release()
