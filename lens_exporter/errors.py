@@ -82,8 +82,7 @@ class BreakerOpen(RemoteError):
 
 
 class ConcurrencyReached(RemoteError):
-    """{service} at {url} was not asked: for {seconds} s others of our queries were in flight (concurrency: {limit}), one of them
-    for {longest} s"""
+    """{service} at {url} was not asked: in {seconds} s none of {limit} queries of ours was answered, one sent {longest} s ago"""
 
     retryable = True
 
