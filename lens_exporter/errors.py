@@ -82,7 +82,7 @@ class BreakerOpen(RemoteError):
 
 
 class ConcurrencyReached(RemoteError):
-    """{service} at {url} was not asked: in {seconds} s none of {limit} queries of ours was answered, one sent {longest} s ago"""
+    """{service} at {url} was not asked: for {seconds} s others of our queries ({limit} at once) were in flight, one for {longest} s"""
 
     retryable = True
 

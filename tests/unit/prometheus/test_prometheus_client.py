@@ -200,7 +200,8 @@ def test_a_turn_that_never_comes_is_not_held_against_the_server():
         with (
             one._turn(),
             pytest.raises(
-                ConcurrencyReached, match=r"was not asked: in 0\.05 s none of 1 queries of ours was answered, one sent 0 s ago"
+                ConcurrencyReached,
+                match=r"was not asked: for 0\.05 s others of our queries \(1 at once\) were in flight, one for 0 s",
             ),
         ):
             one.query("up")
