@@ -82,7 +82,7 @@ class BreakerOpen(RemoteError):
 
 
 class ConcurrencyReached(RemoteError):
-    """{service} at {url} was not asked: for {seconds} s others of our queries ({limit} at once) were in flight, one for {longest} s"""
+    """{service} at {url} was not asked: for {seconds} s others of ours ({limit} at once) were in flight, one for {longest} s"""
 
     retryable = True
 

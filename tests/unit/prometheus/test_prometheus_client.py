@@ -201,7 +201,7 @@ def test_a_turn_that_never_comes_is_not_held_against_the_server():
             one._turn(),
             pytest.raises(
                 ConcurrencyReached,
-                match=r"was not asked: for 0\.05 s others of our queries \(1 at once\) were in flight, one for 0 s",
+                match=r"was not asked: for 0\.05 s others of ours \(1 at once\) were in flight, one for 0 s",
             ),
         ):
             one.query("up")
