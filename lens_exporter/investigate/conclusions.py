@@ -13,7 +13,7 @@ from lens_exporter.investigate.own import missing, own_courses, own_families
 from lens_exporter.investigate.released import alone_claim, release_claim, same_claim
 from lens_exporter.investigate.releases import ReleaseVerdict
 from lens_exporter.investigate.summaries import away, course_claim, gap_claim, missing_claim, summarised, usual
-from lens_exporter.investigate.wording import change, measured, onset, series, span, speed, value, when, word
+from lens_exporter.investigate.wording import apart, change, comes_and_goes, measured, onset, series, span, speed, value, when, word
 from lens_exporter.model.analysis import Finding, Health, HealthAnalysis, Hypothesis, HypothesisState, Outcome
 from lens_exporter.publish.acceptable import shortened
 
@@ -72,6 +72,8 @@ def _is_over(notes: Notebook) -> bool:
     """
     if any(missing(notes)) or notes.ranking.unseen_since is not None:
         return False
+    if notes.came is not None and notes.came.goes_on(notes.task.at):
+        return False
     courses = own_courses(notes)
     back = bool(courses) and all(one.came_back(notes.task.start) for one in courses)
     if notes.conditions:
@@ -103,6 +105,8 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
     if subject is not None and found is not None and found.driven:
         yield _moved(subject, notes)
     yield from (_moved(one, notes) for one in moved.effects[:2])
+    if notes.came is not None:
+        yield Finding(comes_and_goes(notes), (notes.came.receipt,))
     yield from (_moved(one, notes) for one in moved.others[:2] if one is not subject)
     yield from (Finding(missing_claim(one, notes), (one.receipt,)) for one in missing(notes))
     yield from (Finding(gap_claim(*gap, notes), (notes.ranking.receipt,)) for gap in notes.ranking.gaps[-1:])
@@ -121,7 +125,7 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
     yield from (Finding(claim, (one.receipt,)) for claim, one in events if found is None or found.claim != claim)
     yield from (Finding(text, (one.receipt,)) for one in notes.live for text in live.sentences(one, notes))
     yield from (_had_moved(one, notes) for one in moved.back[:1])
-    if not notes.ranking.receipt or (not moved.effects and not (found and found.driven)):
+    if not notes.ranking.receipt or (not moved.effects and notes.came is None and not (found and found.driven)):
         yield from (Finding(course_claim(one, notes), (one.receipt,)) for one in own_courses(notes)[:2])
     if notes.alert_count > 1:
         names = ", ".join(dict.fromkeys(word(str(row["labels"].get("alertname", ""))) for row in notes.alerts))
@@ -221,10 +225,18 @@ def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
         steps.append("see whether the target runs and answers its scrape")
     if notes.ranking.gaps and not unseen and found is None and not moved.effects:
         steps.append(f"see why Prometheus took no samples of this target {span(*notes.ranking.gaps[-1], notes)}")
+    beats = notes.came is not None and notes.came.even and found is None
+    if notes.came is not None and beats:
+        steps.append(f"see what runs every {apart(notes.came.between)}")
     if notes.conditions and not moved.effects and usual(notes):
         steps.append("see whether the alert's threshold fits what is usual here")
     # How to look at what is not there is no advice.
-    if not unseen and (not absent or len(absent) < len(notes.task.queries)) and (not named or not (found and found.family)):
+    if (
+        not unseen
+        and not beats
+        and (not absent or len(absent) < len(notes.task.queries))
+        and (not named or not (found and found.family))
+    ):
         steps += _advice(notes, moved, found)
     return list(dict.fromkeys(steps))[:2]
 

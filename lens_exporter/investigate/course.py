@@ -7,12 +7,14 @@ import numpy as np
 
 from lens_exporter.investigate.moments import read
 from lens_exporter.model.conversation import Answered
+from lens_exporter.model.labels import Labels
 
 _FLAT = 0.05  # of its size: a course that moved less did not move
 _BACK = 0.25  # of the way it had moved: a value nearer to where it came from is back
 _NEARLY = 0.5  # a single value so near is no sign of the contrary
 _CLEAR = 4.0  # of the bends from part to part: among twelve parts of mere noise the furthest are half of that apart
 _PARTS = 5
+_AWAY = 2.0  # of the usual time between two comings
 _LEAD = 600.0  # seconds: a rule waits before it alerts
 _DAILY = 6 * 3600.0  # seconds, in which what comes each day goes far
 _LONG, _STEPS = 60.0, 2.5  # seconds, and points of the range: a range that lacks less at an end is whole there
@@ -63,6 +65,56 @@ class Course:
             return False
         last, lately = (self.last - came_from) / way, (means[-1] - came_from) / way
         return bool(last <= _BACK or (lately <= _BACK and last <= _NEARLY))
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """How often the alert's own query, or its rule, came and went. Times are Unix seconds."""
+
+    receipt: str
+    query: str
+    labels: dict[str, str]
+    times: int
+    level: float | None  # where it is otherwise; None: it has no value then, for its rule asks only for what alerts
+    there: float
+    first_at: float
+    last_at: float
+    until: float | None  # None: it is there now
+    between: float  # seconds from one to the next, usually
+    even: bool
+
+    def goes_on(self, now: float) -> bool:
+        """Whether it may well come again: it is not away for much longer than it usually is."""
+        return self.until is None or now - self.last_at < _AWAY * self.between
+
+
+def came(answered: Answered, target: Labels, *, by_rule: bool) -> Came | None:
+    """Read the long look at what alerts; of several series of the target, the one that changed most.
+
+    by_rule: only what alerts has a value, so that a level says nothing; else being away may be the scrape's.
+    """
+    arguments, rows = answered.call.arguments, answered.result.data
+    if not isinstance(arguments, dict) or not isinstance(rows, list):
+        return None
+    own = [one for one in rows if all(target.get(name, text) == text for name, text in one["labels"].items())]
+    found = next((one for one in own if "comes_and_goes" in one), None)
+    if found is None or by_rule == ("from" in found["comes_and_goes"]):
+        return None
+    row = found["comes_and_goes"]
+    first, last, until = (read(row[name], float("inf")) if name in row else None for name in ("first_at", "last_at", "until"))
+    return Came(
+        answered.receipt,
+        str(arguments.get("query", "")),
+        found["labels"],
+        row["times"],
+        row.get("from"),
+        row["to"],
+        first or 0.0,
+        last or 0.0,
+        until,
+        row["seconds_from_one_to_the_next"],
+        even=row["even"],
+    )
 
 
 def courses(answered: Answered) -> Iterator[Course]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lens_exporter.investigate import task as tasks
-from lens_exporter.investigate.course import Course, courses
+from lens_exporter.investigate.course import Came, Course, came, courses
 from lens_exporter.investigate.moments import read
 from lens_exporter.investigate.receipts import ANSWERS
 from lens_exporter.investigate.releases import Compared, ReleaseVerdict
@@ -108,6 +108,7 @@ class Notebook:
     unranked: bool = False  # the ranking was asked for and failed
     silent: bool = False  # and so did every other question to Prometheus
     courses: tuple[Course, ...] = ()
+    came: Came | None = None  # how what alerts comes and goes
     releases: tuple[Released, ...] = ()
     conditions: dict[str, bool] = field(default_factory=dict)  # rules' expressions, and whether they still answered anything
     heap: tuple[Held, ...] = ()
@@ -149,6 +150,9 @@ def notebook(trail: Trail) -> Notebook:
         "list_active_alerts",
     }
     failed = [one for one in answered if one.call.name == "rank_suspects" and one.result.status is ToolStatus.ERROR and one.receipt]
+    ranges = [one for one in ran if one.call.name == "promql_range"]
+    looked = next((one for one in ranges if one.call.arguments == task.long_look()), None)
+    shown = [one for one in ranges if one is not looked] or ranges
     heaps = [one for one in answered if one.receipt and _query(one).startswith(HEAP)]
     return Notebook(
         task=task,
@@ -156,7 +160,8 @@ def notebook(trail: Trail) -> Notebook:
         ranking=_ranked(best) if best else Ranked(),
         unranked=bool(failed) and best is None,
         silent=bool(failed) and not any(one.call.name in _PROMETHEUS and one.result.status in ANSWERS for one in answered),
-        courses=tuple(course for one in ran if one.call.name == "promql_range" for course in courses(one)),
+        courses=tuple(course for one in shown for course in courses(one)),
+        came=None if looked is None else came(looked, task.target, by_rule=bool(task.conditions)),
         releases=tuple(_released(one) for one in ran if one.call.name == "compare_releases"),
         conditions=dict(_conditions(answered, task)),
         heap=tuple(held for one in heaps if one.result.holds for held in _held(one)),

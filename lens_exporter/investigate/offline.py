@@ -100,6 +100,8 @@ def _courses(notes: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
                 one.query == query for one in notes.courses
             ):
                 break
+    if task.long_look():
+        yield "promql_range", task.long_look()
     for suspect in leading(notes):
         query = _shown_by(suspect, "2m" if age < _SHORT_AGE else "5m")
         if not any(one.labels == {"__name__": suspect.metric, **suspect.labels} for one in own_courses(notes)):

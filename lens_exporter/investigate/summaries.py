@@ -9,6 +9,7 @@ from lens_exporter.investigate.own import missing, own_courses
 from lens_exporter.investigate.wording import (
     apart,
     change,
+    comes_and_goes,
     joined,
     measured,
     onset,
@@ -62,6 +63,7 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
         return f"Nothing is wrong now: what alerted is over, and {_none_outside(notes)}{_had_moved(notes, moved)}."
     if found is not None:
         more = () if found.driven else (_explained(found, moved, notes), _beside(notes, moved, found.subject))
+        more = (*more[:1], comes_and_goes(notes), *more[1:])
         return " ".join(sentence(text) for text in (found.text, *more) if text)
     if unseen(notes):
         return f"Inconclusive: {unseen(notes)}."
@@ -70,9 +72,9 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
     absent = down or joined([missing_claim(one, notes) for one in missing(notes)])
     alone = next((released.alone_claim(one) for one in notes.releases if one.compared.alone), "")
     if effect or absent:
-        told = [effect, absent, alone, live.lead(notes), *_leads(notes, moved)]
+        told = [effect, absent, comes_and_goes(notes), alone, live.lead(notes), *_leads(notes, moved)]
     else:
-        told = [alone, _without_effect(notes, moved), live.lead(notes)]
+        told = [alone, comes_and_goes(notes), _without_effect(notes, moved), live.lead(notes)]
     first, *more_told = filter(None, (*told, *(gap_claim(*gap, notes) for gap in notes.ranking.gaps[-1:] if gap[1])))
     return " ".join((f"Inconclusive: {first}.", *map(sentence, more_told)))
 
@@ -208,6 +210,8 @@ def _without_effect(notes: Notebook, moved: Movement) -> str:
         level = value(courses[0].last, measured(courses[0]))
         why = "it alerts on a level that is usual here" if usual(notes) else "what alerts has been so for as long as it is known"
         return f"the alert's own query stays at {level}, and {_none_outside(notes)}: {why}"
+    if notes.came is not None:
+        return _none_outside(notes)
     if not courses:
         return f"{_none_outside(notes)}{_had_moved(notes, moved)}"
     now, low, high = (value(number, measured(courses[0])) for number in (courses[0].last, courses[0].low, courses[0].high))

@@ -21,6 +21,7 @@ from lens_exporter.model.labels import without
 _SHOWN_ALERTS = 20  # of a large group; the others are counted
 _LONGEST_VALUE = 600
 _QUERIES = 3
+_LONG_LOOK = 3 * 3600.0  # seconds
 _BEGIN, _END = "<alerts>", "</alerts>"
 # Labels that say what an alert is about, not which series it looks at.
 _ABOUT = ("alertname", "severity", "watcher", "category", "lens_origin", "prometheus", "replica", "alertstate", "priority", "team")
@@ -55,6 +56,11 @@ class Task:
         """Give each rule's whole expression, narrowed to the target where that is safe."""
         bare = ((rule, without_threshold(rule)) for rule in self.conditions)
         return tuple(self._narrowed(query) + rule[len(query) :] for rule, query in bare)
+
+    def long_look(self) -> dict[str, str]:
+        """Give the range that tells whether it comes and goes: of the first rule's expression, else of the first query."""
+        asked = next(iter(self.asked_conditions()), "") or next((forms[0] for forms in self.asked_queries()), "")
+        return {"query": asked, "start": rfc3339(self.at - _LONG_LOOK), "end": rfc3339(self.at)} if asked else {}
 
     def alerting(self, query: str) -> dict[str, str]:
         """Give the labels of the first alert that asks a query; none where it is not among those that are shown."""

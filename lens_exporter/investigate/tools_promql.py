@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from lens_exporter.foundation.clock import rfc3339
+from lens_exporter.investigate.comings import Comings, comings
 from lens_exporter.investigate.moments import Moment
 from lens_exporter.investigate.shape import Shape, summarise
 from lens_exporter.model.labels import Labels
@@ -107,9 +108,12 @@ def over_range(source: PromqlServer, arguments: RangeArguments) -> ToolResult:
     seen = {"series": float(len(shapes)), "start_at": start, "end_at": end}
     rows = []
     for index, (one, shape) in enumerate(shapes[:_SHOWN_SERIES], 1):
-        rows.append(_row(one, shape, step))
+        row, numbers = _row(one, shape, step), _numbers(one.labels, shape)
+        if (came := comings(one.times, one.values, start, end, step)) is not None:
+            row, numbers = row | {"comes_and_goes": _came(came)}, numbers | came.numbers()
+        rows.append(row)
         prefix = f"{index}." if len(shapes) > 1 else ""
-        seen |= {f"{prefix}{name}": value for name, value in _numbers(one.labels, shape).items()}
+        seen |= {f"{prefix}{name}": value for name, value in numbers.items()}
     result = _result(answer, rows, seen, len(shapes), _SHOWN_SERIES)
     return replace(result, note="; ".join(filter(None, (result.note, note))))
 
@@ -175,6 +179,19 @@ def _row(one: Series, shape: Shape, step: float) -> dict[str, Any]:
     if shape.gaps:
         row["gaps"] = {"count": shape.gaps, "longest_seconds": shape.longest_gap}
     return row
+
+
+def _came(came: Comings) -> dict[str, Any]:
+    row = {
+        "times": came.times,
+        "to": came.there,
+        "first_at": rfc3339(came.first_at),
+        "last_at": rfc3339(came.last_at),
+        "seconds_from_one_to_the_next": came.between,
+        "even": came.even,
+    }
+    row |= {"from": came.level} if came.by_level else {}
+    return row | ({} if came.until is None else {"until": rfc3339(came.until)})
 
 
 def _numbers(labels: Labels, shape: Shape) -> dict[str, float]:

@@ -12,6 +12,7 @@ from lens_exporter.model.labels import Labels, without
 from lens_exporter.model.window import FloatArray
 
 _COVERED, _LONG = 0.8, 26  # part of its points, and points: a series with fewer was never steady enough to be missed
+_GONE = 3  # points: of what lacks fewer at the end nobody knows that it is gone
 _TOGETHER = 600.0  # seconds: old pods wait until new ones are ready, and are given time to end
 _START_TIME = re.compile(r"(start|boot)_time_seconds$")
 _INFO = re.compile(r"_info$")
@@ -91,9 +92,12 @@ def _of_the_same(one: Samples, other: Samples) -> bool:
 
 
 def _gave_way(one: Samples, place: int, together: int) -> bool:
-    """Whether it had values before, and none from so many places after that on."""
-    finite = np.isfinite(one.values)
-    return bool(finite[:place].any()) and not finite[place + 1 + together :].any()
+    """Whether it had values before, and none after it, or after so many places more and to the end."""
+    places = np.flatnonzero(np.isfinite(one.values))
+    if not places.size or places[0] >= place:
+        return False
+    last = int(places[-1])
+    return last <= place or last <= min(place + together, one.values.size - _GONE)
 
 
 def _moved(one: Samples, at: float) -> Moved:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from lens_exporter.baseline import numbers as words
 from lens_exporter.baseline.naming import cleaned
 from lens_exporter.baseline.quoted import quoted
-from lens_exporter.investigate.course import Course
+from lens_exporter.investigate.course import Came, Course
 from lens_exporter.investigate.families import family_of
 from lens_exporter.investigate.limits import is_limit
 from lens_exporter.investigate.notebook import Notebook, Noted
@@ -43,7 +43,7 @@ def value(number: float, metric: str, *, per_second: bool = False) -> str:
     return words.number(number, "per_second")
 
 
-def measured(one: Course) -> str:
+def measured(one: Course | Came) -> str:
     """Give the metric whose unit the values of a query have, "" where that cannot be told."""
     if one.labels.get("__name__"):
         return one.labels["__name__"]
@@ -109,6 +109,20 @@ def span(begin: float | None, end: float | None, notes: Notebook) -> str:
     """Write a stretch of time: "14:07 to 14:12"."""
     first, last = when(begin, notes), when(end, notes)
     return f"at {first}" if first == last else f"{first} to {last}"
+
+
+def comes_and_goes(notes: Notebook) -> str:
+    """Write how what alerts comes and goes; "" where it does not."""
+    one = notes.came
+    if one is None:
+        return ""
+    if one.level is None:
+        how = "its rule was met"
+    else:
+        how = " to ".join(value(number, measured(one)) for number in (one.level, one.there)) + ","
+    rhythm = f", every {apart(one.between)}" if one.even else ""
+    last = f"the last since {when(one.last_at, notes)}" if one.until is None else f"the last {span(one.last_at, one.until, notes)}"
+    return f"it comes and goes: {how} {one.times:,} times since {when(one.first_at, notes)}{rhythm}, {last}"
 
 
 def apart(seconds: float) -> str:

@@ -1,0 +1,69 @@
+"""What comes and goes: that it does is said first, and that it is over only when it stays away."""
+
+import numpy as np
+import pytest
+
+from lens_exporter.model.analysis import Outcome
+from tests.unit.investigate.export_service import CALM, LENS_MEMORY, claims, investigated, one, their_alert, used
+from tests.unit.investigate.scripted import AT, MINUTE, steady
+
+SIGNED = "Offline analyst: no model was used."
+FULL = their_alert("MemoryFull", 'lens_python_memory_utilization_ratio{job="export-service"} > 0.5')
+
+
+def memory(every, lasting, since, until=-1, low=27.8e6, high=500e6):
+    """Fills for some minutes, again and again from so many minutes ago on."""
+    begin, end = AT - since * MINUTE, AT - until * MINUTE
+
+    def course(times):
+        away = (times >= begin) & (times < end) & ((times - begin) % (every * MINUTE) < lasting * MINUTE)
+        return np.where(away, high, low)
+
+    return used("memory", course, 671e6, "_bytes")
+
+
+@pytest.mark.parametrize(
+    ("alert", "how"), [(LENS_MEMORY, "4.1 % to 75 %, 6 times"), (FULL, "its rule was met 6 times")], ids=["ours", "a rule"]
+)
+def test_what_came_six_times_is_not_over(alert, how):
+    """It is off at this moment and nothing else moved: that it comes every ten minutes is what there is to know."""
+    answer = investigated([*CALM, *memory(10, 2, 55)], alert)
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    claim = f"it comes and goes: {how} since 13:20, every 10 min, the last 14:10 to 14:11"
+    assert answer.analysis.summary == f"Inconclusive: {claim}. None of 10 judged series is outside its normal. {SIGNED}"
+    assert claims(answer)[0] == claim
+    assert answer.analysis.recommendations == ("see what runs every 10 min",)
+
+
+def test_while_it_is_there_its_value_comes_first():
+    answer = investigated([*CALM, *memory(10, 5, 54)], LENS_MEMORY)
+    assert answer.analysis.summary.startswith("Inconclusive: memory 27.8 MB -> 500 MB of 671 MB from ")
+    assert "It comes and goes: 4.1 % to 75 %, 6 times since 13:21, every 10 min, the last since 14:11." in answer.analysis.summary
+
+
+def test_what_stays_away_for_longer_than_it_did_is_over():
+    answer = investigated([*CALM, *memory(10, 2, 100, until=50)], FULL)
+    assert answer.analysis.outcome is Outcome.NOTHING_WRONG
+    assert investigated([*CALM, *memory(10, 2, 100, until=8)], FULL).analysis.outcome is Outcome.INCONCLUSIVE
+
+
+def test_without_a_rhythm_nothing_is_looked_for_that_has_one():
+    begins = [AT - minutes * MINUTE for minutes in (55, 43, 40, 22, 6)]
+    course = lambda times: np.where(np.any([(b <= times) & (times < b + 2 * MINUTE) for b in begins], axis=0), 5e8, 2.8e7)  # noqa: E731
+    answer = investigated([*CALM, *used("memory", course, 671e6, "_bytes")], LENS_MEMORY)
+    assert "5 times since 13:20, the last 14:09 to 14:10." in answer.analysis.summary
+    assert not any("runs every" in step for step in answer.analysis.recommendations)
+
+
+def test_gaps_between_scrapes_are_no_comings():
+    """Of a metric without a threshold being away is the scrape's."""
+    gaps = lambda times: np.where((times - AT) % (10 * MINUTE) < 4 * MINUTE, np.nan, 300e6)  # noqa: E731
+    answer = investigated([*CALM, *used("memory", gaps, 671e6, "_bytes")], LENS_MEMORY)
+    assert "comes and goes" not in answer.analysis.summary
+
+
+def test_another_that_comes_and_goes_is_not_what_alerts():
+    """A rule that asks about all instances is met by another one."""
+    other = one("lens_python_memory_utilization_ratio", memory(10, 2, 55)[0][1], instance="10.0.0.9:9000")
+    answer = investigated([*CALM, *used("memory", steady(400e6), 671e6, "_bytes"), other], FULL)
+    assert "comes and goes" not in answer.analysis.summary
