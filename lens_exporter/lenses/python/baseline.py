@@ -62,7 +62,7 @@ BASELINE: tuple[BaselineMetric, ...] = (
         unit="seconds",
         category="latency",
         direction=_UP,
-        min_change=0.05,
+        min_change=0.1,  # from where asyncio itself calls a callback slow (loop.slow_callback_duration)
         words="event loop lag",
     ),
     BaselineMetric(
