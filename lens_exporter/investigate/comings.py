@@ -28,6 +28,7 @@ class Comings:
     last_at: float
     until: float | None  # when the last one ended; None: it is there now
     between: float  # seconds from one to the next, usually
+    lasted: float  # seconds that the longest of those before the last one took
     even: bool  # it has a rhythm
 
     def numbers(self) -> dict[str, float]:
@@ -67,6 +68,7 @@ def comings(times: FloatArray, values: FloatArray, start: float, end: float, ste
     if usual < _SEEN * step:
         return None
     ends = np.flatnonzero(away[:-1] & ~away[1:])
+    lasted = grid[ends[ends >= begins[0]][: begins.size - 1]] - grid[begins[:-1]] + step
     return Comings(
         times=int(begins.size),
         by_level=by_level,
@@ -76,6 +78,7 @@ def comings(times: FloatArray, values: FloatArray, start: float, end: float, ste
         last_at=float(grid[begins[-1]]),
         until=None if away[-1] else float(grid[ends[-1]]),
         between=usual,
+        lasted=float(lasted.max()),
         even=bool(begins.size >= _RHYTHM and np.abs(between - usual).max() <= max(_EVEN * usual, step)),
     )
 

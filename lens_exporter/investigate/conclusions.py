@@ -44,6 +44,7 @@ def conclude(notes: Notebook, signed: str = OFFLINE) -> HealthAnalysis:
     outcome = _outcome(notes, moved, found)
     if outcome is Outcome.NOTHING_WRONG:
         findings = [*_back_to_normal(notes), *(_had_moved(one, notes) for one in moved.back[:2])]
+        findings += [Finding(comes_and_goes(notes), (notes.came.receipt,))] if notes.came else []
     else:
         findings = list(_findings(notes, moved, found))
     return HealthAnalysis(
@@ -52,7 +53,7 @@ def conclude(notes: Notebook, signed: str = OFFLINE) -> HealthAnalysis:
         summary=summarised(notes, outcome, moved, found, signed),
         findings=tuple(replace(one, claim=shortened(one.claim, _LONGEST)) for one in findings[:_FINDINGS]),
         hypotheses=tuple(_ruled_out(notes)),
-        recommendations=tuple(_next(notes, moved, found)) if outcome is not Outcome.NOTHING_WRONG else (),
+        recommendations=tuple(_threshold(notes) if outcome is Outcome.NOTHING_WRONG else _next(notes, moved, found)),
         reasoning=_METHOD,
     )
 
@@ -72,7 +73,7 @@ def _is_over(notes: Notebook) -> bool:
     """
     if any(missing(notes)) or notes.ranking.unseen_since is not None:
         return False
-    if notes.came is not None and notes.came.goes_on(notes.task.at):
+    if notes.came is not None and not notes.came.always:
         return False
     courses = own_courses(notes)
     back = bool(courses) and all(one.came_back(notes.task.start) for one in courses)
@@ -228,8 +229,8 @@ def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
     beats = notes.came is not None and notes.came.even and found is None
     if notes.came is not None and beats:
         steps.append(f"see what runs every {apart(notes.came.between)}")
-    if notes.conditions and not moved.effects and usual(notes):
-        steps.append("see whether the alert's threshold fits what is usual here")
+    if not moved.effects:
+        steps += _threshold(notes, stays=usual(notes))
     # How to look at what is not there is no advice.
     if (
         not unseen
@@ -239,6 +240,12 @@ def _next(notes: Notebook, moved: Movement, found: Cause | None) -> list[str]:
     ):
         steps += _advice(notes, moved, found)
     return list(dict.fromkeys(steps))[:2]
+
+
+def _threshold(notes: Notebook, *, stays: bool = False) -> list[str]:
+    """Advise where a rule is met by what is usual: all the time, or now and then, in no rhythm, as long as it was looked at."""
+    met = stays or (notes.came is not None and notes.came.always and not notes.came.even)
+    return ["see whether the alert's threshold fits what is usual here"] if notes.conditions and met else []
 
 
 def _advice(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator[str]:

@@ -14,7 +14,8 @@ _BACK = 0.25  # of the way it had moved: a value nearer to where it came from is
 _NEARLY = 0.5  # a single value so near is no sign of the contrary
 _CLEAR = 4.0  # of the bends from part to part: among twelve parts of mere noise the furthest are half of that apart
 _PARTS = 5
-_AWAY = 2.0  # of the usual time between two comings
+_AWAY = 2.0  # of the usual time between two comings: what is away for longer is over, what came so soon was there before
+_LONGER = 2.0  # of the longest coming before: what is there for longer has stayed
 _LEAD = 600.0  # seconds: a rule waits before it alerts
 _DAILY = 6 * 3600.0  # seconds, in which what comes each day goes far
 _LONG, _STEPS = 60.0, 2.5  # seconds, and points of the range: a range that lacks less at an end is whole there
@@ -82,16 +83,14 @@ class Came:
     until: float | None  # None: it is there now
     between: float  # seconds from one to the next, usually
     even: bool
-
-    def goes_on(self, now: float) -> bool:
-        """Whether it may well come again: it is not away for much longer than it usually is."""
-        return self.until is None or now - self.last_at < _AWAY * self.between
+    always: bool  # it did so before anybody could have seen it begin
 
 
 def came(answered: Answered, target: Labels, *, by_rule: bool) -> Came | None:
     """Read the long look at what alerts; of several series of the target, the one that changed most.
 
-    by_rule: only what alerts has a value, so that a level says nothing; else being away may be the scrape's.
+    None where it does not come and go, or no longer does: it has stayed, or stays away. by_rule: only what alerts has a value, so
+    that a level says nothing; else being away may be the scrape's.
     """
     arguments, rows = answered.call.arguments, answered.result.data
     if not isinstance(arguments, dict) or not isinstance(rows, list):
@@ -101,7 +100,11 @@ def came(answered: Answered, target: Labels, *, by_rule: bool) -> Came | None:
     if found is None or by_rule == ("from" in found["comes_and_goes"]):
         return None
     row = found["comes_and_goes"]
-    first, last, until = (read(row[name], float("inf")) if name in row else None for name in ("first_at", "last_at", "until"))
+    first, last = (read(row[name], float("inf")) for name in ("first_at", "last_at"))
+    until = read(row["until"], float("inf")) if "until" in row else None
+    between, begin, now = row["seconds_from_one_to_the_next"], answered.result.seen["start_at"], answered.result.seen["end_at"]
+    if now - last > (_LONGER * row["longest_seconds"] if until is None else _AWAY * between):
+        return None
     return Came(
         answered.receipt,
         str(arguments.get("query", "")),
@@ -109,11 +112,12 @@ def came(answered: Answered, target: Labels, *, by_rule: bool) -> Came | None:
         row["times"],
         row.get("from"),
         row["to"],
-        first or 0.0,
-        last or 0.0,
+        first,
+        last,
         until,
-        row["seconds_from_one_to_the_next"],
+        between,
         even=row["even"],
+        always=first - begin < _AWAY * between,
     )
 
 

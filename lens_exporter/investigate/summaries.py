@@ -60,7 +60,8 @@ def missing_claim(one: Course, notes: Notebook) -> str:
 
 def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | None) -> str:
     if outcome is Outcome.NOTHING_WRONG:
-        return f"Nothing is wrong now: what alerted is over, and {_none_outside(notes)}{_had_moved(notes, moved)}."
+        over = comes_and_goes(notes) or "what alerted is over"
+        return f"Nothing is wrong now: {over}, and {_none_outside(notes)}{_had_moved(notes, moved)}."
     if found is not None:
         more = () if found.driven else (_explained(found, moved, notes), _beside(notes, moved, found.subject))
         more = (*more[:1], comes_and_goes(notes), *more[1:])

@@ -188,6 +188,7 @@ def _came(came: Comings) -> dict[str, Any]:
         "first_at": rfc3339(came.first_at),
         "last_at": rfc3339(came.last_at),
         "seconds_from_one_to_the_next": came.between,
+        "longest_seconds": came.lasted,
         "even": came.even,
     }
     row |= {"from": came.level} if came.by_level else {}

@@ -47,6 +47,26 @@ def test_what_stays_away_for_longer_than_it_did_is_over():
     assert investigated([*CALM, *memory(10, 2, 100, until=8)], FULL).analysis.outcome is Outcome.INCONCLUSIVE
 
 
+def test_what_has_stayed_does_not_come_and_go():
+    """It flapped, and now it is there for longer than it ever was."""
+    flaps = memory(10, 2, 100, until=30)[0][1]
+    course = lambda times: np.where(times >= AT - 20 * MINUTE, 500e6, flaps(times))  # noqa: E731
+    answer = investigated([*CALM, *used("memory", course, 671e6, "_bytes")], LENS_MEMORY)
+    assert "comes and goes" not in answer.analysis.summary
+
+
+def test_a_threshold_that_what_is_usual_meets_is_to_be_looked_at():
+    """Nothing is wrong, and that its rule is met again and again is why it was told."""
+    wobbles = lambda times: 335e6 + 4e6 * (np.sin(times / 61.0) + np.sin(times / 97.0))  # noqa: E731
+    answer = investigated(
+        [*CALM, *used("memory", wobbles, 671e6, "_bytes")],
+        their_alert("Half", 'lens_python_memory_used_bytes{job="export-service"} > 342e6'),
+    )
+    assert answer.analysis.outcome is Outcome.NOTHING_WRONG
+    assert answer.analysis.summary.startswith("Nothing is wrong now: it comes and goes: its rule was met ")
+    assert answer.analysis.recommendations == ("see whether the alert's threshold fits what is usual here",)
+
+
 def test_without_a_rhythm_nothing_is_looked_for_that_has_one():
     begins = [AT - minutes * MINUTE for minutes in (55, 43, 40, 22, 6)]
     course = lambda times: np.where(np.any([(b <= times) & (times < b + 2 * MINUTE) for b in begins], axis=0), 5e8, 2.8e7)  # noqa: E731
