@@ -106,8 +106,9 @@ def _findings(notes: Notebook, moved: Movement, found: Cause | None) -> Iterator
     if subject is not None and found is not None and found.driven:
         yield _moved(subject, notes)
     yield from (_moved(one, notes) for one in moved.effects[:2])
-    if notes.came is not None:
-        yield Finding(comes_and_goes(notes), (notes.came.receipt,))
+    again = comes_and_goes(notes, beside=bool(moved.effects or found))
+    if notes.came is not None and again:
+        yield Finding(again, (notes.came.receipt,))
     yield from (_moved(one, notes) for one in moved.others[:2] if one is not subject)
     yield from (Finding(missing_claim(one, notes), (one.receipt,)) for one in missing(notes))
     yield from (Finding(gap_claim(*gap, notes), (notes.ranking.receipt,)) for gap in notes.ranking.gaps[-1:])

@@ -64,7 +64,7 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
         return f"Nothing is wrong now: {over}, and {_none_outside(notes)}{_had_moved(notes, moved)}."
     if found is not None:
         more = () if found.driven else (_explained(found, moved, notes), _beside(notes, moved, found.subject))
-        more = (*more[:1], comes_and_goes(notes), *more[1:])
+        more = (*more[:1], comes_and_goes(notes, beside=True), *more[1:])
         return " ".join(sentence(text) for text in (found.text, *more) if text)
     if unseen(notes):
         return f"Inconclusive: {unseen(notes)}."
@@ -73,7 +73,7 @@ def _summary(notes: Notebook, outcome: Outcome, moved: Movement, found: Cause | 
     absent = down or joined([missing_claim(one, notes) for one in missing(notes)])
     alone = next((released.alone_claim(one) for one in notes.releases if one.compared.alone), "")
     if effect or absent:
-        told = [effect, absent, comes_and_goes(notes), alone, live.lead(notes), *_leads(notes, moved)]
+        told = [effect, absent, comes_and_goes(notes, beside=True), alone, live.lead(notes), *_leads(notes, moved)]
     else:
         told = [alone, comes_and_goes(notes), _without_effect(notes, moved), live.lead(notes)]
     first, *more_told = filter(None, (*told, *(gap_claim(*gap, notes) for gap in notes.ranking.gaps[-1:] if gap[1])))

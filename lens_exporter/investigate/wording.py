@@ -111,10 +111,13 @@ def span(begin: float | None, end: float | None, notes: Notebook) -> str:
     return f"at {first}" if first == last else f"{first} to {last}"
 
 
-def comes_and_goes(notes: Notebook) -> str:
-    """Write how what alerts comes and goes; "" where it does not."""
+def comes_and_goes(notes: Notebook, *, beside: bool = False) -> str:
+    """Write how what alerts comes and goes; "" where it does not.
+
+    beside: something has left its normal, beside which it is no news that a rule is met now and then as ever.
+    """
     one = notes.came
-    if one is None:
+    if one is None or (beside and one.always and not one.even):
         return ""
     if one.level is None:
         how = "its rule was met"

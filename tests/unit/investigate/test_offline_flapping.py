@@ -67,6 +67,18 @@ def test_a_threshold_that_what_is_usual_meets_is_to_be_looked_at():
     assert answer.analysis.recommendations == ("see whether the alert's threshold fits what is usual here",)
 
 
+def test_beside_what_left_its_normal_a_tight_threshold_is_no_news():
+    wobbles = lambda times: (  # noqa: E731
+        335e6 + 4e6 * (np.sin(times / 61.0) + np.sin(times / 97.0)) + np.where(times > AT - 4 * MINUTE, 200e6, 0.0)
+    )
+    answer = investigated(
+        [*CALM, *used("memory", wobbles, 671e6, "_bytes")],
+        their_alert("Half", 'lens_python_memory_used_bytes{job="export-service"} > 342e6'),
+    )
+    assert "from 14:11" in answer.analysis.summary
+    assert not any("comes and goes" in claim for claim in (answer.analysis.summary, *claims(answer)))
+
+
 def test_without_a_rhythm_nothing_is_looked_for_that_has_one():
     begins = [AT - minutes * MINUTE for minutes in (55, 43, 40, 22, 6)]
     course = lambda times: np.where(np.any([(b <= times) & (times < b + 2 * MINUTE) for b in begins], axis=0), 5e8, 2.8e7)  # noqa: E731
