@@ -28,7 +28,8 @@ from lens_exporter.model.window import BoolArray, FloatArray, IntArray, Peers, W
 
 SETTLE = 300.0  # seconds; younger samples may still change: late scrapes, rule evaluations, remote writes
 _SILENT = DAY  # a series without a value for so long leaves, at midnight
-_LEAVE = DAY / 8.0  # so often those leave that never come back
+_LEAVE = DAY / 8.0  # so often those leave that never come back,
+_LEAST_SILENT = DAY / 4.0  # who were silent for so long, and for as long as they were there
 _LONE_MEMORY = 2016  # rows a lone series remembers
 
 
@@ -349,11 +350,14 @@ class Baselines:
     def _leave(self, at: float, *, midnight: bool) -> None:
         """Let go of who was silent for a day, and of who never comes back and was silent for as long as it was there.
 
-        Silence counts from the newest value of anybody of its metric: while none is read, nobody is known to be gone.
+        Silence counts from the newest value of any of its kind, or of its metric where it is of none: while nothing is read nobody
+        is known to be gone, and the pods of yesterday are what those of this morning are held against.
         """
-        of, newest = self._roster.metric_of, np.full(len(self._metrics), -np.inf)
-        np.maximum.at(newest, of, self._last_value)
-        there = np.clip(self._observations * self._learning.step, _LEAVE, _SILENT)
+        kind, metrics = self._roster.kinds().kind, len(self._metrics)
+        of = np.where(kind < 0, self._roster.metric_of, metrics + kind)
+        newest, seen = np.full(metrics + int(kind.max(initial=-1)) + 1, -np.inf), self._observations > 0
+        np.maximum.at(newest, of[seen], self._last_value[seen])
+        there = np.clip(self._observations * self._learning.step, _LEAST_SILENT, _SILENT)
         gone = ~self._roster.comes_back & (newest[of] - self._last_value >= there)
         if midnight:
             gone |= self._last_value <= at - _SILENT

@@ -24,8 +24,9 @@ _MADE_UP = "[bcdfghjklmnpqrstvwxz2456789]"
 _OF_A_DEPLOYMENT = re.compile(
     rf"(?P<replicas>(?P<deployment>[a-z0-9][-a-z0-9.]*)-(?=[0-9]*[a-z]){_MADE_UP}{{6,10}})-{_MADE_UP}{{5}}"
 )
-_MADE_UP_POD = re.compile(rf".*-{_MADE_UP}{{5}}")  # of a Deployment, a DaemonSet or a Job
-_CONTAINER = re.compile(r".*[0-9a-f]{64}.*")
+_MADE_UP_POD = re.compile(rf".*-(?=[0-9]*[a-z]){_MADE_UP}{{5}}")  # of a Deployment, a DaemonSet or a Job; of digits it is a number
+_CONTAINER = re.compile(r".*[0-9a-f]{64}.*")  # where it names the container, and not its image
+_NAMES_A_CONTAINER = ("id", "name", "container_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def kind_of(labels: Labels) -> Kind | None:
 
 def comes_back(labels: Labels) -> bool:
     """Whether a series that is gone may be seen again: not that of a pod or container whose name was made up for it alone."""
-    return not (_MADE_UP_POD.fullmatch(pod_of(labels)) or any(map(_CONTAINER.fullmatch, labels.values())))
+    ids = (labels.get(name, "") for name in _NAMES_A_CONTAINER)
+    return not (_MADE_UP_POD.fullmatch(pod_of(labels)) or any(map(_CONTAINER.fullmatch, ids)))
 
 
 def lasting_of(labels: Labels) -> Kind:

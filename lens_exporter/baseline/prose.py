@@ -83,7 +83,9 @@ def note(verdict: SeriesVerdict) -> str:
     text = summary(verdict)
     since = verdict.observation.since
     if verdict.outside and since is not None:
-        text += f", outside for {_readings(verdict.outside)} since {clock(since, verdict.observation.at)} UTC"
+        # Of more readings than are looked at nobody knows here when they began.
+        begun = f" since {clock(since, verdict.observation.at)} UTC" if verdict.outside < TAIL else ""
+        text += f", outside for {_readings(verdict.outside)}{begun}"
     fast = " ".join(_how_fast(verdict))
     return f"{text}. {fast}" if fast else text
 

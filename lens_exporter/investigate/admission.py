@@ -91,7 +91,8 @@ class Admission:
             if gave_up_too_soon(known):
                 self._end([(known, None)])
             unit = self._book.unit(known.investigation)
-            if known.group_key.startswith(ANNOUNCED) or is_settled(known) or unit.due <= self._now:
+            # One with a reason waits for its data source.
+            if known.group_key.startswith(ANNOUNCED) or is_settled(known) or unit.due <= self._now or unit.reason:
                 return duplicate(known)
             unit = self._expedite(unit)  # the webhook was faster
             return Taken(GroupOutcome.PROMOTED, {AlertOutcome.PROMOTED: 1}, unit.id, unit.due, unit.correlation)

@@ -1,4 +1,4 @@
-"""What comes and goes: how often a course left its level and came back, or a condition was met. Pure."""
+"""What comes and goes: how often a course left its level and came back. Pure."""
 
 import math
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ _QUARTER = 0.25  # of the way from the lowest to the highest: what is nearer to 
 _FINE = 60.0  # seconds: of what is seen less often nobody knows how often it came
 _SEEN = 4.0  # steps that one coming and going takes at least, for the same reason
 _EVEN = 0.2  # of the usual time between two comings: where all differ by less it has a rhythm
+_SMALL, _ONE_MORE = 0.05, 2.0  # of its size, and of what is counted: levels no further apart are one
 _RHYTHM = 4  # comings at least
 
 
@@ -21,8 +22,7 @@ class Comings:
     """How something came and went. Times are Unix seconds."""
 
     times: int
-    by_level: bool  # it left a level; else it was there or not
-    level: float  # where it is otherwise; NaN where that is nothing
+    level: float  # where it is otherwise
     there: float  # where it went
     first_at: float
     last_at: float
@@ -35,29 +35,30 @@ class Comings:
         """Name the numbers that a claim may cite."""
         named = {
             "comings": float(self.times),
+            "level": self.level,
             "there": self.there,
             "first_coming_at": self.first_at,
             "last_coming_at": self.last_at,
             "between_comings_seconds": self.between,
         }
-        named |= {"level": self.level} if self.by_level else {}
         return named | ({} if self.until is None else {"gone_at": self.until})
 
 
 def comings(times: FloatArray, values: FloatArray, start: float, end: float, step: float) -> Comings | None:
-    """Say how values [time], asked for from start to end every step seconds, come and go; None where they do not.
+    """Say how often values [time], asked for from start to end every step seconds, left their level and came back.
 
-    Where there are gaps, being there is coming: so a query answers that compares. Else it is leaving the level at which most of the
-    first quarter lie; a value between two levels belongs to the one that was left last.
+    The level is the one at which most of the first quarter lie; a value between two levels belongs to the one that was left last,
+    and what has no value is where it was. None where there are no two levels, or they were changed too seldom.
     """
-    grid = np.arange(math.floor((end - start) / step + 1e-6) + 1) * step + start
-    if step > _FINE or grid.size < _FEWEST or not times.size:
+    size = math.floor((end - start) / step + 1e-6) + 1
+    if step > _FINE or size < _FEWEST or not times.size:
         return None
-    held = np.full(grid.size, np.nan)
-    held[np.clip(np.rint((times - start) / step).astype(np.int64), 0, grid.size - 1)] = values
-    there = np.isfinite(held)
-    by_level = bool(there.all())
-    away = _left(held) if by_level else there
+    held = np.full(size, np.nan)
+    held[np.clip(np.rint((times - start) / step).astype(np.int64), 0, size - 1)] = values
+    newest = np.maximum.accumulate(np.where(np.isnan(held), -1, np.arange(size)))
+    known = newest >= 0
+    grid, held = (start + step * np.arange(size))[known], held[newest[known]]
+    away = _left(held)
     if away is None:
         return None
     begins = np.flatnonzero(away[1:] & ~away[:-1]) + 1
@@ -71,8 +72,7 @@ def comings(times: FloatArray, values: FloatArray, start: float, end: float, ste
     lasted = grid[ends[ends >= begins[0]][: begins.size - 1]] - grid[begins[:-1]] + step
     return Comings(
         times=int(begins.size),
-        by_level=by_level,
-        level=float(np.median(held[~away])) if by_level else float("nan"),
+        level=float(np.median(held[~away])),
         there=float(np.median(held[away])),
         first_at=float(grid[begins[0]]),
         last_at=float(grid[begins[-1]]),
@@ -85,10 +85,11 @@ def comings(times: FloatArray, values: FloatArray, start: float, end: float, ste
 
 def _left(values: FloatArray) -> BoolArray | None:
     """Mark the values that are not at the level, None where there are no two levels."""
-    low, high = values.min(), values.max()
-    if not high > low:
+    low, high = float(values.min()), float(values.max())
+    way = high - low
+    if not 0.0 < way < np.inf or _alike(values, way, max(abs(low), abs(high))):
         return None
-    part = (values - low) / (high - low)
+    part = (values - low) / way
     up = part >= 1.0 - _QUARTER
     sure = up | (part <= _QUARTER)
     if np.mean(~sure) > _BETWEEN:
@@ -97,3 +98,9 @@ def _left(values: FloatArray) -> BoolArray | None:
     was_up = np.median(up[newest][: max(1, values.size // 4)]) > 0
     away: BoolArray = up[newest] != was_up
     return away
+
+
+def _alike(values: FloatArray, way: float, size: float) -> bool:
+    """Whether all values are about the same: one more of what is counted is no other level, unless it is all there is."""
+    counted = 0.0 < way <= _ONE_MORE and size > 1.0 and bool((values == np.rint(values)).all())
+    return counted or way <= _SMALL * size

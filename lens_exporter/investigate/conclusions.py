@@ -73,7 +73,7 @@ def _is_over(notes: Notebook) -> bool:
     """
     if any(missing(notes)) or notes.ranking.unseen_since is not None:
         return False
-    if notes.came is not None and not notes.came.always:
+    if notes.came is not None and (not notes.came.always or notes.came.until is None):
         return False
     courses = own_courses(notes)
     back = bool(courses) and all(one.came_back(notes.task.start) for one in courses)

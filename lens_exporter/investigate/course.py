@@ -76,30 +76,30 @@ class Came:
     query: str
     labels: dict[str, str]
     times: int
-    level: float | None  # where it is otherwise; None: it has no value then, for its rule asks only for what alerts
+    level: float  # where it is otherwise; of a rule 0, and 1 where it is met
     there: float
     first_at: float
     last_at: float
     until: float | None  # None: it is there now
     between: float  # seconds from one to the next, usually
     even: bool
-    always: bool  # it did so before anybody could have seen it begin
+    always: bool  # it did so long before it alerted, and before anybody could have seen it begin
+    by_rule: bool
 
 
-def came(answered: Answered, target: Labels, *, by_rule: bool) -> Came | None:
-    """Read the long look at what alerts; of several series of the target, the one that changed most.
+def came(answered: Answered, target: Labels, alerting: float, *, by_rule: bool) -> Came | None:
+    """Read the long look at what alerts since `alerting` (Unix seconds); by_rule: it is whether the rule is met.
 
-    None where it does not come and go, or no longer does: it has stayed, or stays away. by_rule: only what alerts has a value, so
-    that a level says nothing; else being away may be the scrape's.
+    None where it does not come and go, or no longer does: it has stayed, or stays away. None, too, where it is of several series:
+    the one may stay while the other comes and goes.
     """
     arguments, rows = answered.call.arguments, answered.result.data
     if not isinstance(arguments, dict) or not isinstance(rows, list):
         return None
     own = [one for one in rows if all(target.get(name, text) == text for name, text in one["labels"].items())]
-    found = next((one for one in own if "comes_and_goes" in one), None)
-    if found is None or by_rule == ("from" in found["comes_and_goes"]):
+    if len(own) != 1 or "comes_and_goes" not in own[0]:
         return None
-    row = found["comes_and_goes"]
+    row = own[0]["comes_and_goes"]
     first, last = (read(row[name], float("inf")) for name in ("first_at", "last_at"))
     until = read(row["until"], float("inf")) if "until" in row else None
     between, begin, now = row["seconds_from_one_to_the_next"], answered.result.seen["start_at"], answered.result.seen["end_at"]
@@ -108,16 +108,17 @@ def came(answered: Answered, target: Labels, *, by_rule: bool) -> Came | None:
     return Came(
         answered.receipt,
         str(arguments.get("query", "")),
-        found["labels"],
+        own[0]["labels"],
         row["times"],
-        row.get("from"),
+        row["from"],
         row["to"],
         first,
         last,
         until,
         between,
         even=row["even"],
-        always=first - begin < _AWAY * between,
+        always=first - begin < _AWAY * between < alerting - first,
+        by_rule=by_rule,
     )
 
 

@@ -117,9 +117,12 @@ class Dispatcher:
         return handed
 
     def _forgotten(self, investigation: str) -> bool:
-        """Make the durable queue forget that it had a unit that was put off: it does nothing twice. False while it ends there."""
+        """Make the durable queue forget that it had a unit that was put off: it does nothing twice. False while it ends there.
+
+        Suspended is one whose database failed after it was put off: it has done nothing that would be lost.
+        """
         standing, _ = self._queue.standing([investigation])[investigation]
-        if standing not in (WorkflowStanding.UNKNOWN, WorkflowStanding.OVER, WorkflowStanding.LOST):
+        if standing in (WorkflowStanding.WAITING, WorkflowStanding.RUNNING):
             return False
         self._queue.forget(investigation)
         return True

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from lens_exporter.errors import DatabaseError
+from lens_exporter.errors import DatabaseError, UnknownInvestigation
 from lens_exporter.foundation.clock import Clock, wall
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.telemetry import Telemetry
@@ -35,7 +35,7 @@ Publish = Callable[[Investigated, AlertGroup], tuple[Delivery, ...]]
 
 T = TypeVar("T")
 
-_AGAIN = 15.0  # seconds until a data source that did not answer is tried again
+_AGAIN = 30.0  # seconds until a data source that did not answer is tried again
 _MAX_REASON = 300  # characters of an error in a summary
 _log = structlog.get_logger("lens_exporter.investigate")
 
@@ -119,7 +119,10 @@ class Inquiry:
         self._finish(unit, investigated, self._deliver(investigated, unit))
 
     def _begin(self, investigation: str) -> bool:
-        if self._put_off(self._store.unit(investigation)) or not self._store.begin(investigation, self._clock()):
+        try:
+            if self._put_off(self._store.unit(investigation)) or not self._store.begin(investigation, self._clock()):
+                return False
+        except UnknownInvestigation:  # pruned meanwhile
             return False
         unit = self._store.unit(investigation)
         self._telemetry.set("lens_queue_depth", self._store.depth())
@@ -134,7 +137,6 @@ class Inquiry:
         error = self._away(unit.group)
         if not error or not self._store.put_off(unit.id, min(self._clock() + _AGAIN, unit.created_at + self._patience), error):
             return False
-        self._telemetry.set("lens_queue_depth", self._store.depth())
         if not unit.reason:
             self._telemetry.inc("lens_investigations_put_off_total")
             self._events.append("investigation.put_off", correlation=unit.correlation, subject=unit.id, error=error)

@@ -152,7 +152,6 @@ def notebook(trail: Trail) -> Notebook:
     failed = [one for one in answered if one.call.name == "rank_suspects" and one.result.status is ToolStatus.ERROR and one.receipt]
     ranges = [one for one in ran if one.call.name == "promql_range"]
     looked = next((one for one in ranges if one.call.arguments == task.long_look()), None)
-    shown = [one for one in ranges if one is not looked] or ranges
     heaps = [one for one in answered if one.receipt and _query(one).startswith(HEAP)]
     return Notebook(
         task=task,
@@ -160,8 +159,8 @@ def notebook(trail: Trail) -> Notebook:
         ranking=_ranked(best) if best else Ranked(),
         unranked=bool(failed) and best is None,
         silent=bool(failed) and not any(one.call.name in _PROMETHEUS and one.result.status in ANSWERS for one in answered),
-        courses=tuple(course for one in shown for course in courses(one)),
-        came=None if looked is None else came(looked, task.target, by_rule=bool(task.conditions)),
+        courses=tuple(course for one in ranges if one is not looked for course in courses(one)),
+        came=None if looked is None else came(looked, task.target, task.start, by_rule=bool(task.conditions)),
         releases=tuple(_released(one) for one in ran if one.call.name == "compare_releases"),
         conditions=dict(_conditions(answered, task)),
         heap=tuple(held for one in heaps if one.result.holds for held in _held(one)),

@@ -21,7 +21,7 @@ from lens_exporter.model.labels import without
 _SHOWN_ALERTS = 20  # of a large group; the others are counted
 _LONGEST_VALUE = 600
 _QUERIES = 3
-_LONG_LOOK = 3 * 3600.0  # seconds
+_LONG_LOOK, _LONG_STEP = 3 * 3600.0, 30.0  # seconds
 _BEGIN, _END = "<alerts>", "</alerts>"
 # Labels that say what an alert is about, not which series it looks at.
 _ABOUT = ("alertname", "severity", "watcher", "category", "lens_origin", "prometheus", "replica", "alertstate", "priority", "team")
@@ -57,10 +57,20 @@ class Task:
         bare = ((rule, without_threshold(rule)) for rule in self.conditions)
         return tuple(self._narrowed(query) + rule[len(query) :] for rule, query in bare)
 
-    def long_look(self) -> dict[str, str]:
-        """Give the range that tells whether it comes and goes: of the first rule's expression, else of the first query."""
-        asked = next(iter(self.asked_conditions()), "") or next((forms[0] for forms in self.asked_queries()), "")
-        return {"query": asked, "start": rfc3339(self.at - _LONG_LOOK), "end": rfc3339(self.at)} if asked else {}
+    def long_look(self) -> dict[str, Any]:
+        """Give the range that tells whether what alerts comes and goes, {} where several things do.
+
+        Of a rule it is whether it is met, 0 or 1, so that what is not sampled is told from what is not met; else the query itself.
+        """
+        rules, queries = self.conditions, self.queries
+        bare = [self._narrowed(without_threshold(rule)) for rule in rules]
+        if len(queries) > 1 or len(rules) > 1 or not (bare or queries):
+            return {}
+        asked = (
+            f"{bare[0]} {compared}" if rules and (compared := _as_bool(rules[0])) else "" if rules else self._narrowed(queries[0])
+        )
+        where = {"start": rfc3339(self.at - _LONG_LOOK), "end": rfc3339(self.at), "step": _LONG_STEP}
+        return {"query": asked, **where} if asked else {}
 
     def alerting(self, query: str) -> dict[str, str]:
         """Give the labels of the first alert that asks a query; none where it is not among those that are shown."""
@@ -161,6 +171,13 @@ def without_threshold(expression: str) -> str:
     if not rest or rest.count("(") != rest.count(")") or _SETS.search(_outside_quotes(rest)):
         return expression.strip()
     return rest
+
+
+def _as_bool(rule: str) -> str:
+    """Write the last comparison of a rule so that it answers 0 or 1: "> bool 0.5"; "" where it has none, or answers so already."""
+    last = rule.strip()[len(without_threshold(rule)) :].strip()
+    found = re.fullmatch(r"([=!<>]=?)\s*(?!bool\b)(\S.*)", last)
+    return f"{found[1]} bool {found[2]}" if found else ""
 
 
 def filters(expression: str) -> bool:

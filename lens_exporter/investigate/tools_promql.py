@@ -184,6 +184,7 @@ def _row(one: Series, shape: Shape, step: float) -> dict[str, Any]:
 def _came(came: Comings) -> dict[str, Any]:
     row = {
         "times": came.times,
+        "from": came.level,
         "to": came.there,
         "first_at": rfc3339(came.first_at),
         "last_at": rfc3339(came.last_at),
@@ -191,7 +192,6 @@ def _came(came: Comings) -> dict[str, Any]:
         "longest_seconds": came.lasted,
         "even": came.even,
     }
-    row |= {"from": came.level} if came.by_level else {}
     return row | ({} if came.until is None else {"until": rfc3339(came.until)})
 
 

@@ -76,6 +76,10 @@ def deploys(samples: Sequence[Samples], times: FloatArray, looked: int) -> Itera
                 continue
             before = [other for other in alike if _gave_way(other, int(began[0]), together) and _of_the_same(one, other)]
             new = {name: value for name, value in one.labels.items() if _VERSION.search(name)}
+            if any(
+                _ran(other, int(began[0])) and _of_the_same(one, other) and new.items() <= other.labels.items() for other in alike
+            ):
+                continue  # one more of a version that runs already
             if new and any(any(other.labels.get(name) != value for name, value in new.items()) for other in before):
                 yield Moved(name_of(one), new, float(times[began[0]]))
 
@@ -91,13 +95,18 @@ def _of_the_same(one: Samples, other: Samples) -> bool:
     return all(one.labels.get(name) == other.labels.get(name) for name in _OF_WHAT)
 
 
+def _ran(one: Samples, place: int) -> bool:
+    """Whether it had a value shortly before a place."""
+    return bool(np.isfinite(one.values[max(0, place - _GONE) : place]).any())
+
+
 def _gave_way(one: Samples, place: int, together: int) -> bool:
     """Whether it had values before, and none after it, or after so many places more and to the end."""
     places = np.flatnonzero(np.isfinite(one.values))
     if not places.size or places[0] >= place:
         return False
     last = int(places[-1])
-    return last <= place or last <= min(place + together, one.values.size - _GONE)
+    return last <= place or last <= min(place + together, one.values.size - _GONE - 1)
 
 
 def _moved(one: Samples, at: float) -> Moved:

@@ -48,7 +48,7 @@ class Unit:
     severity: Severity
     started_at: float | None = None
     finished_at: float | None = None
-    reason: str = ""  # why it was cancelled
+    reason: str = ""  # why it was cancelled, or waits for its data source
     document: dict[str, Any] | None = None
 
 

@@ -119,7 +119,7 @@ def comes_and_goes(notes: Notebook, *, beside: bool = False) -> str:
     one = notes.came
     if one is None or (beside and one.always and not one.even):
         return ""
-    if one.level is None:
+    if one.by_rule:
         how = "its rule was met"
     else:
         how = " to ".join(value(number, measured(one)) for number in (one.level, one.there)) + ","

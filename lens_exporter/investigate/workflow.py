@@ -203,6 +203,8 @@ class Workflows:
         """Delete what is recorded of an investigation that does not run. Raises DatabaseError."""
         with self._storage():
             self._dbos.delete_workflow(investigation)
+        with self._changed:
+            self._suspended.discard(investigation)
 
     def standing(self, investigations: Sequence[str]) -> dict[str, tuple[WorkflowStanding, str]]:
         """Say where each investigation's workflow stands, with the reason where it is lost.

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 import structlog
 
-from lens_exporter.errors import DatabaseError, LensError, RemoteRefused
+from lens_exporter.errors import BreakerOpen, DatabaseError, LensError, RemoteRefused
 from lens_exporter.foundation.clock import Clock
 from lens_exporter.foundation.events import Events
 from lens_exporter.foundation.stretch import Stretch
@@ -111,7 +111,7 @@ class Courier:
             if refused and len(batch) > 1:
                 # One bad alert must not hold up the others: each goes by itself.
                 return all(self._send([stored], told, now, unstored) for stored in batch)
-            self._failed(batch, told, now, str(error), unstored, refused=refused)
+            self._failed(batch, told, now, error, unstored, refused=refused)
             return refused
         self._accepted(batch, told, now, unstored)
         return True
@@ -132,23 +132,25 @@ class Courier:
         batch: list[StoredAlert],
         told: dict[str, Told],
         now: float,
-        error: str,
+        error: LensError,
         unstored: list[DatabaseError],
         *,
         refused: bool,
     ) -> None:
         self._count_failed(len(batch), refused=refused)
         records = [
-            resend.failed(stored, told.get(stored.alert.fingerprint), self.name, now, error, refused=refused) for stored in batch
+            resend.failed(stored, told.get(stored.alert.fingerprint), self.name, now, str(error), refused=refused)
+            for stored in batch
         ]
         self._record(records, unstored)
-        known = not refused and not self._failing.failed(now)  # an outage is logged once, and is part of each alert's story
+        kinds = () if isinstance(error, BreakerOpen) else (type(error).__name__,)
+        if not refused and self._failing.failed(now, kinds):
+            _log.warning("it takes no alerts", alertmanager=self.name, error=str(error))
+        append = self._events.append if refused else self._events.append_quietly  # an outage is logged once, for all alerts
         for stored in batch:
             before = told.get(stored.alert.fingerprint)
             if before is None or not before.error or before.refused != refused:
-                append = self._events.append_quietly if known else self._events.append
-                append("alert.delivery_failed", **_about(stored), alertmanager=self.name, error=error)
-                known = not refused
+                append("alert.delivery_failed", **_about(stored), alertmanager=self.name, error=str(error))
 
     def _count_failed(self, alerts: int, *, refused: bool) -> None:
         # Counted apart: what is refused says nothing of the service, which takes the next alert.

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 from lens_exporter.baseline.robust import RobustDetector
 from lens_exporter.config.settings import Config
-from lens_exporter.errors import BreakerOpen, ConcurrencyReached, LensError, RemoteTimeout, RemoteUnavailable, Unreachable
+from lens_exporter.errors import (
+    BadAnswer,
+    BreakerOpen,
+    ConcurrencyReached,
+    LensError,
+    RemoteTimeout,
+    RemoteUnavailable,
+    Unreachable,
+)
 from lens_exporter.investigate.agent import AgentLimits
 from lens_exporter.investigate.investigator import Investigator
 from lens_exporter.investigate.offline import OfflineAnalyst
@@ -21,6 +29,20 @@ from lens_exporter.prometheus.client import Prometheus
 from lens_exporter.publish.alertmanager import Alertmanager, held_alerts
 from lens_exporter.wiring.ground import Ground
 from lens_exporter.wiring.remotes import Remotes
+
+_AWAY_SECONDS = 25.0
+
+
+def _unanswered(source: Prometheus) -> str:
+    try:
+        source.query("1")
+    except (Unreachable, RemoteTimeout, RemoteUnavailable, BadAnswer, BreakerOpen) as error:
+        return str(error)
+    except ConcurrencyReached as error:  # of queries that are answered, or of a server that hangs
+        return str(error) if float(str(error.fields["longest"])) >= float(str(error.fields["seconds"])) else ""
+    except LensError:
+        return ""
+    return ""
 
 
 class Investigation:
@@ -51,6 +73,7 @@ class Investigation:
         self._ground = ground
         self._live_tools = tuple(live_tools)
         self._alertmanagers = tuple(alertmanagers)
+        self._away: dict[str, tuple[float, str]] = {}  # by address: when a data source was asked last, and why it was in vain
         settings = config.investigate
         self.investigator = Investigator(
             client=lambda: self.clients.primary,
@@ -91,14 +114,16 @@ class Investigation:
         return self.sources[named.pop() if len(named) == 1 else ""]
 
     def away(self, group: AlertGroup) -> str:
-        """Say why the data source of these alerts does not answer; "" where it does, whatever it answers."""
-        try:
-            self.source_of(group).query("1")
-        except (Unreachable, RemoteTimeout, RemoteUnavailable, BreakerOpen, ConcurrencyReached) as error:
-            return str(error)
-        except LensError:
-            return ""
-        return ""
+        """Say why the data source of these alerts does not answer; "" where it does, whatever it answers.
+
+        One that did not is not asked again for a while: a server that hangs must not hold up the alerts of others.
+        """
+        source, now = self.source_of(group), self._ground.clock()
+        at, known = self._away.get(source.url, (now, ""))
+        if known and 0 <= now - at < _AWAY_SECONDS:
+            return known
+        self._away[source.url] = self._ground.clock(), (why := _unanswered(source))
+        return why
 
     def _alerts(self) -> list[Alert]:
         return [held.alert for held in held_alerts(self._alertmanagers).alerts]

@@ -497,6 +497,29 @@ def test_an_investigation_waits_for_a_data_source_that_is_away(engine):
     assert unit.reason == ""
 
 
+def test_a_database_that_fails_after_it_was_put_off_leaves_nothing_waiting_for_ever(engine):
+    """Its workflow is suspended then: it has done nothing, and begins anew."""
+    engine.away = "prometheus cannot be reached"
+    put_off, failed = engine.store.put_off, []
+
+    def once(*arguments):
+        done = put_off(*arguments)
+        if not failed:
+            failed.append(done)
+            raise DatabaseError(url="x", reason="disk I/O error")
+        return done
+
+    engine.store.put_off = once
+    investigation = engine.accept("A")
+    engine.dispatcher.dispatch_due(time.time())
+    until(lambda: engine.workflows.standing([investigation])[investigation][0] is WorkflowStanding.SUSPENDED, 20.0)
+    assert engine.store.unit(investigation).state is State.HELD
+    engine.away = ""
+    until(lambda: engine.dispatcher.dispatch_due(time.time() + 40.0), 20.0)
+    assert engine.until_done(investigation).state is State.DONE
+    assert engine.published == [investigation]
+
+
 def test_it_waits_no_longer_than_it_may(engine):
     """Then it goes on with what else there is."""
     engine.away = "prometheus cannot be reached"

@@ -35,6 +35,8 @@ def named(release, pod):
         ({"instance": "db-1:9100"}, True),
         ({"uuid": "GPU-123e4567-e89b-12d3-a456-426614174000"}, True),
         ({"pod": "mysql-proxy"}, True),
+        ({"pod": "kafka-broker-24599"}, True),
+        ({"pod": "backup-0", "image": f"backup@sha256:{'0f' * 32}"}, True),
         ({}, True),
     ],
 )
@@ -42,11 +44,11 @@ def test_who_comes_back_is_told_by_its_name(labels, back):
     assert comes_back(labels) is back
 
 
-def test_pods_of_minutes_are_forgotten_within_six_hours():
-    """They leave at the next eighth of a day after three silent hours; those that stay, stay."""
+def test_pods_of_minutes_are_forgotten_within_nine_hours():
+    """They leave at the next eighth of a day after six silent hours; those that stay, stay."""
     fleet = Fleet([LONG, *jobs(2 * DAY, 4 * DAY)], name=named)
     counts = [fleet.look(row).remembered for row in range(2 * DAY, 5 * DAY, HOUR)]
-    assert 10 < max(counts) <= 2 + 2 * 6 + 2
+    assert 10 < max(counts) <= 2 + 2 * 9 + 2
     assert counts[-1] == 2
 
 
@@ -68,6 +70,25 @@ def test_nobody_leaves_while_nothing_is_read():
     fleet = Fleet([Release(first, first + 20 * HOUR, course)], name=named)
     looks = [fleet.look(row) for row in range(first + HOUR, first + 17 * HOUR, HOUR)]
     assert {look.remembered for look in looks} == {3}
+
+
+def test_an_outage_that_ends_with_a_new_pod_makes_nobody_gone():
+    """What is seen for the first time in a row that may still change has no past that others could be silent against."""
+    first, back = 2 * DAY, 2 * DAY + 9 * HOUR
+    gap = lambda random, rows: np.where(  # noqa: E731
+        (np.arange(rows) >= 2 * HOUR) & (np.arange(rows) < 9 * HOUR), np.nan, USUAL(random, rows)
+    )
+    fleet = Fleet([Release(first, first + DAY, gap, pods=3), Release(back, first + DAY, USUAL, pods=1)], name=named)
+    looks = [fleet.look(row) for row in range(first + HOUR, back + HOUR)]
+    assert [look.remembered for look in looks if look.remembered < 3] == []
+
+
+def test_pods_that_are_away_at_night_are_remembered_in_the_morning():
+    """The last of their kind leave at midnight at the earliest, so that a release of the morning has somebody beside it."""
+    by_day = [Release(day + 8 * HOUR, day + 17 * HOUR, USUAL, pods=2) for day in range(2 * DAY, 4 * DAY, DAY)]
+    names = lambda release, pod: f"web-{'bcdfghjk'[release] * 8}-{'xz2456789'[pod] * 5}"  # noqa: E731
+    fleet = Fleet([*by_day, Release(0, 8 * DAY, USUAL, pods=1)], name=lambda r, p: names(r, p) if r < 2 else "shop-0")
+    assert fleet.look(3 * DAY + 7 * HOUR).remembered == 3
 
 
 def test_a_fresh_start_remembers_the_same():

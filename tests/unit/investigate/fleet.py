@@ -12,7 +12,7 @@ from lens_exporter.prometheus.answers import MetricMetadata, QueryAnswer, Series
 
 Course = Callable[[FloatArray], FloatArray]
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"')
-_COMPARED = re.compile(r"(.+?)\s*(>|<|==)\s*([-\d.e]+)")
+_COMPARED = re.compile(r"(.+?)\s*(>|<|==)\s*(bool\s+)?([-\d.e]+)")
 _COMPARE = {">": operator.gt, "<": operator.lt, "==": operator.eq}
 
 
@@ -52,7 +52,13 @@ class Fleet:
         if compared := _COMPARED.fullmatch(query):
             kept = self._eval(compared[1], times)
             compare = _COMPARE[compared[2]]
-            return [(labels, np.where(compare(values, float(compared[3])), values, np.nan)) for labels, values in kept]
+            met = [(labels, values, compare(values, float(compared[4]))) for labels, values in kept]
+            if compared[3]:
+                bare = ({name: text for name, text in labels.items() if name != "__name__"} for labels, *_ in met)
+                return [
+                    (labels, np.where(np.isnan(values), np.nan, true)) for labels, (_, values, true) in zip(bare, met, strict=True)
+                ]
+            return [(labels, np.where(true, values, np.nan)) for labels, values, true in met]
         if query.startswith("rate(") and " / rate(" in query:
             above, _, below = query.partition(" / ")
             under = {tuple(sorted(labels.items())): values for labels, values in self._eval(below, times)}

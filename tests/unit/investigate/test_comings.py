@@ -20,7 +20,7 @@ def visits(every, lasting, *, since=60, level=4.0, there=75.0):
 
 def test_what_leaves_its_level_each_ten_minutes_is_counted():
     came = seen(visits(10, 2))
-    assert (came.times, came.by_level, came.level, came.there) == (13, True, 4.0, 75.0)
+    assert (came.times, came.level, came.there) == (13, 4.0, 75.0)
     assert (came.between, came.even) == (600.0, True)
     assert (came.first_at, came.last_at, came.until) == (START + 3600, START + 10_800, None)
     assert came.numbers() == {
@@ -86,11 +86,33 @@ def test_what_came_once_or_twice_is_no_habit(values):
     assert seen(values) is None
 
 
-def test_a_condition_is_met_while_it_has_values():
-    there = visits(10, 2, level=0.0, there=1.0) > 0
-    came = seen(np.full(there.sum(), 0.8), TIMES[there])
-    assert (came.times, came.by_level, came.there, came.even) == (13, False, 0.8, True)
-    assert "level" not in came.numbers()
+def test_what_is_not_there_is_where_it_was():
+    """A gap between scrapes is no coming, and hides none; what began lately has begun then."""
+    there = (MINUTES % 25 > 5) & (MINUTES > 30)
+    assert seen(np.full(there.sum(), 75.0), TIMES[there]) is None
+    came = seen(visits(10, 4)[there], TIMES[there])
+    assert (came.level, came.there) == (4.0, 75.0)
+    assert 10 <= came.times <= 13
+
+
+@pytest.mark.parametrize(
+    ("level", "there", "times"),
+    [(480.0, 481.0, 0), (2.0, 3.0, 0), (2.0, 4.0, 0), (2.0, 5.0, 13), (500e6, 500.3e6, 0), (0.0, 1.0, 13), (0.5, 1.0, 13)],
+    ids=["a file more", "a thread more", "two more", "three more", "a part in a thousand", "down and up", "half and whole"],
+)
+def test_one_more_is_no_other_level(level, there, times):
+    came = seen(visits(10, 2, level=level, there=there))
+    assert (0 if came is None else came.times) == times
+
+
+def test_four_make_a_rhythm_and_three_do_not():
+    assert not seen(visits(50, 5)).even
+    assert seen(visits(35, 5)).even
+
+
+def test_what_is_endless_has_no_levels():
+    assert seen(visits(10, 2, there=np.inf)) is None
+    assert seen(visits(10, 2, level=-1.7e308, there=1.7e308)) is None
 
 
 def test_what_is_seen_too_seldom_is_not_counted():
@@ -105,7 +127,7 @@ def test_a_range_that_ends_between_two_steps_has_no_gap_for_that():
     """The server answers no value after the end."""
     times = np.arange(START, START + 10_800.0, 23.0)
     came = seen(np.interp(times, TIMES, visits(10, 2)) > 40.0, times, step=23.0)
-    assert (came.times, came.by_level) == (13, True)
+    assert (came.times, came.until) == (13, None)
 
 
 def test_nothing_comes_of_no_values():

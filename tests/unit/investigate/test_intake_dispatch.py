@@ -24,6 +24,26 @@ def test_due_units_are_enqueued_once(site):
     assert site.store.unit(held.investigation).state is State.QUEUED
 
 
+@pytest.mark.parametrize(
+    ("standing", "handed"),
+    [
+        (WorkflowStanding.UNKNOWN, True),
+        (WorkflowStanding.OVER, True),
+        (WorkflowStanding.SUSPENDED, True),
+        (WorkflowStanding.LOST, True),
+        (WorkflowStanding.WAITING, False),
+        (WorkflowStanding.RUNNING, False),
+    ],
+)
+def test_what_was_put_off_is_forgotten_before_it_is_handed_over_again(site, standing, handed):
+    """The durable queue does nothing twice; what still runs there is left alone."""
+    held = site.accept(alert("A"))
+    assert site.store.put_off(held.investigation, site.now + 30, "prometheus cannot be reached")
+    site.queue.standings[held.investigation] = (standing, "")
+    assert site.dispatcher.dispatch_due(site.now + 31) == handed
+    assert site.queue.forgotten == site.queue.enqueued == [held.investigation] * handed
+
+
 def test_a_turn_waits_for_a_time_until_it_reconciles(site):
     """The first turn repairs what a crash left; later ones do so now and then."""
     held = site.accept(alert("A"))

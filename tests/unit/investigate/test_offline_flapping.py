@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lens_exporter.model.analysis import Outcome
-from tests.unit.investigate.export_service import CALM, LENS_MEMORY, claims, investigated, one, their_alert, used
+from tests.unit.investigate.export_service import CALM, LENS_MEMORY, claims, investigated, one, own_alert, their_alert, used
 from tests.unit.investigate.scripted import AT, MINUTE, steady
 
 SIGNED = "Offline analyst: no model was used."
@@ -94,8 +94,41 @@ def test_gaps_between_scrapes_are_no_comings():
     assert "comes and goes" not in answer.analysis.summary
 
 
-def test_another_that_comes_and_goes_is_not_what_alerts():
-    """A rule that asks about all instances is met by another one."""
-    other = one("lens_python_memory_utilization_ratio", memory(10, 2, 55)[0][1], instance="10.0.0.9:9000")
-    answer = investigated([*CALM, *used("memory", steady(400e6), 671e6, "_bytes"), other], FULL)
+def scraped(course, every, lasting):
+    """Without values while its scrapes fail."""
+    return lambda times: np.where((times - AT) % (every * MINUTE) < lasting * MINUTE, np.nan, course(times))
+
+
+def test_scrapes_that_fail_are_no_rule_that_is_not_met():
+    """It is met all the time, as far as anybody looked."""
+    answer = investigated([*CALM, *used("memory", scraped(steady(500e6), 20, 2), 671e6, "_bytes")], FULL)
+    assert "comes and goes" not in answer.analysis.summary
+
+
+def test_a_scrape_that_fails_hides_nothing():
+    flaps = memory(10, 2, 55)[0][1]
+    course = lambda times: np.where(np.abs(times - (AT - 170 * MINUTE)) < 3 * MINUTE, np.nan, flaps(times))  # noqa: E731
+    answer = investigated([*CALM, *used("memory", course, 671e6, "_bytes")], LENS_MEMORY)
+    assert "it comes and goes: 4.1 % to 75 %, 6 times since 13:20" in answer.analysis.summary
+
+
+def test_of_several_series_nothing_is_said():
+    """The one may stay while the other comes and goes."""
+    tables = [one("table_bytes", course, table=name) for name, course in (("a", memory(10, 2, 55)[0][1]), ("b", steady(500e6)))]
+    answer = investigated([*CALM, *tables], their_alert("Big", 'table_bytes{job="export-service"} > 1e8'))
+    assert "comes and goes" not in answer.analysis.summary
+
+
+@pytest.mark.parametrize("since", [160, 170, 185])
+def test_what_began_with_the_alert_has_not_always_been_so(since):
+    """However much of what is looked at it fills."""
+    alert = their_alert("MemoryFull", 'lens_python_memory_utilization_ratio{job="export-service"} > 0.5', age=since * MINUTE)
+    answer = investigated([*CALM, *memory(10, 2, since)], alert)
+    assert answer.analysis.outcome is Outcome.INCONCLUSIVE
+    assert "comes and goes: its rule was met 1" in answer.analysis.summary
+
+
+def test_one_more_of_what_is_counted_is_no_coming():
+    files = used("open_fds", lambda times: 380.0 + ((times // 300) % 2), 400.0)
+    answer = investigated([*CALM, *files], own_alert("LensFiles", 'lens_python_open_fds_used{job="export-service"}'))
     assert "comes and goes" not in answer.analysis.summary

@@ -149,6 +149,9 @@ def test_another_version_is_a_deploy_and_a_new_neighbour_is_not():
     assert ranked(lasts, new).gone == (), "a rolling update has both for a while"
     neighbour = series("api_build_info", steady(1), version="2026-11-20.2", host="b")
     assert [one.metric for one in ranked(old, neighbour).gone] == ["api_build_info"]
+    more = series("api_build_info", lambda t: np.where(t >= begins, 1.0, np.nan), version="2026-11-20.3", host="c")
+    beside = series("api_build_info", steady(1), version="2026-11-20.3", host="b")
+    assert ranked(lasts, beside, more).deploys == (), "one more of a version that runs already"
     stays = series("api_build_info", steady(1), version="2026-11-20.2", host="b")
     assert ranked(stays, new).deploys == ()
     again = series("api_build_info", lambda t: np.where(t >= begins, 1.0, np.nan), version="2026-11-20.2", host="c")

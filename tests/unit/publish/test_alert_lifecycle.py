@@ -151,9 +151,22 @@ def test_an_outage_is_one_warning_however_many_alerts_wait():
         line.lifecycle.resend()
         line.lifecycle.resend()
         said = [(each["log_level"], each["event"]) for each in lines]
-        assert said.count(("warning", "alert.delivery_failed")) == 1
+        assert said.count(("warning", "it takes no alerts")) == 1
+        assert ("warning", "alert.delivery_failed") not in said
         assert said.count(("info", "it takes alerts again")) == 1
         assert line.count("alert.delivery_failed") == 4
+
+
+def test_who_starts_in_an_outage_says_so_as_well():
+    """What is stored of the failures before is no line in this log."""
+    with timeline() as line:
+        line.servers[0].failing = Reply(b"no", 503)
+        line.fire(own())
+        line.restart()
+        line.time.now = NOON + 60
+        with capture_logs() as lines:
+            line.lifecycle.resend()
+        assert [each["event"] for each in lines if each["log_level"] == "warning"] == ["it takes no alerts"]
 
 
 def test_a_breaker_spares_an_alertmanager_that_is_down():
